@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+#   make            both programs in build/            make deps     install what is missing (apt)
+#   make check      every test                         make demo     the main job on this machine
+#   make lint       the gates of tests/lint/           make bench    figures beside other tools
+#   make fuzz       fuzz every decoder (TIME=60)       make install  DESTDIR=, PREFIX=/usr/local
+#
+# SAN=address,undefined builds and tests with sanitizers, WERROR=1 turns warnings into errors, V=1 shows the commands.
+# CC, CFLAGS and LDFLAGS are the user's; everything meshrc needs is in the variables below.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= gcc
+CFLAGS ?= -O2 -g
+BUILD := build$(if $(SAN),/san)
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+WARNINGS := \
+	-Wall \
+	-Wextra \
+	-Wshadow \
+	-Wvla \
+	-Wformat=2 \
+	-Wstrict-prototypes \
+	-Wmissing-prototypes \
+	-Wold-style-definition \
+	-Wpointer-arith \
+	-Wcast-qual \
+	-Wwrite-strings \
+	-Wundef \
+	-Wimplicit-fallthrough \
+	-Wno-unused-parameter
+HARDEN := -fstack-protector-strong -fPIE $(if $(SAN),,$(if $(filter -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2))
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+OUR_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -include common/banned.h $(WARNINGS) $(if $(WERROR),-Werror) $(HARDEN) $(SANFLAGS)
+OUR_LDFLAGS := -pie -Wl,-z,relro,-z,now $(SANFLAGS)
+
+pkg = $(shell pkg-config --cflags $(1) 2>/dev/null)
+lib = $(shell pkg-config --libs $(1) 2>/dev/null)
+COMMON_PKGS := libsodium
+RECONCILER_PKGS := $(COMMON_PKGS) yaml-0.1 libgit2 jansson
+AGENT_PKGS := $(COMMON_PKGS) libmnl libcurl jansson
+
+COMMON := \
+	common/arena.c common/buf.c common/diag.c common/endpoint.c common/err.c common/hash.c common/key.c \
+	common/name.c common/num.c common/prefix.c common/secret.c common/text.c common/timefmt.c \
+	common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
+PUBLICATION := \
+	publication/document.c publication/expand.c publication/line.c publication/manifest.c publication/network.c \
+	publication/verify.c
+SCHEMA := schema/check.c schema/grammar.c schema/jsonschema.c schema/load.c schema/merge.c schema/table.c schema/yaml.c
+RECONCILER := \
+	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c reconciler/plan.c \
+	reconciler/plan_json.c reconciler/plan_markdown.c reconciler/plan_text.c reconciler/render.c \
+	reconciler/repo.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \
+	reconciler/watch.c reconciler/cmd_apply.c reconciler/cmd_diff.c reconciler/cmd_hook.c reconciler/cmd_init.c \
+	reconciler/cmd_plan.c reconciler/cmd_render.c reconciler/cmd_schema.c reconciler/cmd_validate.c \
+	reconciler/cmd_watch.c
+RECONCILER_ONLY := publication/sign.c
+AGENT := \
+	agent/main.c agent/accept.c agent/agent.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
+	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/fetch.c agent/kern_kernel.c \
+	agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/resolve.c agent/store.c
+
+objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+PROGRAMS := $(BUILD)/meshrc $(BUILD)/meshrc-agent
+
+all: $(PROGRAMS) docs
+
+$(BUILD)/meshrc: $(call objs,$(COMMON) $(PUBLICATION) $(SCHEMA) $(RECONCILER) $(RECONCILER_ONLY))
+	@echo "  LD    $@"
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call lib,$(RECONCILER_PKGS)) -linotifytools -lpthread
+
+$(BUILD)/meshrc-agent: $(call objs,$(COMMON) $(PUBLICATION) $(AGENT))
+	@echo "  LD    $@"
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call lib,$(AGENT_PKGS)) -lpthread
+
+# Flags that change rebuild everything that they change.
+FLAGS := $(CC) $(CFLAGS) $(OUR_CFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(OUR_CFLAGS) $(CFLAGS) -MMD -MP $(call pkg,$(RECONCILER_PKGS) $(AGENT_PKGS)) -c -o $@ $<
+
+include tests/tests.mk
+include docs/docs.mk
+
+deps:
+	@./packaging/deps.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/meshrc/hooks
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 schema/network.schema.json schema/meshrc.schema.json $(DESTDIR)$(PREFIX)/share/meshrc/
+	install -m 755 hooks/pre-commit hooks/pre-receive hooks/post-receive $(DESTDIR)$(PREFIX)/share/meshrc/hooks/
+	$(install_docs)
+
+clean:
+	rm -rf build
+
+FORCE:
+.PHONY: all deps check demo bench fuzz lint install clean FORCE docs
+.DELETE_ON_ERROR:
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every maximum of meshrc, with the reason for it. Each is tested with a value that is one over it.
+ * They are chosen for networks of 100,000 nodes and interfaces of 65,536 peers.
+ */
+#ifndef COMMON_LIMITS_H
+#define COMMON_LIMITS_H
+
+/* Names of nodes, networks and tags; one DNS label's length (RFC 1035 2.3.4). */
+#define MAX_NAME 63
+/* A host name in an endpoint (RFC 1035 2.3.4: 255 octets on the wire, 253 in text). */
+#define MAX_HOST 253
+/* Free text of a `description`. */
+#define MAX_DESCRIPTION 256
+
+/* YAML: 100,000 nodes of 200 bytes are 20 MB; the rest is slack. */
+#define MAX_YAML_FILE (64u << 20)
+#define MAX_YAML_TOTAL (256u << 20)
+#define MAX_YAML_FILES 131072
+/* A network file needs 6 levels; libyaml's cost is quadratic in depth. */
+#define MAX_YAML_DEPTH 16
+#define MAX_YAML_SCALAR 4096
+/* Events in one file: bounds memory for input made of tiny tokens. */
+#define MAX_YAML_EVENTS (16u << 20)
+/* Depth of folders below networks/. */
+#define MAX_TREE_DEPTH 16
+
+/* What one network may hold. */
+#define MAX_NETWORKS 1024
+#define MAX_NODES 131072
+#define MAX_PEERS 65536 /* peers on one interface */
+#define MAX_ADDRESSES 16 /* of one node */
+#define MAX_POOLS 16 /* of one network */
+#define MAX_ROUTES 1024 /* of one node */
+#define MAX_TAGS 64 /* of one node */
+#define MAX_TOPOLOGY 4096 /* entries of one network */
+#define MAX_SELECTORS 4096 /* of one topology entry */
+#define MAX_LINKS 16384 /* of one node document */
+#define MAX_ALLOWED_IPS 262144 /* on one interface; 65,536 peers with 4 prefixes */
+
+/* Published documents. */
+#define MAX_LINE (1u << 20) /* one line: a node document with MAX_LINKS links */
+#define MAX_ROOT_DOC (64u << 10)
+#define MAX_MANIFEST (64u << 10)
+#define MAX_INDEX (4u << 20) /* 100,000 entries make about 1,600 pages of 100 bytes */
+#define MAX_PAGE (4u << 20)
+#define MAX_PAGE_ENTRIES 1024
+#define MAX_PAGES 65536
+#define MAX_SIGNATURES 32
+#define MAX_ROOT_KEYS 16
+#define MAX_TOMBSTONES 262144
+
+/* Diagnostics kept and printed in one run; the rest is counted. */
+#define MAX_DIAGS 50
+
+/* Fetching. */
+#define FETCH_CONNECT_SECONDS 15
+#define FETCH_DOCUMENT_SECONDS 60
+#define FETCH_CYCLE_SECONDS 120
+#define MAX_MIRRORS 16
+#define MAX_URL 2048
+
+/* How far ahead of our clock a document's `issued` may be. */
+#define CLOCK_SKEW_SECONDS 600
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The expansion: from a node document to the node's complete WireGuard configuration. The one function that `render`,
+ * `plan` and the agent all call, so that what a person was shown is what the node does.
+ */
+#ifndef PUBLICATION_EXPAND_H
+#define PUBLICATION_EXPAND_H
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "publication/network.h"
+
+struct peer {
+	const char *name;
+	struct wgkey key;
+	const struct prefix *allowed_ips; /* canonical; no prefix stands under two peers of one config */
+	size_t n_allowed_ips;
+	struct endpoint endpoint; /* host NULL: none */
+	uint16_t keepalive; /* seconds; 0: none */
+};
+
+struct config {
+	const char *network; /* the network's name */
+	const struct node *node; /* interface, port, MTU, addresses: as in the document */
+	const struct peer *peers; /* sorted by public key */
+	size_t n_peers;
+	const struct prefix *routes; /* what the node's routing table needs for this interface: canonical */
+	size_t n_routes;
+};
+
+/*
+ * Expands `node` (which need not be part of n->nodes). Pure and deterministic. The result lives in `a` and points into
+ * `n` and `node`. Fails (ERR_INPUT) when a name is missing from `n`, when a `via` is not joined directly, or when one
+ * prefix would stand under two peers; with ERR_LIMIT past MAX_PEERS or MAX_ALLOWED_IPS.
+ *
+ * Routes: every AllowedIP that no prefix of the interface's own addresses covers, as wg-quick does. 0.0.0.0/0 and ::/0
+ * are left out: a default route needs policy routing, not a plain route.
+ */
+int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret, struct err *e);
+
+/* The peer of this key, or NULL. */
+const struct peer *config_peer(const struct config *c, const struct wgkey *key);
+bool peer_equal(const struct peer *a, const struct peer *b);
+
+#endif

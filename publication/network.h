@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A compiled network, as the reconciler publishes it and an agent reads it back: records, groups, node documents and
+ * tombstones. It says who is joined with whom between groups, so its size follows the number of nodes, not of pairs;
+ * publication/expand.h turns one node's document into that node's WireGuard configuration.
+ *
+ * Everything lives in the arena that the maker chose. All arrays are sorted as stated and hold no duplicates. An agent's
+ * copy may be partial: it holds the records and groups that its own node document needs.
+ */
+#ifndef PUBLICATION_NETWORK_H
+#define PUBLICATION_NETWORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/endpoint.h"
+#include "common/key.h"
+#include "common/name.h"
+#include "common/prefix.h"
+
+/* Peer record: all that another node needs to know of a node. */
+struct record {
+	const char *name;
+	struct wgkey key;
+	const struct ipaddr *addresses; /* sorted */
+	size_t n_addresses;
+	const struct prefix *routes; /* networks behind the node: canonical (prefix_canonical) */
+	size_t n_routes;
+	struct endpoint endpoint; /* host NULL: nobody can reach it first */
+};
+
+/* A set of nodes under a name: "tag:dc", or what the compiler made up, such as "all!fra1". Never a node's name. */
+struct group {
+	const char *name;
+	const char *const *members; /* sorted by strcmp */
+	size_t n_members;
+};
+
+/* The built-in group of every record; it is never stored as a struct group. */
+#define GROUP_ALL "all"
+/* Longest group name: what the compiler makes up is hashed when it would be longer. */
+#define MAX_GROUP_NAME 255
+
+/* One line of a node document. `target` is a node's name (no ':' and no '!'), GROUP_ALL or a group's name. */
+enum link_kind {
+	/* Each node of target (but not this one) is a peer of its own: AllowedIPs = its addresses and routes. */
+	LINK_DIRECT,
+	/* The entry for `via` (a node) also gets the routes of each node of target (but this one and `via`). */
+	LINK_ROUTES,
+	/* The entry for `via` also gets the addresses and routes of each node of target (but this one and `via`). */
+	LINK_THROUGH,
+	/* The entry for `via` also gets `prefixes`. */
+	LINK_ALLOW,
+};
+
+struct link {
+	enum link_kind kind;
+	const char *target; /* NULL for LINK_ALLOW */
+	const char *via; /* NULL for LINK_DIRECT */
+	const struct prefix *prefixes; /* LINK_ALLOW only: canonical */
+	size_t n_prefixes;
+};
+
+enum node_flags {
+	NODE_HAS_LISTEN_PORT = 1u << 0, /* else the kernel chooses */
+	NODE_HAS_KEEPALIVE = 1u << 1, /* towards every peer that has an endpoint */
+	NODE_HAS_FWMARK = 1u << 2,
+};
+
+/* Node document: a node's own interface and whom it is joined with. */
+struct node {
+	const char *name;
+	struct wgkey key; /* the node refuses a document that is not for its own key */
+	struct ifname interface;
+	unsigned int flags; /* enum node_flags */
+	uint16_t listen_port;
+	uint16_t mtu; /* 576..65535 (1280 at least where an address is IPv6) */
+	uint16_t keepalive; /* seconds, 1..65535 */
+	uint32_t fwmark; /* not 0 */
+	const struct ifaddr *addresses; /* sorted */
+	size_t n_addresses;
+	const struct link *links; /* sorted by link_cmp */
+	size_t n_links;
+};
+
+/* An address that a node had once; it is handed out again only when its pool has no unused one left. */
+struct freed {
+	struct ipaddr address;
+	uint64_t serial; /* of the manifest that freed it */
+	const char *node; /* who had it: a node of the same name and key that comes back gets it again */
+	struct wgkey key;
+};
+
+/* A node that was removed: its agent takes its peers away and keeps polling. */
+struct gone {
+	const char *name;
+	uint64_t serial;
+};
+
+struct network {
+	const char *name;
+	const struct record *records; /* sorted by name */
+	size_t n_records;
+	const struct group *groups; /* sorted by name */
+	size_t n_groups;
+	const struct node *nodes; /* sorted by name */
+	size_t n_nodes;
+	const struct freed *freed; /* sorted by address */
+	size_t n_freed;
+	const struct gone *gone; /* sorted by name */
+	size_t n_gone;
+};
+
+/* Look-ups by name: binary search; NULL when there is none. */
+const struct record *network_record(const struct network *n, const char *name);
+const struct group *network_group(const struct network *n, const char *name);
+const struct node *network_node(const struct network *n, const char *name);
+const struct gone *network_gone(const struct network *n, const char *name);
+bool group_has(const struct group *g, const char *node_name);
+
+bool record_equal(const struct record *a, const struct record *b);
+bool node_equal(const struct node *a, const struct node *b);
+int link_cmp(const struct link *a, const struct link *b);
+/* True for a target that names a group rather than one node. */
+bool target_is_group(const char *target);
+
+#endif

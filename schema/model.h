@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model: what the YAML of a network repository says, as typed values, each with its place. Made by schema/load.h, which
+ * guarantees: every value is in the range that the grammar tables state, names and keys are well formed, no key stands
+ * twice. What needs more than one value to judge (references, duplicates across nodes, overlaps) is checked by
+ * schema/check.h (references) and by the compiler (addresses, prefixes). Everything lives in the arena given to load.
+ */
+#ifndef SCHEMA_MODEL_H
+#define SCHEMA_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/diag.h"
+#include "common/endpoint.h"
+#include "common/key.h"
+#include "common/name.h"
+#include "common/prefix.h"
+
+struct m_text {
+	const char *s;
+	struct pos pos;
+};
+
+struct m_addr {
+	struct ipaddr addr;
+	struct pos pos;
+};
+
+struct m_prefix {
+	struct prefix prefix;
+	struct pos pos;
+};
+
+/* An unsigned setting that may be absent. */
+struct m_uint {
+	bool set;
+	uint64_t v;
+	struct pos pos;
+};
+
+enum selector_kind { SELECT_NODE, SELECT_TAG, SELECT_ALL };
+
+struct m_selector {
+	enum selector_kind kind;
+	const char *name; /* the node's or the tag's name; NULL for SELECT_ALL */
+	struct pos pos;
+};
+
+struct m_selectors {
+	struct m_selector *list;
+	size_t n;
+};
+
+struct m_node {
+	const char *name;
+	struct pos pos; /* of the name */
+	struct wgkey public_key;
+	struct pos public_key_pos;
+	struct endpoint endpoint; /* host NULL: absent; port 0: the node's listen port */
+	struct pos endpoint_pos;
+	bool has_addresses; /* `addresses` stands there: pinned; else automatic */
+	struct m_addr *addresses;
+	size_t n_addresses;
+	struct m_prefix *routes;
+	size_t n_routes;
+	struct m_text *tags; /* sorted by name, unique */
+	size_t n_tags;
+	struct m_uint listen_port, mtu, persistent_keepalive, fwmark; /* keepalive 0: none; fwmark 0: none */
+	bool has_interface;
+	struct ifname interface;
+	struct pos interface_pos;
+	struct m_text description; /* s NULL: absent */
+};
+
+enum topology_kind { TOPOLOGY_MESH, TOPOLOGY_STAR, TOPOLOGY_LINK };
+
+struct m_topology {
+	enum topology_kind kind;
+	struct pos pos;
+	struct m_selectors a; /* mesh: the members; star: hubs; link: between */
+	struct m_selectors b; /* star: spokes; link: and */
+	bool transit; /* star; default true */
+};
+
+struct m_network {
+	const char *name; /* of the file or folder */
+	struct pos pos; /* start of its (first) file */
+	struct m_prefix *pools; /* `addresses`, in the order written: an automatic address comes from each */
+	size_t n_pools;
+	struct m_uint listen_port, mtu, persistent_keepalive;
+	bool has_interface;
+	struct ifname interface;
+	struct pos interface_pos;
+	struct m_text description;
+	struct m_node *nodes; /* sorted by name */
+	size_t n_nodes;
+	bool has_topology; /* absent: a full mesh of all nodes */
+	struct m_topology *topology; /* in the order of the file */
+	size_t n_topology;
+};
+
+/* meshrc.yaml */
+struct m_settings {
+	struct m_text branch; /* never NULL: "published" by default */
+	struct m_text remote; /* s NULL: absent */
+	struct m_text directory; /* s NULL: absent; an absolute path */
+	int64_t expires; /* seconds */
+};
+
+struct model {
+	struct m_settings settings;
+	struct m_network *networks; /* sorted by name */
+	size_t n_networks;
+};
+
+/* By binary search; NULL when there is none. */
+const struct m_network *model_network(const struct model *m, const char *name);
+const struct m_node *m_network_node(const struct m_network *n, const char *name);
+
+#define DEFAULT_LISTEN_PORT 51820
+#define DEFAULT_MTU 1420
+#define DEFAULT_EXPIRES (30 * 86400)
+
+#endif

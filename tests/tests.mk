@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Tests. Each unit program links only what it tests: unit_NAME lists the sources besides tests/unit/NAME.c.
+
+TEST_PKGS := cmocka $(RECONCILER_PKGS) $(AGENT_PKGS)
+UNITS :=
+
+# One line per unit program; edit only your own.
+UNITS += test_common
+unit_test_common := $(COMMON)
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call lib,$(TEST_PKGS)) -linotifytools -lpthread
+define unit_rule
+$(BUILD)/tests/$(1): $(call objs,$(unit_$(1)))
+endef
+$(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
+
+units: $(addprefix $(BUILD)/tests/,$(UNITS))
