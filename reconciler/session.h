@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What nearly every command of meshrc starts with: open the repository, read the configuration of a commit or of the work
+ * tree, load and check it, read what is published, compile. Glue for cmd_*.c: it prints diagnostics to stderr.
+ */
+#ifndef RECONCILER_SESSION_H
+#define RECONCILER_SESSION_H
+
+#include "publication/network.h"
+#include "reconciler/publish.h"
+#include "reconciler/repo.h"
+#include "schema/model.h"
+
+struct session_options {
+	const char *repo_dir; /* --repo; NULL: the current folder */
+	const char *rev; /* --rev; NULL: the work tree, or HEAD of a bare repository */
+	const char *network; /* only this one is compiled; NULL: all */
+	bool strict; /* warnings are errors */
+	bool no_published; /* do not look at the published branch (compile as if nothing were published) */
+};
+
+/* One network on both sides; compiled is NULL when it was removed from the configuration, old when it is not published. */
+struct session_network {
+	const char *name;
+	const struct m_network *model;
+	const struct network *compiled;
+	const struct published_network *old;
+};
+
+struct session {
+	struct arena arena;
+	struct repo *repo;
+	char commit[COMMIT_HEX]; /* of rev; empty: the work tree */
+	struct source *files;
+	size_t n_files;
+	struct diag diag;
+	struct model model;
+	bool has_root; /* trust/root-N stands in the configuration and verified */
+	struct root root; /* the newest of them */
+	const char *root_bytes;
+	size_t root_len;
+	struct published published;
+	struct session_network *networks; /* sorted by name */
+	size_t n_networks;
+};
+
+/*
+ * Opens, loads, compiles. Returns 0, or an exit code after having told the user everything that is wrong. The session must be
+ * closed in both cases.
+ */
+int session_open(struct session *s, const struct session_options *o);
+void session_close(struct session *s);
+/* The network to work on when a command takes one: by name, or the only one there is; NULL after telling the user. */
+const struct session_network *session_network(const struct session *s, const char *name);
+
+#endif
