@@ -24,7 +24,7 @@ struct config {
 	const struct node *node; /* interface, port, MTU, addresses: as in the document */
 	const struct peer *peers; /* sorted by public key */
 	size_t n_peers;
-	const struct prefix *routes; /* what the node's routing table needs for this interface: canonical */
+	const struct prefix *routes; /* what the node's routing table needs for this interface: sorted, each once */
 	size_t n_routes;
 };
 
@@ -33,8 +33,9 @@ struct config {
  * `n` and `node`. Fails (ERR_INPUT) when a name is missing from `n`, when a `via` is not joined directly, or when one
  * prefix would stand under two peers; with ERR_LIMIT past MAX_PEERS or MAX_ALLOWED_IPS.
  *
- * Routes: every AllowedIP that no prefix of the interface's own addresses covers, as wg-quick does. 0.0.0.0/0 and ::/0
- * are left out: a default route needs policy routing, not a plain route.
+ * Routes: every AllowedIP that no prefix of the interface's own addresses covers, as wg-quick does; one inside another
+ * stays, since a route of some other interface may lie between the two. 0.0.0.0/0 and ::/0 are left out: a default route
+ * needs policy routing, not a plain route.
  */
 int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret, struct err *e);
 

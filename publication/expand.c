@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "publication/expand.h"
+
+#include "common/limits.h"
+
+/* One expansion under way. Peers are addressed by the index of their record. */
+struct expansion {
+	const struct network *net;
+	const struct node *node;
+	struct arena *arena;
+	uint32_t *peer_of; /* record index -> peer index + 1; 0: no peer */
+	struct peer *peers;
+	size_t *counts; /* prefixes that each peer will get, before reduction */
+	struct prefix **lists;
+	size_t n_peers;
+	struct err *err;
+};
+
+typedef int member_fn(struct expansion *x, size_t record, const struct link *link);
+
+static int missing(struct expansion *x, const char *what, const char *name)
+{
+	return err_set(x->err, ERR_INPUT, "node %s: %s %s is not in the network", x->node->name, what, name);
+}
+
+static int record_index(struct expansion *x, const char *name, size_t *ret)
+{
+	const struct record *r = network_record(x->net, name);
+
+	if (!r)
+		return missing(x, "the record of", name);
+	*ret = (size_t)(r - x->net->records);
+	return 0;
+}
+
+/* Calls fn for each node of the link's target but this node and the link's `via`. */
+static int for_each_member(struct expansion *x, const struct link *link, member_fn *fn)
+{
+	const struct record *records = x->net->records;
+	const struct group *g;
+	size_t i, at;
+
+	if (!strcmp(link->target, GROUP_ALL)) {
+		for (i = 0; i < x->net->n_records; i++)
+			if (strcmp(records[i].name, x->node->name) != 0 &&
+			    (!link->via || strcmp(records[i].name, link->via) != 0) && fn(x, i, link) < 0)
+				return -1;
+		return 0;
+	}
+	if (!target_is_group(link->target))
+		return record_index(x, link->target, &at) < 0 ? -1 :
+		       !strcmp(link->target, x->node->name) ? 0 : fn(x, at, link);
+	g = network_group(x->net, link->target);
+	if (!g)
+		return missing(x, "the group", link->target);
+	for (i = 0, at = 0; i < g->n_members; i++) {
+		const char *name = g->members[i];
+
+		if (!strcmp(name, x->node->name) || (link->via && !strcmp(name, link->via)))
+			continue;
+		/* Both sides are sorted: the next record is where the last one was, or a search away. */
+		if (at >= x->net->n_records || strcmp(records[at].name, name) != 0)
+			if (record_index(x, name, &at) < 0)
+				return -1;
+		if (fn(x, at, link) < 0)
+			return -1;
+		at++;
+	}
+	return 0;
+}
+
+static int add_peer(struct expansion *x, size_t record, const struct link *link)
+{
+	if (x->peer_of[record])
+		return 0;
+	if (x->n_peers >= MAX_PEERS)
+		return err_set(x->err, ERR_LIMIT, "node %s: more than %d peers", x->node->name, MAX_PEERS);
+	x->peer_of[record] = (uint32_t)++x->n_peers;
+	return 0;
+}
+
+static int via_peer(struct expansion *x, const struct link *link, size_t *ret)
+{
+	size_t at;
+
+	if (record_index(x, link->via, &at) < 0)
+		return -1;
+	if (!x->peer_of[at])
+		return err_set(x->err, ERR_INPUT, "node %s: %s is to carry traffic for others, but is no peer",
+			       x->node->name, link->via);
+	*ret = x->peer_of[at] - 1;
+	return 0;
+}
+
+static void put(struct expansion *x, size_t peer, const struct prefix *p)
+{
+	if (x->lists)
+		x->lists[peer][x->counts[peer]] = *p;
+	x->counts[peer]++;
+}
+
+static void put_record(struct expansion *x, size_t peer, const struct record *r, bool addresses)
+{
+	size_t i;
+
+	for (i = 0; addresses && i < r->n_addresses; i++) {
+		struct prefix p = prefix_of_addr(&r->addresses[i]);
+
+		put(x, peer, &p);
+	}
+	for (i = 0; i < r->n_routes; i++)
+		put(x, peer, &r->routes[i]);
+}
+
+static int put_through(struct expansion *x, size_t record, const struct link *link)
+{
+	size_t peer;
+
+	if (via_peer(x, link, &peer) < 0)
+		return -1;
+	put_record(x, peer, &x->net->records[record], link->kind == LINK_THROUGH);
+	return 0;
+}
+
+/* Run twice: without lists it counts, with lists of that size it fills them. */
+static int collect_prefixes(struct expansion *x)
+{
+	size_t i, j, peer;
+
+	memset(x->counts, 0, x->n_peers * sizeof(*x->counts));
+	for (i = 0; i < x->net->n_records; i++)
+		if (x->peer_of[i])
+			put_record(x, x->peer_of[i] - 1, &x->net->records[i], true);
+	for (i = 0; i < x->node->n_links; i++) {
+		const struct link *link = &x->node->links[i];
+
+		if (link->kind == LINK_DIRECT)
+			continue;
+		if (link->kind != LINK_ALLOW) {
+			if (for_each_member(x, link, put_through) < 0)
+				return -1;
+			continue;
+		}
+		if (via_peer(x, link, &peer) < 0)
+			return -1;
+		for (j = 0; j < link->n_prefixes; j++)
+			put(x, peer, &link->prefixes[j]);
+	}
+	return 0;
+}
+
+static int fill_peers(struct expansion *x, size_t *ret_total)
+{
+	size_t i, total = 0;
+	struct prefix *all;
+
+	if (collect_prefixes(x) < 0)
+		return -1;
+	for (i = 0; i < x->n_peers; i++)
+		total += x->counts[i];
+	all = arena_array(x->arena, total, sizeof(*all));
+	x->lists = arena_array(x->arena, x->n_peers, sizeof(*x->lists));
+	if (!all || !x->lists)
+		return err_nomem(x->err);
+	for (i = 0; i < x->n_peers; i++) {
+		x->lists[i] = all;
+		all += x->counts[i];
+	}
+	if (collect_prefixes(x) < 0)
+		return -1;
+	for (i = 0, total = 0; i < x->net->n_records; i++) {
+		const struct record *r = &x->net->records[i];
+		struct peer *p;
+		size_t at;
+
+		if (!x->peer_of[i])
+			continue;
+		at = x->peer_of[i] - 1;
+		p = &x->peers[at];
+		p->name = r->name;
+		p->key = r->key;
+		p->endpoint = r->endpoint;
+		p->keepalive = x->node->flags & NODE_HAS_KEEPALIVE && r->endpoint.host ? x->node->keepalive : 0;
+		p->allowed_ips = x->lists[at];
+		p->n_allowed_ips = prefix_canonical(x->lists[at], x->counts[at]);
+		total += p->n_allowed_ips;
+	}
+	if (total > MAX_ALLOWED_IPS)
+		return err_set(x->err, ERR_LIMIT, "node %s: more than %d allowed IPs", x->node->name, MAX_ALLOWED_IPS);
+	*ret_total = total;
+	return 0;
+}
+
+struct owned_prefix {
+	struct prefix prefix;
+	const struct peer *peer;
+};
+
+static int cmp_owned(const void *a, const void *b)
+{
+	return prefix_cmp(&((const struct owned_prefix *)a)->prefix, &((const struct owned_prefix *)b)->prefix);
+}
+
+static int cmp_peer_keys(const void *a, const void *b)
+{
+	return wgkey_cmp(&((const struct peer *)a)->key, &((const struct peer *)b)->key);
+}
+
+/* No key and no prefix twice: the kernel would silently give the prefix to the last peer that names it. */
+static int check_unique(struct expansion *x, const struct owned_prefix *all, size_t n)
+{
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	for (i = 0; i < x->n_peers; i++) {
+		if (i && !wgkey_cmp(&x->peers[i - 1].key, &x->peers[i].key))
+			return err_set(x->err, ERR_INPUT, "node %s: %s and %s have the same public key", x->node->name,
+				       x->peers[i - 1].name, x->peers[i].name);
+		if (!wgkey_cmp(&x->peers[i].key, &x->node->key))
+			return err_set(x->err, ERR_INPUT, "node %s: %s has the same public key", x->node->name,
+				       x->peers[i].name);
+	}
+	for (i = 1; i < n; i++)
+		if (!prefix_cmp(&all[i - 1].prefix, &all[i].prefix))
+			return err_set(x->err, ERR_INPUT, "node %s: %s would stand under two peers, %s and %s",
+				       x->node->name, prefix_print(&all[i].prefix, text), all[i - 1].peer->name,
+				       all[i].peer->name);
+	return 0;
+}
+
+static bool needs_route(const struct node *node, const struct prefix *p)
+{
+	size_t i;
+
+	if (!p->len)
+		return false;
+	for (i = 0; i < node->n_addresses; i++) {
+		struct prefix own = prefix_of_ifaddr(&node->addresses[i]);
+
+		if (prefix_contains(&own, p))
+			return false;
+	}
+	return true;
+}
+
+int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret, struct err *e)
+{
+	struct expansion x = { .net = n, .node = node, .arena = a, .err = e };
+	size_t i, j, total = 0, n_routes = 0;
+	struct owned_prefix *all;
+	struct prefix *routes;
+
+	x.peer_of = arena_array(a, n->n_records, sizeof(*x.peer_of));
+	if (!x.peer_of)
+		return err_nomem(e);
+	for (i = 0; i < node->n_links; i++)
+		if (node->links[i].kind == LINK_DIRECT && for_each_member(&x, &node->links[i], add_peer) < 0)
+			return -1;
+	x.peers = arena_array(a, x.n_peers, sizeof(*x.peers));
+	x.counts = arena_array(a, x.n_peers, sizeof(*x.counts));
+	if (!x.peers || !x.counts)
+		return err_nomem(e);
+	if (fill_peers(&x, &total) < 0)
+		return -1;
+	if (x.n_peers > 1)
+		qsort(x.peers, x.n_peers, sizeof(*x.peers), cmp_peer_keys);
+	all = arena_array(a, total, sizeof(*all));
+	routes = arena_array(a, total, sizeof(*routes));
+	if (!all || !routes)
+		return err_nomem(e);
+	for (i = 0, total = 0; i < x.n_peers; i++)
+		for (j = 0; j < x.peers[i].n_allowed_ips; j++)
+			all[total++] = (struct owned_prefix){ x.peers[i].allowed_ips[j], &x.peers[i] };
+	if (total > 1)
+		qsort(all, total, sizeof(*all), cmp_owned);
+	if (check_unique(&x, all, total) < 0)
+		return -1;
+	for (i = 0; i < total; i++)
+		if (needs_route(node, &all[i].prefix))
+			routes[n_routes++] = all[i].prefix;
+	*ret = (struct config){ .network = n->name,
+				.node = node,
+				.peers = x.peers,
+				.n_peers = x.n_peers,
+				.routes = routes,
+				.n_routes = n_routes };
+	return 0;
+}
+
+const struct peer *config_peer(const struct config *c, const struct wgkey *key)
+{
+	size_t low = 0, high = c->n_peers;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int cmp = wgkey_cmp(key, &c->peers[mid].key);
+
+		if (!cmp)
+			return &c->peers[mid];
+		if (cmp < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+bool peer_equal(const struct peer *a, const struct peer *b)
+{
+	size_t i;
+
+	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) || a->keepalive != b->keepalive ||
+	    !endpoint_equal(&a->endpoint, &b->endpoint) || a->n_allowed_ips != b->n_allowed_ips)
+		return false;
+	for (i = 0; i < a->n_allowed_ips; i++)
+		if (prefix_cmp(&a->allowed_ips[i], &b->allowed_ips[i]))
+			return false;
+	return true;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "publication/network.h"
+
+/* Every element type of a network starts with its name, so one search serves them all. */
+static const void *find(const void *list, size_t n, size_t size, const char *name)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const void *item = (const char *)list + mid * size;
+		int c = strcmp(name, *(const char *const *)item);
+
+		if (!c)
+			return item;
+		if (c < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+const struct record *network_record(const struct network *n, const char *name)
+{
+	return find(n->records, n->n_records, sizeof(*n->records), name);
+}
+
+const struct group *network_group(const struct network *n, const char *name)
+{
+	return find(n->groups, n->n_groups, sizeof(*n->groups), name);
+}
+
+const struct node *network_node(const struct network *n, const char *name)
+{
+	return find(n->nodes, n->n_nodes, sizeof(*n->nodes), name);
+}
+
+const struct gone *network_gone(const struct network *n, const char *name)
+{
+	return find(n->gone, n->n_gone, sizeof(*n->gone), name);
+}
+
+bool group_has(const struct group *g, const char *node_name)
+{
+	return find(g->members, g->n_members, sizeof(*g->members), node_name) != NULL;
+}
+
+bool target_is_group(const char *target)
+{
+	return !strcmp(target, GROUP_ALL) || strpbrk(target, ":!#") != NULL;
+}
+
+static bool prefixes_equal(const struct prefix *a, size_t na, const struct prefix *b, size_t nb)
+{
+	size_t i;
+
+	if (na != nb)
+		return false;
+	for (i = 0; i < na; i++)
+		if (prefix_cmp(&a[i], &b[i]))
+			return false;
+	return true;
+}
+
+bool record_equal(const struct record *a, const struct record *b)
+{
+	size_t i;
+
+	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) || a->n_addresses != b->n_addresses ||
+	    !endpoint_equal(&a->endpoint, &b->endpoint))
+		return false;
+	for (i = 0; i < a->n_addresses; i++)
+		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))
+			return false;
+	return prefixes_equal(a->routes, a->n_routes, b->routes, b->n_routes);
+}
+
+static int text_cmp(const char *a, const char *b)
+{
+	if (!a || !b)
+		return !!a - !!b;
+	return strcmp(a, b);
+}
+
+int link_cmp(const struct link *a, const struct link *b)
+{
+	size_t i;
+	int c;
+
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	c = text_cmp(a->via, b->via);
+	if (!c)
+		c = text_cmp(a->target, b->target);
+	for (i = 0; !c && i < a->n_prefixes && i < b->n_prefixes; i++)
+		c = prefix_cmp(&a->prefixes[i], &b->prefixes[i]);
+	if (!c)
+		c = a->n_prefixes < b->n_prefixes ? -1 : a->n_prefixes > b->n_prefixes;
+	return c;
+}
+
+bool node_equal(const struct node *a, const struct node *b)
+{
+	size_t i;
+
+	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) ||
+	    strcmp(a->interface.s, b->interface.s) != 0 || a->flags != b->flags || a->mtu != b->mtu)
+		return false;
+	if ((a->flags & NODE_HAS_LISTEN_PORT && a->listen_port != b->listen_port) ||
+	    (a->flags & NODE_HAS_KEEPALIVE && a->keepalive != b->keepalive) ||
+	    (a->flags & NODE_HAS_FWMARK && a->fwmark != b->fwmark))
+		return false;
+	if (a->n_addresses != b->n_addresses || a->n_links != b->n_links)
+		return false;
+	for (i = 0; i < a->n_addresses; i++)
+		if (ifaddr_cmp(&a->addresses[i], &b->addresses[i]))
+			return false;
+	for (i = 0; i < a->n_links; i++)
+		if (link_cmp(&a->links[i], &b->links[i]))
+			return false;
+	return true;
+}
