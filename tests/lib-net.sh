@@ -143,7 +143,7 @@ net_hold() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	setpriv --pdeathsig KILL unshare -m -n --propagation private bash -c '
 		set -e
-		dir=$1 node=$2
+		dir=$1
 		mount -t sysfs sysfs /sys 2>/dev/null || :
 		mount -t tmpfs -o mode=755 tmpfs /run
 		mkdir /run/wireguard /run/netns /run/lock
@@ -152,7 +152,7 @@ net_hold() {
 		ip link set lo up
 		echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 		echo ready >"$dir/ready"
-		exec -a "meshrc-net $node" sleep infinity' net_hold "$NET_DIR" "$node" \
+		exec sleep 1000000000' net_hold "$NET_DIR" \
 		</dev/null >"$NET_DIR/$node.holder" 2>&1 &
 	net_holder[$node]=$!
 	# Opened for both directions so that a holder that dies early cannot block us for ever.

@@ -247,6 +247,19 @@ wait_for() {
 	done
 }
 
+# vm [OPTION...] SCRIPT [ARGUMENT...]: the rest of this test is that script on a kernel of its own
+# (tests/vm/run.sh has the options). The script itself loads tests/lib.sh and prints the points and
+# the plan. By convention tests/vm/NAME.t is a wrapper that calls this with tests/vm/NAME.sh.
+vm() {
+	local p
+	for p in qemu-system-x86_64 busybox cpio dpkg apt-get flock; do
+		have "$p" || skip_all "needs $p"
+	done
+	[ "$(uname -m)" = x86_64 ] || skip_all 'the test machine is an x86-64 one'
+	"$ROOT/tests/vm/run.sh" "$@"
+	exit
+}
+
 # have PROGRAM...: all of them can be found
 have() {
 	local p

@@ -81,6 +81,8 @@ for p in $programs $optional; do
 	rm -f "$stage/usr/bin/$p"
 	stage_file "$stage" "$path" "/usr/bin/$p"
 done
+# Not busybox: its shell would prefer its own `ip` and others to the real ones.
+ln -sf bash "$stage/usr/bin/sh"
 
 order=$stage/lib/modules/order
 mkdir -p "${order%/*}"

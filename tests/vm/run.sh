@@ -53,11 +53,11 @@ while getopts m:t:a:e:k: opt; do
 	esac
 done
 shift $((OPTIND - 1))
-[ "$#" -ge 1 ] && [ -f "$1" ] || usage
+[ -f "${1:-}" ] || usage
 
 "$here/build-image.sh" || exit 125
 mkdir -p "$dir"
-work=$(mktemp -d "$dir/run.XXXXXX")
+work=$(mktemp -d "${TMPDIR:-$dir}/run.XXXXXX")
 qemu=
 watchdog=
 
@@ -115,7 +115,7 @@ rm -rf "$stage" "$work/extra.cpio"
 
 mkfifo "$work/serial"
 : >"$work/kernel"
-qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m "$memory" \
+setpriv --pdeathsig KILL qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m "$memory" \
 	-nodefaults -no-user-config -display none -no-reboot \
 	-kernel "$dir/kernel" -initrd "$work/initrd" \
 	-append 'console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on' \
@@ -133,7 +133,8 @@ qemu=$!
 ) 2>/dev/null &
 watchdog=$!
 
-# The marker is the machine's word, not the script's: it is taken out of the stream.
+# The marker is the machine's word, not the script's: it is taken out of the stream. (In the
+# background, since the shell would not hear a signal while it waits for a command before it.)
 sed -u -e 's/\r$//' -e '/MESHRC-VM-EXIT [0-9]\{1,3\}$/{
 	h
 	s/.*MESHRC-VM-EXIT //
@@ -141,7 +142,8 @@ sed -u -e 's/\r$//' -e '/MESHRC-VM-EXIT [0-9]\{1,3\}$/{
 	g
 	s/MESHRC-VM-EXIT [0-9]*$//
 	/^$/d
-}' <"$work/serial"
+}' <"$work/serial" &
+wait "$!"
 wait "$qemu" 2>/dev/null || :
 qemu=
 kill "$watchdog" 2>/dev/null || :
