@@ -152,7 +152,8 @@ static void print_program_help(FILE *f)
 
 	fprintf(f, "Usage: %s COMMAND [OPTIONS]\n\n%s.\n\nCommands:\n", program->name, program->summary);
 	for (c = program->commands; c->name; c++)
-		fprintf(f, "  %-12s %s\n", c->name, c->summary);
+		if (!c->hidden)
+			fprintf(f, "  %-12s %s\n", c->name, c->summary);
 	fprintf(f, "\n'%s COMMAND --help' tells more about each; the manual page is %s(%s).\n", program->name,
 		program->name, strcmp(program->name, "meshrc") ? "8" : "1");
 }
@@ -164,7 +165,8 @@ static int unknown_command(const char *word)
 	size_t n = 0;
 
 	for (c = program->commands; c->name && n < ARRAY_LEN(names); c++)
-		names[n++] = c->name;
+		if (!c->hidden)
+			names[n++] = c->name;
 	near = text_suggest(word, names, n);
 	cli_error("unknown command '%s'%s%s%s", word, near ? ": did you mean '" : "", near ? near : "",
 		  near ? "'?" : "");

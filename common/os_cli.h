@@ -50,6 +50,7 @@ struct cli_command {
 	const struct cli_option *options; /* may be NULL; the common ones are added */
 	/* Returns the exit code. */
 	int (*run)(int argc, char **argv);
+	bool hidden; /* for scripts alone: not in the list of commands */
 };
 
 struct cli_program {

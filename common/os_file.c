@@ -17,6 +17,25 @@ int os_open_dir(int dirfd, const char *path, struct err *e)
 	return fd < 0 ? err_errno(e, "cannot open the folder %s", path) : fd;
 }
 
+int os_open_subdir(int dirfd, const char *name, struct err *e)
+{
+	int fd = os_sys.openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0);
+
+	return fd < 0 ? err_errno(e, "cannot open the folder %s", name) : fd;
+}
+
+enum os_kind os_kind_of(int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return OS_MISSING;
+	return S_ISREG(st.st_mode) ? OS_FILE :
+	       S_ISDIR(st.st_mode) ? OS_DIR :
+	       S_ISLNK(st.st_mode) ? OS_SYMLINK :
+				     OS_OTHER;
+}
+
 void os_close(int fd)
 {
 	if (fd >= 0)
@@ -103,6 +122,11 @@ static int read_named(int dirfd, const char *name, int flags, mode_t refuse, siz
 int os_read_file(int dirfd, const char *name, size_t max, struct buf *out, struct err *e)
 {
 	return read_named(dirfd, name, 0, 0, max, out, e);
+}
+
+int os_read_nofollow(int dirfd, const char *name, size_t max, struct buf *out, struct err *e)
+{
+	return read_named(dirfd, name, O_NOFOLLOW, 0, max, out, e);
 }
 
 int os_read_secret(int dirfd, const char *name, size_t max, struct buf *out, struct err *e)

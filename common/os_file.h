@@ -21,8 +21,17 @@ void os_close(int fd); /* -1 is fine */
 /* As `mkdir -p`; existing folders keep their mode. */
 int os_mkdir_p(int dirfd, const char *path, mode_t mode, struct err *e) MUST_CHECK;
 
+/* As os_open_dir for one name in dirfd, which must not be a symbolic link. */
+int os_open_subdir(int dirfd, const char *name, struct err *e) MUST_CHECK;
+
+enum os_kind { OS_MISSING, OS_FILE, OS_DIR, OS_SYMLINK, OS_OTHER };
+/* What stands under a name; the name itself is not followed. What cannot be looked at counts as missing. */
+enum os_kind os_kind_of(int dirfd, const char *name);
+
 /* Appends the whole of a regular file to `out`; more than `max` bytes is ERR_LIMIT, a missing file ERR_NOENT. */
 int os_read_file(int dirfd, const char *name, size_t max, struct buf *out, struct err *e) MUST_CHECK;
+/* As os_read_file, but a symbolic link is refused. */
+int os_read_nofollow(int dirfd, const char *name, size_t max, struct buf *out, struct err *e) MUST_CHECK;
 /* As os_read_file for a file of secrets: refuses a symbolic link and a file that group or others may read. */
 int os_read_secret(int dirfd, const char *name, size_t max, struct buf *out, struct err *e) MUST_CHECK;
 /* All that a descriptor gives until its end, up to `max` bytes. */
