@@ -59,6 +59,9 @@ struct index {
 	size_t n;
 };
 
+/* A name that a group may have: at most MAX_GROUP_NAME of [a-z0-9.:!#-]. */
+bool group_name_is_valid(const char *s, size_t len);
+
 /*
  * Encodes a whole network: every page and index, and the five index references for the manifest (a table without lines has
  * len 0 in `ret_tables` and no document). Documents come sorted by (kind, hash), each once.

@@ -81,7 +81,7 @@ static int add_peer(struct expansion *x, size_t record, const struct link *link)
 
 static int via_peer(struct expansion *x, const struct link *link, size_t *ret)
 {
-	size_t at;
+	size_t at = 0;
 
 	if (record_index(x, link->via, &at) < 0)
 		return -1;
