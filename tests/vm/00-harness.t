@@ -35,7 +35,7 @@ expect_status 'and a script that does not end' 124 vm_run -t 8 "$TRASH/script"
 
 # shellcheck disable=SC2016
 script 'echo running; sleep 100'
-vm_run "$TRASH/script" >"$TRASH/running" &
+TMPDIR=$TRASH/tmp "$ROOT/tests/vm/run.sh" "$TRASH/script" >"$TRASH/running" &
 run=$!
 expect_ok 'a run under way' wait_for 60 grep -q running "$TRASH/running"
 qemu=$(pgrep -P "$run" qemu)
