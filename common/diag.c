@@ -9,6 +9,11 @@
 /* Columns of an excerpt; a longer line is cut around the place. */
 #define EXCERPT 120
 
+struct diag_hidden {
+	struct pos from;
+	uint32_t last_line;
+};
+
 void diag_init(struct diag *d, struct arena *arena)
 {
 	*d = (struct diag){ .arena = arena };
@@ -107,6 +112,36 @@ void diag_other(struct diag *d, struct diag_entry *e, struct pos other, const ch
 	va_end(ap);
 }
 
+void diag_hide(struct diag *d, struct pos from, uint32_t last_line)
+{
+	struct diag_hidden *hidden = arena_grow(d->arena, d->hidden, d->n_hidden, sizeof(*hidden));
+
+	if (!hidden) {
+		d->nomem = true;
+		return;
+	}
+	hidden[d->n_hidden++] = (struct diag_hidden){ .from = from, .last_line = last_line };
+	d->hidden = hidden;
+}
+
+/* The first column of this line that must not be shown, or 0. */
+static uint32_t hidden_from(const struct diag *d, const struct pos *pos)
+{
+	uint32_t col = 0, c;
+	size_t i;
+
+	for (i = 0; i < d->n_hidden; i++) {
+		const struct diag_hidden *h = &d->hidden[i];
+
+		if (h->from.source != pos->source || pos->line < h->from.line || pos->line > h->last_line)
+			continue;
+		c = pos->line == h->from.line ? h->from.col : 1;
+		if (!col || c < col)
+			col = c;
+	}
+	return col;
+}
+
 void diag_strict(struct diag *d)
 {
 	size_t i;
@@ -165,15 +200,18 @@ static size_t skip_chars(const char *s, size_t len, size_t chars)
 	return i;
 }
 
-static void render_excerpt(const struct pos *pos, struct buf *out)
+static void render_excerpt(const struct diag *d, const struct pos *pos, struct buf *out)
 {
 	size_t len, at, from = 0, width = pos->width ? pos->width : 1, i;
 	const char *line = line_start(pos->source, pos->line, &len);
+	uint32_t hidden = hidden_from(d, pos);
 
-	if (!line)
+	if (!line || d->nomem)
 		return;
 	if (len && line[len - 1] == '\r')
 		len--;
+	if (hidden)
+		len = skip_chars(line, len, hidden - 1);
 	at = pos->col ? pos->col - 1 : 0;
 	if (at > EXCERPT - 40)
 		from = at - (EXCERPT - 40);
@@ -184,6 +222,8 @@ static void render_excerpt(const struct pos *pos, struct buf *out)
 	at -= from;
 	buf_addf(out, "%6u | ", pos->line);
 	text_safe(out, line, len);
+	if (hidden)
+		buf_adds(out, "(hidden)");
 	buf_adds(out, "\n       | ");
 	for (i = 0; i < at; i++)
 		buf_addc(out, ' ');
@@ -193,8 +233,8 @@ static void render_excerpt(const struct pos *pos, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-static void render_place(const struct pos *pos, const char *kind, const char *paint, bool colour, const char *msg,
-			 struct buf *out)
+static void render_place(const struct diag *d, const struct pos *pos, const char *kind, const char *paint, bool colour,
+			 const char *msg, struct buf *out)
 {
 	if (colour)
 		buf_adds(out, "\033[1m");
@@ -213,7 +253,7 @@ static void render_place(const struct pos *pos, const char *kind, const char *pa
 	text_safe(out, msg, strlen(msg));
 	buf_addc(out, '\n');
 	if (pos->source && pos->line)
-		render_excerpt(pos, out);
+		render_excerpt(d, pos, out);
 }
 
 void diag_render(struct diag *d, bool colour, struct buf *out)
@@ -226,11 +266,11 @@ void diag_render(struct diag *d, bool colour, struct buf *out)
 		const struct diag_entry *e = &d->entries[i];
 
 		if (e->severity == DIAG_ERROR)
-			render_place(&e->pos, "error", "\033[31m", colour, e->msg, out);
+			render_place(d, &e->pos, "error", "\033[31m", colour, e->msg, out);
 		else
-			render_place(&e->pos, "warning", "\033[35m", colour, e->msg, out);
+			render_place(d, &e->pos, "warning", "\033[35m", colour, e->msg, out);
 		if (e->other.source && e->other_msg)
-			render_place(&e->other, "note", "\033[36m", colour, e->other_msg, out);
+			render_place(d, &e->other, "note", "\033[36m", colour, e->other_msg, out);
 		if (e->help) {
 			buf_adds(out, "  help: ");
 			text_safe(out, e->help, strlen(e->help));

@@ -53,6 +53,8 @@ struct diag {
 	size_t n;
 	size_t errors, warnings; /* all, also those past MAX_DIAGS */
 	bool nomem; /* an entry could not be stored; errors is counted all the same */
+	struct diag_hidden *hidden; /* what no excerpt shows */
+	size_t n_hidden;
 };
 
 void diag_init(struct diag *d, struct arena *arena);
@@ -61,6 +63,11 @@ struct diag_entry *diag_error(struct diag *d, struct pos pos, const char *fmt, .
 struct diag_entry *diag_warn(struct diag *d, struct pos pos, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void diag_help(struct diag *d, struct diag_entry *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void diag_other(struct diag *d, struct diag_entry *e, struct pos other, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/*
+ * No excerpt shows what stands from `from` to the end of the line `last_line` of the same source: a secret that somebody
+ * put into a file. Running out of memory sets d->nomem, after which no excerpt is shown at all.
+ */
+void diag_hide(struct diag *d, struct pos from, uint32_t last_line);
 /* Turns every warning into an error (`--strict`). */
 void diag_strict(struct diag *d);
 /* Renders all, sorted by path, line and column, with a closing line when some were only counted. */

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/text.h"
 
-#include <stdint.h>
-
-/* Decodes one UTF-8 character (RFC 3629: no overlong form, no surrogate); 0 if the bytes are none. */
-static size_t utf8_decode(const unsigned char *s, size_t len, uint32_t *ret)
+size_t text_decode(const char *text, size_t len, uint32_t *ret)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t n, i;
 	uint32_t c;
@@ -38,16 +36,15 @@ static bool unsafe(uint32_t c)
 
 void text_safe(struct buf *out, const char *s, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)s;
 	size_t i = 0, n;
 	uint32_t c;
 
 	while (i < len) {
-		n = utf8_decode(p + i, len - i, &c);
+		n = text_decode(s + i, len - i, &c);
 		if (!n || unsafe(c))
 			buf_addc(out, '?');
 		else
-			buf_add(out, p + i, n);
+			buf_add(out, s + i, n);
 		i += n ? n : 1;
 	}
 }

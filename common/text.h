@@ -8,10 +8,14 @@
 #define COMMON_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/buf.h"
 
 void text_safe(struct buf *out, const char *s, size_t len);
+
+/* The length of the UTF-8 character at s (RFC 3629: no overlong form, no surrogate), or 0 if the bytes are none. len > 0. */
+size_t text_decode(const char *s, size_t len, uint32_t *ret);
 
 /*
  * The word of list[0..n) that a user most probably meant by `word`, or NULL when none is near: Damerau-Levenshtein
