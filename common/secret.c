@@ -7,10 +7,14 @@
 
 int secret_init(struct secret *s, size_t len, struct err *e)
 {
-	s->len = len;
+	*s = (struct secret){ 0 };
+	/* sodium_malloc needs it, and calling it again is free. */
+	if (sodium_init() < 0)
+		return err_set(e, ERR_IO, "cannot initialise libsodium");
 	s->b = sodium_malloc(len);
 	if (!s->b)
 		return err_nomem(e);
+	s->len = len;
 	sodium_memzero(s->b, len);
 	return 0;
 }

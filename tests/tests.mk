@@ -18,3 +18,6 @@ endef
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 
 units: $(addprefix $(BUILD)/tests/,$(UNITS))
+
+# Objects of tests are kept between runs.
+.SECONDARY:
