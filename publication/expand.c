@@ -206,10 +206,9 @@ static int cmp_peer_keys(const void *a, const void *b)
 	return wgkey_cmp(&((const struct peer *)a)->key, &((const struct peer *)b)->key);
 }
 
-/* No key and no prefix twice: the kernel would silently give the prefix to the last peer that names it. */
-static int check_unique(struct expansion *x, const struct owned_prefix *all, size_t n)
+/* No key twice: the second peer would take the first one's place. */
+static int check_keys(struct expansion *x)
 {
-	char text[PREFIX_STRLEN];
 	size_t i;
 
 	for (i = 0; i < x->n_peers; i++) {
@@ -220,12 +219,40 @@ static int check_unique(struct expansion *x, const struct owned_prefix *all, siz
 			return err_set(x->err, ERR_INPUT, "node %s: %s has the same public key", x->node->name,
 				       x->peers[i].name);
 	}
-	for (i = 1; i < n; i++)
-		if (!prefix_cmp(&all[i - 1].prefix, &all[i].prefix))
-			return err_set(x->err, ERR_INPUT, "node %s: %s would stand under two peers, %s and %s",
-				       x->node->name, prefix_print(&all[i].prefix, text), all[i - 1].peer->name,
-				       all[i].peer->name);
 	return 0;
+}
+
+/* The peers sorted by key, and all prefixes with their owners, sorted. */
+static int expand_peers(struct expansion *x, struct owned_prefix **ret_all, size_t *ret_n)
+{
+	struct owned_prefix *all;
+	size_t i, j, total = 0;
+
+	x->peer_of = arena_array(x->arena, x->net->n_records, sizeof(*x->peer_of));
+	if (!x->peer_of)
+		return err_nomem(x->err);
+	for (i = 0; i < x->node->n_links; i++)
+		if (x->node->links[i].kind == LINK_DIRECT && for_each_member(x, &x->node->links[i], add_peer) < 0)
+			return -1;
+	x->peers = arena_array(x->arena, x->n_peers, sizeof(*x->peers));
+	x->counts = arena_array(x->arena, x->n_peers, sizeof(*x->counts));
+	if (!x->peers || !x->counts)
+		return err_nomem(x->err);
+	if (fill_peers(x, &total) < 0)
+		return -1;
+	if (x->n_peers > 1)
+		qsort(x->peers, x->n_peers, sizeof(*x->peers), cmp_peer_keys);
+	all = arena_array(x->arena, total, sizeof(*all));
+	if (!all)
+		return err_nomem(x->err);
+	for (i = 0, total = 0; i < x->n_peers; i++)
+		for (j = 0; j < x->peers[i].n_allowed_ips; j++)
+			all[total++] = (struct owned_prefix){ x->peers[i].allowed_ips[j], &x->peers[i] };
+	if (total > 1)
+		qsort(all, total, sizeof(*all), cmp_owned);
+	*ret_all = all;
+	*ret_n = total;
+	return check_keys(x);
 }
 
 static bool needs_route(const struct node *node, const struct prefix *p)
@@ -246,35 +273,21 @@ static bool needs_route(const struct node *node, const struct prefix *p)
 int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret, struct err *e)
 {
 	struct expansion x = { .net = n, .node = node, .arena = a, .err = e };
-	size_t i, j, total = 0, n_routes = 0;
+	size_t i, total, n_routes = 0;
+	char text[PREFIX_STRLEN];
 	struct owned_prefix *all;
 	struct prefix *routes;
 
-	x.peer_of = arena_array(a, n->n_records, sizeof(*x.peer_of));
-	if (!x.peer_of)
-		return err_nomem(e);
-	for (i = 0; i < node->n_links; i++)
-		if (node->links[i].kind == LINK_DIRECT && for_each_member(&x, &node->links[i], add_peer) < 0)
-			return -1;
-	x.peers = arena_array(a, x.n_peers, sizeof(*x.peers));
-	x.counts = arena_array(a, x.n_peers, sizeof(*x.counts));
-	if (!x.peers || !x.counts)
-		return err_nomem(e);
-	if (fill_peers(&x, &total) < 0)
+	if (expand_peers(&x, &all, &total) < 0)
 		return -1;
-	if (x.n_peers > 1)
-		qsort(x.peers, x.n_peers, sizeof(*x.peers), cmp_peer_keys);
-	all = arena_array(a, total, sizeof(*all));
+	/* The kernel would silently give such a prefix to the peer that names it last. */
+	for (i = 1; i < total; i++)
+		if (!prefix_cmp(&all[i - 1].prefix, &all[i].prefix))
+			return err_set(e, ERR_INPUT, "node %s: %s would stand under two peers, %s and %s", node->name,
+				       prefix_print(&all[i].prefix, text), all[i - 1].peer->name, all[i].peer->name);
 	routes = arena_array(a, total, sizeof(*routes));
-	if (!all || !routes)
+	if (!routes)
 		return err_nomem(e);
-	for (i = 0, total = 0; i < x.n_peers; i++)
-		for (j = 0; j < x.peers[i].n_allowed_ips; j++)
-			all[total++] = (struct owned_prefix){ x.peers[i].allowed_ips[j], &x.peers[i] };
-	if (total > 1)
-		qsort(all, total, sizeof(*all), cmp_owned);
-	if (check_unique(&x, all, total) < 0)
-		return -1;
 	for (i = 0; i < total; i++)
 		if (needs_route(node, &all[i].prefix))
 			routes[n_routes++] = all[i].prefix;
@@ -284,6 +297,29 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 				.n_peers = x.n_peers,
 				.routes = routes,
 				.n_routes = n_routes };
+	return 0;
+}
+
+int expand_conflicts(const struct network *n, const struct node *node, struct arena *a, struct prefix_conflict *ret,
+		     size_t max, size_t *ret_n, struct err *e)
+{
+	struct expansion x = { .net = n, .node = node, .arena = a, .err = e };
+	struct owned_prefix *all;
+	size_t i, total, found = 0;
+
+	if (expand_peers(&x, &all, &total) < 0)
+		return -1;
+	for (i = 1; i < total && found < max; i++) {
+		const char *one = all[i - 1].peer->name, *two = all[i].peer->name;
+
+		if (prefix_cmp(&all[i - 1].prefix, &all[i].prefix))
+			continue;
+		ret[found].prefix = all[i].prefix;
+		ret[found].a = strcmp(one, two) < 0 ? one : two;
+		ret[found].b = strcmp(one, two) < 0 ? two : one;
+		found++;
+	}
+	*ret_n = found;
 	return 0;
 }
 

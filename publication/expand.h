@@ -39,6 +39,19 @@ struct config {
  */
 int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret, struct err *e);
 
+/* A prefix that would stand under two peers. */
+struct prefix_conflict {
+	struct prefix prefix;
+	const char *a, *b; /* names of the peers, a before b */
+};
+
+/*
+ * Every conflict that makes expand refuse `node`, at most `max` of them, sorted by prefix; for the compiler, which names the
+ * places. Other errors of expand are returned as there.
+ */
+int expand_conflicts(const struct network *n, const struct node *node, struct arena *a, struct prefix_conflict *ret,
+		     size_t max, size_t *ret_n, struct err *e);
+
 /* The peer of this key, or NULL. */
 const struct peer *config_peer(const struct config *c, const struct wgkey *key);
 bool peer_equal(const struct peer *a, const struct peer *b);

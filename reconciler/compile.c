@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "reconciler/compile.h"
+
+#include "common/hash.h"
+#include "common/limits.h"
+#include "reconciler/allocate.h"
+#include "reconciler/conflict.h"
+
+/* More single nodes than this in one list of selectors become a group of their own, so that documents stay short. */
+#define MAX_SINGLE 8
+/* Pairs that cannot meet are named one by one up to here for each topology entry. */
+#define MAX_NAMED_PAIRS 5
+
+struct tag {
+	const char *name;
+	const uint32_t *members; /* node indexes, ascending */
+	size_t n;
+};
+
+/* One target of links: a node or a group, with its members. */
+struct target {
+	const char *name; /* as it stands in a link */
+	const uint32_t *members; /* ascending */
+	size_t n;
+};
+
+struct targets {
+	struct target *list;
+	size_t n;
+};
+
+struct link_list {
+	struct link *list;
+	size_t n;
+};
+
+struct compiler {
+	const struct m_network *m;
+	struct arena *arena;
+	struct diag *diag;
+	struct tag *tags; /* sorted by name */
+	size_t n_tags;
+	const uint32_t *everybody; /* 0, 1, 2, ... */
+	struct link_list *links; /* one per node */
+	struct group *groups;
+	size_t n_groups;
+	struct prefix *pools; /* canonical */
+	size_t n_pools;
+	bool nomem;
+};
+
+static void *get(struct compiler *c, size_t n, size_t size)
+{
+	void *p = arena_array(c->arena, n, size);
+
+	if (!p)
+		c->nomem = true;
+	return p;
+}
+
+/* ------------------------------------------------------------------ selectors -------------------------- */
+
+struct tagged {
+	const char *tag;
+	uint32_t node;
+};
+
+static int cmp_tagged(const void *pa, const void *pb)
+{
+	const struct tagged *a = pa, *b = pb;
+	int c = strcmp(a->tag, b->tag);
+
+	return c ? c : a->node < b->node ? -1 : a->node > b->node;
+}
+
+static void collect_tags(struct compiler *c)
+{
+	size_t i, j, n = 0;
+	struct tagged *all;
+	uint32_t *members;
+
+	for (i = 0; i < c->m->n_nodes; i++)
+		n += c->m->nodes[i].n_tags;
+	all = get(c, n, sizeof(*all));
+	members = get(c, n, sizeof(*members));
+	c->tags = get(c, n, sizeof(*c->tags));
+	if (c->nomem)
+		return;
+	for (i = 0, n = 0; i < c->m->n_nodes; i++)
+		for (j = 0; j < c->m->nodes[i].n_tags; j++)
+			all[n++] = (struct tagged){ c->m->nodes[i].tags[j].s, (uint32_t)i };
+	if (n > 1)
+		qsort(all, n, sizeof(*all), cmp_tagged);
+	for (i = 0; i < n; i++) {
+		members[i] = all[i].node;
+		if (!i || strcmp(all[i - 1].tag, all[i].tag) != 0)
+			c->tags[c->n_tags++] = (struct tag){ all[i].tag, &members[i], 0 };
+		c->tags[c->n_tags - 1].n++;
+	}
+}
+
+static const struct tag *find_tag(const struct compiler *c, const char *name)
+{
+	size_t low = 0, high = c->n_tags;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int cmp = strcmp(name, c->tags[mid].name);
+
+		if (!cmp)
+			return &c->tags[mid];
+		if (cmp < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+static char *tag_target(struct compiler *c, const char *tag)
+{
+	size_t len = strlen(tag);
+	char *s = get(c, len + 5, 1);
+
+	if (s) {
+		memcpy(s, "tag:", 4);
+		memcpy(s + 4, tag, len + 1);
+	}
+	return s;
+}
+
+static void add_group(struct compiler *c, const struct target *t)
+{
+	struct group *groups;
+	const char **names;
+	size_t i;
+
+	for (i = 0; i < c->n_groups; i++)
+		if (!strcmp(c->groups[i].name, t->name))
+			return;
+	groups = arena_grow(c->arena, c->groups, c->n_groups, sizeof(*groups));
+	names = get(c, t->n, sizeof(*names));
+	if (!groups || !names) {
+		c->nomem = true;
+		return;
+	}
+	for (i = 0; i < t->n; i++)
+		names[i] = c->m->nodes[t->members[i]].name;
+	c->groups = groups;
+	groups[c->n_groups++] = (struct group){ t->name, names, t->n };
+}
+
+static struct target selector_target(struct compiler *c, const struct m_selector *s)
+{
+	struct target t = { 0 };
+	const struct m_node *node;
+	const struct tag *tag;
+	uint32_t *one;
+
+	switch (s->kind) {
+	case SELECT_ALL:
+		return (struct target){ GROUP_ALL, c->everybody, c->m->n_nodes };
+	case SELECT_TAG:
+		tag = find_tag(c, s->name);
+		if (tag)
+			t = (struct target){ tag_target(c, tag->name), tag->members, tag->n };
+		return t;
+	case SELECT_NODE:
+		node = m_network_node(c->m, s->name);
+		one = node ? get(c, 1, sizeof(*one)) : NULL;
+		if (one) {
+			*one = (uint32_t)(node - c->m->nodes);
+			t = (struct target){ node->name, one, 1 };
+		}
+		return t;
+	}
+	return t;
+}
+
+static void targets_add(struct compiler *c, struct targets *ts, struct target t)
+{
+	struct target *list;
+	size_t i;
+
+	if (!t.n || c->nomem)
+		return;
+	for (i = 0; i < ts->n; i++)
+		if (!strcmp(ts->list[i].name, t.name))
+			return;
+	list = arena_grow(c->arena, ts->list, ts->n, sizeof(*list));
+	if (!list) {
+		c->nomem = true;
+		return;
+	}
+	ts->list = list;
+	list[ts->n++] = t;
+	if (target_is_group(t.name) && strcmp(t.name, GROUP_ALL) != 0)
+		add_group(c, &t);
+}
+
+static int cmp_index(const void *pa, const void *pb)
+{
+	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+
+	return a < b ? -1 : a > b;
+}
+
+/* The single nodes of a long list as one group, named after the place of the list: "#2.spokes". */
+static struct target fold_singles(struct compiler *c, const struct m_selectors *s, size_t entry, const char *side)
+{
+	struct target t = { 0 };
+	size_t i, n = 0, kept = 0;
+	uint32_t *members;
+	char *name;
+
+	for (i = 0; i < s->n; i++)
+		n += s->list[i].kind == SELECT_NODE;
+	if (n <= MAX_SINGLE)
+		return t;
+	members = get(c, n, sizeof(*members));
+	name = get(c, 64, 1);
+	if (!members || !name)
+		return t;
+	snprintf(name, 64, "#%zu.%s", entry + 1, side);
+	for (i = 0, n = 0; i < s->n; i++) {
+		const struct m_node *node = s->list[i].kind == SELECT_NODE ? m_network_node(c->m, s->list[i].name) : NULL;
+
+		if (node)
+			members[n++] = (uint32_t)(node - c->m->nodes);
+	}
+	if (n > 1)
+		qsort(members, n, sizeof(*members), cmp_index);
+	for (i = 0; i < n; i++)
+		if (!i || members[i] != members[i - 1])
+			members[kept++] = members[i];
+	return (struct target){ name, members, kept };
+}
+
+static struct targets resolve(struct compiler *c, const struct m_selectors *s, size_t entry, const char *side)
+{
+	struct target folded = fold_singles(c, s, entry, side);
+	struct targets ts = { 0 };
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->list[i].kind == SELECT_ALL) {
+			targets_add(c, &ts, selector_target(c, &s->list[i]));
+			return ts;
+		}
+	targets_add(c, &ts, folded);
+	for (i = 0; i < s->n; i++)
+		if (s->list[i].kind != SELECT_NODE || !folded.n)
+			targets_add(c, &ts, selector_target(c, &s->list[i]));
+	return ts;
+}
+
+/* One flag per node that any target holds. */
+static bool *mark(struct compiler *c, const struct targets *ts)
+{
+	bool *in = get(c, c->m->n_nodes, sizeof(*in));
+	size_t i, j;
+
+	for (i = 0; in && i < ts->n; i++)
+		for (j = 0; j < ts->list[i].n; j++)
+			in[ts->list[i].members[j]] = true;
+	return in;
+}
+
+/* ------------------------------------------------------------------ links ------------------------------ */
+
+static void add_link(struct compiler *c, size_t node, struct link link)
+{
+	struct link_list *l = &c->links[node];
+	struct link *list;
+
+	/* Nobody is its own peer. */
+	if (link.kind == LINK_DIRECT && !strcmp(link.target, c->m->nodes[node].name))
+		return;
+	if (link.kind == LINK_ROUTES && !strcmp(link.target, c->m->nodes[node].name))
+		return;
+	list = arena_grow(c->arena, l->list, l->n, sizeof(*list));
+	if (!list) {
+		c->nomem = true;
+		return;
+	}
+	l->list = list;
+	list[l->n++] = link;
+}
+
+static void add_direct(struct compiler *c, const bool *who, const struct targets *to)
+{
+	size_t i, j;
+
+	for (i = 0; i < c->m->n_nodes && !c->nomem; i++)
+		for (j = 0; who[i] && j < to->n; j++)
+			add_link(c, i, (struct link){ .kind = LINK_DIRECT, .target = to->list[j].name });
+}
+
+/* The targets without the nodes marked in `out`; a group that loses members gets a name that says so. */
+static struct targets subtract(struct compiler *c, const struct targets *ts, const bool *out, const char *suffix)
+{
+	struct targets ret = { 0 };
+	size_t i, j;
+
+	for (i = 0; i < ts->n && !c->nomem; i++) {
+		struct target t = ts->list[i];
+		uint32_t *members = get(c, t.n, sizeof(*members));
+		size_t n = 0;
+		char *name;
+
+		if (!members)
+			break;
+		for (j = 0; j < t.n; j++)
+			if (!out[t.members[j]])
+				members[n++] = t.members[j];
+		if (n == t.n) {
+			targets_add(c, &ret, t);
+			continue;
+		}
+		name = get(c, MAX_GROUP_NAME + 1, 1);
+		if (!name)
+			break;
+		if (strlen(t.name) + strlen(suffix) > MAX_GROUP_NAME) {
+			char hex[DIGEST_STRLEN];
+			struct digest digest;
+
+			digest_of(suffix, strlen(suffix), &digest);
+			snprintf(name, MAX_GROUP_NAME + 1, "%.150s!#%.32s", t.name, digest_print(&digest, hex));
+		} else {
+			memcpy(name, t.name, strlen(t.name));
+			memcpy(name + strlen(t.name), suffix, strlen(suffix) + 1);
+		}
+		targets_add(c, &ret, (struct target){ name, members, n });
+	}
+	return ret;
+}
+
+/* "!fra1!tag:hub" */
+static const char *without_suffix(struct compiler *c, const struct targets *hubs)
+{
+	size_t i, len = 1;
+	char *s, *p;
+
+	for (i = 0; i < hubs->n; i++)
+		len += 1 + strlen(hubs->list[i].name);
+	s = p = get(c, len, 1);
+	for (i = 0; s && i < hubs->n; i++) {
+		size_t n = strlen(hubs->list[i].name);
+
+		*p++ = '!';
+		memcpy(p, hubs->list[i].name, n);
+		p += n;
+	}
+	return s;
+}
+
+/* The first hub in the order written; inside a tag, by name. */
+static const char *first_hub(const struct compiler *c, const struct m_selectors *hubs)
+{
+	const struct m_selector *s = &hubs->list[0];
+	const struct tag *tag;
+
+	if (s->kind == SELECT_NODE)
+		return s->name;
+	if (s->kind == SELECT_ALL)
+		return c->m->nodes[0].name;
+	tag = find_tag(c, s->name);
+	return tag ? c->m->nodes[tag->members[0]].name : NULL;
+}
+
+/* ------------------------------------------------------------------ pairs that cannot meet ------------- */
+
+static bool reachable(const struct compiler *c, size_t i)
+{
+	return c->m->nodes[i].endpoint.host != NULL;
+}
+
+static void warn_pair(struct compiler *c, struct pos pos, size_t a, size_t b)
+{
+	struct diag_entry *e = diag_warn(c->diag, pos, "`%s` and `%s` cannot meet: neither has an endpoint",
+					 c->m->nodes[a].name, c->m->nodes[b].name);
+
+	diag_help(c->diag, e, "give one of them an `endpoint`, or join both through a hub (`star`)");
+}
+
+/* Counts the pairs of two marked sets where neither side can be reached first, and names some. */
+static void warn_unreachable(struct compiler *c, struct pos pos, const bool *a, const bool *b)
+{
+	size_t i, j, n = c->m->n_nodes, in_a = 0, in_b = 0, in_both = 0, pairs, named = 0;
+
+	for (i = 0; i < n; i++) {
+		if (reachable(c, i))
+			continue;
+		in_a += a[i];
+		in_b += b[i];
+		in_both += a[i] && b[i];
+	}
+	/* Unordered pairs of different nodes with one in a and the other in b. */
+	pairs = in_a * in_b - in_both - in_both * (in_both ? in_both - 1 : 0) / 2;
+	for (i = 0; i < n && named < MAX_NAMED_PAIRS && named < pairs; i++) {
+		if (reachable(c, i) || !(a[i] || b[i]))
+			continue;
+		for (j = i + 1; j < n && named < MAX_NAMED_PAIRS; j++)
+			if (!reachable(c, j) && ((a[i] && b[j]) || (a[j] && b[i]))) {
+				warn_pair(c, pos, i, j);
+				named++;
+			}
+	}
+	if (pairs > named)
+		diag_warn(c->diag, pos, "and %zu more pairs that cannot meet", pairs - named);
+}
+
+/* ------------------------------------------------------------------ topology --------------------------- */
+
+static void compile_mesh(struct compiler *c, const struct m_topology *t, size_t entry)
+{
+	struct targets members = resolve(c, &t->a, entry, "mesh");
+	bool *in = mark(c, &members);
+
+	if (c->nomem)
+		return;
+	add_direct(c, in, &members);
+	warn_unreachable(c, t->pos, in, in);
+}
+
+static void compile_star(struct compiler *c, const struct m_topology *t, size_t entry)
+{
+	struct targets hubs = resolve(c, &t->a, entry, "hubs"), spokes = resolve(c, &t->b, entry, "spokes");
+	bool *is_hub = mark(c, &hubs), *is_spoke;
+	const char *first;
+	size_t i, j;
+
+	if (c->nomem)
+		return;
+	/* A node on both sides is a hub: the entry does not join hubs with each other. */
+	spokes = subtract(c, &spokes, is_hub, without_suffix(c, &hubs));
+	is_spoke = mark(c, &spokes);
+	if (c->nomem)
+		return;
+	add_direct(c, is_spoke, &hubs);
+	add_direct(c, is_hub, &spokes);
+	warn_unreachable(c, t->pos, is_hub, is_spoke);
+	first = t->transit ? first_hub(c, &t->a) : NULL;
+	for (i = 0; first && i < c->m->n_nodes && !c->nomem; i++) {
+		if (!is_spoke[i])
+			continue;
+		if (c->n_pools)
+			add_link(c, i, (struct link){ LINK_ALLOW, NULL, first, c->pools, c->n_pools });
+		for (j = 0; j < spokes.n; j++)
+			add_link(c, i, (struct link){ .kind = LINK_ROUTES, .target = spokes.list[j].name, .via = first });
+	}
+}
+
+static void compile_link(struct compiler *c, const struct m_topology *t, size_t entry)
+{
+	struct targets a = resolve(c, &t->a, entry, "between"), b = resolve(c, &t->b, entry, "and");
+	bool *in_a = mark(c, &a), *in_b = mark(c, &b);
+
+	if (c->nomem)
+		return;
+	add_direct(c, in_a, &b);
+	add_direct(c, in_b, &a);
+	warn_unreachable(c, t->pos, in_a, in_b);
+}
+
+static void compile_topology(struct compiler *c)
+{
+	static const struct m_selector all = { .kind = SELECT_ALL };
+	struct m_selector everybody = all;
+	struct m_topology mesh = { .kind = TOPOLOGY_MESH, .pos = c->m->pos, .a = { &everybody, 1 } };
+	size_t i;
+
+	if (!c->m->has_topology)
+		compile_mesh(c, &mesh, 0);
+	for (i = 0; c->m->has_topology && i < c->m->n_topology && !c->nomem; i++) {
+		const struct m_topology *t = &c->m->topology[i];
+
+		switch (t->kind) {
+		case TOPOLOGY_MESH:
+			compile_mesh(c, t, i);
+			break;
+		case TOPOLOGY_STAR:
+			compile_star(c, t, i);
+			break;
+		case TOPOLOGY_LINK:
+			compile_link(c, t, i);
+			break;
+		}
+	}
+}
+
+/* ------------------------------------------------------------------ records and node documents --------- */
+
+static void fill_record(struct compiler *c, const struct m_node *m, const struct allocation *al, struct record *ret)
+{
+	struct ipaddr *addresses = get(c, al->n, sizeof(*addresses));
+	struct prefix *routes = get(c, m->n_routes, sizeof(*routes));
+	size_t i;
+
+	if (c->nomem)
+		return;
+	for (i = 0; i < al->n; i++)
+		addresses[i] = al->addresses[i].addr;
+	for (i = 0; i < m->n_routes; i++)
+		routes[i] = m->routes[i].prefix;
+	*ret = (struct record){ .name = m->name, .key = m->public_key, .addresses = addresses, .n_addresses = al->n };
+	ret->routes = routes;
+	ret->n_routes = prefix_canonical(routes, m->n_routes);
+	ret->endpoint = m->endpoint;
+}
+
+static uint64_t setting(const struct m_uint *own, const struct m_uint *network, uint64_t fallback)
+{
+	return own->set ? own->v : network->set ? network->v : fallback;
+}
+
+static int cmp_links(const void *a, const void *b)
+{
+	return link_cmp(a, b);
+}
+
+static size_t unique_links(struct link_list *l)
+{
+	size_t i, kept = 0;
+
+	if (l->n > 1)
+		qsort(l->list, l->n, sizeof(*l->list), cmp_links);
+	for (i = 0; i < l->n; i++)
+		if (!kept || link_cmp(&l->list[kept - 1], &l->list[i]))
+			l->list[kept++] = l->list[i];
+	return kept;
+}
+
+static void fill_node(struct compiler *c, size_t index, const struct allocation *al, struct node *ret)
+{
+	const struct m_node *m = &c->m->nodes[index];
+	struct node n = { .name = m->name, .key = m->public_key, .addresses = al->addresses, .n_addresses = al->n };
+	uint64_t keepalive = 0;
+
+	if (m->has_interface)
+		n.interface = m->interface;
+	else if (c->m->has_interface)
+		n.interface = c->m->interface;
+	else if (ifname_parse(c->m->name, strlen(c->m->name), &n.interface) < 0)
+		diag_help(c->diag,
+			  diag_error(c->diag, m->pos, "the network's name `%s` is no interface name", c->m->name),
+			  "add `interface: NAME` with at most 15 characters to the network");
+	n.listen_port = (uint16_t)setting(&m->listen_port, &c->m->listen_port, DEFAULT_LISTEN_PORT);
+	n.flags |= NODE_HAS_LISTEN_PORT;
+	n.mtu = (uint16_t)setting(&m->mtu, &c->m->mtu, DEFAULT_MTU);
+	if (m->persistent_keepalive.set)
+		keepalive = m->persistent_keepalive.v;
+	else if (!m->endpoint.host && c->m->persistent_keepalive.set)
+		keepalive = c->m->persistent_keepalive.v;
+	if (keepalive) {
+		n.keepalive = (uint16_t)keepalive;
+		n.flags |= NODE_HAS_KEEPALIVE;
+	}
+	if (m->fwmark.set && m->fwmark.v) {
+		n.fwmark = (uint32_t)m->fwmark.v;
+		n.flags |= NODE_HAS_FWMARK;
+	}
+	n.n_links = unique_links(&c->links[index]);
+	n.links = c->links[index].list;
+	if (n.n_links > MAX_LINKS)
+		diag_help(c->diag,
+			  diag_error(c->diag, m->pos, "node `%s` has %zu links; at most %d are possible", m->name, n.n_links,
+				     MAX_LINKS),
+			  "join groups (`tag:NAME`) rather than single nodes");
+	*ret = n;
+}
+
+static int cmp_groups(const void *a, const void *b)
+{
+	return strcmp(((const struct group *)a)->name, ((const struct group *)b)->name);
+}
+
+static void fill_pools(struct compiler *c)
+{
+	size_t i;
+
+	c->pools = get(c, c->m->n_pools, sizeof(*c->pools));
+	for (i = 0; c->pools && i < c->m->n_pools; i++)
+		c->pools[i] = c->m->pools[i].prefix;
+	c->n_pools = c->pools ? prefix_canonical(c->pools, c->m->n_pools) : 0;
+}
+
+static void fill_everybody(struct compiler *c)
+{
+	uint32_t *list = get(c, c->m->n_nodes, sizeof(*list));
+	size_t i;
+
+	for (i = 0; list && i < c->m->n_nodes; i++)
+		list[i] = (uint32_t)i;
+	c->everybody = list;
+}
+
+int compile(const struct m_network *m, const struct network *published, uint64_t serial, struct arena *a, struct diag *d,
+	    struct network *ret)
+{
+	struct compiler c = { .m = m, .arena = a, .diag = d };
+	struct network n = { .name = m->name, .n_records = m->n_nodes, .n_nodes = m->n_nodes };
+	struct allocation *al = get(&c, m->n_nodes, sizeof(*al));
+	struct record *records = get(&c, m->n_nodes, sizeof(*records));
+	struct node *nodes = get(&c, m->n_nodes, sizeof(*nodes));
+	size_t i, errors = d->errors;
+
+	c.links = get(&c, m->n_nodes, sizeof(*c.links));
+	fill_everybody(&c);
+	fill_pools(&c);
+	collect_tags(&c);
+	if (!c.nomem && allocate(m, published, serial, a, d, al, &n) < 0)
+		return -1;
+	if (!c.nomem && m->n_nodes)
+		compile_topology(&c);
+	for (i = 0; i < m->n_nodes && !c.nomem; i++) {
+		fill_record(&c, &m->nodes[i], &al[i], &records[i]);
+		fill_node(&c, i, &al[i], &nodes[i]);
+		if (records[i].endpoint.host && !records[i].endpoint.port)
+			records[i].endpoint.port = nodes[i].listen_port;
+	}
+	if (c.nomem) {
+		d->nomem = true;
+		diag_error(d, m->pos, "out of memory");
+		return -1;
+	}
+	if (c.n_groups > 1)
+		qsort(c.groups, c.n_groups, sizeof(*c.groups), cmp_groups);
+	n.records = records;
+	n.nodes = nodes;
+	n.groups = c.groups;
+	n.n_groups = c.n_groups;
+	if (d->errors == errors)
+		conflict_check(m, &n, a, d);
+	if (d->errors != errors)
+		return -1;
+	*ret = n;
+	return 0;
+}

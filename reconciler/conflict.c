@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "reconciler/conflict.h"
+
+#include "common/limits.h"
+#include "publication/expand.h"
+
+struct owner {
+	struct prefix prefix;
+	size_t record;
+};
+
+static int cmp_owners(const void *pa, const void *pb)
+{
+	const struct owner *a = pa, *b = pb;
+	int c = prefix_cmp(&a->prefix, &b->prefix);
+
+	return c ? c : a->record < b->record ? -1 : a->record > b->record;
+}
+
+/* True when two records want the same prefix: only then, or with prefixes that come through another node, can any clash. */
+static int any_shared_prefix(const struct network *n, struct arena *a, bool *ret)
+{
+	size_t i, j, total = 0;
+	struct owner *all;
+
+	for (i = 0; i < n->n_records; i++)
+		total += n->records[i].n_addresses + n->records[i].n_routes;
+	all = arena_array(a, total, sizeof(*all));
+	if (!all)
+		return -1;
+	for (i = 0, total = 0; i < n->n_records; i++) {
+		const struct record *r = &n->records[i];
+
+		for (j = 0; j < r->n_addresses; j++)
+			all[total++] = (struct owner){ prefix_of_addr(&r->addresses[j]), i };
+		for (j = 0; j < r->n_routes; j++)
+			all[total++] = (struct owner){ r->routes[j], i };
+	}
+	if (total > 1)
+		qsort(all, total, sizeof(*all), cmp_owners);
+	*ret = false;
+	for (i = 1; i < total && !*ret; i++)
+		*ret = !prefix_cmp(&all[i - 1].prefix, &all[i].prefix) && all[i - 1].record != all[i].record;
+	return 0;
+}
+
+static int cmp_views(const void *pa, const void *pb)
+{
+	const struct node *a = *(const struct node *const *)pa, *b = *(const struct node *const *)pb;
+	size_t i;
+
+	if (a->n_links != b->n_links)
+		return a->n_links < b->n_links ? -1 : 1;
+	for (i = 0; i < a->n_links; i++) {
+		int c = link_cmp(&a->links[i], &b->links[i]);
+
+		if (c)
+			return c;
+	}
+	return 0;
+}
+
+static bool only_direct(const struct node *n)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_links; i++)
+		if (n->links[i].kind != LINK_DIRECT)
+			return false;
+	return true;
+}
+
+/* Where a node writes this prefix, as an address or a route; false when it does not. */
+static bool written_at(const struct m_node *m, const struct prefix *p, struct pos *ret)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_routes; i++)
+		if (!prefix_cmp(&m->routes[i].prefix, p)) {
+			*ret = m->routes[i].pos;
+			return true;
+		}
+	for (i = 0; m->has_addresses && i < m->n_addresses; i++) {
+		struct prefix own = prefix_of_addr(&m->addresses[i].addr);
+
+		if (!prefix_cmp(&own, p)) {
+			*ret = m->addresses[i].pos;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A conflict at one view, and how it is told. */
+struct found {
+	struct prefix_conflict c;
+	const char *at; /* a node where it happens */
+	size_t more; /* other nodes with the same view */
+};
+
+/*
+ * The place where `peer` gets the prefix from: its own route or address, else another node's route or the network's pool that
+ * comes through it. `not` is a place that was named already.
+ */
+static struct pos origin(const struct m_network *m, const struct network *n, const char *peer, const struct prefix *p,
+			 const char *not_node, const char **ret_what)
+{
+	const struct m_node *own = m_network_node(m, peer);
+	const struct record *r = network_record(n, peer);
+	struct pos pos = m->pos;
+	size_t i;
+
+	*ret_what = "its address";
+	if (own && written_at(own, p, &pos))
+		return pos;
+	for (i = 0; r && i < r->n_addresses; i++) {
+		struct prefix a = prefix_of_addr(&r->addresses[i]);
+
+		if (!prefix_cmp(&a, p))
+			return own ? own->pos : pos;
+	}
+	*ret_what = "carried through it for other nodes";
+	for (i = 0; i < m->n_pools; i++)
+		if (!prefix_cmp(&m->pools[i].prefix, p))
+			return m->pools[i].pos;
+	for (i = 0; i < m->n_nodes; i++)
+		if (strcmp(m->nodes[i].name, not_node) != 0 && written_at(&m->nodes[i], p, &pos))
+			return pos;
+	return own ? own->pos : pos;
+}
+
+static void report(const struct m_network *m, const struct network *n, struct diag *d, const struct found *f)
+{
+	char text[PREFIX_STRLEN];
+	const char *what_a, *what_b;
+	struct pos at_a = origin(m, n, f->c.a, &f->c.prefix, f->c.b, &what_a);
+	struct pos at_b = origin(m, n, f->c.b, &f->c.prefix, f->c.a, &what_b);
+	struct diag_entry *e;
+
+	prefix_print(&f->c.prefix, text);
+	if (f->more)
+		e = diag_error(d, at_a, "%s would stand under two peers, `%s` and `%s`, on node `%s` and %zu more", text, f->c.a,
+			       f->c.b, f->at, f->more);
+	else
+		e = diag_error(d, at_a, "%s would stand under two peers, `%s` and `%s`, on node `%s`", text, f->c.a, f->c.b,
+			       f->at);
+	diag_other(d, e, at_b, "`%s` gets it from here", f->c.b);
+	diag_help(d, e,
+		  "WireGuard sends a prefix to one peer only: let one of them have it, make one longer (the longest wins), or do "
+		  "not join both with this node");
+}
+
+static bool known(const struct found *list, size_t n, const struct prefix_conflict *c)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!prefix_cmp(&list[i].c.prefix, &c->prefix) && !strcmp(list[i].c.a, c->a) && !strcmp(list[i].c.b, c->b))
+			return true;
+	return false;
+}
+
+struct search {
+	const struct network *net;
+	struct diag *diag;
+	const struct m_network *model;
+	struct found found[MAX_DIAGS];
+	size_t n_found;
+};
+
+static int examine(struct search *s, const struct node *node, const char *at, size_t more)
+{
+	struct prefix_conflict list[MAX_DIAGS];
+	struct arena scratch;
+	struct err e;
+	size_t n = 0, i;
+	int r;
+
+	arena_init(&scratch);
+	r = expand_conflicts(s->net, node, &scratch, list, MAX_DIAGS, &n, &e);
+	for (i = 0; !r && i < n && s->n_found < MAX_DIAGS; i++)
+		if (!known(s->found, s->n_found, &list[i]))
+			s->found[s->n_found++] = (struct found){ list[i], at, more };
+	if (r)
+		diag_error(s->diag, s->model->pos, "%s", e.msg);
+	arena_release(&scratch);
+	return r;
+}
+
+/*
+ * Nodes of one view differ only in that none is its own peer. In a view of three nodes or more, what clashes for a node that
+ * is nobody clashes for one of them too, since a clash has two owners; smaller views are examined node by node.
+ */
+static int examine_view(struct search *s, const struct node *const *nodes, size_t n)
+{
+	struct node nobody = *nodes[0];
+	size_t i;
+
+	if (n < 3) {
+		for (i = 0; i < n; i++)
+			if (examine(s, nodes[i], nodes[i]->name, 0) < 0)
+				return -1;
+		return 0;
+	}
+	nobody.name = "";
+	memset(&nobody.key, 0, sizeof(nobody.key));
+	return examine(s, &nobody, nodes[0]->name, n - 1);
+}
+
+void conflict_check(const struct m_network *m, const struct network *n, struct arena *a, struct diag *d)
+{
+	const struct node **nodes = arena_array(a, n->n_nodes, sizeof(*nodes));
+	struct search s = { .net = n, .diag = d, .model = m };
+	size_t i, from;
+	bool shared;
+
+	if (!nodes || any_shared_prefix(n, a, &shared) < 0) {
+		d->nomem = true;
+		diag_error(d, m->pos, "out of memory");
+		return;
+	}
+	for (i = 0; i < n->n_nodes; i++)
+		nodes[i] = &n->nodes[i];
+	if (n->n_nodes > 1)
+		qsort(nodes, n->n_nodes, sizeof(*nodes), cmp_views);
+	for (from = 0; from < n->n_nodes && s.n_found < MAX_DIAGS; from = i) {
+		for (i = from + 1; i < n->n_nodes && !cmp_views(&nodes[from], &nodes[i]); i++)
+			;
+		if (!shared && only_direct(nodes[from]))
+			continue;
+		if (examine_view(&s, &nodes[from], i - from) < 0)
+			return;
+	}
+	for (i = 0; i < s.n_found; i++)
+		report(m, n, d, &s.found[i]);
+}
