@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "publication/row.h"
+
+#include "common/limits.h"
+#include "common/num.h"
+#include "publication/document.h"
+
+void row_put_key(struct buf *out, const struct wgkey *k)
+{
+	char text[KEY_STRLEN];
+
+	buf_adds(out, " key=");
+	buf_adds(out, wgkey_print(k, text));
+}
+
+static void add_prefixes(struct buf *out, const struct prefix *list, size_t n)
+{
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (i)
+			buf_addc(out, ',');
+		buf_adds(out, prefix_print(&list[i], text));
+	}
+}
+
+int record_encode(const struct record *r, struct buf *out)
+{
+	char ip[IPADDR_STRLEN], ep[ENDPOINT_STRLEN];
+	size_t i;
+
+	buf_adds(out, "record ");
+	buf_adds(out, r->name);
+	row_put_key(out, &r->key);
+	buf_adds(out, " addresses=");
+	for (i = 0; i < r->n_addresses; i++) {
+		if (i)
+			buf_addc(out, ',');
+		buf_adds(out, ipaddr_print(&r->addresses[i], ip));
+	}
+	if (r->n_routes) {
+		buf_adds(out, " routes=");
+		add_prefixes(out, r->routes, r->n_routes);
+	}
+	if (r->endpoint.host) {
+		buf_adds(out, " endpoint=");
+		buf_adds(out, endpoint_print(&r->endpoint, ep));
+	}
+	return buf_ok(out) ? 0 : -1;
+}
+
+static const char *const link_words[] = {
+	[LINK_DIRECT] = "direct",
+	[LINK_ROUTES] = "routes",
+	[LINK_THROUGH] = "through",
+	[LINK_ALLOW] = "allow",
+};
+
+int node_encode(const struct node *n, struct buf *out)
+{
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	buf_adds(out, "node ");
+	buf_adds(out, n->name);
+	row_put_key(out, &n->key);
+	buf_adds(out, " interface=");
+	buf_adds(out, n->interface.s);
+	if (n->flags & NODE_HAS_LISTEN_PORT)
+		buf_addf(out, " listen_port=%u", n->listen_port);
+	buf_addf(out, " mtu=%u", n->mtu);
+	if (n->flags & NODE_HAS_KEEPALIVE)
+		buf_addf(out, " keepalive=%u", n->keepalive);
+	if (n->flags & NODE_HAS_FWMARK)
+		buf_addf(out, " fwmark=%u", n->fwmark);
+	buf_adds(out, " addresses=");
+	for (i = 0; i < n->n_addresses; i++) {
+		if (i)
+			buf_addc(out, ',');
+		buf_adds(out, ifaddr_print(&n->addresses[i], text));
+	}
+	for (i = 0; i < n->n_links; i++) {
+		const struct link *l = &n->links[i];
+
+		buf_addc(out, ' ');
+		buf_adds(out, link_words[l->kind]);
+		buf_addc(out, '=');
+		if (l->via) {
+			buf_adds(out, l->via);
+			buf_addc(out, ':');
+		}
+		if (l->kind == LINK_ALLOW)
+			add_prefixes(out, l->prefixes, l->n_prefixes);
+		else
+			buf_adds(out, l->target);
+	}
+	return buf_ok(out) ? 0 : -1;
+}
+
+void freed_key(const struct ipaddr *a, char out[static 34])
+{
+	out[0] = (char)('0' + a->family);
+	hex_print(a->b, sizeof(a->b), out + 1);
+}
+
+/* ------------------------------------------------------------------ decoding of lines ------------------ */
+
+int row_name(struct words *w, struct arena *a, const char **ret)
+{
+	const char *s;
+	size_t len;
+
+	if (!words_next(w, &s, &len) || !name_is_valid(s, len))
+		return -1;
+	*ret = arena_strndup(a, s, len);
+	return *ret ? 0 : -1;
+}
+
+int row_key(struct words *w, struct wgkey *ret)
+{
+	const char *s;
+	size_t len;
+
+	return words_field(w, "key", &s, &len) ? wgkey_parse(s, len, ret) : -1;
+}
+
+int row_number(struct words *w, const char *name, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	const char *s;
+	size_t len;
+
+	if (!words_field(w, name, &s, &len) || num_parse(s, len, max, ret) < 0 || *ret < min)
+		return -1;
+	return 0;
+}
+
+static bool next_item(const char **p, const char *end, const char **ret, size_t *ret_len)
+{
+	const char *comma;
+
+	if (!*p)
+		return false;
+	comma = memchr(*p, ',', (size_t)(end - *p));
+	*ret = *p;
+	*ret_len = (size_t)((comma ? comma : end) - *p);
+	*p = comma ? comma + 1 : NULL;
+	return true;
+}
+
+static size_t count_items(const char *s, size_t len)
+{
+	size_t i, n = 1;
+
+	for (i = 0; i < len; i++)
+		n += s[i] == ',';
+	return n;
+}
+
+bool row_same_text(const char *printed, const char *s, size_t len)
+{
+	return strlen(printed) == len && !memcmp(printed, s, len);
+}
+
+static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a, const struct prefix **ret, size_t *ret_n)
+{
+	size_t n = count_items(s, len), i = 0, item_len;
+	const char *p = s, *item;
+	struct prefix *list;
+	char text[PREFIX_STRLEN];
+	bool host_bits;
+
+	if (n > max)
+		return -1;
+	list = arena_array(a, n, sizeof(*list));
+	if (!list)
+		return -1;
+	for (; next_item(&p, s + len, &item, &item_len); i++) {
+		if (prefix_parse(item, item_len, &list[i], &host_bits) < 0 || host_bits ||
+		    !row_same_text(prefix_print(&list[i], text), item, item_len))
+			return -1;
+		/* Canonical: sorted, and none inside the one before it. */
+		if (i && (prefix_cmp(&list[i - 1], &list[i]) >= 0 || prefix_contains(&list[i - 1], &list[i])))
+			return -1;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+static int take_addresses(struct words *w, struct arena *a, const struct ipaddr **ret, size_t *ret_n)
+{
+	size_t len, n, i = 0, item_len;
+	const char *s, *p, *item;
+	struct ipaddr *list;
+	char text[IPADDR_STRLEN];
+
+	if (!words_field(w, "addresses", &s, &len))
+		return -1;
+	n = count_items(s, len);
+	list = n > MAX_ADDRESSES ? NULL : arena_array(a, n, sizeof(*list));
+	if (!list)
+		return -1;
+	for (p = s; next_item(&p, s + len, &item, &item_len); i++) {
+		if (ipaddr_parse(item, item_len, &list[i]) < 0 ||
+		    !row_same_text(ipaddr_print(&list[i], text), item, item_len))
+			return -1;
+		if (i && ipaddr_cmp(&list[i - 1], &list[i]) >= 0)
+			return -1;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+static int take_ifaddrs(struct words *w, struct arena *a, const struct ifaddr **ret, size_t *ret_n)
+{
+	size_t len, n, i = 0, item_len;
+	const char *s, *p, *item;
+	struct ifaddr *list;
+	char text[PREFIX_STRLEN];
+
+	if (!words_field(w, "addresses", &s, &len))
+		return -1;
+	n = count_items(s, len);
+	list = n > MAX_ADDRESSES ? NULL : arena_array(a, n, sizeof(*list));
+	if (!list)
+		return -1;
+	for (p = s; next_item(&p, s + len, &item, &item_len); i++) {
+		if (ifaddr_parse(item, item_len, &list[i]) < 0 ||
+		    !row_same_text(ifaddr_print(&list[i], text), item, item_len))
+			return -1;
+		if (i && ipaddr_cmp(&list[i - 1].addr, &list[i].addr) >= 0)
+			return -1;
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+int record_words(struct words *w, struct arena *a, struct record *ret)
+{
+	struct record r = { 0 };
+	char text[ENDPOINT_STRLEN];
+	const char *s, *why;
+	size_t len;
+
+	if (!words_is(w, "record") || row_name(w, a, &r.name) < 0 || row_key(w, &r.key) < 0 ||
+	    take_addresses(w, a, &r.addresses, &r.n_addresses) < 0)
+		return -1;
+	if (words_field(w, "routes", &s, &len) && parse_prefixes(s, len, MAX_ROUTES, a, &r.routes, &r.n_routes) < 0)
+		return -1;
+	if (words_field(w, "endpoint", &s, &len) &&
+	    (endpoint_parse(s, len, false, a, &r.endpoint, &why) < 0 || !row_same_text(endpoint_print(&r.endpoint, text), s, len)))
+		return -1;
+	if (!words_end(w))
+		return -1;
+	*ret = r;
+	return 0;
+}
+
+bool group_name_is_valid(const char *s, size_t len)
+{
+	size_t i;
+
+	if (!len || len > MAX_GROUP_NAME)
+		return false;
+	for (i = 0; i < len; i++) {
+		char c = s[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' || c == '!' ||
+		      c == '#'))
+			return false;
+	}
+	return true;
+}
+
+static int parse_link(enum link_kind kind, const char *s, size_t len, struct arena *a, struct link *ret)
+{
+	struct link l = { .kind = kind };
+
+	if (kind != LINK_DIRECT) {
+		const char *colon = memchr(s, ':', len);
+
+		if (!colon || !name_is_valid(s, (size_t)(colon - s)))
+			return -1;
+		l.via = arena_strndup(a, s, (size_t)(colon - s));
+		if (!l.via)
+			return -1;
+		len -= (size_t)(colon + 1 - s);
+		s = colon + 1;
+	}
+	if (kind == LINK_ALLOW) {
+		if (parse_prefixes(s, len, MAX_ROUTES, a, &l.prefixes, &l.n_prefixes) < 0)
+			return -1;
+	} else {
+		if (!group_name_is_valid(s, len))
+			return -1;
+		l.target = arena_strndup(a, s, len);
+		if (!l.target || (!target_is_group(l.target) && !name_is_valid(s, len)))
+			return -1;
+	}
+	*ret = l;
+	return 0;
+}
+
+static int take_links(struct words *w, struct arena *a, struct node *n)
+{
+	struct link *links = NULL;
+	const char *s;
+	size_t len;
+	unsigned int kind = LINK_DIRECT;
+
+	while (!words_end(w)) {
+		struct link *grown;
+
+		while (kind <= LINK_ALLOW && !words_field(w, link_words[kind], &s, &len))
+			kind++;
+		if (kind > LINK_ALLOW || n->n_links == MAX_LINKS)
+			return -1;
+		grown = arena_grow(a, links, n->n_links, sizeof(*links));
+		if (!grown)
+			return -1;
+		links = grown;
+		if (parse_link((enum link_kind)kind, s, len, a, &links[n->n_links]) < 0)
+			return -1;
+		if (n->n_links && link_cmp(&links[n->n_links - 1], &links[n->n_links]) >= 0)
+			return -1;
+		n->n_links++;
+	}
+	n->links = links;
+	return 0;
+}
+
+int node_words(struct words *w, struct arena *a, struct node *ret)
+{
+	struct node n = { 0 };
+	struct words old;
+	const char *s;
+	uint64_t v;
+	size_t len;
+
+	if (!words_is(w, "node") || row_name(w, a, &n.name) < 0 || row_key(w, &n.key) < 0)
+		return -1;
+	if (!words_field(w, "interface", &s, &len) || ifname_parse(s, len, &n.interface) < 0)
+		return -1;
+	old = *w;
+	if (words_field(w, "listen_port", &s, &len)) {
+		*w = old;
+		if (row_number(w, "listen_port", 1, 65535, &v) < 0)
+			return -1;
+		n.listen_port = (uint16_t)v;
+		n.flags |= NODE_HAS_LISTEN_PORT;
+	}
+	if (row_number(w, "mtu", 576, 65535, &v) < 0)
+		return -1;
+	n.mtu = (uint16_t)v;
+	old = *w;
+	if (words_field(w, "keepalive", &s, &len)) {
+		*w = old;
+		if (row_number(w, "keepalive", 1, 65535, &v) < 0)
+			return -1;
+		n.keepalive = (uint16_t)v;
+		n.flags |= NODE_HAS_KEEPALIVE;
+	}
+	old = *w;
+	if (words_field(w, "fwmark", &s, &len)) {
+		*w = old;
+		if (row_number(w, "fwmark", 1, UINT32_MAX, &v) < 0)
+			return -1;
+		n.fwmark = (uint32_t)v;
+		n.flags |= NODE_HAS_FWMARK;
+	}
+	if (take_ifaddrs(w, a, &n.addresses, &n.n_addresses) < 0 || take_links(w, a, &n) < 0)
+		return -1;
+	*ret = n;
+	return 0;
+}
+
+int record_decode(const char *line, size_t len, struct arena *a, struct record *ret, struct err *e)
+{
+	struct words w = { line, line + len };
+
+	return record_words(&w, a, ret) < 0 ? err_refuse(e, "BAD-FIELD", "not a record line") : 0;
+}
+
+int node_decode(const char *line, size_t len, struct arena *a, struct node *ret, struct err *e)
+{
+	struct words w = { line, line + len };
+
+	return node_words(&w, a, ret) < 0 ? err_refuse(e, "BAD-FIELD", "not a node line") : 0;
+}
+

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Single lines of the tables: a record, a node, and the pieces that other lines have too. Inside publication/ only.
+ */
+#ifndef PUBLICATION_ROW_H
+#define PUBLICATION_ROW_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "publication/line.h"
+#include "publication/network.h"
+
+/* The sort key of a freed address: its family's digit and 32 hex digits, so that strcmp sorts as ipaddr_cmp does. */
+#define FREED_KEY_SIZE 34
+void freed_key(const struct ipaddr *a, char out[static FREED_KEY_SIZE]);
+
+/* " key=BASE64" */
+void row_put_key(struct buf *out, const struct wgkey *k);
+
+/* Each takes the next word of the line; 0, or -1 when it is not what the name says (or memory ran out). */
+int row_name(struct words *w, struct arena *a, const char **ret);
+int row_key(struct words *w, struct wgkey *ret);
+int row_number(struct words *w, const char *name, uint64_t min, uint64_t max, uint64_t *ret);
+/* Whole lines. */
+int record_words(struct words *w, struct arena *a, struct record *ret);
+int node_words(struct words *w, struct arena *a, struct node *ret);
+
+/* The two first lines of every document of a network. */
+int document_header(struct line_reader *r, const char *kind, const char *network, struct err *e);
+
+/* Only what the printer writes is accepted: parsing and printing again must give the same text. */
+bool row_same_text(const char *printed, const char *s, size_t len);
+
+#endif
