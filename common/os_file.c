@@ -46,6 +46,8 @@ int os_mkdir_p(int dirfd, const char *path, mode_t mode, struct err *e)
 {
 	char part[4096];
 	size_t len = strlen(path), i;
+	bool existed = false;
+	int fd;
 
 	if (len >= sizeof(part))
 		return err_set(e, ERR_LIMIT, "the path is too long: %s", path);
@@ -54,9 +56,17 @@ int os_mkdir_p(int dirfd, const char *path, mode_t mode, struct err *e)
 			continue;
 		memcpy(part, path, i);
 		part[i] = '\0';
-		if (os_sys.mkdirat(dirfd, part, mode) < 0 && errno != EEXIST)
+		existed = os_sys.mkdirat(dirfd, part, mode) < 0;
+		if (existed && errno != EEXIST)
 			return err_errno(e, "cannot make the folder %s", part);
 	}
+	if (!existed)
+		return 0;
+	/* What existed may be a file. */
+	fd = os_open_dir(dirfd, path, e);
+	if (fd < 0)
+		return -1;
+	os_close(fd);
 	return 0;
 }
 
@@ -65,29 +75,28 @@ int os_read_fd(int fd, size_t max, struct buf *out, struct err *e)
 	size_t start = out->len;
 
 	for (;;) {
-		size_t room = 64 << 10;
-		char *p = buf_reserve(out, room);
+		size_t room = out->max - out->len;
+		char over, *p = &over;
 		ssize_t n;
 
-		if (!p) {
-			/* Near the maximum of the buffer: one byte at a time tells "full" from "too long". */
-			out->failed = false;
-			room = 1;
+		if (room > 64 << 10)
+			room = 64 << 10;
+		/* When the buffer is full, one byte more tells "exactly as long" from "too long". */
+		if (room)
 			p = buf_reserve(out, room);
-		}
 		if (!p)
-			return out->len - start >= max || out->len >= out->max ?
-				       err_set(e, ERR_LIMIT, "longer than %zu bytes", max) :
-				       err_nomem(e);
-		n = os_sys.read(fd, p, room);
+			return err_nomem(e);
+		n = os_sys.read(fd, p, room ? room : 1);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return err_errno(e, "cannot read");
-		out->len += (size_t)n;
-		p[n] = '\0';
-		if (out->len - start > max)
+		if (n && (!room || out->len + (size_t)n - start > max))
 			return err_set(e, ERR_LIMIT, "longer than %zu bytes", max);
+		if (room) {
+			p[n] = '\0';
+			out->len += (size_t)n;
+		}
 		if (!n)
 			return 0;
 	}

@@ -7,6 +7,13 @@ UNITS :=
 # One line per unit program; edit only your own.
 UNITS += test_common
 unit_test_common := $(COMMON)
+UNITS += test_common_mem test_common_file test_common_cli
+unit_test_common_mem := $(COMMON)
+unit_test_common_file := $(COMMON)
+unit_test_common_cli := $(COMMON)
+# Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
+WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+$(BUILD)/tests/test_common_mem: OUR_LDFLAGS += $(WRAP_ALLOC)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o
 	@mkdir -p $(@D)
