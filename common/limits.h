@@ -22,6 +22,8 @@
 #define MAX_YAML_SCALAR 4096
 /* Events in one file: bounds memory for input made of tiny tokens. */
 #define MAX_YAML_EVENTS (16u << 20)
+/* Bytes that libyaml may read for one value or comment: it holds them three times before anybody sees their length. */
+#define MAX_YAML_GAP (4u << 20)
 /* Depth of folders below networks/. */
 #define MAX_TREE_DEPTH 16
 
@@ -48,6 +50,8 @@
 #define MAX_PAGES 65536
 #define MAX_SIGNATURES 32
 #define MAX_ROOT_KEYS 16
+/* Root documents of one repository: one per change of a root or publisher key. */
+#define MAX_ROOTS 256
 #define MAX_TOMBSTONES 262144
 
 /* Diagnostics kept and printed in one run; the rest is counted. */

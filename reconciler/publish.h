@@ -40,6 +40,52 @@ struct tree_file {
  */
 int published_read(struct repo *r, const char *branch, const struct root *root, struct arena *a, struct published *ret,
 		   struct err *e);
+/* The same of a commit (hex id). */
+int published_read_commit(struct repo *r, const char *commit, const struct root *root, struct arena *a, struct published *ret,
+			  struct err *e);
+const struct published_network *published_network(const struct published *p, const char *name);
+/*
+ * The commit to read the publication from: the local branch, or refs/remotes/REMOTE/BRANCH where that is ahead or alone
+ * (remote NULL: none). ERR_NOENT: nothing is published; ERR_CONFLICT: the two went different ways.
+ */
+int published_tip(struct repo *r, const char *branch, const char *remote, char ret_commit[static COMMIT_HEX], struct err *e);
+
+/* What a network that left the configuration is published as: no nodes, all of them gone, their addresses freed. */
+int network_retire(const struct network *old, uint64_t serial, struct arena *a, struct network *ret, struct err *e);
+
+/* A network on its way into the tree. */
+struct outgoing {
+	const char *name;
+	bool changed; /* its tables are not those that are published */
+	bool renewed; /* nothing changed, but the manifest is signed anew */
+	struct manifest manifest;
+	struct document *documents;
+	size_t n_documents;
+	const char *manifest_bytes; /* with signatures: the old ones, or those of outgoing_sign */
+	size_t manifest_len;
+};
+
+/*
+ * Encodes `n` and decides whether it needs a new manifest: when its tables, the mesh, the epoch or the root differ from `old`
+ * (NULL: not published yet), when half of the old one's time is over, or with `refresh`. A new manifest has the next serial, the old
+ * one's hash, issued = now but never before the old one, and expires `validity` seconds later.
+ */
+int outgoing_make(const struct network *n, const struct published_network *old, const struct root *root, const char *commit,
+		  int64_t now, int64_t validity, bool refresh, struct arena *a, struct outgoing *ret, struct err *e);
+/* Signs a new manifest, and checks the result against `root`. */
+struct secret;
+int outgoing_sign(struct outgoing *o, const struct secret *seed, const struct root *root, struct arena *a, struct err *e);
+
+/* The whole tree, sorted by path. roots[i] is the root document of version i + 1. */
+struct root_doc {
+	const char *data;
+	size_t len;
+};
+int tree_make(const struct root_doc *roots, size_t n_roots, const struct outgoing *networks, size_t n, struct arena *a,
+	      struct tree_file **ret, size_t *ret_n, struct err *e);
+/* Reads one network back out of a tree that was made, as an agent would: signature, hashes, documents. */
+int tree_verify(const struct tree_file *files, size_t n, const char *network, const struct root *root, struct arena *a,
+		struct err *e);
 
 /*
  * One commit on `branch` whose tree is exactly `files`, whose parent is `parent` (hex, or NULL for the first) and which names

@@ -14,6 +14,7 @@
 struct session_options {
 	const char *repo_dir; /* --repo; NULL: the current folder */
 	const char *rev; /* --rev; NULL: the work tree, or HEAD of a bare repository */
+	const char *tree; /* the id of a tree in place of a revision (what is being committed); NULL: none */
 	const char *network; /* only this one is compiled; NULL: all */
 	bool strict; /* warnings are errors */
 	bool no_published; /* do not look at the published branch (compile as if nothing were published) */
@@ -39,12 +40,18 @@ struct session {
 	struct root root; /* the newest of them */
 	const char *root_bytes;
 	size_t root_len;
+	struct root_doc *roots; /* all of them: roots[i] is version i + 1 */
+	size_t n_roots;
 	struct published published;
 	struct session_network *networks; /* sorted by name */
 	size_t n_networks;
 };
 
 /*
+ * `networks` holds those of the configuration and those that are still published with nodes though the configuration has them
+ * no more. The published state is the local branch, or refs/remotes/REMOTE/BRANCH when that is ahead of it and
+ * `publish.remote` is set; two that went different ways are an error.
+ *
  * Opens, loads, compiles. Returns 0, or an exit code after having told the user everything that is wrong. The session must be
  * closed in both cases.
  */
