@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "common/os_time.h"
+#include "common/os_sys.h"
 
 /* One name. Shared with the threads: freed by whoever lets go of the batch last. */
 struct lookup {
@@ -156,7 +156,6 @@ static void start_threads(struct batch *b)
 
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, 256 << 10);
 	/* Signals are for the main thread alone. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -184,7 +183,7 @@ static int run_batch(struct resolver *r, struct lookup *lookups, size_t n, int64
 	struct known *grown = NULL;
 	size_t i, at, found = 0;
 	pthread_condattr_t attr;
-	struct timespec end;
+	struct timespec end = { 0 };
 
 	if (!b) {
 		free(lookups);
@@ -198,7 +197,7 @@ static int run_batch(struct resolver *r, struct lookup *lookups, size_t n, int64
 	b->lookups = lookups;
 	b->n = n;
 	b->holders = 1;
-	clock_gettime(CLOCK_MONOTONIC, &end);
+	(void)os_sys.clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += (time_t)(timeout_ms / 1000);
 	end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
 	if (end.tv_nsec >= 1000000000) {
@@ -275,8 +274,8 @@ int resolve_peers(struct resolver *r, const struct config *c, const bool *wanted
 {
 	struct sock_endpoint *out = arena_array(a, c->n_peers, sizeof(*out));
 	const char **failed = arena_array(a, c->n_peers, sizeof(*failed));
-	size_t n_lookups, n_failed = 0, i;
-	struct lookup *lookups;
+	size_t n_lookups = 0, n_failed = 0, i;
+	struct lookup *lookups = NULL;
 
 	if (!out || !failed)
 		return err_nomem(e);
