@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The compiler: YAML text in, records and node documents out, compared as the lines they are published as. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "publication/document.h"
+#include "reconciler/compile.h"
+#include "schema/load.h"
+
+/* Public keys of nobody: distinct, valid, of no low order. */
+static const char *const keys[] = {
+	"9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=", "2RzKFbGMx5g7fG0BrWCI7JIpGvcwGkqUaCoENYueJw4=",
+	"gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=", "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=",
+	"HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=", "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
+};
+
+struct fixture {
+	struct arena arena;
+	struct diag diag;
+	struct model model;
+	struct network network;
+	int result;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	arena_init(&f->arena);
+	*state = f;
+	return f ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	arena_release(&f->arena);
+	free(f);
+	return 0;
+}
+
+/* `$N` in the text stands for the N-th key. */
+static const char *with_keys(struct arena *a, const char *yaml)
+{
+	struct buf b;
+	char *s;
+
+	buf_init(&b, 1 << 20);
+	for (; *yaml; yaml++) {
+		if (*yaml == '$') {
+			buf_adds(&b, keys[*++yaml - '1']);
+			continue;
+		}
+		buf_addc(&b, *yaml);
+	}
+	s = arena_strdup(a, b.data);
+	buf_release(&b);
+	return s;
+}
+
+static void compile_yaml(struct fixture *f, const char *yaml, const struct network *published, uint64_t serial)
+{
+	struct source *files = arena_array(&f->arena, 2, sizeof(*files));
+	const char *text = with_keys(&f->arena, yaml);
+
+	files[0] = (struct source){ "meshrc.yaml", "version: 1\n", 11 };
+	files[1] = (struct source){ "networks/net.yaml", text, strlen(text) };
+	diag_init(&f->diag, &f->arena);
+	f->result = schema_load(files, 2, &f->arena, &f->diag, &f->model);
+	if (!f->result)
+		f->result = compile(&f->model.networks[0], published, serial, &f->arena, &f->diag, &f->network);
+}
+
+static char *messages(struct fixture *f)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	diag_render(&f->diag, false, &b);
+	return arena_strdup(&f->arena, b.data);
+}
+
+static void must_compile(struct fixture *f, const char *yaml, const struct network *published, uint64_t serial)
+{
+	compile_yaml(f, yaml, published, serial);
+	if (f->result)
+		fail_msg("does not compile:\n%s", messages(f));
+}
+
+/* The link words of a node's line, from the first link on. */
+static void expect_links(struct fixture *f, const char *node, const char *want)
+{
+	const struct node *n = network_node(&f->network, node);
+	const char *at;
+	struct buf b;
+
+	assert_non_null(n);
+	buf_init(&b, 1 << 20);
+	assert_int_equal(node_encode(n, &b), 0);
+	at = strstr(b.data, " addresses=");
+	assert_non_null(at);
+	at = strchr(at + 1, ' ');
+	assert_string_equal(at ? at + 1 : "", want);
+	buf_release(&b);
+}
+
+static void expect_address(struct fixture *f, const char *node, const char *want)
+{
+	const struct node *n = network_node(&f->network, node);
+	char text[PREFIX_STRLEN], all[256] = "";
+	size_t i, len = 0;
+
+	assert_non_null(n);
+	for (i = 0; i < n->n_addresses; i++)
+		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? "," : "",
+					ifaddr_print(&n->addresses[i], text));
+	assert_string_equal(all, want);
+}
+
+static void expect_error(struct fixture *f, const char *yaml, const struct network *published, const char *text)
+{
+	compile_yaml(f, yaml, published, 2);
+	assert_int_not_equal(f->result, 0);
+	if (!strstr(messages(f), text))
+		fail_msg("'%s' is not in:\n%s", text, messages(f));
+}
+
+#define THREE                                                     \
+	"nodes:\n"                                                \
+	"  a: {public_key: $1, endpoint: 'a.example.net'}\n"      \
+	"  b: {public_key: $2, endpoint: 'b.example.net', tags: [t]}\n" \
+	"  c: {public_key: $3, tags: [t]}\n"
+
+static void no_topology_is_a_full_mesh(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE, NULL, 1);
+	expect_links(f, "a", "direct=all");
+	expect_links(f, "c", "direct=all");
+	assert_int_equal(f->network.n_groups, 0);
+}
+
+static void a_mesh_joins_its_members_only(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE "topology:\n  - mesh: ['tag:t']\n", NULL, 1);
+	expect_links(f, "a", "");
+	expect_links(f, "b", "direct=tag:t");
+	assert_int_equal(f->network.n_groups, 1);
+	assert_int_equal(f->network.groups[0].n_members, 2);
+	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE "topology:\n  - mesh: [a, b]\n", NULL, 1);
+	expect_links(f, "a", "direct=b");
+	expect_links(f, "b", "direct=a");
+	expect_links(f, "c", "");
+}
+
+static void a_star_has_transit_unless_told_otherwise(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24, fd00::/64]\n" THREE
+		     "topology:\n  - star: {hubs: [a], spokes: ['tag:t']}\n",
+		     NULL, 1);
+	expect_links(f, "a", "direct=tag:t");
+	expect_links(f, "b", "direct=a routes=a:tag:t allow=a:10.0.0.0/24,fd00::/64");
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
+		     "topology:\n  - star: {hubs: [a], spokes: ['tag:t'], transit: false}\n",
+		     NULL, 1);
+	expect_links(f, "b", "direct=a");
+}
+
+static void a_hub_among_the_spokes_stays_a_hub(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
+		     "topology:\n  - star: {hubs: [a, b], spokes: [all], transit: false}\n",
+		     NULL, 1);
+	/* Not joined with each other, and nobody with itself. */
+	expect_links(f, "a", "direct=all!a!b");
+	expect_links(f, "b", "direct=all!a!b");
+	expect_links(f, "c", "direct=a direct=b");
+	assert_int_equal(f->network.n_groups, 1);
+	assert_int_equal(f->network.groups[0].n_members, 1);
+}
+
+static void a_link_joins_both_sides(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
+		     "topology:\n  - link: {between: ['tag:t'], and: [a, b]}\n",
+		     NULL, 1);
+	expect_links(f, "a", "direct=tag:t");
+	expect_links(f, "b", "direct=a direct=tag:t");
+	expect_links(f, "c", "direct=a direct=b");
+}
+
+static void pairs_that_cannot_meet_are_warned_of(void **state)
+{
+	struct fixture *f = *state;
+	static const char yaml[] = "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+				   "  a: {public_key: $1}\n  b: {public_key: $2}\n  c: {public_key: $3, endpoint: 'c:1'}\n";
+
+	must_compile(f, yaml, NULL, 1);
+	assert_int_equal(f->diag.warnings, 1);
+	assert_non_null(strstr(messages(f), "`a` and `b` cannot meet"));
+}
+
+static void automatic_addresses_are_handed_out_in_order(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24, fd00::/64]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1'}\n"
+		     "  b: {public_key: $2, endpoint: 'b:1', addresses: [10.0.0.1]}\n"
+		     "  c: {public_key: $3, endpoint: 'c:1'}\n",
+		     NULL, 1);
+	expect_address(f, "a", "10.0.0.2/24,fd00::1/64");
+	expect_address(f, "b", "10.0.0.1/24");
+	expect_address(f, "c", "10.0.0.3/24,fd00::2/64");
+}
+
+#define POOL "version: 1\naddresses: [10.0.0.0/29]\nnodes:\n"
+#define NODE(name, key) "  " name ": {public_key: $" key ", endpoint: '" name ":1'}\n"
+
+static void removing_or_adding_a_node_moves_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct network first, second;
+
+	must_compile(f, POOL NODE("a", "1") NODE("b", "2") NODE("c", "3"), NULL, 1);
+	first = f->network;
+	must_compile(f, POOL NODE("a", "1") NODE("c", "3"), &first, 2);
+	second = f->network;
+	expect_address(f, "c", "10.0.0.3/29");
+	assert_int_equal(second.n_freed, 1);
+	assert_int_equal(second.freed[0].serial, 2);
+	assert_string_equal(second.freed[0].node, "b");
+	assert_int_equal(second.n_gone, 1);
+	assert_string_equal(second.gone[0].name, "b");
+	/* A new node, earlier in the alphabet: it gets what was never used. */
+	must_compile(f, POOL NODE("a", "1") NODE("aa", "4") NODE("c", "3"), &second, 3);
+	expect_address(f, "aa", "10.0.0.4/29");
+	expect_address(f, "c", "10.0.0.3/29");
+	assert_int_equal(f->network.n_freed, 1);
+}
+
+static void a_node_that_comes_back_finds_its_address(void **state)
+{
+	struct fixture *f = *state;
+	struct network first, second;
+
+	must_compile(f, POOL NODE("a", "1") NODE("b", "2"), NULL, 1);
+	first = f->network;
+	must_compile(f, POOL NODE("a", "1"), &first, 2);
+	second = f->network;
+	must_compile(f, POOL NODE("a", "1") NODE("b", "2"), &second, 3);
+	expect_address(f, "b", "10.0.0.2/29");
+	assert_int_equal(f->network.n_freed, 0);
+	assert_int_equal(f->network.n_gone, 0);
+	/* Another machine under the old name does not. */
+	must_compile(f, POOL NODE("a", "1") NODE("b", "5"), &second, 3);
+	expect_address(f, "b", "10.0.0.3/29");
+}
+
+static void a_freed_address_is_the_last_resort(void **state)
+{
+	struct fixture *f = *state;
+	struct network first, second;
+	static const char all[] = POOL NODE("a", "1") NODE("b", "2") NODE("c", "3") NODE("d", "4") NODE("e", "5")
+		NODE("f", "6");
+
+	must_compile(f, all, NULL, 1);
+	expect_address(f, "f", "10.0.0.6/29");
+	first = f->network;
+	must_compile(f, POOL NODE("a", "1") NODE("c", "3") NODE("d", "4") NODE("e", "5") NODE("f", "6"), &first, 2);
+	second = f->network;
+	must_compile(f, POOL NODE("a", "1") NODE("c", "3") NODE("d", "4") NODE("e", "5") NODE("f", "6") NODE("g", "2"),
+		     &second, 3);
+	expect_address(f, "g", "10.0.0.2/29");
+	assert_int_equal(f->network.n_freed, 0);
+	/* One leaves and another comes in the same change: its place is free at once. */
+	must_compile(f, POOL NODE("a", "1") NODE("b", "2") NODE("c", "3") NODE("d", "4") NODE("e", "5") NODE("z", "6"),
+		     &first, 2);
+	expect_address(f, "z", "10.0.0.6/29");
+}
+
+static void a_full_pool_is_an_error(void **state)
+{
+	expect_error(*state,
+		     "version: 1\naddresses: [10.0.0.0/30]\nnodes:\n" NODE("a", "1") NODE("b", "2") NODE("c", "3"), NULL,
+		     "networks/net.yaml:6:3: error: the pool 10.0.0.0/30 has no address left for node `c`");
+}
+
+static void a_pin_never_takes_an_automatic_address(void **state)
+{
+	struct fixture *f = *state;
+	struct network first;
+
+	must_compile(f, POOL NODE("a", "1") NODE("b", "2"), NULL, 1);
+	first = f->network;
+	expect_error(f,
+		     POOL NODE("a", "1") NODE("b", "2") "  c: {public_key: $3, endpoint: 'c:1', addresses: [10.0.0.2]}\n",
+		     &first, "10.0.0.2 is the address that node `b` has already");
+	assert_non_null(strstr(messages(f), "networks/net.yaml:5:3: note: `b` got it automatically"));
+	/* Whoever pins the address it has keeps it. */
+	must_compile(f, POOL NODE("a", "1") "  b: {public_key: $2, endpoint: 'b:1', addresses: [10.0.0.2]}\n", &first, 2);
+	expect_address(f, "b", "10.0.0.2/29");
+	assert_int_equal(f->network.n_freed, 0);
+}
+
+static void one_prefix_under_two_peers_names_both_places(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1', routes: [192.168.1.0/24]}\n"
+		     "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n"
+		     "  c: {public_key: $3, endpoint: 'c:1'}\n",
+		     NULL, "networks/net.yaml:4:");
+	assert_non_null(strstr(messages(f), "192.168.1.0/24 would stand under two peers, `a` and `b`"));
+	assert_non_null(strstr(messages(f), "networks/net.yaml:5:"));
+}
+
+static void the_same_route_twice_is_fine_where_nobody_sees_both(void **state)
+{
+	must_compile(*state,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1', routes: [192.168.1.0/24]}\n"
+		     "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n"
+		     "  c: {public_key: $3, endpoint: 'c:1'}\n  d: {public_key: $4, endpoint: 'd:1'}\n"
+		     "topology:\n  - mesh: [a, c]\n  - mesh: [b, d]\n",
+		     NULL, 1);
+}
+
+static void a_clash_between_two_hubs_is_found(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" NODE("a", "1") NODE("b", "2") NODE("c", "3")
+			     "topology:\n  - star: {hubs: [a], spokes: [c]}\n  - star: {hubs: [b], spokes: [c]}\n",
+		     NULL, "10.0.0.0/24 would stand under two peers, `a` and `b`, on node `c`");
+}
+
+static void long_lists_become_a_group(void **state)
+{
+	struct fixture *f = *state;
+	struct buf b;
+	int i;
+
+	buf_init(&b, 1 << 16);
+	buf_adds(&b, "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n");
+	for (i = 0; i < 12; i++) {
+		struct wgkey key = { { (uint8_t)(i + 9), 7, 7 } };
+		char text[KEY_STRLEN];
+
+		buf_addf(&b, "  n%02d: {public_key: %s, endpoint: 'n:1'}\n", i, wgkey_print(&key, text));
+	}
+	buf_adds(&b, "topology:\n  - mesh: [n00, n01, n02, n03, n04, n05, n06, n07, n08, n09]\n");
+	must_compile(f, b.data, NULL, 1);
+	expect_links(f, "n03", "direct=#1.mesh");
+	expect_links(f, "n11", "");
+	buf_release(&b);
+}
+
+static void keepalive_follows_the_endpoint(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\npersistent_keepalive: 25\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1'}\n  b: {public_key: $2}\n"
+		     "  c: {public_key: $3, endpoint: 'c:1', persistent_keepalive: 7}\n"
+		     "  d: {public_key: $4, persistent_keepalive: 0, endpoint: 'd:1'}\n",
+		     NULL, 1);
+	assert_false(network_node(&f->network, "a")->flags & NODE_HAS_KEEPALIVE);
+	assert_int_equal(network_node(&f->network, "b")->keepalive, 25);
+	assert_int_equal(network_node(&f->network, "c")->keepalive, 7);
+	assert_false(network_node(&f->network, "d")->flags & NODE_HAS_KEEPALIVE);
+}
+
+static void an_endpoint_without_port_uses_the_listen_port(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nlisten_port: 4000\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: a.example.net}\n"
+		     "  b: {public_key: $2, endpoint: b.example.net, listen_port: 5000}\n"
+		     "  c: {public_key: $3, endpoint: 'c.example.net:6000'}\n",
+		     NULL, 1);
+	assert_int_equal(network_record(&f->network, "a")->endpoint.port, 4000);
+	assert_int_equal(network_record(&f->network, "b")->endpoint.port, 5000);
+	assert_int_equal(network_record(&f->network, "c")->endpoint.port, 6000);
+}
+
+static void the_order_of_nodes_does_not_matter(void **state)
+{
+	struct fixture *f = *state;
+	struct document *one, *two;
+	struct document_ref tables_one[N_TABLES], tables_two[N_TABLES];
+	size_t n_one, n_two;
+	struct err e;
+
+	must_compile(f, POOL NODE("a", "1") NODE("b", "2") NODE("c", "3"), NULL, 1);
+	assert_int_equal(network_encode(&f->network, &f->arena, &one, &n_one, tables_one, &e), 0);
+	must_compile(f, POOL NODE("c", "3") NODE("a", "1") NODE("b", "2"), NULL, 1);
+	assert_int_equal(network_encode(&f->network, &f->arena, &two, &n_two, tables_two, &e), 0);
+	assert_int_equal(n_one, n_two);
+	assert_memory_equal(tables_one, tables_two, sizeof(tables_one));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(no_topology_is_a_full_mesh),
+		TEST(a_mesh_joins_its_members_only),
+		TEST(a_star_has_transit_unless_told_otherwise),
+		TEST(a_hub_among_the_spokes_stays_a_hub),
+		TEST(a_link_joins_both_sides),
+		TEST(pairs_that_cannot_meet_are_warned_of),
+		TEST(automatic_addresses_are_handed_out_in_order),
+		TEST(removing_or_adding_a_node_moves_nobody),
+		TEST(a_node_that_comes_back_finds_its_address),
+		TEST(a_freed_address_is_the_last_resort),
+		TEST(a_full_pool_is_an_error),
+		TEST(a_pin_never_takes_an_automatic_address),
+		TEST(one_prefix_under_two_peers_names_both_places),
+		TEST(the_same_route_twice_is_fine_where_nobody_sees_both),
+		TEST(a_clash_between_two_hubs_is_found),
+		TEST(long_lists_become_a_group),
+		TEST(keepalive_follows_the_endpoint),
+		TEST(an_endpoint_without_port_uses_the_listen_port),
+		TEST(the_order_of_nodes_does_not_matter),
+	};
+
+	return cmocka_run_group_tests_name("compile", tests, NULL, NULL);
+}
