@@ -36,11 +36,11 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-fr
 OUR_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -include common/banned.h $(WARNINGS) $(if $(WERROR),-Werror) $(HARDEN) $(SANFLAGS)
 OUR_LDFLAGS := -pie -Wl,-z,relro,-z,now $(SANFLAGS)
 
-pkg = $(shell pkg-config --cflags $(1) 2>/dev/null)
 lib = $(shell pkg-config --libs $(1) 2>/dev/null)
 COMMON_PKGS := libsodium
 RECONCILER_PKGS := $(COMMON_PKGS) yaml-0.1 libgit2 jansson
 AGENT_PKGS := $(COMMON_PKGS) libmnl libcurl jansson
+PKG_CFLAGS := $(shell pkg-config --cflags $(RECONCILER_PKGS) $(AGENT_PKGS) 2>/dev/null)
 
 COMMON := \
 	common/arena.c common/buf.c common/diag.c common/endpoint.c common/err.c common/hash.c common/key.c \
@@ -54,7 +54,7 @@ RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c reconciler/plan.c \
 	reconciler/plan_json.c reconciler/plan_markdown.c reconciler/plan_text.c reconciler/render.c \
 	reconciler/repo.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \
-	reconciler/watch.c reconciler/cmd_apply.c reconciler/cmd_diff.c reconciler/cmd_hook.c reconciler/cmd_init.c \
+	reconciler/apply.c reconciler/hooks.c reconciler/spawn.c reconciler/watch.c reconciler/cmd_apply.c reconciler/cmd_diff.c reconciler/cmd_hook.c reconciler/cmd_init.c \
 	reconciler/cmd_plan.c reconciler/cmd_render.c reconciler/cmd_schema.c reconciler/cmd_validate.c \
 	reconciler/cmd_watch.c
 RECONCILER_ONLY := publication/sign.c
@@ -85,13 +85,22 @@ $(BUILD)/flags: FORCE
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(OUR_CFLAGS) $(CFLAGS) -MMD -MP $(call pkg,$(RECONCILER_PKGS) $(AGENT_PKGS)) -c -o $@ $<
+	$(Q)$(CC) $(OUR_CFLAGS) $(CFLAGS) -MMD -MP $(PKG_CFLAGS) -c -o $@ $<
 
 include tests/tests.mk
+include tests/fuzz/fuzz.mk
 include docs/docs.mk
 
 deps:
 	@./packaging/deps.sh
+
+# What needs packages runs in a make of its own, which sees them once they are installed.
+check demo bench fuzz lint: deps
+	@$(MAKE) --no-print-directory run-$@
+run-demo: all
+	@BUILD=$(BUILD) examples/demo/demo.sh
+run-bench: all
+	@BUILD=$(BUILD) tests/bench/run.sh
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/meshrc/hooks

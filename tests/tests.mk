@@ -28,3 +28,11 @@ units: $(addprefix $(BUILD)/tests/,$(UNITS))
 
 # Objects of tests are kept between runs.
 .SECONDARY:
+
+# make check: unit programs, the fuzz targets over their corpora, and every *.t script. RUN_JOBS at a time.
+RUN_JOBS ?= 2
+SHELL_TESTS = $(sort $(wildcard tests/*/*.t))
+run-check: all units replays
+	@BUILD=$(BUILD) SAN='$(SAN)' tests/run -j $(RUN_JOBS) $(addprefix $(BUILD)/tests/,$(UNITS)) $(SHELL_TESTS)
+run-lint: all
+	@for gate in tests/lint/*.sh; do BUILD=$(BUILD) "$$gate" || exit 1; done
