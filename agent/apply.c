@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/apply.h"
+
+#define MAX_ROUNDS 2
+
+static int observe(struct kern *k, const struct ifname *name, struct arena *a, struct observed *ret, struct err *e)
+{
+	struct observed o = { 0 };
+
+	if (k->ops->observe(k, name, a, &o, e) < 0)
+		return err_prefix(e, "interface %s", name->s);
+	*ret = o;
+	return 0;
+}
+
+/* What `now` counts minus what `before` counted. */
+static struct kern_stats stats_since(const struct kern_stats *now, const struct kern_stats *before)
+{
+	return (struct kern_stats){
+		.set_messages = now->set_messages - before->set_messages,
+		.wg_messages = now->wg_messages - before->wg_messages,
+		.peers_sent = now->peers_sent - before->peers_sent,
+		.bytes_sent = now->bytes_sent - before->bytes_sent,
+		.dumps = now->dumps - before->dumps,
+	};
+}
+
+static int not_as_wanted(const struct ifname *name, const struct op *ops, size_t n, struct err *e)
+{
+	struct buf first;
+
+	buf_init(&first, 400);
+	op_print(ops, &first);
+	err_set(e, ERR_CONFLICT, "interface %s is not as wanted after two attempts: somebody else changes it, or the kernel "
+				 "does not take it. Left to do: %s%s", name->s, buf_ok(&first) ? first.data : "...",
+		n > 1 ? ", and more" : "");
+	buf_release(&first);
+	return -1;
+}
+
+static int converge(struct kern *k, const struct ifname *name, const struct desired *d, const struct config *previous,
+		    const struct secret *private_key, int64_t now, struct arena *a, struct apply_result *ret, struct err *e)
+{
+	const struct config *was = previous;
+	struct err why = { 0 };
+	struct op *ops;
+	size_t n;
+
+	if (observe(k, name, a, &ret->before, e) < 0)
+		return -1;
+	ret->after = ret->before;
+	if (diff_make(&ret->before, d, previous, now, a, &ops, &n, e) < 0)
+		return err_prefix(e, "interface %s", name->s);
+	ret->ops = ops;
+	ret->n_ops = n;
+	while (n) {
+		int r;
+
+		if (ret->rounds == MAX_ROUNDS)
+			return not_as_wanted(name, ops, n, e);
+		ret->rounds++;
+		ret->n_changes += n;
+		r = k->ops->apply(k, name, ops, n, private_key, d->alias, &why);
+		/* Whatever it said: part of it may have been done. What is left is found out, not guessed. */
+		if (observe(k, name, a, &ret->after, r < 0 ? NULL : e) < 0) {
+			if (r == 0)
+				return -1;
+			*e = why;
+			return err_prefix(e, "interface %s", name->s);
+		}
+		if (r < 0 && (ret->rounds == MAX_ROUNDS || why.class == ERR_CONFLICT)) {
+			*e = why;
+			return err_prefix(e, "interface %s", name->s);
+		}
+		/* The endpoints were set just now, so one that differs has roamed: the new configuration is the old one. */
+		if (r == 0)
+			was = d->config;
+		if (diff_make(&ret->after, d, was, now, a, &ops, &n, e) < 0)
+			return err_prefix(e, "interface %s", name->s);
+	}
+	ret->verified = true;
+	return 0;
+}
+
+int apply_desired(struct kern *k, const struct ifname *name, const struct desired *d, const struct config *previous,
+		  const struct secret *private_key, int64_t now, struct arena *a, struct apply_result *ret, struct err *e)
+{
+	struct kern_stats before = k->stats;
+	struct err unused;
+	int r;
+
+	*ret = (struct apply_result){ 0 };
+	r = converge(k, name, d, previous, private_key, now, a, ret, e ? e : &unused);
+	ret->stats = stats_since(&k->stats, &before);
+	return r;
+}
+
+int apply_plan(struct kern *k, const struct ifname *name, const struct desired *d, const struct config *previous,
+	       int64_t now, struct arena *a, struct apply_result *ret, struct err *e)
+{
+	struct kern_stats before = k->stats;
+	int r;
+
+	*ret = (struct apply_result){ 0 };
+	r = observe(k, name, a, &ret->before, e);
+	if (r == 0 && diff_make(&ret->before, d, previous, now, a, &ret->ops, &ret->n_ops, e) < 0)
+		r = err_prefix(e, "interface %s", name->s);
+	ret->stats = stats_since(&k->stats, &before);
+	return r;
+}
+
+static int take_down(struct kern *k, const struct ifname *name, const char *alias, struct arena *a, struct apply_result *ret,
+		     struct err *e)
+{
+	struct op *op;
+
+	if (observe(k, name, a, &ret->before, e) < 0)
+		return -1;
+	ret->after = ret->before;
+	if (ret->before.exists) {
+		if (!ret->before.is_wireguard || strcmp(ret->before.alias, alias) != 0)
+			return err_set(e, ERR_CONFLICT, "interface %s is not ours (its alias is not \"%s\"), so it stays", name->s,
+				       alias);
+		op = arena_alloc(a, sizeof(*op));
+		if (!op)
+			return err_nomem(e);
+		op->kind = OP_LINK_DELETE;
+		ret->ops = op;
+		ret->n_ops = ret->n_changes = 1;
+		ret->rounds = 1;
+		if (k->ops->apply(k, name, op, 1, NULL, alias, e) < 0)
+			return err_prefix(e, "interface %s", name->s);
+		if (observe(k, name, a, &ret->after, e) < 0)
+			return -1;
+		if (ret->after.exists)
+			return err_set(e, ERR_IO, "interface %s is still there after it was deleted", name->s);
+	}
+	ret->verified = true;
+	return 0;
+}
+
+int apply_down(struct kern *k, const struct ifname *name, const char *alias, struct arena *a, struct apply_result *ret,
+	       struct err *e)
+{
+	struct kern_stats before = k->stats;
+	int r;
+
+	*ret = (struct apply_result){ 0 };
+	r = take_down(k, name, alias, a, ret, e);
+	ret->stats = stats_since(&k->stats, &before);
+	return r;
+}

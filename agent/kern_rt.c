@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/kern_rt.h"
+
+#include <errno.h>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include "agent/diff.h"
+
+/* Since Linux 5.18 an address says who made it (linux/if_addr.h has these only since then). */
+#define ADDR_PROTO 11
+#define ADDR_PROTO_LAST_OF_KERNEL 3 /* IFAPROT_KERNEL_LL */
+
+bool rt_op(enum op_kind kind)
+{
+	switch (kind) {
+	case OP_LINK_MTU:
+	case OP_LINK_UP:
+	case OP_LINK_ALIAS:
+	case OP_ROUTE_DEL:
+	case OP_ADDR_DEL:
+	case OP_ADDR_ADD:
+	case OP_ROUTE_ADD:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int rt_open(struct rt *rt, struct kern_stats *stats, struct err *e)
+{
+	*rt = (struct rt){ .stats = stats };
+	rt->batch = malloc(NL_BATCH_SIZE);
+	if (!rt->batch)
+		return err_nomem(e);
+	if (nl_open(&rt->nl, NETLINK_ROUTE, e) < 0) {
+		rt_close(rt);
+		return -1;
+	}
+	return 0;
+}
+
+void rt_close(struct rt *rt)
+{
+	nl_close(&rt->nl);
+	free(rt->batch);
+	*rt = (struct rt){ 0 };
+}
+
+static int malformed(struct err *e, const char *what)
+{
+	return err_set(e, ERR_IO, "the kernel's answer is malformed (%s)", what);
+}
+
+/* The attributes behind a fixed header. */
+static int enter(const struct nlmsghdr *nlh, size_t header, const uint8_t **pos, size_t *left)
+{
+	if (nlh->nlmsg_len < NLMSG_HDRLEN + header)
+		return -1;
+	*pos = (const uint8_t *)mnl_nlmsg_get_payload(nlh) + header;
+	*left = mnl_nlmsg_get_payload_len(nlh) - header;
+	return 0;
+}
+
+static bool has_size(const struct nlattr *a, size_t size)
+{
+	return mnl_attr_get_payload_len(a) == size;
+}
+
+/* A string attribute, with its NUL or without. */
+static int get_text(const struct nlattr *a, char *out, size_t size)
+{
+	size_t len = strnlen(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+
+	if (len >= size)
+		return -1;
+	memcpy(out, mnl_attr_get_payload(a), len);
+	out[len] = '\0';
+	return 0;
+}
+
+static int parse_linkinfo(const struct nlattr *info, struct rt_link *ret)
+{
+	const struct nlattr *a;
+	const uint8_t *pos;
+	size_t left;
+	int r;
+
+	nl_attr_enter(info, &pos, &left);
+	while ((r = nl_attr_next(&pos, &left, &a)) > 0)
+		if (mnl_attr_get_type(a) == IFLA_INFO_KIND && get_text(a, ret->kind, sizeof(ret->kind)) < 0)
+			ret->kind[0] = '\0';
+	return r;
+}
+
+int rt_parse_link(const struct nlmsghdr *nlh, struct rt_link *ret, struct err *e)
+{
+	const struct nlattr *a;
+	const uint8_t *pos = NULL;
+	struct ifinfomsg info;
+	size_t left = 0;
+	int r;
+
+	*ret = (struct rt_link){ 0 };
+	if (nlh->nlmsg_type != RTM_NEWLINK || enter(nlh, NLMSG_ALIGN(sizeof(info)), &pos, &left) < 0)
+		return malformed(e, "link");
+	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
+	ret->exists = true;
+	ret->ifindex = (uint32_t)info.ifi_index;
+	ret->up = info.ifi_flags & IFF_UP;
+	while ((r = nl_attr_next(&pos, &left, &a)) > 0) {
+		switch (mnl_attr_get_type(a)) {
+		case IFLA_MTU:
+			if (!has_size(a, sizeof(uint32_t)))
+				return malformed(e, "MTU");
+			ret->mtu = mnl_attr_get_u32(a);
+			break;
+		case IFLA_IFALIAS:
+			if (get_text(a, ret->alias, sizeof(ret->alias)) < 0)
+				return malformed(e, "alias");
+			break;
+		case IFLA_LINKINFO:
+			if (parse_linkinfo(a, ret) < 0)
+				return malformed(e, "link kind");
+			break;
+		default:
+			break;
+		}
+	}
+	return r < 0 || !ret->ifindex ? malformed(e, "link") : 0;
+}
+
+static bool link_local(const struct ipaddr *a)
+{
+	return a->family == 6 && a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
+int rt_parse_addr(const struct nlmsghdr *nlh, uint32_t ifindex, struct ifaddr *ret, struct err *e)
+{
+	const struct nlattr *a, *local = NULL, *addr = NULL;
+	const uint8_t *pos = NULL;
+	struct ifaddrmsg info;
+	uint32_t flags;
+	uint8_t proto = 0;
+	size_t left = 0, size;
+	int r;
+
+	if (nlh->nlmsg_type != RTM_NEWADDR || enter(nlh, NLMSG_ALIGN(sizeof(info)), &pos, &left) < 0)
+		return malformed(e, "address");
+	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
+	flags = info.ifa_flags;
+	while ((r = nl_attr_next(&pos, &left, &a)) > 0) {
+		switch (mnl_attr_get_type(a)) {
+		case IFA_LOCAL:
+			local = a;
+			break;
+		case IFA_ADDRESS:
+			addr = a;
+			break;
+		case IFA_FLAGS:
+			if (!has_size(a, sizeof(uint32_t)))
+				return malformed(e, "address flags");
+			flags = mnl_attr_get_u32(a);
+			break;
+		case ADDR_PROTO:
+			if (!has_size(a, sizeof(uint8_t)))
+				return malformed(e, "address origin");
+			proto = mnl_attr_get_u8(a);
+			break;
+		default:
+			break;
+		}
+	}
+	if (r < 0)
+		return malformed(e, "address");
+	if (info.ifa_index != ifindex || (info.ifa_family != AF_INET && info.ifa_family != AF_INET6))
+		return 0;
+	size = info.ifa_family == AF_INET ? 4 : 16;
+	/* With a peer address IFA_ADDRESS is the other side's. */
+	if (local)
+		addr = local;
+	if (!addr || !has_size(addr, size) || info.ifa_prefixlen > size * 8)
+		return malformed(e, "address");
+	*ret = (struct ifaddr){ .addr.family = size == 4 ? 4 : 6, .len = info.ifa_prefixlen };
+	memcpy(ret->addr.b, mnl_attr_get_payload(addr), size);
+	/* What the kernel gave the interface by itself; before 5.18 a stable-privacy address tells itself by its flag alone. */
+	if ((proto && proto <= ADDR_PROTO_LAST_OF_KERNEL) || (link_local(&ret->addr) && (flags & IFA_F_STABLE_PRIVACY)))
+		return 0;
+	return 1;
+}
+
+int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err *e)
+{
+	const struct nlattr *a, *dst = NULL;
+	const uint8_t *pos = NULL;
+	struct rtmsg info;
+	struct ifaddr host = { 0 };
+	uint32_t table;
+	size_t left = 0, size;
+	int r;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || enter(nlh, NLMSG_ALIGN(sizeof(info)), &pos, &left) < 0)
+		return malformed(e, "route");
+	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
+	*ret = (struct rt_route){ .protocol = info.rtm_protocol };
+	table = info.rtm_table;
+	while ((r = nl_attr_next(&pos, &left, &a)) > 0) {
+		switch (mnl_attr_get_type(a)) {
+		case RTA_DST:
+			dst = a;
+			break;
+		case RTA_OIF:
+			if (!has_size(a, sizeof(uint32_t)))
+				return malformed(e, "interface of a route");
+			ret->ifindex = mnl_attr_get_u32(a);
+			break;
+		case RTA_TABLE:
+			if (!has_size(a, sizeof(uint32_t)))
+				return malformed(e, "table of a route");
+			table = mnl_attr_get_u32(a);
+			break;
+		default:
+			break;
+		}
+	}
+	if (r < 0)
+		return malformed(e, "route");
+	if (table != RT_TABLE_MAIN || info.rtm_type != RTN_UNICAST || (info.rtm_flags & RTM_F_CLONED) ||
+	    (info.rtm_family != AF_INET && info.rtm_family != AF_INET6))
+		return 0;
+	size = info.rtm_family == AF_INET ? 4 : 16;
+	if (info.rtm_dst_len > size * 8 || (dst ? !has_size(dst, size) : info.rtm_dst_len))
+		return malformed(e, "route");
+	host.addr.family = size == 4 ? 4 : 6;
+	host.len = info.rtm_dst_len;
+	if (dst)
+		memcpy(host.addr.b, mnl_attr_get_payload(dst), size);
+	ret->dst = prefix_of_ifaddr(&host);
+	return 1;
+}
+
+/* A request with a fixed header of `size` bytes, zeroed. */
+static void *put_header(void *buf, uint16_t type, uint16_t flags, size_t size, struct nlmsghdr **ret)
+{
+	*ret = mnl_nlmsg_put_header(buf);
+	(*ret)->nlmsg_type = type;
+	(*ret)->nlmsg_flags = NLM_F_REQUEST | flags;
+	return mnl_nlmsg_put_extra_header(*ret, size);
+}
+
+static int collect_link(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	return rt_parse_link(nlh, arg, e);
+}
+
+int rt_link_get(struct rt *rt, const struct ifname *name, struct rt_link *ret, struct err *e)
+{
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct ifinfomsg *info = put_header(buf, RTM_GETLINK, 0, sizeof(*info), &nlh);
+
+	*ret = (struct rt_link){ 0 };
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name->s);
+	if (nl_request(&rt->nl, nlh, collect_link, ret, e) == 0)
+		return 0;
+	if (rt->nl.error == ENODEV) {
+		*ret = (struct rt_link){ 0 };
+		return 0;
+	}
+	return nl_err(&rt->nl, e, "cannot read the link");
+}
+
+struct collect {
+	struct arena *arena;
+	uint32_t ifindex;
+	struct ifaddr *addresses;
+	size_t n_addresses;
+	struct prefix *routes;
+	size_t n_routes;
+};
+
+static void restart_addresses(void *arg)
+{
+	struct collect *c = arg;
+
+	c->addresses = NULL;
+	c->n_addresses = 0;
+}
+
+static int collect_address(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	struct collect *c = arg;
+	struct ifaddr addr;
+	int r = rt_parse_addr(nlh, c->ifindex, &addr, e);
+
+	if (r <= 0)
+		return r;
+	c->addresses = arena_grow(c->arena, c->addresses, c->n_addresses, sizeof(*c->addresses));
+	if (!c->addresses)
+		return err_nomem(e);
+	c->addresses[c->n_addresses++] = addr;
+	return 0;
+}
+
+static void restart_routes(void *arg)
+{
+	struct collect *c = arg;
+
+	c->routes = NULL;
+	c->n_routes = 0;
+}
+
+static int collect_route(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	struct collect *c = arg;
+	struct rt_route route;
+	int r = rt_parse_route(nlh, &route, e);
+
+	if (r <= 0)
+		return r;
+	if (route.ifindex != c->ifindex || route.protocol != ROUTE_PROTOCOL)
+		return 0;
+	c->routes = arena_grow(c->arena, c->routes, c->n_routes, sizeof(*c->routes));
+	if (!c->routes)
+		return err_nomem(e);
+	c->routes[c->n_routes++] = route.dst;
+	return 0;
+}
+
+/* Kernels since 4.20 look at the filter (strict checking); older ones send all, and the reader sorts out. */
+static int dump_addresses(struct rt *rt, struct collect *c, struct err *e)
+{
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct ifaddrmsg *info = put_header(buf, RTM_GETADDR, 0, sizeof(*info), &nlh);
+
+	info->ifa_index = c->ifindex;
+	rt->stats->dumps++;
+	if (nl_dump(&rt->nl, nlh, restart_addresses, collect_address, c, e) < 0)
+		return nl_err(&rt->nl, e, "cannot read the addresses");
+	return 0;
+}
+
+/* ifindex 0: the routes of all interfaces. A family that is switched off, or a table nobody used yet, has none. */
+static int dump_routes(struct rt *rt, int family, uint32_t ifindex, void (*restart)(void *arg), nl_message_fn *fn, void *arg,
+		       struct err *e)
+{
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct rtmsg *info = put_header(buf, RTM_GETROUTE, 0, sizeof(*info), &nlh);
+
+	info->rtm_family = (uint8_t)family;
+	info->rtm_table = RT_TABLE_MAIN;
+	if (ifindex) {
+		info->rtm_protocol = ROUTE_PROTOCOL;
+		mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	}
+	rt->stats->dumps++;
+	if (nl_dump(&rt->nl, nlh, restart, fn, arg, e) < 0 && rt->nl.error != ENOENT && rt->nl.error != EOPNOTSUPP)
+		return nl_err(&rt->nl, e, "cannot read the routes");
+	return 0;
+}
+
+static void no_restart(void *arg)
+{
+}
+
+static int cmp_ifaddr(const void *a, const void *b)
+{
+	return ifaddr_cmp(a, b);
+}
+
+static int cmp_prefix(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct rt_link *ret_link, struct observed *o,
+	       struct err *e)
+{
+	struct collect c = { .arena = a };
+	struct prefix *v4;
+	size_t n_v4, i, n;
+
+	if (rt_link_get(rt, name, ret_link, e) < 0)
+		return -1;
+	o->exists = ret_link->exists;
+	o->ifindex = ret_link->ifindex;
+	o->up = ret_link->up;
+	o->mtu = ret_link->mtu;
+	memcpy(o->alias, ret_link->alias, sizeof(o->alias));
+	if (!o->exists)
+		return 0;
+	c.ifindex = o->ifindex;
+	if (dump_addresses(rt, &c, e) < 0 ||
+	    dump_routes(rt, AF_INET, c.ifindex, restart_routes, collect_route, &c, e) < 0)
+		return -1;
+	v4 = c.routes;
+	n_v4 = c.n_routes;
+	restart_routes(&c);
+	if (dump_routes(rt, AF_INET6, c.ifindex, restart_routes, collect_route, &c, e) < 0)
+		return -1;
+	for (i = 0; i < n_v4; i++) {
+		c.routes = arena_grow(a, c.routes, c.n_routes, sizeof(*c.routes));
+		if (!c.routes)
+			return err_nomem(e);
+		c.routes[c.n_routes++] = v4[i];
+	}
+	if (c.n_addresses > 1)
+		qsort(c.addresses, c.n_addresses, sizeof(*c.addresses), cmp_ifaddr);
+	if (c.n_routes > 1)
+		qsort(c.routes, c.n_routes, sizeof(*c.routes), cmp_prefix);
+	/* One prefix may have several routes of ours with different metrics; for us it is there or it is not. */
+	for (i = n = 0; i < c.n_routes; i++)
+		if (!n || prefix_cmp(&c.routes[n - 1], &c.routes[i]) != 0)
+			c.routes[n++] = c.routes[i];
+	o->addresses = c.addresses;
+	o->n_addresses = c.n_addresses;
+	o->routes = c.routes;
+	o->n_routes = n;
+	return 0;
+}
+
+int rt_link_create(struct rt *rt, const struct ifname *name, const char *kind, struct err *e)
+{
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct nlattr *nest;
+
+	put_header(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg), &nlh);
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name->s);
+	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
+	mnl_attr_nest_end(nlh, nest);
+	rt->stats->set_messages++;
+	rt->stats->bytes_sent += nlh->nlmsg_len;
+	if (nl_request(&rt->nl, nlh, NULL, NULL, e) == 0)
+		return 0;
+	if (rt->nl.error == EOPNOTSUPP)
+		return err_set(e, ERR_IO, "cannot create the interface: this kernel knows no links of kind %s", kind);
+	return nl_err(&rt->nl, e, "cannot create the interface");
+}
+
+int rt_link_delete(struct rt *rt, const struct ifname *name, struct err *e)
+{
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+
+	put_header(buf, RTM_DELLINK, 0, sizeof(struct ifinfomsg), &nlh);
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name->s);
+	rt->stats->set_messages++;
+	rt->stats->bytes_sent += nlh->nlmsg_len;
+	if (nl_request(&rt->nl, nlh, NULL, NULL, e) < 0 && rt->nl.error != ENODEV)
+		return nl_err(&rt->nl, e, "cannot delete the interface");
+	return 0;
+}
+
+static struct nlmsghdr *build_link(const struct op *op, uint32_t ifindex, const char *alias, void *buf)
+{
+	struct nlmsghdr *nlh;
+	struct ifinfomsg *info = put_header(buf, RTM_SETLINK, 0, sizeof(*info), &nlh);
+
+	info->ifi_index = (int)ifindex;
+	if (op->kind == OP_LINK_MTU) {
+		mnl_attr_put_u32(nlh, IFLA_MTU, op->number);
+	} else if (op->kind == OP_LINK_ALIAS) {
+		mnl_attr_put(nlh, IFLA_IFALIAS, strnlen(alias, 255), alias);
+	} else {
+		info->ifi_flags = IFF_UP;
+		info->ifi_change = IFF_UP;
+	}
+	return nlh;
+}
+
+static struct nlmsghdr *build_addr(const struct op *op, uint32_t ifindex, void *buf)
+{
+	bool add = op->kind == OP_ADDR_ADD, v4 = op->address.addr.family == 4;
+	struct nlmsghdr *nlh;
+	/* REPLACE: one that the kernel kept against expectation is no error. */
+	struct ifaddrmsg *info = put_header(buf, add ? RTM_NEWADDR : RTM_DELADDR, add ? NLM_F_CREATE | NLM_F_REPLACE : 0,
+					    sizeof(*info), &nlh);
+
+	info->ifa_family = v4 ? AF_INET : AF_INET6;
+	info->ifa_prefixlen = op->address.len;
+	info->ifa_index = ifindex;
+	/* There is nobody on a tunnel to ask for duplicates, and until asked an address cannot be used. */
+	if (!v4)
+		info->ifa_flags = IFA_F_NODAD;
+	mnl_attr_put(nlh, IFA_LOCAL, v4 ? 4 : 16, op->address.addr.b);
+	mnl_attr_put(nlh, IFA_ADDRESS, v4 ? 4 : 16, op->address.addr.b);
+	return nlh;
+}
+
+static struct nlmsghdr *build_route(const struct op *op, uint32_t ifindex, void *buf)
+{
+	bool add = op->kind == OP_ROUTE_ADD, v4 = op->route.family == 4;
+	struct nlmsghdr *nlh;
+	/* EXCL: a route that somebody else made to the same prefix is never replaced. */
+	struct rtmsg *info = put_header(buf, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_EXCL : 0,
+					sizeof(*info), &nlh);
+
+	info->rtm_family = v4 ? AF_INET : AF_INET6;
+	info->rtm_dst_len = op->route.len;
+	info->rtm_table = RT_TABLE_MAIN;
+	info->rtm_protocol = ROUTE_PROTOCOL;
+	info->rtm_scope = RT_SCOPE_LINK;
+	info->rtm_type = RTN_UNICAST;
+	mnl_attr_put(nlh, RTA_DST, v4 ? 4 : 16, op->route.b);
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	return nlh;
+}
+
+struct nlmsghdr *rt_build(const struct op *op, uint32_t ifindex, const char *alias, void *buf)
+{
+	switch (op->kind) {
+	case OP_ADDR_ADD:
+	case OP_ADDR_DEL:
+		return build_addr(op, ifindex, buf);
+	case OP_ROUTE_ADD:
+	case OP_ROUTE_DEL:
+		return build_route(op, ifindex, buf);
+	default:
+		return build_link(op, ifindex, alias, buf);
+	}
+}
+
+struct refusals {
+	const struct op *ops; /* of this batch */
+	const struct op *first; /* that was refused */
+	size_t n;
+	int error;
+	char text[sizeof(((struct nl *)NULL)->text)];
+};
+
+static int refused(size_t index, int error, const char *text, void *arg)
+{
+	struct refusals *r = arg;
+	const struct op *op = &r->ops[index];
+
+	/* It has gone already: the kernel takes secondary addresses and the routes of a lost address away by itself. */
+	if ((op->kind == OP_ADDR_DEL && error == EADDRNOTAVAIL) || (op->kind == OP_ROUTE_DEL && error == ESRCH))
+		return 0;
+	if (!r->n++) {
+		r->first = op;
+		r->error = error;
+		snprintf(r->text, sizeof(r->text), "%s", text);
+	}
+	return -1;
+}
+
+struct find_other {
+	struct prefix dst;
+	struct rt_route found;
+	bool any;
+};
+
+static int find_other(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	struct find_other *f = arg;
+	struct rt_route route;
+	int r = rt_parse_route(nlh, &route, e);
+
+	if (r > 0 && prefix_cmp(&route.dst, &f->dst) == 0) {
+		f->found = route;
+		f->any = true;
+	}
+	return r < 0 ? -1 : 0;
+}
+
+static int conflicting_route(struct rt *rt, const struct op *op, size_t more, struct err *e)
+{
+	struct find_other f = { .dst = op->route };
+	char text[PREFIX_STRLEN], others[48] = "", where[64] = "";
+
+	prefix_print(&op->route, text);
+	if (more)
+		snprintf(others, sizeof(others), "; %zu more of the kind", more);
+	if (dump_routes(rt, op->route.family == 4 ? AF_INET : AF_INET6, 0, no_restart, find_other, &f, NULL) == 0 && f.any)
+		snprintf(where, sizeof(where), " (interface %u, protocol %u)", f.found.ifindex, f.found.protocol);
+	return err_set(e, ERR_CONFLICT, "cannot add the route %s: there is one that is not ours%s, and it stays%s: take it away "
+					"(ip route del %s), or the prefix out of the network",
+		       text, where, others, text);
+}
+
+static int report(struct rt *rt, const struct refusals *r, struct err *e)
+{
+	struct buf what;
+
+	if (r->first->kind == OP_ROUTE_ADD && r->error == EEXIST)
+		return conflicting_route(rt, r->first, r->n - 1, e);
+	rt->nl.error = r->error;
+	snprintf(rt->nl.text, sizeof(rt->nl.text), "%s", r->text);
+	buf_init(&what, 256);
+	buf_adds(&what, "cannot ");
+	op_print(r->first, &what);
+	if (r->n > 1)
+		buf_addf(&what, " (and %zu more)", r->n - 1);
+	nl_err(&rt->nl, e, what.data);
+	buf_release(&what);
+	return -1;
+}
+
+int rt_apply(struct rt *rt, const struct ifname *name, const struct op *ops, size_t n, const char *alias, struct err *e)
+{
+	struct rt_link link;
+	size_t done = 0;
+
+	if (!n)
+		return 0;
+	if (rt_link_get(rt, name, &link, e) < 0)
+		return -1;
+	if (!link.exists)
+		return err_set(e, ERR_NOENT, "the interface has gone");
+	while (done < n) {
+		struct refusals r = { .ops = ops + done };
+		uint32_t first_seq = rt->nl.seq + 1;
+		size_t used = 0, count = 0;
+
+		while (done + count < n && used + RT_REQUEST_SIZE <= NL_BATCH_SIZE) {
+			struct nlmsghdr *nlh = rt_build(&ops[done + count], link.ifindex, alias, rt->batch + used);
+
+			nlh->nlmsg_seq = nl_next_seq(&rt->nl);
+			count++;
+			used += NLMSG_ALIGN(nlh->nlmsg_len);
+			if (done + count == n || used + RT_REQUEST_SIZE > NL_BATCH_SIZE)
+				nlh->nlmsg_flags |= NLM_F_ACK;
+		}
+		rt->stats->set_messages += (unsigned int)count;
+		rt->stats->bytes_sent += used;
+		if (nl_batch(&rt->nl, rt->batch, used, first_seq, count, refused, &r, e) < 0)
+			return r.n ? report(rt, &r, e) : nl_err(&rt->nl, e, "cannot change links, addresses or routes");
+		done += count;
+	}
+	return 0;
+}
