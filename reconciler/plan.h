@@ -17,7 +17,10 @@
 
 enum plan_action { PLAN_ADD, PLAN_CHANGE, PLAN_REMOVE };
 
-/* One attribute's change, as text for people: old or new is NULL when it was or will be unset. */
+/*
+ * One attribute's change, as text for people: old or new is NULL when it was or will be unset. Of a list ("addresses",
+ * "allowed_ips") every element that comes or goes is one plan_attr, with only one of from and to; they stand together.
+ */
 struct plan_attr {
 	const char *name; /* as in YAML or render: "endpoint", "allowed_ips", "public_key", "mtu", ... */
 	const char *from, *to;
@@ -30,21 +33,37 @@ struct plan_peer {
 	size_t n_attrs;
 };
 
-/* Nodes whose interface settings and peers change in the same way. A node is never its own peer: see `self`. */
+struct plan_attrs {
+	struct plan_attr *list;
+	size_t n;
+};
+
+/*
+ * Nodes whose peers change in the same way. A node is never its own peer: of a list that several nodes share, each skips the
+ * entry of its own name and, among the allowed_ips of a hub, its own addresses and routes.
+ */
 struct plan_class {
 	enum plan_action action; /* of the nodes themselves */
 	const char **nodes; /* sorted names */
 	size_t n_nodes;
-	struct plan_attr *attrs; /* of the interface; only classes of one node have any, but for added and removed ones */
+	struct plan_attr *attrs; /* of the interface, the same for every node of the class */
 	size_t n_attrs;
-	struct plan_peer *peers; /* sorted by name; a node of the class skips the entry of its own name */
+	struct plan_attrs *own; /* of the interface, different for each node: n_nodes of them, or NULL */
+	struct plan_peer *peers; /* sorted by name */
 	size_t n_peers;
-	size_t peers_unchanged; /* per node, the largest in the class */
+	size_t peers_cut; /* this many more are counted but not listed (MAX_PLAN_PEERS) */
+	/* Per node, the largest in the class. */
+	size_t peers_added, peers_changed, peers_removed, peers_unchanged;
 };
+
+/* Peers that one plan lists; past it they are counted only, so that a plan's size follows the nodes. */
+#define MAX_PLAN_PEERS 262144
+/* The same for losses. */
+#define MAX_PLAN_LOSSES 65536
 
 /* `node` reached `lost` before (directly or through a hub) and will not any more; both stay in the network. */
 struct plan_loss {
-	const char *node; /* one node, or NULL: all nodes of `class_nodes` */
+	const char *node; /* one node, or NULL: all nodes of `class_nodes` but `lost` itself */
 	const char *const *class_nodes;
 	size_t n_class_nodes;
 	const char *lost;
@@ -54,6 +73,8 @@ struct plan {
 	const char *network;
 	bool first; /* nothing is published yet */
 	bool gone; /* the network is removed as a whole */
+	bool documents; /* what is published changes, be it only in how it is written */
+	bool diff; /* set by the caller: two revisions are compared, nothing is going to happen */
 	struct plan_class *classes;
 	size_t n_classes;
 	struct plan_loss *losses;
@@ -65,6 +86,10 @@ struct plan {
 
 /* `old` or `new` may be NULL (not published yet; removed). */
 int plan_make(const struct network *old, const struct network *new, struct arena *a, struct plan *ret, struct err *e);
+/* The same, but only what concerns the node of this name. */
+int plan_make_node(const struct network *old, const struct network *new, const char *node, struct arena *a,
+		   struct plan *ret, struct err *e);
+/* True when the published documents stay as they are. */
 bool plan_empty(const struct plan *p);
 
 /* Text in Terraform's shape; all names pass through text_safe. `verbose` lists what is otherwise cut with a count. */

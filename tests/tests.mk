@@ -14,6 +14,10 @@ unit_test_common_cli := $(COMMON)
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
 WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(BUILD)/tests/test_common_mem: OUR_LDFLAGS += $(WRAP_ALLOC)
+PLAN := reconciler/plan.c reconciler/plan_json.c reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_text.c \
+	reconciler/plan_view.c
+UNITS += test_plan
+unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o
 	@mkdir -p $(@D)
@@ -36,3 +40,5 @@ run-check: all units replays
 	@BUILD=$(BUILD) SAN='$(SAN)' tests/run -j $(RUN_JOBS) $(addprefix $(BUILD)/tests/,$(UNITS)) $(SHELL_TESTS)
 run-lint: all
 	@for gate in tests/lint/*.sh; do BUILD=$(BUILD) "$$gate" || exit 1; done
+
+include tests/fuzz/fuzz.mk

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who loses reachability. A node reaches another that is its direct peer, or one that has an address under some peer's
+ * AllowedIPs when that peer (the hub) has it as a direct peer. Nodes of one view reach the same nodes, but for what depends
+ * on themselves: no node is its own hub, and none has its own routes under a hub.
+ */
+#include "reconciler/plan.h"
+#include "reconciler/plan_view.h"
+
+/* Something wider than a peer's own address under a peer: a hub, as far as it goes. */
+struct cover {
+	struct prefix prefix;
+	uint32_t hub, by; /* by: whose route it is */
+	uint32_t parent; /* the narrowest cover before this one that contains it; NO_ID: none */
+};
+
+struct covers {
+	struct cover *list;
+	size_t n, cap;
+};
+
+/* Whether the nodes of a view reach another; those in `but` do not, since all ways lead over themselves. */
+struct reach {
+	bool yes;
+	uint32_t but[2];
+	size_t n_but;
+};
+
+struct losses {
+	struct plan_work *w;
+	struct plan *plan;
+	bool *suspects; /* by number: lost as a direct peer by some node, or with another address */
+	bool any_suspect;
+	struct id_list buffers[2];
+	struct covers covers[2];
+	size_t copied;
+};
+
+#define MAX_COPIED ((size_t)1 << 20)
+
+static int covers_add(struct covers *c, const struct prefix *p, uint32_t hub, uint32_t by)
+{
+	if (c->n == c->cap) {
+		size_t cap = c->cap ? c->cap * 2 : 64;
+		struct cover *list = realloc(c->list, cap * sizeof(*list));
+
+		if (!list)
+			return -1;
+		c->list = list;
+		c->cap = cap;
+	}
+	c->list[c->n++] = (struct cover){ *p, hub, by, NO_ID };
+	return 0;
+}
+
+static int add_routes(struct covers *c, const struct record *r, uint32_t hub, uint32_t by, bool addresses)
+{
+	size_t i;
+
+	for (i = 0; addresses && i < r->n_addresses; i++) {
+		struct prefix p = prefix_of_addr(&r->addresses[i]);
+
+		if (covers_add(c, &p, hub, by) < 0)
+			return -1;
+	}
+	for (i = 0; i < r->n_routes; i++) {
+		if (covers_add(c, &r->routes[i], hub, by) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int cmp_cover(const void *a, const void *b)
+{
+	const struct cover *x = a, *y = b;
+	int c = prefix_cmp(&x->prefix, &y->prefix);
+
+	if (c)
+		return c;
+	if (x->hub != y->hub)
+		return x->hub < y->hub ? -1 : 1;
+	return x->by < y->by ? -1 : x->by > y->by;
+}
+
+static int covers_make(const struct side *s, uint32_t view, struct ids direct, struct covers *c)
+{
+	const struct view *v = &s->views[view];
+	size_t i, j;
+
+	c->n = 0;
+	for (i = 0; i < direct.n; i++) {
+		const struct record *r = s->records[direct.v[i]];
+
+		if (r->n_routes && add_routes(c, r, direct.v[i], direct.v[i], false) < 0)
+			return -1;
+	}
+	for (i = 0; i < v->n_links; i++) {
+		const struct view_link *l = &v->links[i];
+
+		if (l->via == NO_ID)
+			continue;
+		for (j = 0; j < l->n_prefixes; j++) {
+			if (covers_add(c, &l->prefixes[j], l->via, l->via) < 0)
+				return -1;
+		}
+		for (j = 0; j < l->target.n; j++) {
+			uint32_t by = l->target.v[j];
+
+			if (by != l->via && add_routes(c, s->records[by], l->via, by, l->kind == LINK_THROUGH) < 0)
+				return -1;
+		}
+	}
+	if (c->n > 1)
+		qsort(c->list, c->n, sizeof(*c->list), cmp_cover);
+	for (i = 0; i < c->n; i++) {
+		uint32_t at = i ? (uint32_t)i - 1 : NO_ID;
+
+		while (at != NO_ID && !prefix_contains(&c->list[at].prefix, &c->list[i].prefix))
+			at = c->list[at].parent;
+		c->list[i].parent = at;
+	}
+	return 0;
+}
+
+static bool covers_equal(const struct covers *a, const struct covers *b)
+{
+	size_t i;
+
+	if (a->n != b->n)
+		return false;
+	for (i = 0; i < a->n; i++) {
+		if (cmp_cover(&a->list[i], &b->list[i]))
+			return false;
+	}
+	return true;
+}
+
+/* The narrowest cover of an address, or NO_ID; its parents are the others. */
+static uint32_t covers_find(const struct covers *c, const struct prefix *address)
+{
+	size_t lo = 0, hi = c->n;
+	uint32_t at;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (prefix_cmp(&c->list[mid].prefix, address) <= 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	at = lo ? (uint32_t)lo - 1 : NO_ID;
+	while (at != NO_ID && !prefix_contains(&c->list[at].prefix, address))
+		at = c->list[at].parent;
+	return at;
+}
+
+static bool in_but(const struct reach *r, uint32_t id)
+{
+	return (r->n_but > 0 && r->but[0] == id) || (r->n_but > 1 && r->but[1] == id);
+}
+
+static void one_more_way(struct reach *r, const struct cover *c)
+{
+	size_t i, kept = 0;
+
+	if (!r->yes) {
+		*r = (struct reach){ true, { c->hub, c->by }, c->hub == c->by ? 1 : 2 };
+		return;
+	}
+	for (i = 0; i < r->n_but; i++) {
+		if (r->but[i] == c->hub || r->but[i] == c->by)
+			r->but[kept++] = r->but[i];
+	}
+	r->n_but = kept;
+}
+
+static struct reach reach_find(const struct side *s, struct ids direct, const struct covers *c, uint32_t to)
+{
+	const struct record *r = s->records[to];
+	struct reach ret = { 0 };
+	size_t i;
+
+	if (!r)
+		return ret;
+	if (ids_has(direct, to)) {
+		ret.yes = true;
+		return ret;
+	}
+	for (i = 0; i < r->n_addresses; i++) {
+		struct prefix p = prefix_of_addr(&r->addresses[i]);
+		uint32_t at = covers_find(c, &p);
+
+		for (; at != NO_ID && (!ret.yes || ret.n_but); at = c->list[at].parent) {
+			if (side_joined(s, c->list[at].hub, to))
+				one_more_way(&ret, &c->list[at]);
+		}
+	}
+	return ret;
+}
+
+static int emit(struct losses *l, const char **names, size_t n, uint32_t lost)
+{
+	struct plan *p = l->plan;
+	struct plan_loss *list;
+
+	if (p->n_losses == MAX_PLAN_LOSSES)
+		return 0;
+	list = arena_grow(l->w->out, p->losses, p->n_losses, sizeof(*list));
+	if (!list)
+		return -1;
+	p->losses = list;
+	list[p->n_losses++] = (struct plan_loss){ n == 1 ? names[0] : NULL, names, n, l->w->names[lost] };
+	return 0;
+}
+
+/* The names of `run` but for some. Lists of their own are rare; past a bound they are counted, not made. */
+static int emit_but(struct losses *l, struct ids run, const uint32_t *but, size_t n_but, uint32_t lost)
+{
+	const char **names;
+	size_t i, j, n = 0;
+
+	if (l->copied + run.n > MAX_COPIED)
+		return 0;
+	l->copied += run.n;
+	names = arena_array(l->w->out, run.n, sizeof(*names));
+	if (!names)
+		return -1;
+	for (i = 0; i < run.n; i++) {
+		for (j = 0; j < n_but && but[j] != run.v[i]; j++)
+			;
+		if (j == n_but)
+			names[n++] = l->w->names[run.v[i]];
+	}
+	return emit(l, names, n, lost);
+}
+
+/* The nodes of `run` (names: theirs) that lose `lost`. */
+static int record_loss(struct losses *l, struct ids run, const char **names, uint32_t lost, const struct reach *before,
+		       const struct reach *after)
+{
+	uint32_t some[3];
+	bool itself = ids_has(run, lost);
+	size_t i, n = 0;
+
+	if (after->yes) {
+		for (i = 0; i < after->n_but; i++) {
+			uint32_t id = after->but[i];
+
+			if (id == lost || in_but(before, id) || !ids_has(run, id))
+				continue;
+			l->plan->pairs_lost++;
+			if (emit(l, &l->w->names[id], 1, lost) < 0)
+				return -1;
+		}
+		return 0;
+	}
+	for (i = 0; i < before->n_but; i++) {
+		if (before->but[i] != lost && ids_has(run, before->but[i]))
+			some[n++] = before->but[i];
+	}
+	if (run.n == n + itself)
+		return 0;
+	l->plan->pairs_lost += run.n - n - itself;
+	if (!n && (!itself || run.n > 2))
+		return emit(l, names, run.n, lost);
+	if (itself)
+		some[n++] = lost;
+	return emit_but(l, run, some, n, lost);
+}
+
+static bool in_both(const struct plan_work *w, uint32_t id)
+{
+	return w->sides[OLD].nodes[id] && w->sides[NEW].nodes[id];
+}
+
+static int direct_of(struct losses *l, const struct plan_place *p, struct ids ret[2])
+{
+	size_t s;
+
+	for (s = OLD; s <= NEW; s++) {
+		if (view_direct(&l->w->sides[s], p->view[s], &l->buffers[s], &ret[s]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int find_suspects(struct losses *l, const struct plan_place *places, size_t n)
+{
+	struct plan_work *w = l->w;
+	const struct record *a, *b;
+	struct ids direct[2];
+	size_t i, j, k;
+	uint32_t id;
+
+	for (i = 0; i < n; i = plan_places_run(places, n, i)) {
+		if (places[i].view[OLD] == NO_ID || places[i].view[NEW] == NO_ID)
+			continue;
+		if (direct_of(l, &places[i], direct) < 0)
+			return -1;
+		for (j = 0, k = 0; j < direct[OLD].n; j++) {
+			id = direct[OLD].v[j];
+			while (k < direct[NEW].n && direct[NEW].v[k] < id)
+				k++;
+			if ((k == direct[NEW].n || direct[NEW].v[k] != id) && in_both(w, id))
+				l->suspects[id] = l->any_suspect = true;
+		}
+	}
+	for (id = 0; id < w->n; id++) {
+		a = w->sides[OLD].records[id];
+		b = w->sides[NEW].records[id];
+		if (a && b && (a->n_addresses != b->n_addresses ||
+			       memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(*a->addresses))))
+			l->suspects[id] = l->any_suspect = true;
+	}
+	return 0;
+}
+
+static int losses_of_run(struct losses *l, struct ids run, const struct plan_place *place)
+{
+	struct plan_work *w = l->w;
+	const struct side *s = w->sides;
+	const char **names = NULL;
+	struct ids direct[2];
+	bool every;
+	uint32_t id;
+	size_t i;
+
+	if (direct_of(l, place, direct) < 0 || covers_make(&s[OLD], place->view[OLD], direct[OLD], &l->covers[OLD]) < 0 ||
+	    covers_make(&s[NEW], place->view[NEW], direct[NEW], &l->covers[NEW]) < 0)
+		return -1;
+	every = !covers_equal(&l->covers[OLD], &l->covers[NEW]);
+	if (!every && !l->any_suspect)
+		return 0;
+	for (id = 0; id < w->n; id++) {
+		struct reach before, after;
+
+		if (!in_both(w, id) || (!every && !l->suspects[id]))
+			continue;
+		before = reach_find(&s[OLD], direct[OLD], &l->covers[OLD], id);
+		if (!before.yes)
+			continue;
+		after = reach_find(&s[NEW], direct[NEW], &l->covers[NEW], id);
+		if (after.yes && !after.n_but)
+			continue;
+		if (!names) {
+			names = arena_array(w->out, run.n, sizeof(*names));
+			if (!names)
+				return -1;
+			for (i = 0; i < run.n; i++)
+				names[i] = w->names[run.v[i]];
+		}
+		if (record_loss(l, run, names, id, &before, &after) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int cmp_id(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only, struct plan *ret,
+		struct err *e)
+{
+	struct losses l = { .w = w, .plan = ret };
+	struct id_list run = { 0 };
+	size_t i, end, j;
+	int r = -1;
+
+	if (!w->sides[OLD].network || !w->sides[NEW].network)
+		return 0;
+	l.suspects = arena_array(&w->tmp, w->n, sizeof(*l.suspects));
+	if (!l.suspects || find_suspects(&l, places, n) < 0)
+		goto out;
+	for (i = 0; i < n; i = end) {
+		end = plan_places_run(places, n, i);
+		if (places[i].view[OLD] == NO_ID || places[i].view[NEW] == NO_ID)
+			continue;
+		run.n = 0;
+		for (j = i; j < end; j++) {
+			if ((only == NO_ID || places[j].id == only) && id_list_add(&run, places[j].id) < 0)
+				goto out;
+		}
+		if (run.n > 1)
+			qsort(run.v, run.n, sizeof(*run.v), cmp_id);
+		if (run.n && losses_of_run(&l, (struct ids){ run.v, run.n }, &places[i]) < 0)
+			goto out;
+	}
+	r = 0;
+out:
+	free(l.covers[OLD].list);
+	free(l.covers[NEW].list);
+	id_list_release(&run);
+	id_list_release(&l.buffers[OLD]);
+	id_list_release(&l.buffers[NEW]);
+	return r < 0 ? err_nomem(e) : 0;
+}

@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The plan against the naive difference of every node's two expansions, and its texts. */
+#include "tests/unit/unit.h"
+
+#include "common/limits.h"
+#include "publication/expand.h"
+#include "reconciler/plan.h"
+#include "tests/unit/dice.h"
+
+#define MAX_N 12
+#define ROUNDS 20000
+
+/* A network that can be changed; turned into a struct network by build(). */
+struct draft_node {
+	bool in;
+	unsigned int key, address, endpoint, keepalive, mtu;
+	unsigned int routes[3], n_routes;
+	struct { unsigned int kind, target, via; } links[5];
+	unsigned int n_links;
+};
+
+struct draft {
+	struct draft_node nodes[MAX_N];
+	unsigned int groups[3]; /* bit sets of nodes */
+};
+
+static const char *const names[MAX_N] = { "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l" };
+static const char *const group_names[3] = { "tag:x", "tag:y", "tag:z" };
+/* Nested, so that one hides another; all in the pool or beside it. */
+static const char *const routes[] = { "10.0.0.0/8",	"10.0.0.0/24", "10.0.0.0/28",  "10.0.0.4/30",
+				      "192.168.0.0/16", "192.168.1.0/24", "192.168.1.128/25", "10.0.0.3/32" };
+
+static struct prefix prefix_of(const char *s)
+{
+	struct prefix p;
+	bool host_bits;
+
+	assert_int_equal(prefix_parse(s, strlen(s), &p, &host_bits), 0);
+	return p;
+}
+
+static void random_node(struct dice *d, struct draft_node *n, unsigned int index)
+{
+	unsigned int i;
+
+	memset(n, 0, sizeof(*n));
+	n->in = true;
+	n->key = index;
+	n->address = index;
+	n->endpoint = dice_throw(d, 3);
+	n->keepalive = dice_throw(d, 3);
+	n->mtu = 1400 + dice_throw(d, 2);
+	n->n_routes = dice_one_in(d, 2) ? dice_throw(d, 3) : 0;
+	for (i = 0; i < n->n_routes; i++)
+		n->routes[i] = dice_throw(d, ARRAY_LEN(routes));
+}
+
+/* Links are drawn from a few patterns so that nodes share them. */
+static void random_links(struct dice *d, struct draft *t)
+{
+	struct draft_node patterns[3];
+	unsigned int i, j;
+
+	for (i = 0; i < 3; i++) {
+		patterns[i].n_links = dice_throw(d, 5);
+		for (j = 0; j < patterns[i].n_links; j++) {
+			patterns[i].links[j].kind = dice_one_in(d, 2) ? LINK_DIRECT : dice_throw(d, 4);
+			patterns[i].links[j].target = dice_throw(d, MAX_N + 4);
+			patterns[i].links[j].via = dice_throw(d, 3);
+		}
+	}
+	for (i = 0; i < MAX_N; i++) {
+		const struct draft_node *p = &patterns[dice_throw(d, 3)];
+
+		t->nodes[i].n_links = p->n_links;
+		memcpy(t->nodes[i].links, p->links, sizeof(p->links));
+	}
+}
+
+static void random_draft(struct dice *d, struct draft *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_N; i++) {
+		random_node(d, &t->nodes[i], i);
+		t->nodes[i].in = dice_throw(d, 4) != 0;
+	}
+	for (i = 0; i < 3; i++)
+		t->groups[i] = dice_throw(d, 1u << MAX_N);
+	random_links(d, t);
+}
+
+static void mutate(struct dice *d, struct draft *t)
+{
+	struct draft_node *n = &t->nodes[dice_throw(d, MAX_N)];
+	struct draft_node tmp;
+	unsigned int i;
+
+	switch (dice_throw(d, 10)) {
+	case 0:
+		n->in = !n->in;
+		break;
+	case 1:
+		n->endpoint = dice_throw(d, 4);
+		break;
+	case 2:
+		n->key ^= 64;
+		break;
+	case 3:
+		n->address ^= 16;
+		break;
+	case 4:
+		n->keepalive = dice_throw(d, 3);
+		break;
+	case 5:
+		n->mtu ^= 1;
+		break;
+	case 6:
+		t->groups[dice_throw(d, 3)] ^= 1u << dice_throw(d, MAX_N);
+		break;
+	case 7:
+		/* A route moves or changes. */
+		i = dice_throw(d, MAX_N);
+		tmp = t->nodes[i];
+		t->nodes[i].n_routes = n->n_routes;
+		memcpy(t->nodes[i].routes, n->routes, sizeof(n->routes));
+		n->n_routes = tmp.n_routes;
+		memcpy(n->routes, tmp.routes, sizeof(tmp.routes));
+		break;
+	case 8:
+		n->n_routes = dice_throw(d, 3);
+		for (i = 0; i < n->n_routes; i++)
+			n->routes[i] = dice_throw(d, ARRAY_LEN(routes));
+		break;
+	case 9:
+		random_links(d, t);
+		break;
+	}
+}
+
+static int cmp_links(const void *a, const void *b)
+{
+	return link_cmp(a, b);
+}
+
+static const char *target_name(const struct draft *t, unsigned int target)
+{
+	if (target < MAX_N)
+		return t->nodes[target].in ? names[target] : NULL;
+	return target < MAX_N + 3 ? group_names[target - MAX_N] : GROUP_ALL;
+}
+
+/* Leaves out links that no compiler makes: to nodes that are not there, over hubs that are no peers. */
+static struct link *build_links(const struct draft *t, unsigned int index, struct arena *a, size_t *ret_n)
+{
+	const struct draft_node *n = &t->nodes[index];
+	struct link *list = arena_array(a, n->n_links, sizeof(*list));
+	unsigned int peers = 0, i, j;
+	size_t kept = 0;
+
+	for (i = 0; i < n->n_links; i++) {
+		unsigned int target = n->links[i].target;
+
+		if (n->links[i].kind != LINK_DIRECT)
+			continue;
+		if (target < MAX_N)
+			peers |= 1u << target;
+		else
+			peers |= target < MAX_N + 3 ? t->groups[target - MAX_N] : ~0u;
+	}
+	for (i = 0; i < n->n_links; i++) {
+		unsigned int via = n->links[i].via;
+		struct link l = { .kind = (enum link_kind)n->links[i].kind };
+
+		if (l.kind != LINK_ALLOW) {
+			l.target = target_name(t, n->links[i].target);
+			if (!l.target || (l.kind == LINK_DIRECT && n->links[i].target == index))
+				continue;
+		}
+		if (l.kind != LINK_DIRECT) {
+			if (via == index || !t->nodes[via].in || !(peers & 1u << via))
+				continue;
+			l.via = names[via];
+		}
+		if (l.kind == LINK_ALLOW) {
+			struct prefix *p = arena_alloc(a, sizeof(*p));
+
+			*p = prefix_of(routes[n->links[i].target % 2]);
+			l.prefixes = p;
+			l.n_prefixes = 1;
+		}
+		list[kept++] = l;
+	}
+	qsort(list, kept, sizeof(*list), cmp_links);
+	for (i = 0, j = 0; i < kept; i++)
+		if (!j || link_cmp(&list[j - 1], &list[i]))
+			list[j++] = list[i];
+	*ret_n = j;
+	return list;
+}
+
+static struct wgkey key_of(unsigned int k)
+{
+	struct wgkey key = { { 0 } };
+
+	key.b[0] = (uint8_t)(k * 37 + 1);
+	key.b[1] = (uint8_t)k;
+	return key;
+}
+
+static struct network *build(const struct draft *t, struct arena *a)
+{
+	struct network *n = arena_alloc(a, sizeof(*n));
+	struct record *records = arena_array(a, MAX_N, sizeof(*records));
+	struct node *nodes = arena_array(a, MAX_N, sizeof(*nodes));
+	struct group *groups = arena_array(a, 3, sizeof(*groups));
+	static const char *const hosts[] = { NULL, "one.example.net", "192.0.2.2", "three.example.net" };
+	unsigned int i, j;
+	size_t k = 0;
+
+	for (i = 0; i < MAX_N; i++) {
+		const struct draft_node *from = &t->nodes[i];
+		struct record *r = &records[k];
+		struct node *m = &nodes[k];
+		struct ipaddr *address = arena_alloc(a, sizeof(*address));
+		struct ifaddr *own = arena_alloc(a, sizeof(*own));
+		struct prefix *list = arena_array(a, from->n_routes, sizeof(*list));
+
+		if (!from->in)
+			continue;
+		*address = (struct ipaddr){ 4, { 10, 0, 0, (uint8_t)(from->address + 1) } };
+		*own = (struct ifaddr){ *address, 24 };
+		for (j = 0; j < from->n_routes; j++)
+			list[j] = prefix_of(routes[from->routes[j]]);
+		*r = (struct record){ .name = names[i], .key = key_of(from->key), .addresses = address, .n_addresses = 1 };
+		r->routes = list;
+		r->n_routes = prefix_canonical(list, from->n_routes);
+		r->endpoint = (struct endpoint){ hosts[from->endpoint], hosts[from->endpoint] ? 51820 : 0 };
+		*m = (struct node){ .name = names[i], .key = r->key, .interface = { "mesh" }, .mtu = (uint16_t)from->mtu };
+		m->addresses = own;
+		m->n_addresses = 1;
+		if (from->keepalive) {
+			m->flags |= NODE_HAS_KEEPALIVE;
+			m->keepalive = (uint16_t)(from->keepalive * 10);
+		}
+		m->links = build_links(t, i, a, &m->n_links);
+		k++;
+	}
+	for (i = 0; i < 3; i++) {
+		const char **members = arena_array(a, MAX_N, sizeof(*members));
+
+		groups[i] = (struct group){ group_names[i], members, 0 };
+		for (j = 0; j < MAX_N; j++)
+			if (t->nodes[j].in && t->groups[i] & 1u << j)
+				members[groups[i].n_members++] = names[j];
+	}
+	*n = (struct network){ .name = "mesh", .records = records, .n_records = k, .nodes = nodes, .n_nodes = k,
+			       .groups = groups, .n_groups = 3 };
+	return n;
+}
+
+/* Expansions of every node; false when one cannot be expanded (no compiler would give that network out). */
+static bool expand_all(const struct network *n, struct arena *a, struct config *ret)
+{
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < n->n_nodes; i++)
+		if (expand(n, &n->nodes[i], a, &ret[i], &e) < 0)
+			return false;
+	return true;
+}
+
+static const struct config *config_of(const struct network *n, const struct config *configs, const char *name)
+{
+	const struct node *node = n ? network_node(n, name) : NULL;
+
+	return node ? &configs[node - n->nodes] : NULL;
+}
+
+static const struct peer *peer_named(const struct config *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; c && i < c->n_peers; i++)
+		if (!strcmp(c->peers[i].name, name))
+			return &c->peers[i];
+	return NULL;
+}
+
+static bool reaches(const struct network *n, const struct config *configs, const char *from, const char *to)
+{
+	const struct config *c = config_of(n, configs, from);
+	const struct record *r = network_record(n, to);
+	size_t i, j, k;
+
+	if (peer_named(c, to))
+		return true;
+	for (i = 0; i < c->n_peers; i++) {
+		const struct peer *hub = &c->peers[i];
+
+		if (!peer_named(config_of(n, configs, hub->name), to))
+			continue;
+		for (j = 0; j < hub->n_allowed_ips; j++)
+			for (k = 0; k < r->n_addresses; k++)
+				if (prefix_contains_addr(&hub->allowed_ips[j], &r->addresses[k]))
+					return true;
+	}
+	return false;
+}
+
+struct naive {
+	uint64_t nodes[3], nodes_same, peers[3], peers_same, lost;
+};
+
+/* What the class of a node says of its peers, as counts by action. */
+static void class_counts(const struct plan *p, const char *node, size_t ret[3], bool *ret_found, bool *ret_attrs)
+{
+	size_t i, j, k;
+
+	memset(ret, 0, 3 * sizeof(*ret));
+	*ret_found = *ret_attrs = false;
+	for (i = 0; i < p->n_classes; i++) {
+		const struct plan_class *c = &p->classes[i];
+
+		for (j = 0; j < c->n_nodes; j++) {
+			if (strcmp(c->nodes[j], node) != 0)
+				continue;
+			assert_false(*ret_found);
+			*ret_found = true;
+			*ret_attrs = c->n_attrs || (c->own && c->own[j].n);
+			for (k = 0; k < c->n_peers; k++)
+				if (strcmp(c->peers[k].name, node) != 0)
+					ret[c->peers[k].action]++;
+		}
+	}
+}
+
+static bool node_config_equal(const struct node *a, const struct node *b)
+{
+	return !wgkey_cmp(&a->key, &b->key) && a->mtu == b->mtu &&
+	       !ipaddr_cmp(&a->addresses[0].addr, &b->addresses[0].addr);
+}
+
+static void check_node(const struct network *old, const struct network *new, const struct config *a,
+		       const struct config *b, const char *name, const struct plan *p, struct naive *sum)
+{
+	const struct config *x = config_of(old, a, name), *y = config_of(new, b, name);
+	size_t n[3] = { 0 }, listed[3], same = 0, i;
+	bool found, attrs, changed;
+
+	for (i = 0; x && i < x->n_peers; i++) {
+		const struct peer *peer = peer_named(y, x->peers[i].name);
+
+		if (!peer)
+			n[PLAN_REMOVE]++;
+		else if (!peer_equal(&x->peers[i], peer))
+			n[PLAN_CHANGE]++;
+		else
+			same++;
+	}
+	for (i = 0; y && i < y->n_peers; i++)
+		n[PLAN_ADD] += !peer_named(x, y->peers[i].name);
+	for (i = 0; i < 3; i++)
+		sum->peers[i] += n[i];
+	sum->peers_same += same;
+	class_counts(p, name, listed, &found, &attrs);
+	changed = !x || !y || n[0] || n[1] || n[2] || !node_config_equal(x->node, y->node);
+	assert_int_equal(found, changed);
+	if (!x)
+		sum->nodes[PLAN_ADD]++;
+	else if (!y)
+		sum->nodes[PLAN_REMOVE]++;
+	else if (changed)
+		sum->nodes[PLAN_CHANGE]++;
+	else
+		sum->nodes_same++;
+	assert_int_equal(listed[PLAN_ADD], n[PLAN_ADD]);
+	assert_int_equal(listed[PLAN_REMOVE], n[PLAN_REMOVE]);
+	/* A shared list may name a hub for what is this node's own contribution. */
+	assert_true(listed[PLAN_CHANGE] >= n[PLAN_CHANGE]);
+	if (x && y)
+		assert_int_equal(attrs, !node_config_equal(x->node, y->node));
+}
+
+static bool plan_says_lost(const struct plan *p, const char *from, const char *to)
+{
+	size_t i, j;
+
+	for (i = 0; i < p->n_losses; i++) {
+		const struct plan_loss *l = &p->losses[i];
+
+		if (strcmp(l->lost, to) != 0 || !strcmp(from, to))
+			continue;
+		if (l->node && strcmp(l->node, from) != 0)
+			continue;
+		for (j = 0; j < l->n_class_nodes; j++)
+			if (!strcmp(l->class_nodes[j], from))
+				return true;
+	}
+	return false;
+}
+
+static void check_losses(const struct network *old, const struct network *new, const struct config *a,
+			 const struct config *b, const struct plan *p, struct naive *sum)
+{
+	unsigned int i, j;
+
+	for (i = 0; old && new && i < MAX_N; i++) {
+		if (!network_node(old, names[i]) || !network_node(new, names[i]))
+			continue;
+		for (j = 0; j < MAX_N; j++) {
+			bool lost;
+
+			if (i == j || !network_node(old, names[j]) || !network_node(new, names[j]))
+				continue;
+			lost = reaches(old, a, names[i], names[j]) && !reaches(new, b, names[i], names[j]);
+			sum->lost += lost;
+			assert_int_equal(plan_says_lost(p, names[i], names[j]), lost);
+		}
+	}
+}
+
+/* The plan for one node says the same as the whole plan says of it. */
+static void check_alone(const struct network *old, const struct network *new, const char *name, const struct plan *whole,
+			struct arena *a)
+{
+	size_t n[3], m[3];
+	bool found, attrs, found_alone, attrs_alone;
+	struct plan p;
+	struct err e;
+
+	assert_int_equal(plan_make_node(old, new, name, a, &p, &e), 0);
+	assert_true(p.n_classes <= 1);
+	class_counts(whole, name, n, &found, &attrs);
+	class_counts(&p, name, m, &found_alone, &attrs_alone);
+	assert_int_equal(found, found_alone);
+	assert_int_equal(attrs, attrs_alone);
+	assert_int_equal(m[PLAN_ADD], p.peers_added);
+	assert_int_equal(m[PLAN_CHANGE], p.peers_changed);
+	assert_int_equal(m[PLAN_REMOVE], p.peers_removed);
+}
+
+static uint64_t seed_now;
+
+static void check_pair(const struct network *old, const struct network *new, const struct config *a,
+		       const struct config *b, struct arena *arena)
+{
+	struct naive sum = { 0 };
+	struct plan p;
+	struct err e;
+	unsigned int i;
+
+	assert_int_equal(plan_make(old, new, arena, &p, &e), 0);
+	for (i = 0; i < MAX_N; i++) {
+		if (!(old && network_node(old, names[i])) && !(new && network_node(new, names[i])))
+			continue;
+		check_node(old, new, a, b, names[i], &p, &sum);
+		check_alone(old, new, names[i], &p, arena);
+	}
+	assert_int_equal(p.nodes_added, sum.nodes[PLAN_ADD]);
+	assert_int_equal(p.nodes_changed, sum.nodes[PLAN_CHANGE]);
+	assert_int_equal(p.nodes_removed, sum.nodes[PLAN_REMOVE]);
+	assert_int_equal(p.nodes_unchanged, sum.nodes_same);
+	assert_int_equal(p.peers_added, sum.peers[PLAN_ADD]);
+	assert_int_equal(p.peers_changed, sum.peers[PLAN_CHANGE]);
+	assert_int_equal(p.peers_removed, sum.peers[PLAN_REMOVE]);
+	assert_int_equal(p.peers_unchanged, sum.peers_same);
+	check_losses(old, new, a, b, &p, &sum);
+	assert_int_equal(p.pairs_lost, sum.lost);
+}
+
+static void test_random(void **state)
+{
+	size_t done = 0, hubs = 0, tried;
+
+	for (tried = 0; done < ROUNDS && tried < 60 * ROUNDS; tried++) {
+		struct config a[MAX_N], b[MAX_N];
+		struct network *old, *new;
+		struct arena arena;
+		struct draft t;
+		struct dice d;
+		unsigned int i, n;
+
+		seed_now = tried;
+		dice_init(&d, seed_now);
+		arena_init(&arena);
+		random_draft(&d, &t);
+		old = build(&t, &arena);
+		if (expand_all(old, &arena, a)) {
+			n = dice_throw(&d, 5);
+			for (i = 0; i <= n; i++)
+				mutate(&d, &t);
+			new = build(&t, &arena);
+			if (expand_all(new, &arena, b)) {
+				for (i = 0, n = 0; i < old->n_nodes; i++)
+					n += (unsigned int)old->nodes[i].n_links;
+				hubs += n > 10;
+				check_pair(old, new, a, b, &arena);
+				if (done % 16 == 0) {
+					check_pair(NULL, new, NULL, b, &arena);
+					check_pair(old, NULL, a, NULL, &arena);
+					check_pair(old, old, a, a, &arena);
+				}
+				done++;
+			}
+		}
+		arena_release(&arena);
+	}
+	print_message("%zu pairs of networks of %zu tried, %zu with hubs\n", done, tried, hubs);
+	assert_int_equal(done, ROUNDS);
+	assert_true(hubs > ROUNDS / 10);
+}
+
+static int say_seed(void **state)
+{
+	print_message("last seed: %llu\n", (unsigned long long)seed_now);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_random, say_seed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
