@@ -95,12 +95,27 @@ int tree_verify(const struct tree_file *files, size_t n, const char *network, co
 int publish_to_branch(struct repo *r, const char *branch, const char *parent, const struct tree_file *files, size_t n,
 		      const char *message, int64_t now, char ret_commit[static COMMIT_HEX], struct err *e);
 /*
- * The same tree in a directory, atomically for readers: immutable documents first, made durable, manifests last by rename.
- * Documents that no manifest names any more are removed once they have been unreferenced for `keep_seconds`.
+ * Moves a branch from one commit to another, compare-and-swap; from NULL: it must not exist yet; to NULL: it is removed.
+ * ERR_CONFLICT when it stands elsewhere.
+ */
+int publish_move_branch(struct repo *r, const char *branch, const char *from, const char *to, struct err *e);
+
+/*
+ * The same tree in a directory, atomically for readers: root documents and immutable documents first, made durable, manifests
+ * last by rename. What stands there is compared with what should, so a crash at any step is mended by the next run; *ret_changed says
+ * whether anything was written. Documents that no manifest names are removed once they have been unreferenced for `keep_seconds`
+ * (the file .meshrc-unreferenced says since when); files that are not of a publication's shape are left alone.
+ *
+ * ERR_CONFLICT: the directory belongs to another mesh, or holds a manifest that is newer than ours (or as new, with other bytes)
+ * and verifies: writing there would roll agents back.
  */
 int publish_to_directory(const char *directory, const struct tree_file *files, size_t n, int64_t now, int64_t keep_seconds,
-			 struct err *e);
-/* Pushes the branch to a remote, fast-forward only, with `git push`; bounded in time. */
+			 bool *ret_changed, struct err *e);
+
+/*
+ * Pushes the branch to a remote of the repository's own configuration, fast-forward only, with `git push`; bounded in time. Does nothing
+ * when this commit was pushed there before. ERR_CONFLICT: the remote has publications that the branch does not have.
+ */
 int publish_push(struct repo *r, const char *remote, const char *branch, struct err *e);
 
 #endif
