@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/text.h"
+#include "reconciler/plan.h"
+
+/* What is shown of a list without --verbose. */
+#define SHOWN_NODES 10
+#define SHOWN_OWN 10
+#define SHOWN_PEERS 20
+#define SHOWN_PREFIXES 8
+#define SHOWN_CLASSES 40
+#define SHOWN_LOSSES 20
+
+#define ALL SIZE_MAX
+
+struct writer {
+	struct buf *out;
+	bool colour, verbose, diff;
+};
+
+enum colour { BOLD, RED, GREEN, YELLOW, PLAIN };
+
+static void paint(const struct writer *w, enum colour c)
+{
+	static const char *const codes[] = { "\033[1m", "\033[31m", "\033[32m", "\033[33m", "\033[0m" };
+
+	if (w->colour)
+		buf_adds(w->out, codes[c]);
+}
+
+static size_t limit(const struct writer *w, size_t n)
+{
+	return w->verbose ? ALL : n;
+}
+
+static void add_safe(const struct writer *w, const char *s)
+{
+	text_safe(w->out, s, strlen(s));
+}
+
+/* 99,990,000 */
+static void add_number(const struct writer *w, uint64_t n)
+{
+	char text[24];
+	size_t len, i;
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+	len = strlen(text);
+	for (i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			buf_addc(w->out, ',');
+		buf_addc(w->out, text[i]);
+	}
+}
+
+static void add_names(const struct writer *w, const char *const *names, size_t n)
+{
+	size_t max = limit(w, SHOWN_NODES), i;
+
+	/* One name more is as short as the words that hide it. */
+	for (i = 0; i < n && (i < max || n == max + 1); i++) {
+		if (i)
+			buf_adds(w->out, ", ");
+		add_safe(w, names[i]);
+	}
+	if (i < n) {
+		buf_adds(w->out, ", ... and ");
+		add_number(w, n - i);
+		buf_adds(w->out, " more");
+	}
+}
+
+/* "ams1", or "3 nodes (ams1, ams2, ams3)" */
+static void add_nodes(const struct writer *w, const char *const *names, size_t n)
+{
+	if (n == 1) {
+		add_safe(w, names[0]);
+		return;
+	}
+	add_number(w, n);
+	buf_adds(w->out, " nodes (");
+	add_names(w, names, n);
+	buf_addc(w->out, ')');
+}
+
+static void symbol(const struct writer *w, size_t indent, char c)
+{
+	buf_addf(w->out, "%*s", (int)indent, "");
+	paint(w, c == '+' ? GREEN : c == '-' ? RED : YELLOW);
+	buf_addc(w->out, c);
+	paint(w, PLAIN);
+	buf_addc(w->out, ' ');
+}
+
+static void comment(const struct writer *w, size_t indent, const char *s)
+{
+	buf_addf(w->out, "%*s# %s\n", (int)indent, "", s);
+}
+
+/* The values of a[0..n) that are set on that side, cut. */
+static void add_values(const struct writer *w, const struct plan_attr *a, size_t n, bool to)
+{
+	size_t shown = 0, hidden = 0, i;
+
+	for (i = 0; i < n; i++) {
+		const char *s = to ? a[i].to : a[i].from;
+
+		if (!s)
+			continue;
+		if (shown == limit(w, SHOWN_PREFIXES)) {
+			hidden++;
+			continue;
+		}
+		if (shown++)
+			buf_adds(w->out, ", ");
+		add_safe(w, s);
+	}
+	if (hidden) {
+		buf_adds(w->out, ", ... and ");
+		add_number(w, hidden);
+		buf_adds(w->out, " more");
+	}
+}
+
+static void attr_line(const struct writer *w, size_t indent, size_t width, char c, const struct plan_attr *a, size_t n)
+{
+	symbol(w, indent, c);
+	buf_addf(w->out, "%-*s = ", (int)width, a[0].name);
+	if (c != '+')
+		add_values(w, a, n, false);
+	if (c == '~')
+		buf_adds(w->out, " -> ");
+	if (c != '-')
+		add_values(w, a, n, true);
+	buf_addc(w->out, '\n');
+}
+
+static void add_attrs(const struct writer *w, size_t indent, const struct plan_attr *a, size_t n)
+{
+	size_t i, end, width = 0;
+
+	for (i = 0; i < n; i++)
+		width = strlen(a[i].name) > width ? strlen(a[i].name) : width;
+	for (i = 0; i < n; i = end) {
+		size_t from = 0, to = 0;
+
+		for (end = i; end < n && !strcmp(a[end].name, a[i].name); end++) {
+			from += a[end].from != NULL;
+			to += a[end].to != NULL;
+		}
+		if (from == 1 && to == 1) {
+			attr_line(w, indent, width, '~', &a[i], end - i);
+			continue;
+		}
+		if (from)
+			attr_line(w, indent, width, '-', &a[i], end - i);
+		if (to)
+			attr_line(w, indent, width, '+', &a[i], end - i);
+	}
+}
+
+static char symbol_of(enum plan_action action)
+{
+	return action == PLAN_ADD ? '+' : action == PLAN_REMOVE ? '-' : '~';
+}
+
+static void add_more(const struct writer *w, size_t indent, uint64_t n, const char *what)
+{
+	buf_addf(w->out, "%*s# ... and ", (int)indent, "");
+	add_number(w, n);
+	buf_addf(w->out, " more %s\n", what);
+}
+
+/* Peers of one action. `total`: how many a node has of them, listed or not. */
+static void add_peers(const struct writer *w, const struct plan_class *c, enum plan_action action, size_t total)
+{
+	static const char *const what[] = { [PLAN_ADD] = "peers to add", [PLAN_CHANGE] = "peers to change",
+					    [PLAN_REMOVE] = "peers to remove" };
+	/* A node that comes or goes as a whole: its peers say enough with their names. */
+	bool details = w->verbose || (c->action == PLAN_CHANGE && action != PLAN_REMOVE);
+	size_t shown = 0, max = limit(w, SHOWN_PEERS), i;
+
+	for (i = 0; i < c->n_peers; i++) {
+		const struct plan_peer *p = &c->peers[i];
+
+		if (p->action != action)
+			continue;
+		if (shown == max)
+			break;
+		shown++;
+		symbol(w, 6, symbol_of(action));
+		buf_adds(w->out, "peer ");
+		add_safe(w, p->name);
+		buf_addc(w->out, '\n');
+		if (details)
+			add_attrs(w, 10, p->attrs, p->n_attrs);
+	}
+	if (shown < total && (i < c->n_peers || c->peers_cut))
+		add_more(w, 6, total - shown, what[action]);
+}
+
+static bool lists_itself(const struct plan_class *c)
+{
+	size_t i = 0, j = 0;
+
+	/* Both are sorted. */
+	while (c->n_nodes > 1 && i < c->n_nodes && j < c->n_peers) {
+		int cmp = strcmp(c->nodes[i], c->peers[j].name);
+
+		if (!cmp)
+			return true;
+		i += cmp < 0;
+		j += cmp > 0;
+	}
+	return false;
+}
+
+static void add_own(const struct writer *w, const struct plan_class *c)
+{
+	size_t i, shown = 0, hidden = 0;
+
+	for (i = 0; c->own && i < c->n_nodes; i++) {
+		if (!c->own[i].n)
+			continue;
+		if (shown == limit(w, SHOWN_OWN)) {
+			hidden++;
+			continue;
+		}
+		shown++;
+		symbol(w, 6, symbol_of(c->action));
+		buf_adds(w->out, "node ");
+		add_safe(w, c->nodes[i]);
+		buf_addc(w->out, '\n');
+		add_attrs(w, 10, c->own[i].list, c->own[i].n);
+	}
+	if (hidden)
+		add_more(w, 6, hidden, "nodes, each with its own");
+}
+
+static void add_class(const struct writer *w, const struct plan_class *c)
+{
+	static const char *const will[] = { [PLAN_ADD] = "will be added", [PLAN_CHANGE] = "will be changed",
+					    [PLAN_REMOVE] = "will be removed" };
+	static const char *const was[] = { [PLAN_ADD] = "added", [PLAN_CHANGE] = "changed", [PLAN_REMOVE] = "removed" };
+
+	buf_adds(w->out, "\n  ");
+	paint(w, BOLD);
+	buf_adds(w->out, "# ");
+	add_nodes(w, c->nodes, c->n_nodes);
+	buf_addf(w->out, " %s", w->diff ? was[c->action] : will[c->action]);
+	paint(w, PLAIN);
+	buf_addc(w->out, '\n');
+	symbol(w, 2, symbol_of(c->action));
+	if (c->n_nodes == 1) {
+		buf_adds(w->out, "node ");
+		add_safe(w, c->nodes[0]);
+	} else {
+		add_number(w, c->n_nodes);
+		buf_adds(w->out, " nodes, each");
+	}
+	buf_addc(w->out, '\n');
+	add_attrs(w, 6, c->attrs, c->n_attrs);
+	add_own(w, c);
+	add_peers(w, c, PLAN_REMOVE, c->peers_removed);
+	add_peers(w, c, PLAN_CHANGE, c->peers_changed);
+	add_peers(w, c, PLAN_ADD, c->peers_added);
+	if (lists_itself(c))
+		comment(w, 6, "each without the peer of its own name");
+	if (c->peers_unchanged) {
+		buf_adds(w->out, "      # (");
+		add_number(w, c->peers_unchanged);
+		buf_addf(w->out, " unchanged peer%s)\n", c->peers_unchanged == 1 ? "" : "s");
+	}
+}
+
+static bool same_losers(const struct plan_loss *a, const struct plan_loss *b)
+{
+	return a->n_class_nodes == b->n_class_nodes &&
+	       (a->class_nodes == b->class_nodes || (a->n_class_nodes == 1 && !strcmp(a->node, b->node)));
+}
+
+static void add_lost(const struct writer *w, const struct plan_loss *l, size_t n)
+{
+	size_t max = limit(w, SHOWN_NODES), i;
+
+	if (n > 1) {
+		add_number(w, n);
+		buf_adds(w->out, " nodes (");
+	}
+	for (i = 0; i < n && (i < max || n == max + 1); i++) {
+		if (i)
+			buf_adds(w->out, ", ");
+		add_safe(w, l[i].lost);
+	}
+	if (i < n) {
+		buf_adds(w->out, ", ... and ");
+		add_number(w, n - i);
+		buf_adds(w->out, " more");
+	}
+	if (n > 1)
+		buf_addc(w->out, ')');
+}
+
+static void add_losses(const struct writer *w, const struct plan *p)
+{
+	size_t i, end, lines = 0;
+
+	if (!p->pairs_lost)
+		return;
+	buf_addc(w->out, '\n');
+	paint(w, RED);
+	buf_adds(w->out, w->diff ? "Reachability lost: " : "Reachability will be lost: ");
+	add_number(w, p->pairs_lost);
+	buf_addf(w->out, " pair%s of nodes", p->pairs_lost == 1 ? "" : "s");
+	paint(w, PLAIN);
+	buf_addc(w->out, '\n');
+	for (i = 0; i < p->n_losses; i = end) {
+		const struct plan_loss *l = &p->losses[i];
+
+		for (end = i + 1; end < p->n_losses && same_losers(l, &p->losses[end]); end++)
+			;
+		if (lines++ == limit(w, SHOWN_LOSSES)) {
+			comment(w, 2, "... and more (--verbose lists all)");
+			return;
+		}
+		symbol(w, 2, '-');
+		add_nodes(w, l->class_nodes, l->n_class_nodes);
+		buf_adds(w->out, w->diff ? (l->n_class_nodes == 1 ? " no longer reaches " : " no longer reach ") :
+					   " will no longer reach ");
+		add_lost(w, l, end - i);
+		buf_addc(w->out, '\n');
+	}
+	if (p->n_losses == MAX_PLAN_LOSSES)
+		comment(w, 2, "... and more than are listed");
+}
+
+static void add_summary(const struct writer *w, const struct plan *p)
+{
+	const char *to = w->diff ? "" : "to ", *ed = w->diff ? "ed" : "", *d = w->diff ? "d" : "";
+
+	paint(w, BOLD);
+	buf_adds(w->out, w->diff ? "Diff: " : "Plan: ");
+	paint(w, PLAIN);
+	add_number(w, p->nodes_added);
+	buf_addf(w->out, " node%s %sadd%s, ", p->nodes_added == 1 ? "" : "s", to, ed);
+	add_number(w, p->nodes_changed);
+	buf_addf(w->out, " %schange%s, ", to, d);
+	add_number(w, p->nodes_removed);
+	buf_addf(w->out, " %sremove%s; ", to, d);
+	add_number(w, p->peers_added);
+	buf_addf(w->out, " peer entr%s %sadd%s, ", p->peers_added == 1 ? "y" : "ies", to, ed);
+	add_number(w, p->peers_changed);
+	buf_addf(w->out, " %schange%s, ", to, d);
+	add_number(w, p->peers_removed);
+	buf_addf(w->out, " %sremove%s.\n", to, d);
+}
+
+void plan_text(const struct plan *p, bool colour, bool verbose, struct buf *out)
+{
+	struct writer w = { out, colour, verbose, p->diff };
+	size_t i;
+
+	if (plan_empty(p)) {
+		buf_adds(out, p->diff ? "No differences.\n" :
+					"No changes. The published networks match the configuration.\n");
+		return;
+	}
+	paint(&w, BOLD);
+	buf_adds(out, "Network ");
+	add_safe(&w, p->network);
+	paint(&w, PLAIN);
+	buf_adds(out, p->first ? " (new)\n" : p->gone ? (p->diff ? " (removed)\n" : " (will be removed as a whole)\n") : "\n");
+	add_losses(&w, p);
+	for (i = 0; i < p->n_classes && i < limit(&w, SHOWN_CLASSES); i++)
+		add_class(&w, &p->classes[i]);
+	if (i < p->n_classes) {
+		buf_addc(out, '\n');
+		add_more(&w, 2, p->n_classes - i, "kinds of changes (--verbose lists all)");
+	}
+	if (!p->n_classes)
+		buf_adds(out, "\n  No node's configuration changes; only the published documents do.\n");
+	buf_addc(out, '\n');
+	add_summary(&w, p);
+}
