@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "schema/grammar.h"
+
+#include "common/limits.h"
+#include "schema/model.h"
+
+#define AT(type, member) offsetof(struct type, member)
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* One part of a path of a branch: what git takes (git-check-ref-format) and no shell, URL or option parser minds. */
+static bool good_part(const char *s, size_t len)
+{
+	size_t i;
+
+	if (!len || !is_alnum(s[0]) || s[len - 1] == '.' || (len >= 5 && !memcmp(s + len - 5, ".lock", 5)))
+		return false;
+	for (i = 0; i < len; i++) {
+		if (!is_alnum(s[i]) && s[i] != '.' && s[i] != '_' && s[i] != '-')
+			return false;
+		if (i && s[i] == '.' && s[i - 1] == '.')
+			return false;
+	}
+	return true;
+}
+
+static const char *check_branch(const char *s, size_t len)
+{
+	static const char why[] = "a branch name here is parts of letters, digits, '.', '_' and '-', joined by '/', each "
+				  "beginning with a letter or digit, none ending in '.' or '.lock', without '..'";
+	size_t i, from = 0;
+
+	for (i = 0; i <= len; i++) {
+		if (i < len && s[i] != '/')
+			continue;
+		if (!good_part(s + from, i - from))
+			return why;
+		from = i + 1;
+	}
+	if (len == 4 && !memcmp(s, "HEAD", 4))
+		return "HEAD is no branch of its own";
+	return NULL;
+}
+
+static const char *check_remote(const char *s, size_t len)
+{
+	if (!good_part(s, len))
+		return "a remote is named by the name that `git remote` gives it (letters, digits, '.', '_', '-'), not by its URL";
+	return NULL;
+}
+
+static const char *check_directory(const char *s, size_t len)
+{
+	size_t i, from = 1;
+
+	if (s[0] != '/')
+		return "a directory must be an absolute path";
+	for (i = 1; i <= len; i++) {
+		if (i < len && s[i] != '/')
+			continue;
+		if (i == from && i < len)
+			return "a directory must not hold '//'";
+		if ((i - from == 1 && s[from] == '.') || (i - from == 2 && s[from] == '.' && s[from + 1] == '.'))
+			return "a directory must not hold '.' or '..'";
+		from = i + 1;
+	}
+	return len == 1 ? "the root directory cannot be published into" : NULL;
+}
+
+static const struct field publish_fields[] = {
+	{ .key = "branch", .type = FIELD_WORD, .min = 1, .max = 100, .fallback = "published", .check = check_branch,
+	  .pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$", .value = AT(m_settings, branch),
+	  .help = "The branch of this repository that holds what was compiled and signed." },
+	{ .key = "remote", .type = FIELD_WORD, .min = 1, .max = 100, .check = check_remote,
+	  .pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$", .value = AT(m_settings, remote), .example = "origin",
+	  .help = "The git remote that the branch is pushed to; absent: it is not pushed." },
+	{ .key = "directory", .type = FIELD_WORD, .min = 2, .max = 1024, .check = check_directory, .pattern = "^/.+$",
+	  .value = AT(m_settings, directory), .example = "/srv/www/mesh",
+	  .help = "A directory that gets the same tree, for any web server; absent: none." },
+	{ 0 },
+};
+
+static const struct table publish_table = {
+	.what = "`publish`",
+	.fields = publish_fields,
+};
+
+static const struct field meshrc_fields[] = {
+	{ .key = "version", .type = FIELD_VERSION, .flags = FIELD_REQUIRED, .example = "1",
+	  .help = "The version of the format." },
+	{ .key = "publish", .type = FIELD_TABLE, .table = &publish_table, .help = "Where to publish." },
+	{ .key = "expires", .type = FIELD_DURATION, .min = 3600, .max = 400 * 86400, .fallback = "30d",
+	  .value = AT(m_settings, expires),
+	  .help = "How long a publication counts as fresh: a number and h, d or w, from 1h to 400d." },
+	{ 0 },
+};
+
+const struct table grammar_meshrc = {
+	.what = "meshrc.yaml",
+	.fields = meshrc_fields,
+	.size = sizeof(struct m_settings),
+};
+
+static const struct field node_fields[] = {
+	{ .key = "public_key", .type = FIELD_KEY, .flags = FIELD_REQUIRED, .value = AT(m_node, public_key),
+	  .pos = AT(m_node, public_key_pos), .synonyms = "key pubkey publickey public-key PublicKey ",
+	  .example = "9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=",
+	  .help = "The node's WireGuard public key: 44 characters, as `wg pubkey` prints it." },
+	{ .key = "endpoint", .type = FIELD_ENDPOINT, .value = AT(m_node, endpoint), .pos = AT(m_node, endpoint_pos),
+	  .synonyms = "host hostname Endpoint public_ip ", .example = "fra1.example.net:51820",
+	  .help = "Where others reach it: host, host:port or [IPv6]:port; absent: nobody can reach it first (NAT)." },
+	{ .key = "addresses", .type = FIELD_ADDRESSES, .min = 1, .max = MAX_ADDRESSES, .value = AT(m_node, addresses),
+	  .extra = AT(m_node, n_addresses), .has = AT(m_node, has_addresses), .synonyms = "address ip ips Address ",
+	  .example = "[10.20.0.1]",
+	  .help = "Its addresses inside the network, without prefix length; absent: one from each pool." },
+	{ .key = "tags", .type = FIELD_TAGS, .min = 0, .max = MAX_TAGS, .value = AT(m_node, tags), .extra = AT(m_node, n_tags),
+	  .synonyms = "tag groups group labels ", .example = "[dc, eu]",
+	  .help = "Names for groups of nodes, used by the topology as tag:NAME." },
+	{ .key = "routes", .type = FIELD_PREFIXES, .min = 0, .max = MAX_ROUTES, .value = AT(m_node, routes),
+	  .extra = AT(m_node, n_routes), .synonyms = "route subnets subnet networks allowed_ips AllowedIPs ",
+	  .example = "[192.168.10.0/24]", .help = "Networks behind this node." },
+	{ .key = "listen_port", .type = FIELD_UINT, .min = 1, .max = 65535, .value = AT(m_node, listen_port),
+	  .synonyms = "port ListenPort ", .example = "51821", .help = "Its UDP port; absent: the network's." },
+	{ .key = "mtu", .type = FIELD_UINT, .min = 576, .max = 65535, .value = AT(m_node, mtu), .synonyms = "MTU ",
+	  .example = "1380", .help = "The MTU of its interface, at least 1280 with IPv6; absent: the network's." },
+	{ .key = "persistent_keepalive", .type = FIELD_UINT, .min = 0, .max = 65535, .value = AT(m_node, persistent_keepalive),
+	  .synonyms = "keepalive PersistentKeepalive ", .example = "25",
+	  .help = "Seconds between keepalives to peers that have an endpoint; 0: none; absent: the network's, "
+		  "for a node without an endpoint." },
+	{ .key = "fwmark", .type = FIELD_MARK, .min = 1, .max = UINT32_MAX, .value = AT(m_node, fwmark),
+	  .synonyms = "FwMark mark ", .example = "51820",
+	  .help = "The mark of the packets that WireGuard sends, in decimal or as 0x and hexadecimal digits; absent: none." },
+	{ .key = "interface", .type = FIELD_IFNAME, .value = AT(m_node, interface), .pos = AT(m_node, interface_pos),
+	  .extra = AT(m_node, has_interface), .synonyms = "device dev ", .example = "wg0",
+	  .help = "The name of its network interface; absent: the network's." },
+	{ .key = "description", .type = FIELD_TEXT, .min = 0, .max = MAX_DESCRIPTION, .value = AT(m_node, description),
+	  .synonyms = "comment name ", .example = "the big one", .help = "Free text in one line." },
+	{ .key = "relay", .type = FIELD_LATER },
+	{ .key = "exit_node", .type = FIELD_LATER },
+	{ .key = "policy", .type = FIELD_LATER },
+	{ .key = "dns", .type = FIELD_LATER },
+	{ .key = "table", .type = FIELD_LATER },
+	{ 0 },
+};
+
+static const struct table node_table = {
+	.what = "a node",
+	.fields = node_fields,
+	.size = sizeof(struct m_node),
+	.name = AT(m_node, name),
+	.pos = AT(m_node, pos),
+};
+
+static const struct field star_fields[] = {
+	{ .key = "hubs", .type = FIELD_SELECTORS, .flags = FIELD_REQUIRED, .min = 1, .max = MAX_SELECTORS,
+	  .value = AT(m_topology, a), .synonyms = "hub ", .example = "[fra1]", .help = "The nodes in the middle." },
+	{ .key = "spokes", .type = FIELD_SELECTORS, .flags = FIELD_REQUIRED, .min = 1, .max = MAX_SELECTORS,
+	  .value = AT(m_topology, b), .synonyms = "spoke ", .example = "[tag:roaming]",
+	  .help = "The nodes that are joined with every hub." },
+	{ .key = "transit", .type = FIELD_BOOL, .fallback = "true", .value = AT(m_topology, transit),
+	  .help = "Whether spokes reach each other through their first hub." },
+	{ 0 },
+};
+
+static const struct table star_table = {
+	.what = "a star",
+	.fields = star_fields,
+};
+
+static const struct field link_fields[] = {
+	{ .key = "between", .type = FIELD_SELECTORS, .flags = FIELD_REQUIRED, .min = 1, .max = MAX_SELECTORS,
+	  .value = AT(m_topology, a), .synonyms = "from left ", .example = "[tag:dc]", .help = "The nodes of one side." },
+	{ .key = "and", .type = FIELD_SELECTORS, .flags = FIELD_REQUIRED, .min = 1, .max = MAX_SELECTORS,
+	  .value = AT(m_topology, b), .synonyms = "to right ", .example = "[ams1]", .help = "The nodes of the other side." },
+	{ 0 },
+};
+
+static const struct table link_table = {
+	.what = "a link",
+	.fields = link_fields,
+};
+
+static const struct field topology_fields[] = {
+	{ .key = "mesh", .type = FIELD_SELECTORS, .min = 1, .max = MAX_SELECTORS, .value = AT(m_topology, a),
+	  .choice = TOPOLOGY_MESH, .example = "[tag:dc]", .help = "Every one of these nodes is joined with every other." },
+	{ .key = "star", .type = FIELD_TABLE, .table = &star_table, .choice = TOPOLOGY_STAR,
+	  .example = "{hubs: [fra1], spokes: [all]}", .help = "Every hub is joined with every spoke." },
+	{ .key = "link", .type = FIELD_TABLE, .table = &link_table, .choice = TOPOLOGY_LINK,
+	  .example = "{between: [tag:dc], and: [ams1]}", .help = "Every node of one side is joined with every node of the other." },
+	{ 0 },
+};
+
+static const struct table topology_table = {
+	.what = "a topology entry",
+	.fields = topology_fields,
+	.size = sizeof(struct m_topology),
+	.one_of = true,
+	.kind = AT(m_topology, kind),
+	.pos = AT(m_topology, pos),
+};
+
+static const struct field network_fields[] = {
+	{ .key = "version", .type = FIELD_VERSION, .flags = FIELD_REQUIRED_ONCE, .example = "1",
+	  .help = "The version of the format; at least one file of a network says it." },
+	{ .key = "addresses", .type = FIELD_PREFIXES, .flags = FIELD_REQUIRED_ONCE, .min = 1, .max = MAX_POOLS,
+	  .value = AT(m_network, pools), .extra = AT(m_network, n_pools), .synonyms = "address pool pools subnet cidr ",
+	  .example = "[10.20.0.0/16]",
+	  .help = "Pools: a node without addresses of its own gets one from each." },
+	{ .key = "listen_port", .type = FIELD_UINT, .min = 1, .max = 65535, .fallback = "51820",
+	  .value = AT(m_network, listen_port), .synonyms = "port ListenPort ", .help = "The UDP port of every node." },
+	{ .key = "mtu", .type = FIELD_UINT, .min = 576, .max = 65535, .fallback = "1420", .value = AT(m_network, mtu),
+	  .synonyms = "MTU ", .help = "The MTU of every interface, at least 1280 with IPv6." },
+	{ .key = "persistent_keepalive", .type = FIELD_UINT, .min = 0, .max = 65535,
+	  .value = AT(m_network, persistent_keepalive), .synonyms = "keepalive PersistentKeepalive ", .example = "25",
+	  .help = "Seconds between keepalives, for nodes without an endpoint; 0 or absent: none." },
+	{ .key = "preshared_keys", .type = FIELD_FALSE, .fallback = "false",
+	  .help = "Whether each pair of nodes shares a secret key besides; this version has false alone." },
+	{ .key = "interface", .type = FIELD_IFNAME, .value = AT(m_network, interface), .pos = AT(m_network, interface_pos),
+	  .extra = AT(m_network, has_interface), .synonyms = "device dev ", .example = "wg0",
+	  .help = "The name of the network interface on every node; absent: the network's name." },
+	{ .key = "description", .type = FIELD_TEXT, .min = 0, .max = MAX_DESCRIPTION, .value = AT(m_network, description),
+	  .synonyms = "comment name ", .example = "production", .help = "Free text in one line." },
+	{ .key = "nodes", .type = FIELD_NAMED, .table = &node_table, .min = 0, .max = MAX_NODES, .value = AT(m_network, nodes),
+	  .extra = AT(m_network, n_nodes), .synonyms = "node peers hosts machines ", .help = "The nodes, by name." },
+	{ .key = "topology", .type = FIELD_LIST, .table = &topology_table, .min = 0, .max = MAX_TOPOLOGY,
+	  .value = AT(m_network, topology), .extra = AT(m_network, n_topology), .has = AT(m_network, has_topology),
+	  .synonyms = "links connections ", .help = "Who is joined with whom; absent: every node with every other." },
+	{ .key = "clients", .type = FIELD_LATER },
+	{ .key = "policy", .type = FIELD_LATER },
+	{ .key = "dns", .type = FIELD_LATER },
+	{ .key = "table", .type = FIELD_LATER },
+	{ .key = "relay", .type = FIELD_LATER },
+	{ .key = "exit_node", .type = FIELD_LATER },
+	{ 0 },
+};
+
+const struct table grammar_network = {
+	.what = "a network",
+	.fields = network_fields,
+	.size = sizeof(struct m_network),
+};

@@ -1,0 +1,986 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "schema/table.h"
+
+#include "common/limits.h"
+#include "common/num.h"
+#include "common/text.h"
+#include "common/timefmt.h"
+#include "schema/model.h"
+
+#define MEMBER(type, obj, offset) ((type *)(void *)((char *)(obj) + (offset)))
+#define NAME_RULE "a name has 1 to 63 of a-z, 0-9, '.' and '-', and begins with a letter or digit"
+
+static void out_of_memory(struct decode *c)
+{
+	c->diag->nomem = true;
+	c->diag->errors++;
+}
+
+/* A line for the user and how to mend it, at a node. Nothing is formatted past MAX_DIAGS. */
+#define TELL(c, n, msg_args, help_args) \
+	do { \
+		struct diag_entry *e_ = diag_error((c)->diag, yaml_pos(n), UNPACK msg_args); \
+		diag_help((c)->diag, e_, UNPACK help_args); \
+	} while (0)
+#define UNPACK(...) __VA_ARGS__
+
+/* What other YAML programs read in a plain scalar. */
+
+static bool is_one_of(const char *s, const char *const *words, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(s, words[i]))
+			return true;
+	return false;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static size_t span_digits(const char *s)
+{
+	size_t i = 0;
+
+	while (is_digit(s[i]) || (i && s[i] == '_'))
+		i++;
+	return i;
+}
+
+static bool is_number(const char *s)
+{
+	size_t whole, part = 0;
+
+	if (*s == '+' || *s == '-')
+		s++;
+	if (!strcmp(s, ".inf") || !strcmp(s, ".Inf") || !strcmp(s, ".INF") || !strcmp(s, ".nan") || !strcmp(s, ".NaN") ||
+	    !strcmp(s, ".NAN"))
+		return true;
+	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'o' || s[1] == 'b') && s[2])
+		return s[2 + strspn(s + 2, "0123456789abcdefABCDEF_")] == '\0';
+	whole = span_digits(s);
+	s += whole;
+	if (whole && *s == ':') { /* base 60 */
+		while (*s == ':' && is_digit(s[1]))
+			s += 1 + span_digits(s + 1);
+		if (*s == '.')
+			s += 1 + span_digits(s + 1);
+		return !*s;
+	}
+	if (*s == '.') {
+		part = span_digits(s + 1);
+		s += 1 + part;
+	}
+	if (!whole && !part)
+		return false;
+	if (*s == 'e' || *s == 'E') {
+		s++;
+		if (*s == '+' || *s == '-')
+			s++;
+		whole = span_digits(s);
+		return whole && !s[whole];
+	}
+	return !*s;
+}
+
+static bool is_date(const char *s)
+{
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		if (!is_digit(s[i]))
+			return false;
+	for (i = 0, s += 4; i < 2; i++) {
+		if (s[0] != '-' || !is_digit(s[1]))
+			return false;
+		s += is_digit(s[2]) ? 3 : 2;
+	}
+	return !*s || *s == 'T' || *s == 't' || *s == ' ';
+}
+
+static bool is_null(const struct yaml_node *n)
+{
+	static const char *const words[] = { "", "~", "null", "Null", "NULL" };
+
+	return n->kind == YAML_NODE_SCALAR && (n->flags & YAML_PLAIN) && is_one_of(n->text, words, ARRAY_LEN(words));
+}
+
+static bool is_yes(const char *s)
+{
+	static const char *const words[] = { "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON" };
+
+	return is_one_of(s, words, ARRAY_LEN(words));
+}
+
+static bool is_no(const char *s)
+{
+	static const char *const words[] = { "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF" };
+
+	return is_one_of(s, words, ARRAY_LEN(words));
+}
+
+const char *table_misread(const struct yaml_node *n)
+{
+	if (n->kind != YAML_NODE_SCALAR || !(n->flags & YAML_PLAIN))
+		return NULL;
+	if (is_null(n))
+		return "nothing";
+	if (is_yes(n->text) || is_no(n->text))
+		return "a truth value";
+	if (is_number(n->text))
+		return "a number";
+	return is_date(n->text) ? "a date" : NULL;
+}
+
+/* Scalars. */
+
+static const char *kind_word(const struct yaml_node *n)
+{
+	switch (n->kind) {
+	case YAML_NODE_LIST:
+		return "a list";
+	case YAML_NODE_MAP:
+		return "a mapping";
+	default:
+		return "a single value";
+	}
+}
+
+/* True for a scalar; anything else is told, `wanted` being what stands in its place. `key` NULL: an entry of a list. */
+static bool want_scalar(struct decode *c, const struct yaml_node *key, const struct yaml_node *v, const char *wanted)
+{
+	char shown[YAML_SHOWN];
+
+	if (v->kind == YAML_NODE_BAD)
+		return false;
+	if (v->kind != YAML_NODE_SCALAR) {
+		if (key)
+			diag_error(c->diag, yaml_pos(v), "`%s` wants %s, not %s", yaml_show(key, shown), wanted, kind_word(v));
+		else
+			diag_error(c->diag, yaml_pos(v), "%s is wanted here, not %s", wanted, kind_word(v));
+		return false;
+	}
+	if (!is_null(v))
+		return true;
+	if (key)
+		TELL(c, v->n ? v : key, ("`%s` has no value", yaml_show(key, shown)),
+		     ("give it %s, or remove the line", wanted));
+	else
+		TELL(c, v, ("an entry without a value"), ("give it %s, or remove it", wanted));
+	return false;
+}
+
+/* True for a scalar that every YAML program reads as text. */
+static bool want_text(struct decode *c, const struct yaml_node *key, const struct yaml_node *v, const char *wanted)
+{
+	char shown[YAML_SHOWN];
+	const char *misread;
+
+	if (!want_scalar(c, key, v, wanted))
+		return false;
+	misread = table_misread(v);
+	if (!misread)
+		return true;
+	yaml_show(v, shown);
+	TELL(c, v, ("`%s` without quotes is %s to YAML programs; %s is wanted here", shown, misread, wanted),
+	     ("write \"%s\" with the quotes if that is meant", shown));
+	return false;
+}
+
+static bool read_name(struct decode *c, const struct yaml_node *v, const char *what)
+{
+	char shown[YAML_SHOWN], better[MAX_NAME + 1];
+	struct diag_entry *e;
+	const char *misread = table_misread(v);
+	uint32_t i;
+
+	yaml_show(v, shown);
+	if (!misread && name_is_valid(v->text, v->n))
+		return true;
+	c->incomplete = true;
+	if (misread && name_is_valid(v->text, v->n)) {
+		TELL(c, v, ("`%s` without quotes is %s to YAML programs; %s is wanted here", shown, misread, what),
+		     ("write \"%s\" with the quotes if that is meant", shown));
+		return false;
+	}
+	e = diag_error(c->diag, yaml_pos(v), "`%s` is not %s", shown, what);
+	for (i = 0; i < v->n && i < MAX_NAME; i++) {
+		char ch = v->text[i];
+
+		better[i] = ch == '_' || ch == ' ' ? '-' : ch >= 'A' && ch <= 'Z' ? (char)(ch - 'A' + 'a') : ch;
+	}
+	better[i] = '\0';
+	if (i == v->n && name_is_valid(better, i))
+		diag_help(c->diag, e, "%s; write `%s`?", NAME_RULE, better);
+	else
+		diag_help(c->diag, e, "%s", NAME_RULE);
+	return false;
+}
+
+static bool parse_hex(const char *s, uint64_t *ret)
+{
+	uint64_t v = 0;
+	size_t i, n;
+
+	if (s[0] != '0' || s[1] != 'x')
+		return false;
+	s += 2;
+	n = strspn(s, "0123456789abcdefABCDEF");
+	if (!n || s[n] || n > 8)
+		return false;
+	for (i = 0; i < n; i++)
+		v = v << 4 | (uint64_t)(is_digit(s[i]) ? s[i] - '0' : (s[i] | 0x20) - 'a' + 10);
+	*ret = v;
+	return true;
+}
+
+static void help_number(struct decode *c, struct diag_entry *e, const struct field *f, const struct yaml_node *v)
+{
+	const char *s = v->text;
+	size_t zeros = strspn(s, "0");
+	uint64_t n;
+
+	if (!(v->flags & YAML_PLAIN) && num_parse(s, v->n, UINT64_MAX, &n) == 0)
+		diag_help(c->diag, e, "write %s without quotes", s);
+	else if (parse_hex(s, &n))
+		diag_help(c->diag, e, "write it in decimal: %llu", (unsigned long long)n);
+	else if (zeros && zeros < v->n && num_parse(s + zeros, v->n - zeros, UINT64_MAX, &n) == 0)
+		diag_help(c->diag, e, "without the leading 0, with which some YAML programs read it in base 8: %s", s + zeros);
+	else if (is_no(s) && !f->min)
+		diag_help(c->diag, e, "write 0 for none");
+	else
+		diag_help(c->diag, e, "write digits alone: no sign, point, exponent, '_' or ':'");
+}
+
+static bool read_number(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+			uint64_t *ret)
+{
+	char shown[YAML_SHOWN];
+	uint64_t n;
+
+	if (!want_scalar(c, key, v, "a number"))
+		return false;
+	if (!(v->flags & YAML_PLAIN) || (num_parse(v->text, v->n, UINT64_MAX, &n) < 0 &&
+					 !(f->type == FIELD_MARK && parse_hex(v->text, &n)))) {
+		size_t digits = strspn(v->text, "0123456789");
+
+		/* More digits than 64 bits hold are out of range, not misspelt. */
+		if (!(v->flags & YAML_PLAIN) || digits != v->n || v->text[0] == '0') {
+			help_number(c,
+				    diag_error(c->diag, yaml_pos(v), "`%s` is not a number that `%s` takes",
+					       yaml_show(v, shown), key->text),
+				    f, v);
+			return false;
+		}
+		n = UINT64_MAX;
+	}
+	if (n < f->min || n > f->max) {
+		diag_error(c->diag, yaml_pos(v), "`%s` must be from %llu to %llu", key->text, (unsigned long long)f->min,
+			   (unsigned long long)f->max);
+		return false;
+	}
+	*ret = n;
+	return true;
+}
+
+static bool read_bool(struct decode *c, const struct yaml_node *key, const struct yaml_node *v, bool *ret)
+{
+	char shown[YAML_SHOWN];
+	struct diag_entry *e;
+
+	if (!want_scalar(c, key, v, "true or false"))
+		return false;
+	if ((v->flags & YAML_PLAIN) && (!strcmp(v->text, "true") || !strcmp(v->text, "false"))) {
+		*ret = v->text[0] == 't';
+		return true;
+	}
+	e = diag_error(c->diag, yaml_pos(v), "`%s` wants true or false, not `%s`", key->text, yaml_show(v, shown));
+	if (is_yes(v->text) || is_no(v->text))
+		diag_help(c->diag, e, "write %s, in lower case and without quotes", is_yes(v->text) ? "true" : "false");
+	return false;
+}
+
+static struct m_text keep(struct decode *c, const struct yaml_node *v)
+{
+	struct m_text t = { .s = arena_strndup(c->arena, v->text, v->n), .pos = yaml_pos(v) };
+
+	if (!t.s)
+		out_of_memory(c);
+	return t;
+}
+
+static void read_text(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+		      struct m_text *ret)
+{
+	char shown[YAML_SHOWN];
+	const char *why;
+
+	if (!want_text(c, key, v, "text"))
+		return;
+	if (v->n < f->min || v->n > f->max) {
+		diag_error(c->diag, yaml_pos(v), "`%s` must have from %llu to %llu bytes, not %u", key->text,
+			   (unsigned long long)f->min, (unsigned long long)f->max, v->n);
+		return;
+	}
+	why = f->check ? f->check(v->text, v->n) : NULL;
+	if (why) {
+		TELL(c, v, ("`%s` is refused as `%s`", yaml_show(v, shown), key->text), ("%s", why));
+		return;
+	}
+	*ret = keep(c, v);
+}
+
+static void read_duration(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+			  int64_t *ret)
+{
+	char shown[YAML_SHOWN];
+	int64_t t;
+
+	if (!want_scalar(c, key, v, "a duration"))
+		return;
+	if (duration_parse(v->text, v->n, &t) < 0 || (uint64_t)t < f->min || (uint64_t)t > f->max) {
+		TELL(c, v, ("`%s` is not a duration that `%s` takes", yaml_show(v, shown), key->text),
+		     ("a number and h, d or w, from %lluh to %llud", (unsigned long long)f->min / 3600,
+		      (unsigned long long)f->max / 86400));
+		return;
+	}
+	*ret = t;
+}
+
+static void read_key(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+		     void *obj)
+{
+	if (!want_text(c, key, v, "a public key"))
+		return;
+	if (wgkey_parse(v->text, v->n, MEMBER(struct wgkey, obj, f->value)) < 0) {
+		/* Not echoed: people paste the wrong half. */
+		struct diag_entry *e = diag_error(c->diag, yaml_pos(v), "this is not a WireGuard public key");
+
+		if (v->n != KEY_STRLEN - 1)
+			diag_help(c->diag, e, "a key has 44 characters, this has %u; `wg pubkey` prints it", v->n);
+		else
+			diag_help(c->diag, e, "a key is 44 characters of base64, as `wg pubkey` prints it");
+		return;
+	}
+	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
+}
+
+static void read_endpoint(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+			  void *obj)
+{
+	char shown[YAML_SHOWN];
+	const char *why;
+
+	if (!want_text(c, key, v, "an endpoint"))
+		return;
+	if (endpoint_parse(v->text, v->n, true, c->arena, MEMBER(struct endpoint, obj, f->value), &why) < 0) {
+		TELL(c, v, ("`%s` is not an endpoint: %s", yaml_show(v, shown), why),
+		     ("write host, host:port or [IPv6]:port"));
+		return;
+	}
+	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
+}
+
+static void read_ifname(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+			void *obj)
+{
+	char shown[YAML_SHOWN];
+
+	if (!want_text(c, key, v, "an interface name"))
+		return;
+	if (ifname_parse(v->text, v->n, MEMBER(struct ifname, obj, f->value)) < 0) {
+		TELL(c, v, ("`%s` is not an interface name", yaml_show(v, shown)),
+		     ("1 to 15 letters, digits or '_', '=', '+', '.', '-'"));
+		return;
+	}
+	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
+	*MEMBER(bool, obj, f->extra) = true;
+}
+
+/* Lists. */
+
+static bool want_list(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v)
+{
+	char shown[YAML_SHOWN];
+
+	c->incomplete |= v->kind != YAML_NODE_LIST || v->n > f->max || (v->flags & YAML_PARTIAL);
+	if (v->kind == YAML_NODE_BAD)
+		return false;
+	if (v->kind != YAML_NODE_LIST) {
+		if (is_null(v))
+			TELL(c, v->n ? v : key, ("`%s` has no value", key->text), ("give it a list, or remove the line"));
+		else if (v->kind == YAML_NODE_SCALAR)
+			TELL(c, v, ("`%s` wants a list", key->text), ("write [%s]", yaml_show(v, shown)));
+		else
+			diag_error(c->diag, yaml_pos(v), "`%s` wants a list, not %s", key->text, kind_word(v));
+		return false;
+	}
+	if (v->n < f->min && !(v->flags & YAML_PARTIAL)) {
+		TELL(c, v, ("`%s` is empty", key->text), ("name at least one, or remove the line"));
+		return false;
+	}
+	if (v->n > f->max) {
+		diag_error(c->diag, yaml_pos(v->n > f->max ? &v->items[f->max] : v),
+			   "`%s` has %u entries; at most %llu are accepted", key->text, v->n, (unsigned long long)f->max);
+		return false;
+	}
+	return true;
+}
+
+static bool read_address(struct decode *c, const struct yaml_node *v, struct m_addr *ret)
+{
+	char shown[YAML_SHOWN], text[IPADDR_STRLEN];
+	struct ifaddr with_len;
+
+	if (!want_scalar(c, NULL, v, "an IP address"))
+		return false;
+	yaml_show(v, shown);
+	if (ipaddr_parse(v->text, v->n, &ret->addr) < 0) {
+		if (ifaddr_parse(v->text, v->n, &with_len) == 0)
+			TELL(c, v, ("`%s` has a prefix length; an address here is a plain IP", shown),
+			     ("write %s: the interface gets it with the length of the pool", ipaddr_print(&with_len.addr, text)));
+		else
+			TELL(c, v, ("`%s` is not an IP address", shown), ("write it like 10.20.0.1 or fd20::1, without leading zeros"));
+		return false;
+	}
+	ret->pos = yaml_pos(v);
+	return true;
+}
+
+static void read_addresses(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+			   void *obj)
+{
+	struct m_addr *list;
+	size_t n = 0, j;
+	uint32_t i;
+
+	*MEMBER(bool, obj, f->has) = true;
+	if (!want_list(c, f, key, v))
+		return;
+	list = arena_array(c->arena, v->n, sizeof(*list));
+	if (!list) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++) {
+		if (!read_address(c, &v->items[i], &list[n]))
+			continue;
+		for (j = 0; j < n && ipaddr_cmp(&list[j].addr, &list[n].addr); j++)
+			;
+		if (j < n)
+			yaml_duplicate(c->diag, &v->items[i], &(struct yaml_node){ .source = list[j].pos.source,
+				.line = list[j].pos.line, .col = list[j].pos.col, .width = (uint16_t)list[j].pos.width });
+		else
+			n++;
+	}
+	*MEMBER(struct m_addr *, obj, f->value) = list;
+	*MEMBER(size_t, obj, f->extra) = n;
+}
+
+static bool read_prefix(struct decode *c, const struct yaml_node *v, struct m_prefix *ret)
+{
+	char shown[YAML_SHOWN], text[PREFIX_STRLEN];
+	struct ipaddr bare;
+	bool host_bits;
+
+	if (v->kind == YAML_NODE_MAP) {
+		diag_error(c->diag, yaml_pos(v), "options of a route are not supported by this version of meshrc");
+		return false;
+	}
+	if (!want_scalar(c, NULL, v, "a prefix"))
+		return false;
+	yaml_show(v, shown);
+	if (prefix_parse(v->text, v->n, &ret->prefix, &host_bits) < 0) {
+		struct prefix p;
+
+		if (ipaddr_parse(v->text, v->n, &bare) == 0) {
+			p = prefix_of_addr(&bare);
+			TELL(c, v, ("`%s` has no prefix length", shown), ("write %s for this address alone", prefix_print(&p, text)));
+		} else {
+			TELL(c, v, ("`%s` is not a prefix", shown), ("write it like 10.20.0.0/16 or fd20::/64, without leading zeros"));
+		}
+		return false;
+	}
+	if (host_bits) {
+		TELL(c, v, ("`%s` has bits set behind its prefix length", shown), ("write %s", prefix_print(&ret->prefix, text)));
+		return false;
+	}
+	ret->pos = yaml_pos(v);
+	return true;
+}
+
+static int cmp_prefix_at(const void *pa, const void *pb)
+{
+	const struct m_prefix *a = *(const struct m_prefix *const *)pa, *b = *(const struct m_prefix *const *)pb;
+	int c = prefix_cmp(&a->prefix, &b->prefix);
+
+	return c ? c : (a > b) - (a < b);
+}
+
+/* Tells those that stand twice. They stay in the list: there was an error, so nobody uses it. */
+static void check_twice(struct decode *c, const struct m_prefix *list, size_t n)
+{
+	const struct m_prefix **sorted;
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	if (n < 2)
+		return;
+	sorted = malloc(n * sizeof(*sorted));
+	if (!sorted) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		sorted[i] = &list[i];
+	qsort(sorted, n, sizeof(*sorted), cmp_prefix_at);
+	for (i = 1; i < n; i++) {
+		struct diag_entry *e;
+
+		if (prefix_cmp(&sorted[i - 1]->prefix, &sorted[i]->prefix))
+			continue;
+		e = diag_error(c->diag, sorted[i]->pos, "`%s` is given twice", prefix_print(&sorted[i]->prefix, text));
+		diag_other(c->diag, e, sorted[i - 1]->pos, "it is given here already");
+	}
+	free(sorted);
+}
+
+static void read_prefixes(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+			  void *obj)
+{
+	struct m_prefix *list;
+	size_t n = 0;
+	uint32_t i;
+
+	if (v->kind == YAML_NODE_MAP) {
+		diag_error(c->diag, yaml_pos(v), "`%s` given as a mapping is not supported by this version of meshrc", key->text);
+		return;
+	}
+	if (!want_list(c, f, key, v))
+		return;
+	list = arena_array(c->arena, v->n, sizeof(*list));
+	if (!list) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++)
+		n += read_prefix(c, &v->items[i], &list[n]);
+	check_twice(c, list, n);
+	*MEMBER(struct m_prefix *, obj, f->value) = list;
+	*MEMBER(size_t, obj, f->extra) = n;
+}
+
+static void read_tags(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+		      void *obj)
+{
+	struct m_text *list;
+	size_t n = 0, j;
+	uint32_t i;
+
+	if (!want_list(c, f, key, v))
+		return;
+	list = arena_array(c->arena, v->n, sizeof(*list));
+	if (!list) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++) {
+		struct m_text tag;
+		int cmp = -1;
+
+		if (!want_scalar(c, NULL, &v->items[i], "a tag") || !read_name(c, &v->items[i], "a tag"))
+			continue;
+		/* At most MAX_TAGS: insertion keeps them sorted. */
+		for (j = n; j > 0; j--) {
+			cmp = strcmp(list[j - 1].s, v->items[i].text);
+			if (cmp <= 0)
+				break;
+		}
+		if (j > 0 && !cmp) {
+			struct diag_entry *e = diag_error(c->diag, yaml_pos(&v->items[i]), "`%s` is given twice", list[j - 1].s);
+
+			diag_other(c->diag, e, list[j - 1].pos, "it is given here already");
+			continue;
+		}
+		tag = keep(c, &v->items[i]);
+		if (!tag.s)
+			return;
+		memmove(&list[j + 1], &list[j], (n - j) * sizeof(*list));
+		list[j] = tag;
+		n++;
+	}
+	*MEMBER(struct m_text *, obj, f->value) = list;
+	*MEMBER(size_t, obj, f->extra) = n;
+}
+
+static bool read_selector(struct decode *c, const struct yaml_node *v, struct m_selector *ret)
+{
+	static const char wanted[] = "a node's name, tag:NAME or all";
+	struct yaml_node name = *v;
+
+	if (v->kind == YAML_NODE_MAP && v->n == 1 && !strcmp(v->pairs[0].key.text, "tag") &&
+	    v->pairs[0].value.kind == YAML_NODE_SCALAR) {
+		TELL(c, v, ("%s is wanted here, not a mapping", wanted), ("write tag:%.63s without a blank", v->pairs[0].value.text));
+		return false;
+	}
+	if (!want_scalar(c, NULL, v, wanted))
+		return false;
+	ret->pos = yaml_pos(v);
+	if (!strcmp(v->text, "all")) {
+		ret->kind = SELECT_ALL;
+		return true;
+	}
+	ret->kind = SELECT_NODE;
+	if (!strncmp(v->text, "tag:", 4)) {
+		ret->kind = SELECT_TAG;
+		name.text += 4;
+		name.n -= 4;
+		name.flags &= (uint8_t)~YAML_PLAIN; /* with tag: before it, no program misreads it */
+	}
+	if (!read_name(c, &name, ret->kind == SELECT_TAG ? "a tag" : wanted))
+		return false;
+	ret->name = arena_strndup(c->arena, name.text, name.n);
+	if (!ret->name)
+		out_of_memory(c);
+	return ret->name;
+}
+
+static void read_selectors(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+			   struct m_selectors *ret)
+{
+	uint32_t i;
+
+	if (!want_list(c, f, key, v))
+		return;
+	ret->list = arena_array(c->arena, v->n, sizeof(*ret->list));
+	if (!ret->list) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++)
+		ret->n += read_selector(c, &v->items[i], &ret->list[ret->n]);
+}
+
+/* Mappings. */
+
+static bool want_map(struct decode *c, const struct yaml_node *key, const struct yaml_node *v)
+{
+	char shown[YAML_SHOWN];
+
+	c->incomplete |= v->kind != YAML_NODE_MAP || (v->flags & YAML_PARTIAL);
+	if (v->kind == YAML_NODE_BAD)
+		return false;
+	if (v->kind == YAML_NODE_MAP)
+		return true;
+	yaml_show(key, shown);
+	if (is_null(v))
+		TELL(c, v->n ? v : key, ("`%s` has no value", shown), ("give it keys, indented below it, or remove the line"));
+	else
+		diag_error(c->diag, yaml_pos(v), "`%s` wants a mapping (`key: value` lines), not %s", shown, kind_word(v));
+	return false;
+}
+
+static void read_named(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+		       void *obj)
+{
+	const struct table *t = f->table;
+	uint32_t *order, i;
+	size_t n = 0;
+	char *list;
+
+	if (!want_map(c, key, v))
+		return;
+	if (v->n > f->max) {
+		c->incomplete = true;
+		diag_error(c->diag, yaml_pos(key), "`%s` has %u entries; at most %llu are accepted", key->text, v->n,
+			   (unsigned long long)f->max);
+		return;
+	}
+	order = yaml_sort(v->pairs, v->n);
+	list = arena_array(c->arena, v->n, t->size);
+	if (!order || !list) {
+		free(order);
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++) {
+		const struct yaml_pair *p = &v->pairs[order[i]];
+		char *item = list + n * t->size;
+		const char *name;
+
+		/* The entry is checked even when its name is refused. */
+		if (!strcmp(p->key.text, "all"))
+			TELL(c, &p->key, ("nothing can be called `all`"), ("`all` means every node in the topology"));
+		else
+			read_name(c, &p->key, "a name");
+		name = arena_strndup(c->arena, p->key.text, p->key.n);
+		if (!name) {
+			out_of_memory(c);
+			break;
+		}
+		*MEMBER(const char *, item, t->name) = name;
+		*MEMBER(struct pos, item, t->pos) = yaml_pos(&p->key);
+		if (want_map(c, &p->key, &p->value))
+			table_decode(c, t, &p->value, yaml_pos(&p->key), item);
+		n++;
+	}
+	free(order);
+	*MEMBER(void *, obj, f->value) = list;
+	*MEMBER(size_t, obj, f->extra) = n;
+}
+
+static void read_list(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
+		      void *obj)
+{
+	const struct table *t = f->table;
+	size_t n = 0;
+	uint32_t i;
+	char *list;
+
+	*MEMBER(bool, obj, f->has) = true;
+	if (!want_list(c, f, key, v))
+		return;
+	list = arena_array(c->arena, v->n, t->size);
+	if (!list) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++) {
+		const struct yaml_node *item = &v->items[i];
+
+		if (item->kind == YAML_NODE_BAD)
+			continue;
+		if (item->kind != YAML_NODE_MAP) {
+			diag_error(c->diag, yaml_pos(item), "%s is a mapping, not %s", t->what, kind_word(item));
+			continue;
+		}
+		*MEMBER(struct pos, list + n * t->size, t->pos) = yaml_pos(item);
+		table_decode(c, t, item, yaml_pos(item), list + n * t->size);
+		n++;
+	}
+	*MEMBER(void *, obj, f->value) = list;
+	*MEMBER(size_t, obj, f->extra) = n;
+}
+
+static void read_version(struct decode *c, const struct yaml_node *key, const struct yaml_node *v)
+{
+	static const struct field any = { .max = UINT64_MAX };
+	uint64_t n;
+
+	if (!read_number(c, &any, key, v, &n) || n == 1)
+		return;
+	TELL(c, v, ("version %llu of the format is not known to this version of meshrc", (unsigned long long)n),
+	     ("write `version: 1`"));
+}
+
+static void read_false(struct decode *c, const struct yaml_node *key, const struct yaml_node *v)
+{
+	bool on;
+
+	if (read_bool(c, key, v, &on) && on)
+		TELL(c, v, ("`%s: true` is not supported by this version of meshrc", key->text),
+		     ("write false, or remove the line"));
+}
+
+static void read_field(struct decode *c, const struct field *f, const struct yaml_pair *p, void *obj)
+{
+	const struct yaml_node *key = &p->key, *v = &p->value;
+	struct m_uint *number;
+
+	switch (f->type) {
+	case FIELD_VERSION:
+		read_version(c, key, v);
+		break;
+	case FIELD_UINT:
+	case FIELD_MARK:
+		number = MEMBER(struct m_uint, obj, f->value);
+		number->set = read_number(c, f, key, v, &number->v);
+		number->pos = yaml_pos(v);
+		break;
+	case FIELD_BOOL:
+		read_bool(c, key, v, MEMBER(bool, obj, f->value));
+		break;
+	case FIELD_TEXT:
+	case FIELD_WORD:
+		read_text(c, f, key, v, MEMBER(struct m_text, obj, f->value));
+		break;
+	case FIELD_DURATION:
+		read_duration(c, f, key, v, MEMBER(int64_t, obj, f->value));
+		break;
+	case FIELD_KEY:
+		read_key(c, f, key, v, obj);
+		break;
+	case FIELD_ENDPOINT:
+		read_endpoint(c, f, key, v, obj);
+		break;
+	case FIELD_IFNAME:
+		read_ifname(c, f, key, v, obj);
+		break;
+	case FIELD_ADDRESSES:
+		read_addresses(c, f, key, v, obj);
+		break;
+	case FIELD_PREFIXES:
+		read_prefixes(c, f, key, v, obj);
+		break;
+	case FIELD_TAGS:
+		read_tags(c, f, key, v, obj);
+		break;
+	case FIELD_SELECTORS:
+		read_selectors(c, f, key, v, MEMBER(struct m_selectors, obj, f->value));
+		break;
+	case FIELD_TABLE:
+		if (want_map(c, key, v))
+			table_decode(c, f->table, v, yaml_pos(key), (char *)obj + f->value);
+		break;
+	case FIELD_NAMED:
+		read_named(c, f, key, v, obj);
+		break;
+	case FIELD_LIST:
+		read_list(c, f, key, v, obj);
+		break;
+	case FIELD_FALSE:
+		read_false(c, key, v);
+		break;
+	case FIELD_LATER:
+		diag_error(c->diag, yaml_pos(key), "`%s` is not supported by this version of meshrc", key->text);
+		break;
+	}
+}
+
+static const struct field *find_field(const struct table *t, const char *key)
+{
+	const struct field *f;
+
+	for (f = t->fields; f->key; f++)
+		if (f->key[0] == key[0] && !strcmp(f->key, key))
+			return f;
+	return NULL;
+}
+
+/* The table at or below `t`, other than `except`, that has this key. */
+static const struct table *find_owner(const struct table *t, const struct table *except, const char *key)
+{
+	const struct table *found;
+	const struct field *f;
+
+	f = t == except ? NULL : find_field(t, key);
+	if (f && f->type != FIELD_LATER)
+		return t;
+	for (f = t->fields; f->key; f++) {
+		found = f->table ? find_owner(f->table, except, key) : NULL;
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+static const char *find_synonym(const struct table *t, const char *key)
+{
+	const struct field *f;
+	size_t len = strlen(key);
+	const char *p;
+
+	for (f = t->fields; f->key; f++)
+		for (p = f->synonyms; p && (p = strstr(p, key)); p += len)
+			if (p[len] == ' ' && (p == f->synonyms || p[-1] == ' '))
+				return f->key;
+	return NULL;
+}
+
+#define MAX_FIELDS 32
+
+static void unknown_key(struct decode *c, const struct table *t, const struct yaml_node *key)
+{
+	const char *words[MAX_FIELDS], *better;
+	const struct table *owner;
+	const struct field *f;
+	char shown[YAML_SHOWN];
+	struct diag_entry *e;
+	size_t n = 0;
+
+	e = diag_error(c->diag, yaml_pos(key), "unknown key `%s` in %s", yaml_show(key, shown), t->what);
+	if (!e)
+		return;
+	owner = find_owner(c->top, t, key->text);
+	if (owner) {
+		diag_help(c->diag, e, "it is a key of %s; is it indented as meant?", owner->what);
+		return;
+	}
+	for (f = t->fields; f->key; f++)
+		if (f->type != FIELD_LATER)
+			words[n++] = f->key;
+	better = find_synonym(t, key->text);
+	if (!better)
+		better = text_suggest(key->text, words, n);
+	if (better)
+		diag_help(c->diag, e, "did you mean `%s`?", better);
+}
+
+static void set_defaults(const struct table *t, void *obj)
+{
+	const struct field *f;
+
+	for (f = t->fields; f->key; f++) {
+		if (f->type == FIELD_TABLE && !t->one_of)
+			set_defaults(f->table, (char *)obj + f->value);
+		if (!f->fallback)
+			continue;
+		if (f->type == FIELD_BOOL)
+			*MEMBER(bool, obj, f->value) = !strcmp(f->fallback, "true");
+		else if (f->type == FIELD_WORD)
+			MEMBER(struct m_text, obj, f->value)->s = f->fallback;
+		else if (f->type == FIELD_DURATION &&
+			 duration_parse(f->fallback, strlen(f->fallback), MEMBER(int64_t, obj, f->value)) < 0)
+			*MEMBER(int64_t, obj, f->value) = (int64_t)f->min;
+	}
+}
+
+static void check_choice(struct decode *c, const struct table *t, const struct yaml_node *map, struct pos where)
+{
+	struct diag_entry *e = NULL;
+
+	if (map->n > 1) {
+		char shown[YAML_SHOWN];
+
+		e = diag_error(c->diag, yaml_pos(&map->pairs[1].key), "%s has exactly one key; `%s` is a second one", t->what,
+			       yaml_show(&map->pairs[1].key, shown));
+		diag_help(c->diag, e, "begin another entry with `- `");
+	} else if (!map->n && !(map->flags & YAML_PARTIAL)) {
+		e = diag_error(c->diag, where, "%s is empty", t->what);
+		diag_help(c->diag, e, "write one of its keys: `%s`, for example", t->fields[0].key);
+	}
+}
+
+void table_decode(struct decode *c, const struct table *t, const struct yaml_node *map, struct pos where, void *obj)
+{
+	const struct field *f;
+	uint32_t seen = 0, i;
+
+	set_defaults(t, obj);
+	if (t->one_of)
+		check_choice(c, t, map, where);
+	for (i = 0; i < map->n; i++) {
+		f = find_field(t, map->pairs[i].key.text);
+		if (!f) {
+			unknown_key(c, t, &map->pairs[i].key);
+			continue;
+		}
+		seen |= UINT32_C(1) << (f - t->fields);
+		if (t->one_of)
+			*MEMBER(int, obj, t->kind) = f->choice;
+		read_field(c, f, &map->pairs[i], obj);
+	}
+	if (map->flags & YAML_PARTIAL)
+		return;
+	for (f = t->fields; f->key; f++) {
+		struct diag_entry *e;
+
+		if (!(f->flags & (FIELD_REQUIRED | FIELD_REQUIRED_ONCE)) || (seen & UINT32_C(1) << (f - t->fields)))
+			continue;
+		e = diag_error(c->diag, where, "`%s` is missing in %s", f->key, t->what);
+		diag_help(c->diag, e, "add `%s: %s`", f->key, f->example);
+	}
+}
