@@ -3,7 +3,8 @@
 
 #define MAX_ROUNDS 2
 
-static int observe(struct kern *k, const struct ifname *name, struct arena *a, struct observed *ret, struct err *e)
+static int observe(struct kern *k, const struct ifname *name, struct arena *a, struct observed *ret,
+		   struct err *e)
 {
 	struct observed o = { 0 };
 
@@ -31,15 +32,17 @@ static int not_as_wanted(const struct ifname *name, const struct op *ops, size_t
 
 	buf_init(&first, 400);
 	op_print(ops, &first);
-	err_set(e, ERR_CONFLICT, "interface %s is not as wanted after two attempts: somebody else changes it, or the kernel "
-				 "does not take it. Left to do: %s%s", name->s, buf_ok(&first) ? first.data : "...",
-		n > 1 ? ", and more" : "");
+	err_set(e, ERR_CONFLICT,
+		"interface %s is not as wanted after two attempts: somebody else changes it, or the kernel "
+		"does not take it. Left to do: %s%s",
+		name->s, buf_ok(&first) ? first.data : "...", n > 1 ? ", and more" : "");
 	buf_release(&first);
 	return -1;
 }
 
-static int converge(struct kern *k, const struct ifname *name, const struct desired *d, const struct config *previous,
-		    const struct secret *private_key, int64_t now, struct arena *a, struct apply_result *ret, struct err *e)
+static int converge(struct kern *k, const struct ifname *name, const struct desired *d,
+		    const struct config *previous, const struct secret *private_key, int64_t now,
+		    struct arena *a, struct apply_result *ret, struct err *e)
 {
 	const struct config *was = previous;
 	struct err why = { 0 };
@@ -61,7 +64,8 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 		ret->rounds++;
 		ret->n_changes += n;
 		r = k->ops->apply(k, name, ops, n, private_key, d->alias, &why);
-		/* Whatever it said: part of it may have been done. What is left is found out, not guessed. */
+		/* Whatever it said: part of it may have been done. What is left is found out, not
+		 * guessed. */
 		if (observe(k, name, a, &ret->after, r < 0 ? NULL : e) < 0) {
 			if (r == 0)
 				return -1;
@@ -72,7 +76,8 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 			*e = why;
 			return err_prefix(e, "interface %s", name->s);
 		}
-		/* The endpoints were set just now, so one that differs has roamed: the new configuration is the old one. */
+		/* The endpoints were set just now, so one that differs has roamed: the new
+		 * configuration is the old one. */
 		if (r == 0)
 			was = d->config;
 		if (diff_make(&ret->after, d, was, now, a, &ops, &n, e) < 0)
@@ -82,8 +87,9 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 	return 0;
 }
 
-int apply_desired(struct kern *k, const struct ifname *name, const struct desired *d, const struct config *previous,
-		  const struct secret *private_key, int64_t now, struct arena *a, struct apply_result *ret, struct err *e)
+int apply_desired(struct kern *k, const struct ifname *name, const struct desired *d,
+		  const struct config *previous, const struct secret *private_key, int64_t now,
+		  struct arena *a, struct apply_result *ret, struct err *e)
 {
 	struct kern_stats before = k->stats;
 	struct err unused;
@@ -95,8 +101,9 @@ int apply_desired(struct kern *k, const struct ifname *name, const struct desire
 	return r;
 }
 
-int apply_plan(struct kern *k, const struct ifname *name, const struct desired *d, const struct config *previous,
-	       int64_t now, struct arena *a, struct apply_result *ret, struct err *e)
+int apply_plan(struct kern *k, const struct ifname *name, const struct desired *d,
+	       const struct config *previous, int64_t now, struct arena *a,
+	       struct apply_result *ret, struct err *e)
 {
 	struct kern_stats before = k->stats;
 	int r;
@@ -109,8 +116,8 @@ int apply_plan(struct kern *k, const struct ifname *name, const struct desired *
 	return r;
 }
 
-static int take_down(struct kern *k, const struct ifname *name, const char *alias, struct arena *a, struct apply_result *ret,
-		     struct err *e)
+static int take_down(struct kern *k, const struct ifname *name, const char *alias, struct arena *a,
+		     struct apply_result *ret, struct err *e)
 {
 	struct op *op;
 
@@ -119,8 +126,10 @@ static int take_down(struct kern *k, const struct ifname *name, const char *alia
 	ret->after = ret->before;
 	if (ret->before.exists) {
 		if (!ret->before.is_wireguard || strcmp(ret->before.alias, alias) != 0)
-			return err_set(e, ERR_CONFLICT, "interface %s is not ours (its alias is not \"%s\"), so it stays", name->s,
-				       alias);
+			return err_set(
+				e, ERR_CONFLICT,
+				"interface %s is not ours (its alias is not \"%s\"), so it stays",
+				name->s, alias);
 		op = arena_alloc(a, sizeof(*op));
 		if (!op)
 			return err_nomem(e);
@@ -133,14 +142,15 @@ static int take_down(struct kern *k, const struct ifname *name, const char *alia
 		if (observe(k, name, a, &ret->after, e) < 0)
 			return -1;
 		if (ret->after.exists)
-			return err_set(e, ERR_IO, "interface %s is still there after it was deleted", name->s);
+			return err_set(e, ERR_IO,
+				       "interface %s is still there after it was deleted", name->s);
 	}
 	ret->verified = true;
 	return 0;
 }
 
-int apply_down(struct kern *k, const struct ifname *name, const char *alias, struct arena *a, struct apply_result *ret,
-	       struct err *e)
+int apply_down(struct kern *k, const struct ifname *name, const char *alias, struct arena *a,
+	       struct apply_result *ret, struct err *e)
 {
 	struct kern_stats before = k->stats;
 	int r;

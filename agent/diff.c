@@ -21,12 +21,14 @@ static int push(struct op_list *l, const struct op *op, struct err *e)
 	return 0;
 }
 
-/* A peer that is not the same on both sides: to be removed (no `want`), added (no `have`) or changed. */
+/* A peer that is not the same on both sides: to be removed (no `want`), added (no `have`) or
+ * changed. */
 struct pair {
 	const struct observed_peer *have;
 	const struct peer *want;
 	const struct sock_endpoint *endpoint; /* of `want` */
-	unsigned int flags; /* OPP_ENDPOINT, OPP_KEEPALIVE, OPP_CLEAR_PSK: what is to be set beside the allowed IPs */
+	unsigned int flags; /* OPP_ENDPOINT, OPP_KEEPALIVE, OPP_CLEAR_PSK: what is to be set beside
+			       the allowed IPs */
 	const struct prefix *kept, *added; /* kept: empty when nothing goes, see `narrow` */
 	size_t n_kept, n_added;
 	bool narrow; /* something goes: what stays is `kept` */
@@ -40,7 +42,8 @@ bool sock_endpoint_equal(const struct sock_endpoint *a, const struct sock_endpoi
 }
 
 static bool endpoint_wanted(const struct observed_peer *have, const struct peer *want,
-			    const struct sock_endpoint *endpoint, const struct config *previous, int64_t now)
+			    const struct sock_endpoint *endpoint, const struct config *previous,
+			    int64_t now)
 {
 	const struct peer *before;
 
@@ -56,10 +59,12 @@ static bool endpoint_wanted(const struct observed_peer *have, const struct peer 
 	return !before || !endpoint_equal(&before->endpoint, &want->endpoint);
 }
 
-/* Splits the sorted lists into what both have and what only `want` has; true when `have` has more than that. */
+/* Splits the sorted lists into what both have and what only `want` has; true when `have` has more
+ * than that. */
 static int split_allowed(struct pair *p, struct arena *a, struct err *e)
 {
-	size_t n_have = p->have ? p->have->n_allowed_ips : 0, n_want = p->want->n_allowed_ips, i = 0, j = 0;
+	size_t n_have = p->have ? p->have->n_allowed_ips : 0, n_want = p->want->n_allowed_ips,
+	       i = 0, j = 0;
 	struct prefix *kept, *added;
 
 	if (!n_have) {
@@ -67,17 +72,19 @@ static int split_allowed(struct pair *p, struct arena *a, struct err *e)
 		p->n_added = n_want;
 		return 0;
 	}
-	if (n_have == n_want &&
-	    memcmp(p->have->allowed_ips, p->want->allowed_ips, n_have * sizeof(*p->have->allowed_ips)) == 0)
+	if (n_have == n_want && memcmp(p->have->allowed_ips, p->want->allowed_ips,
+				       n_have * sizeof(*p->have->allowed_ips)) == 0)
 		return 0;
 	kept = arena_array(a, n_have, sizeof(*kept));
 	added = arena_array(a, n_want, sizeof(*added));
 	if (!kept || !added)
 		return err_nomem(e);
 	while (i < n_have || j < n_want) {
-		int c = i == n_have ? 1 :
-			j == n_want ? -1 :
-				      prefix_cmp(&p->have->allowed_ips[i], &p->want->allowed_ips[j]);
+		int c = i == n_have ?
+				1 :
+			j == n_want ?
+				-1 :
+				prefix_cmp(&p->have->allowed_ips[i], &p->want->allowed_ips[j]);
 
 		if (c < 0) {
 			p->narrow = true;
@@ -118,7 +125,8 @@ static int find_moves(struct pair *pairs, size_t n, struct arena *a, struct err 
 		size_t k = 0;
 
 		for (j = 0; pairs[i].narrow && j < pairs[i].have->n_allowed_ips; j++) {
-			if (k < pairs[i].n_kept && prefix_cmp(&pairs[i].kept[k], &pairs[i].have->allowed_ips[j]) == 0)
+			if (k < pairs[i].n_kept &&
+			    prefix_cmp(&pairs[i].kept[k], &pairs[i].have->allowed_ips[j]) == 0)
 				k++;
 			else
 				lost[n_lost++] = pairs[i].have->allowed_ips[j];
@@ -127,19 +135,21 @@ static int find_moves(struct pair *pairs, size_t n, struct arena *a, struct err 
 	qsort(lost, n_lost, sizeof(*lost), cmp_prefix);
 	for (i = 0; i < n; i++)
 		for (j = 0; j < pairs[i].n_added && !pairs[i].moves; j++)
-			pairs[i].moves = bsearch(&pairs[i].added[j], lost, n_lost, sizeof(*lost), cmp_prefix) != NULL;
+			pairs[i].moves = bsearch(&pairs[i].added[j], lost, n_lost, sizeof(*lost),
+						 cmp_prefix) != NULL;
 	return 0;
 }
 
-static int find_pairs(const struct observed *o, const struct desired *d, const struct config *previous, int64_t now,
-		      struct arena *a, struct pair **ret, size_t *ret_n, struct err *e)
+static int find_pairs(const struct observed *o, const struct desired *d,
+		      const struct config *previous, int64_t now, struct arena *a,
+		      struct pair **ret, size_t *ret_n, struct err *e)
 {
 	const struct config *c = d->config;
 	struct pair *pairs = NULL;
 	size_t n = 0, n_have = o->exists ? o->n_peers : 0, i = 0, j = 0;
 
 	while (i < n_have || j < c->n_peers) {
-		int order = i == n_have	     ? 1 :
+		int order = i == n_have	    ? 1 :
 			    j == c->n_peers ? -1 :
 					      wgkey_cmp(&o->peers[i].key, &c->peers[j].key);
 		struct pair p = { 0 };
@@ -150,7 +160,8 @@ static int find_pairs(const struct observed *o, const struct desired *d, const s
 			p.want = &c->peers[j];
 			p.endpoint = &d->endpoints[j++];
 			if (wgkey_cmp(&p.want->key, &d->public_key) == 0)
-				return err_set(e, ERR_INPUT, "peer %s has this node's own key", p.want->name);
+				return err_set(e, ERR_INPUT, "peer %s has this node's own key",
+					       p.want->name);
 			if (endpoint_wanted(p.have, p.want, p.endpoint, previous, now))
 				p.flags |= OPP_ENDPOINT;
 			if (p.want->keepalive != (p.have ? p.have->keepalive : 0))
@@ -172,8 +183,8 @@ static int find_pairs(const struct observed *o, const struct desired *d, const s
 	return find_moves(pairs, n, a, e);
 }
 
-static int push_peer(struct op_list *l, const struct pair *p, unsigned int flags, const struct prefix *allowed, size_t n,
-		     struct err *e)
+static int push_peer(struct op_list *l, const struct pair *p, unsigned int flags,
+		     const struct prefix *allowed, size_t n, struct err *e)
 {
 	struct op op = {
 		.kind = OP_PEER_SET,
@@ -190,14 +201,15 @@ static int push_peer(struct op_list *l, const struct pair *p, unsigned int flags
 	return push(l, &op, e);
 }
 
-static int remove_and_narrow(struct op_list *l, const struct pair *pairs, size_t n, const struct config *previous,
-			     struct err *e)
+static int remove_and_narrow(struct op_list *l, const struct pair *pairs, size_t n,
+			     const struct config *previous, struct err *e)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		if (!pairs[i].want) {
-			const struct peer *was = previous ? config_peer(previous, &pairs[i].have->key) : NULL;
+			const struct peer *was =
+				previous ? config_peer(previous, &pairs[i].have->key) : NULL;
 			struct op op = {
 				.kind = OP_PEER_REMOVE,
 				.key = pairs[i].have->key,
@@ -209,13 +221,14 @@ static int remove_and_narrow(struct op_list *l, const struct pair *pairs, size_t
 		}
 	}
 	for (i = 0; i < n; i++)
-		if (pairs[i].narrow &&
-		    push_peer(l, &pairs[i], OPP_REPLACE_ALLOWED, pairs[i].kept, pairs[i].n_kept, e) < 0)
+		if (pairs[i].narrow && push_peer(l, &pairs[i], OPP_REPLACE_ALLOWED, pairs[i].kept,
+						 pairs[i].n_kept, e) < 0)
 			return -1;
 	return 0;
 }
 
-static int move_and_add(struct op_list *l, const struct pair *pairs, size_t n, struct arena *a, struct err *e)
+static int move_and_add(struct op_list *l, const struct pair *pairs, size_t n, struct arena *a,
+			struct err *e)
 {
 	size_t i;
 	int moves;
@@ -225,10 +238,13 @@ static int move_and_add(struct op_list *l, const struct pair *pairs, size_t n, s
 			const struct pair *p = &pairs[i];
 			struct op *last = l->n ? &l->ops[l->n - 1] : NULL;
 
-			if (!p->want || !p->have || p->moves != (moves == 1) || (!p->flags && !p->n_added))
+			if (!p->want || !p->have || p->moves != (moves == 1) ||
+			    (!p->flags && !p->n_added))
 				continue;
-			/* With nothing in between, narrowing and widening a peer is one and the same change. */
-			if (last && last->kind == OP_PEER_SET && wgkey_cmp(&last->key, &p->want->key) == 0) {
+			/* With nothing in between, narrowing and widening a peer is one and the
+			 * same change. */
+			if (last && last->kind == OP_PEER_SET &&
+			    wgkey_cmp(&last->key, &p->want->key) == 0) {
 				last->flags |= p->flags;
 				last->allowed_ips = p->want->allowed_ips;
 				last->n_allowed_ips = p->want->n_allowed_ips;
@@ -241,14 +257,15 @@ static int move_and_add(struct op_list *l, const struct pair *pairs, size_t n, s
 		}
 	}
 	for (i = 0; i < n; i++)
-		if (!pairs[i].have && push_peer(l, &pairs[i], pairs[i].flags | OPP_NEW | OPP_REPLACE_ALLOWED,
-						pairs[i].added, pairs[i].n_added, e) < 0)
+		if (!pairs[i].have &&
+		    push_peer(l, &pairs[i], pairs[i].flags | OPP_NEW | OPP_REPLACE_ALLOWED,
+			      pairs[i].added, pairs[i].n_added, e) < 0)
 			return -1;
 	return 0;
 }
 
-static int device(struct op_list *l, const struct observed *o, const struct desired *d, const struct config *previous,
-		  struct err *e)
+static int device(struct op_list *l, const struct observed *o, const struct desired *d,
+		  const struct config *previous, struct err *e)
 {
 	const struct node *n = d->config->node;
 	uint32_t fwmark = n->flags & NODE_HAS_FWMARK ? n->fwmark : 0;
@@ -289,9 +306,10 @@ static bool has_address(const struct ifaddr *list, size_t n, const struct ifaddr
 	return false;
 }
 
-/* The addresses that go; those that come, or that the kernel takes away with one that goes, into `later`. */
-static int addresses(struct op_list *l, struct op_list *later, const struct observed *o, const struct node *n,
-		     bool *ret_v4_routes_lost, struct err *e)
+/* The addresses that go; those that come, or that the kernel takes away with one that goes, into
+ * `later`. */
+static int addresses(struct op_list *l, struct op_list *later, const struct observed *o,
+		     const struct node *n, bool *ret_v4_routes_lost, struct err *e)
 {
 	size_t n_have = o->exists ? o->n_addresses : 0, i, j;
 	bool v4_goes = false, v4_stays = false;
@@ -310,7 +328,8 @@ static int addresses(struct op_list *l, struct op_list *later, const struct obse
 		bool there = has_address(o->addresses, n_have, &n->addresses[i]);
 
 		for (j = 0; there && j < n_have; j++)
-			if (o->addresses[j].addr.family == 4 && same_subnet(&o->addresses[j], &n->addresses[i]) &&
+			if (o->addresses[j].addr.family == 4 &&
+			    same_subnet(&o->addresses[j], &n->addresses[i]) &&
 			    !has_address(n->addresses, n->n_addresses, &o->addresses[j]))
 				there = false;
 		if (there && n->addresses[i].addr.family == 4)
@@ -322,13 +341,15 @@ static int addresses(struct op_list *l, struct op_list *later, const struct obse
 	return 0;
 }
 
-static int routes(struct op_list *l, struct op_list *later, const struct observed *o, const struct config *c,
-		  bool again_v4, struct err *e)
+static int routes(struct op_list *l, struct op_list *later, const struct observed *o,
+		  const struct config *c, bool again_v4, struct err *e)
 {
 	size_t n_have = o->exists ? o->n_routes : 0, i = 0, j = 0;
 
 	while (i < n_have || j < c->n_routes) {
-		int order = i == n_have ? 1 : j == c->n_routes ? -1 : prefix_cmp(&o->routes[i], &c->routes[j]);
+		int order = i == n_have	     ? 1 :
+			    j == c->n_routes ? -1 :
+					       prefix_cmp(&o->routes[i], &c->routes[j]);
 		bool again = order == 0 && again_v4 && o->routes[i].family == 4;
 
 		if (order < 0 || again) {
@@ -352,18 +373,24 @@ static int routes(struct op_list *l, struct op_list *later, const struct observe
 static int check_ours(const struct observed *o, const struct desired *d, struct err *e)
 {
 	if (!o->is_wireguard)
-		return err_set(e, ERR_CONFLICT, "it is there and is no WireGuard interface: give the network another one "
-						"(`interface:`), or take that one away");
+		return err_set(
+			e, ERR_CONFLICT,
+			"it is there and is no WireGuard interface: give the network another one "
+			"(`interface:`), or take that one away");
 	if (strcmp(o->alias, d->alias) == 0)
 		return 0;
 	if (strncmp(o->alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX)) == 0)
-		return err_set(e, ERR_CONFLICT, "it belongs to another network (its alias is \"%s\")", o->alias);
+		return err_set(e, ERR_CONFLICT,
+			       "it belongs to another network (its alias is \"%s\")", o->alias);
 	if (!o->alias[0] && !o->has_private_key && !o->n_peers)
 		return 0;
 	if (o->has_private_key && wgkey_cmp(&o->public_key, &d->public_key) == 0)
 		return 0;
-	return err_set(e, ERR_CONFLICT, "it is there, in use, and was not made by meshrc: take it away (ip link del), or hand it "
-					"over (ip link set ... alias \"%s\")", d->alias);
+	return err_set(
+		e, ERR_CONFLICT,
+		"it is there, in use, and was not made by meshrc: take it away (ip link del), or hand it "
+		"over (ip link set ... alias \"%s\")",
+		d->alias);
 }
 
 static int append(struct op_list *l, const struct op_list *more, struct err *e)
@@ -376,11 +403,12 @@ static int append(struct op_list *l, const struct op_list *more, struct err *e)
 	return 0;
 }
 
-int diff_make(const struct observed *o, const struct desired *d, const struct config *previous, int64_t now,
-	      struct arena *a, struct op **ret_ops, size_t *ret_n, struct err *e)
+int diff_make(const struct observed *o, const struct desired *d, const struct config *previous,
+	      int64_t now, struct arena *a, struct op **ret_ops, size_t *ret_n, struct err *e)
 {
 	const struct node *node = d->config->node;
-	struct op_list l = { .arena = a }, addrs_gone = { .arena = a }, addrs_new = { .arena = a }, routes_new = { .arena = a };
+	struct op_list l = { .arena = a }, addrs_gone = { .arena = a }, addrs_new = { .arena = a },
+		       routes_new = { .arena = a };
 	struct pair *pairs = NULL;
 	size_t n_pairs = 0;
 	bool v4_routes_lost = false;
@@ -406,9 +434,11 @@ int diff_make(const struct observed *o, const struct desired *d, const struct co
 			return -1;
 	}
 	if (addresses(&addrs_gone, &addrs_new, o, node, &v4_routes_lost, e) < 0 ||
-	    routes(&l, &routes_new, o, d->config, v4_routes_lost, e) < 0 || append(&l, &addrs_gone, e) < 0 ||
-	    remove_and_narrow(&l, pairs, n_pairs, previous, e) < 0 || device(&l, o, d, previous, e) < 0 ||
-	    move_and_add(&l, pairs, n_pairs, a, e) < 0 || append(&l, &addrs_new, e) < 0)
+	    routes(&l, &routes_new, o, d->config, v4_routes_lost, e) < 0 ||
+	    append(&l, &addrs_gone, e) < 0 ||
+	    remove_and_narrow(&l, pairs, n_pairs, previous, e) < 0 ||
+	    device(&l, o, d, previous, e) < 0 || move_and_add(&l, pairs, n_pairs, a, e) < 0 ||
+	    append(&l, &addrs_new, e) < 0)
 		return -1;
 	if (!o->exists || !o->up) {
 		op = (struct op){ .kind = OP_LINK_UP };
@@ -457,7 +487,9 @@ static void print_prefixes(const struct op *op, struct buf *out)
 static void print_peer(const struct op *op, struct buf *out)
 {
 	char text[ENDPOINT_STRLEN], key[KEY_STRLEN];
-	const char *verb = op->kind == OP_PEER_REMOVE ? "remove" : op->flags & OPP_NEW ? "add" : "change";
+	const char *verb = op->kind == OP_PEER_REMOVE ? "remove" :
+			   op->flags & OPP_NEW	      ? "add" :
+							"change";
 	const char *sep = ":";
 
 	wgkey_print(&op->key, key);

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * observed + desired -> the ordered list of operations that leads from one to the other and touches nothing else. Pure.
+ * observed + desired -> the ordered list of operations that leads from one to the other and touches
+ * nothing else. Pure.
  *
- * Order: routes and addresses that go, peers that go, prefixes that go (narrow), device settings, prefixes that move to
- * another peer, then what is added and widened, new peers, new addresses, new routes. At no instant is a key or a prefix
- * admitted that neither side has. Equal -> no operation at all.
+ * Order: routes and addresses that go, peers that go, prefixes that go (narrow), device settings,
+ * prefixes that move to another peer, then what is added and widened, new peers, new addresses, new
+ * routes. At no instant is a key or a prefix admitted that neither side has. Equal -> no operation
+ * at all.
  *
- * The link itself: made first, its alias and MTU before anything else, brought up when peers and addresses stand and
- * before the routes, which need it up. Two operations on one peer that follow each other directly become one.
+ * The link itself: made first, its alias and MTU before anything else, brought up when peers and
+ * addresses stand and before the routes, which need it up. Two operations on one peer that follow
+ * each other directly become one.
  *
- * Managed, so reset when the configuration does not set it: addresses, our routes, peers, allowed IPs, persistent keepalive,
- * preshared key (we declare none, so one that is there is cleared), fwmark, and the listen port when `previous` declared
- * the one that is still in use. Not reset: an endpoint that is no longer declared, since WireGuard cannot unset one; it
- * stays until the peer roams or goes.
+ * Managed, so reset when the configuration does not set it: addresses, our routes, peers, allowed
+ * IPs, persistent keepalive, preshared key (we declare none, so one that is there is cleared),
+ * fwmark, and the listen port when `previous` declared the one that is still in use. Not reset: an
+ * endpoint that is no longer declared, since WireGuard cannot unset one; it stays until the peer
+ * roams or goes.
  *
- * What the kernel takes away by itself is put back: the IPv4 routes of an interface that loses its last IPv4 address, and
- * the other addresses of a subnet whose first address goes.
+ * What the kernel takes away by itself is put back: the IPv4 routes of an interface that loses its
+ * last IPv4 address, and the other addresses of a subnet whose first address goes.
  */
 #ifndef AGENT_DIFF_H
 #define AGENT_DIFF_H
@@ -28,25 +32,29 @@
 /* The expansion with its endpoints resolved. */
 struct desired {
 	const struct config *config;
-	const struct sock_endpoint *endpoints; /* one per config->peers[i]; family 0: none declared, or not resolved */
+	const struct sock_endpoint
+		*endpoints; /* one per config->peers[i]; family 0: none declared, or not resolved */
 	struct wgkey public_key; /* of the private key that the interface must have */
 	const char *alias; /* "meshrc NETWORK" */
 };
 
-/* A peer whose last handshake is at most this old has a live session (REJECT_AFTER_TIME of WireGuard). */
+/* A peer whose last handshake is at most this old has a live session (REJECT_AFTER_TIME of
+ * WireGuard). */
 #define SESSION_SECONDS 180
 
 /*
- * `previous` is the configuration that was in force before (NULL when unknown): a declared endpoint is set only for a new
- * peer, for a peer without one, and when the declaration itself changed, because an endpoint that roamed is not drift. When
- * previous is NULL, an endpoint that differs is set unless the peer had a handshake within the last 180 seconds before `now`.
+ * `previous` is the configuration that was in force before (NULL when unknown): a declared endpoint
+ * is set only for a new peer, for a peer without one, and when the declaration itself changed,
+ * because an endpoint that roamed is not drift. When previous is NULL, an endpoint that differs is
+ * set unless the peer had a handshake within the last 180 seconds before `now`.
  *
- * ERR_CONFLICT: an interface of this name is there and is not ours to change. Ours is one that carries d->alias; and one
- * without an alias that has neither key nor peers (somebody made it for us, or we were stopped right after making it), or
- * that has this very private key (it was set up by hand before; it gets the alias). ERR_INPUT: the node as its own peer.
+ * ERR_CONFLICT: an interface of this name is there and is not ours to change. Ours is one that
+ * carries d->alias; and one without an alias that has neither key nor peers (somebody made it for
+ * us, or we were stopped right after making it), or that has this very private key (it was set up
+ * by hand before; it gets the alias). ERR_INPUT: the node as its own peer.
  */
-int diff_make(const struct observed *o, const struct desired *d, const struct config *previous, int64_t now,
-	      struct arena *a, struct op **ret_ops, size_t *ret_n, struct err *e);
+int diff_make(const struct observed *o, const struct desired *d, const struct config *previous,
+	      int64_t now, struct arena *a, struct op **ret_ops, size_t *ret_n, struct err *e);
 
 /* For `plan` and --verbose: one operation as a sentence. */
 void op_print(const struct op *op, struct buf *out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The back end for WireGuard in the kernel: generic netlink for WireGuard itself, rtnetlink for the rest. */
+/* The back end for WireGuard in the kernel: generic netlink for WireGuard itself, rtnetlink for the
+ * rest. */
 #include <errno.h>
 #include <linux/netlink.h>
 
@@ -21,8 +22,8 @@ static int collect_family(const struct nlmsghdr *nlh, void *arg, struct err *e)
 }
 
 /*
- * Asking for the family by name is also what loads the module: the kernel requests it by the alias that the module has for
- * that. So nothing needs to be made and taken away again to find out.
+ * Asking for the family by name is also what loads the module: the kernel requests it by the alias
+ * that the module has for that. So nothing needs to be made and taken away again to find out.
  */
 static int find_family(struct nl *nl, uint16_t *ret, struct err *e)
 {
@@ -31,7 +32,8 @@ static int find_family(struct nl *nl, uint16_t *ret, struct err *e)
 	*ret = 0;
 	if (nl_request(nl, wg_build_family(buf), collect_family, ret, e) < 0) {
 		if (nl->error == ENOENT)
-			return err_set(e, ERR_NOENT, "this kernel has no WireGuard (module wireguard)");
+			return err_set(e, ERR_NOENT,
+				       "this kernel has no WireGuard (module wireguard)");
 		return nl_err(nl, e, "cannot look for WireGuard in the kernel");
 	}
 	return *ret ? 0 : err_set(e, ERR_NOENT, "this kernel has no WireGuard (module wireguard)");
@@ -70,7 +72,8 @@ static int collect_dump(const struct nlmsghdr *nlh, void *arg, struct err *e)
 	return wg_reader_message(&d->reader, nlh, e);
 }
 
-static int kernel_observe(struct kern *k, const struct ifname *name, struct arena *a, struct observed *ret, struct err *e)
+static int kernel_observe(struct kern *k, const struct ifname *name, struct arena *a,
+			  struct observed *ret, struct err *e)
 {
 	struct kernel *kk = (struct kernel *)k;
 	struct dump d = { .arena = a, .o = ret };
@@ -85,7 +88,8 @@ static int kernel_observe(struct kern *k, const struct ifname *name, struct aren
 	if (!ret->is_wireguard)
 		return 0;
 	k->stats.dumps++;
-	r = nl_dump(&kk->genl, wg_build_get(kk->family, name, buf), restart_dump, collect_dump, &d, e);
+	r = nl_dump(&kk->genl, wg_build_get(kk->family, name, buf), restart_dump, collect_dump, &d,
+		    e);
 	/* The private key and the preshared keys were in there. */
 	nl_wipe(&kk->genl);
 	if (r < 0)
@@ -105,7 +109,8 @@ static int apply_wg(struct kernel *kk, const struct ifname *name, const struct o
 		unsigned int len;
 		int r;
 
-		if (wg_build_set(&c, kk->family, name, private_key, kk->msg, WG_MESSAGE_SIZE, &nlh, e) < 0)
+		if (wg_build_set(&c, kk->family, name, private_key, kk->msg, WG_MESSAGE_SIZE, &nlh,
+				 e) < 0)
 			return -1;
 		if (!nlh)
 			return 0;
@@ -122,8 +127,11 @@ static int apply_wg(struct kernel *kk, const struct ifname *name, const struct o
 		nl_wipe(&kk->genl);
 		if (first->kind == OP_DEVICE)
 			return nl_err(&kk->genl, e, "cannot set the WireGuard interface");
-		nl_err(&kk->genl, e, c.peers == 1 ? "cannot set the peer" : "cannot set the peers from this one on");
-		return err_prefix(e, "%s", first->name ? first->name : wgkey_print(&first->key, key));
+		nl_err(&kk->genl, e,
+		       c.peers == 1 ? "cannot set the peer" :
+				      "cannot set the peers from this one on");
+		return err_prefix(e, "%s",
+				  first->name ? first->name : wgkey_print(&first->key, key));
 	}
 }
 
@@ -133,8 +141,8 @@ static int delete_link(struct kernel *kk, const struct ifname *name, struct err 
 	struct nlmsghdr *nlh = wg_build_remove_all(kk->family, name, buf);
 
 	/*
-	 * Deleting a link with peers costs a grace period for each of them (17 s for 1,000 on Linux 6.1); taking them all
-	 * away first costs one for all.
+	 * Deleting a link with peers costs a grace period for each of them (17 s for 1,000 on
+	 * Linux 6.1); taking them all away first costs one for all.
 	 */
 	kk->k.stats.set_messages++;
 	kk->k.stats.wg_messages++;
@@ -213,8 +221,8 @@ struct kern *kern_kernel_new(struct err *e)
 		err_nomem(e);
 		goto fail;
 	}
-	if (nl_open(&kk->genl, NETLINK_GENERIC, e) < 0 || find_family(&kk->genl, &kk->family, e) < 0 ||
-	    rt_open(&kk->rt, &kk->k.stats, e) < 0)
+	if (nl_open(&kk->genl, NETLINK_GENERIC, e) < 0 ||
+	    find_family(&kk->genl, &kk->family, e) < 0 || rt_open(&kk->rt, &kk->k.stats, e) < 0)
 		goto fail;
 	return &kk->k;
 fail:

@@ -91,7 +91,8 @@ static int parse_linkinfo(const struct nlattr *info, struct rt_link *ret)
 
 	nl_attr_enter(info, &pos, &left);
 	while ((r = nl_attr_next(&pos, &left, &a)) > 0)
-		if (mnl_attr_get_type(a) == IFLA_INFO_KIND && get_text(a, ret->kind, sizeof(ret->kind)) < 0)
+		if (mnl_attr_get_type(a) == IFLA_INFO_KIND &&
+		    get_text(a, ret->kind, sizeof(ret->kind)) < 0)
 			ret->kind[0] = '\0';
 	return r;
 }
@@ -105,7 +106,8 @@ int rt_parse_link(const struct nlmsghdr *nlh, struct rt_link *ret, struct err *e
 	int r;
 
 	*ret = (struct rt_link){ 0 };
-	if (nlh->nlmsg_type != RTM_NEWLINK || enter(nlh, NLMSG_ALIGN(sizeof(info)), &pos, &left) < 0)
+	if (nlh->nlmsg_type != RTM_NEWLINK ||
+	    enter(nlh, NLMSG_ALIGN(sizeof(info)), &pos, &left) < 0)
 		return malformed(e, "link");
 	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
 	ret->exists = true;
@@ -148,7 +150,8 @@ int rt_parse_addr(const struct nlmsghdr *nlh, uint32_t ifindex, struct ifaddr *r
 	size_t left = 0, size;
 	int r;
 
-	if (nlh->nlmsg_type != RTM_NEWADDR || enter(nlh, NLMSG_ALIGN(sizeof(info)), &pos, &left) < 0)
+	if (nlh->nlmsg_type != RTM_NEWADDR ||
+	    enter(nlh, NLMSG_ALIGN(sizeof(info)), &pos, &left) < 0)
 		return malformed(e, "address");
 	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
 	flags = info.ifa_flags;
@@ -176,7 +179,8 @@ int rt_parse_addr(const struct nlmsghdr *nlh, uint32_t ifindex, struct ifaddr *r
 	}
 	if (r < 0)
 		return malformed(e, "address");
-	if (info.ifa_index != ifindex || (info.ifa_family != AF_INET && info.ifa_family != AF_INET6))
+	if (info.ifa_index != ifindex ||
+	    (info.ifa_family != AF_INET && info.ifa_family != AF_INET6))
 		return 0;
 	size = info.ifa_family == AF_INET ? 4 : 16;
 	/* With a peer address IFA_ADDRESS is the other side's. */
@@ -186,8 +190,10 @@ int rt_parse_addr(const struct nlmsghdr *nlh, uint32_t ifindex, struct ifaddr *r
 		return malformed(e, "address");
 	*ret = (struct ifaddr){ .addr.family = size == 4 ? 4 : 6, .len = info.ifa_prefixlen };
 	memcpy(ret->addr.b, mnl_attr_get_payload(addr), size);
-	/* What the kernel gave the interface by itself; before 5.18 a stable-privacy address tells itself by its flag alone. */
-	if ((proto && proto <= ADDR_PROTO_LAST_OF_KERNEL) || (link_local(&ret->addr) && (flags & IFA_F_STABLE_PRIVACY)))
+	/* What the kernel gave the interface by itself; before 5.18 a stable-privacy address tells
+	 * itself by its flag alone. */
+	if ((proto && proto <= ADDR_PROTO_LAST_OF_KERNEL) ||
+	    (link_local(&ret->addr) && (flags & IFA_F_STABLE_PRIVACY)))
 		return 0;
 	return 1;
 }
@@ -202,7 +208,8 @@ int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err 
 	size_t left = 0, size;
 	int r;
 
-	if (nlh->nlmsg_type != RTM_NEWROUTE || enter(nlh, NLMSG_ALIGN(sizeof(info)), &pos, &left) < 0)
+	if (nlh->nlmsg_type != RTM_NEWROUTE ||
+	    enter(nlh, NLMSG_ALIGN(sizeof(info)), &pos, &left) < 0)
 		return malformed(e, "route");
 	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
 	*ret = (struct rt_route){ .protocol = info.rtm_protocol };
@@ -228,7 +235,8 @@ int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err 
 	}
 	if (r < 0)
 		return malformed(e, "route");
-	if (table != RT_TABLE_MAIN || info.rtm_type != RTN_UNICAST || (info.rtm_flags & RTM_F_CLONED) ||
+	if (table != RT_TABLE_MAIN || info.rtm_type != RTN_UNICAST ||
+	    (info.rtm_flags & RTM_F_CLONED) ||
 	    (info.rtm_family != AF_INET && info.rtm_family != AF_INET6))
 		return 0;
 	size = info.rtm_family == AF_INET ? 4 : 16;
@@ -243,7 +251,8 @@ int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err 
 }
 
 /* A request with a fixed header of `size` bytes, zeroed. */
-static void *put_header(void *buf, uint16_t type, uint16_t flags, size_t size, struct nlmsghdr **ret)
+static void *put_header(void *buf, uint16_t type, uint16_t flags, size_t size,
+			struct nlmsghdr **ret)
 {
 	*ret = mnl_nlmsg_put_header(buf);
 	(*ret)->nlmsg_type = type;
@@ -330,7 +339,8 @@ static int collect_route(const struct nlmsghdr *nlh, void *arg, struct err *e)
 	return 0;
 }
 
-/* Kernels since 4.20 look at the filter (strict checking); older ones send all, and the reader sorts out. */
+/* Kernels since 4.20 look at the filter (strict checking); older ones send all, and the reader
+ * sorts out. */
 static int dump_addresses(struct rt *rt, struct collect *c, struct err *e)
 {
 	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
@@ -344,9 +354,10 @@ static int dump_addresses(struct rt *rt, struct collect *c, struct err *e)
 	return 0;
 }
 
-/* ifindex 0: the routes of all interfaces. A family that is switched off, or a table nobody used yet, has none. */
-static int dump_routes(struct rt *rt, int family, uint32_t ifindex, void (*restart)(void *arg), nl_message_fn *fn, void *arg,
-		       struct err *e)
+/* ifindex 0: the routes of all interfaces. A family that is switched off, or a table nobody used
+ * yet, has none. */
+static int dump_routes(struct rt *rt, int family, uint32_t ifindex, void (*restart)(void *arg),
+		       nl_message_fn *fn, void *arg, struct err *e)
 {
 	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh;
@@ -359,7 +370,8 @@ static int dump_routes(struct rt *rt, int family, uint32_t ifindex, void (*resta
 		mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
 	}
 	rt->stats->dumps++;
-	if (nl_dump(&rt->nl, nlh, restart, fn, arg, e) < 0 && rt->nl.error != ENOENT && rt->nl.error != EOPNOTSUPP)
+	if (nl_dump(&rt->nl, nlh, restart, fn, arg, e) < 0 && rt->nl.error != ENOENT &&
+	    rt->nl.error != EOPNOTSUPP)
 		return nl_err(&rt->nl, e, "cannot read the routes");
 	return 0;
 }
@@ -378,8 +390,8 @@ static int cmp_prefix(const void *a, const void *b)
 	return prefix_cmp(a, b);
 }
 
-int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct rt_link *ret_link, struct observed *o,
-	       struct err *e)
+int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct rt_link *ret_link,
+	       struct observed *o, struct err *e)
 {
 	struct collect c = { .arena = a };
 	struct prefix *v4;
@@ -413,7 +425,8 @@ int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct
 		qsort(c.addresses, c.n_addresses, sizeof(*c.addresses), cmp_ifaddr);
 	if (c.n_routes > 1)
 		qsort(c.routes, c.n_routes, sizeof(*c.routes), cmp_prefix);
-	/* One prefix may have several routes of ours with different metrics; for us it is there or it is not. */
+	/* One prefix may have several routes of ours with different metrics; for us it is there or
+	 * it is not. */
 	for (i = n = 0; i < c.n_routes; i++)
 		if (!n || prefix_cmp(&c.routes[n - 1], &c.routes[i]) != 0)
 			c.routes[n++] = c.routes[i];
@@ -440,7 +453,9 @@ int rt_link_create(struct rt *rt, const struct ifname *name, const char *kind, s
 	if (nl_request(&rt->nl, nlh, NULL, NULL, e) == 0)
 		return 0;
 	if (rt->nl.error == EOPNOTSUPP)
-		return err_set(e, ERR_IO, "cannot create the interface: this kernel knows no links of kind %s", kind);
+		return err_set(e, ERR_IO,
+			       "cannot create the interface: this kernel knows no links of kind %s",
+			       kind);
 	return nl_err(&rt->nl, e, "cannot create the interface");
 }
 
@@ -458,7 +473,8 @@ int rt_link_delete(struct rt *rt, const struct ifname *name, struct err *e)
 	return 0;
 }
 
-static struct nlmsghdr *build_link(const struct op *op, uint32_t ifindex, const char *alias, void *buf)
+static struct nlmsghdr *build_link(const struct op *op, uint32_t ifindex, const char *alias,
+				   void *buf)
 {
 	struct nlmsghdr *nlh;
 	struct ifinfomsg *info = put_header(buf, RTM_SETLINK, 0, sizeof(*info), &nlh);
@@ -480,13 +496,15 @@ static struct nlmsghdr *build_addr(const struct op *op, uint32_t ifindex, void *
 	bool add = op->kind == OP_ADDR_ADD, v4 = op->address.addr.family == 4;
 	struct nlmsghdr *nlh;
 	/* REPLACE: one that the kernel kept against expectation is no error. */
-	struct ifaddrmsg *info = put_header(buf, add ? RTM_NEWADDR : RTM_DELADDR, add ? NLM_F_CREATE | NLM_F_REPLACE : 0,
-					    sizeof(*info), &nlh);
+	struct ifaddrmsg *info =
+		put_header(buf, add ? RTM_NEWADDR : RTM_DELADDR,
+			   add ? NLM_F_CREATE | NLM_F_REPLACE : 0, sizeof(*info), &nlh);
 
 	info->ifa_family = v4 ? AF_INET : AF_INET6;
 	info->ifa_prefixlen = op->address.len;
 	info->ifa_index = ifindex;
-	/* There is nobody on a tunnel to ask for duplicates, and until asked an address cannot be used. */
+	/* There is nobody on a tunnel to ask for duplicates, and until asked an address cannot be
+	 * used. */
 	if (!v4)
 		info->ifa_flags = IFA_F_NODAD;
 	mnl_attr_put(nlh, IFA_LOCAL, v4 ? 4 : 16, op->address.addr.b);
@@ -499,8 +517,8 @@ static struct nlmsghdr *build_route(const struct op *op, uint32_t ifindex, void 
 	bool add = op->kind == OP_ROUTE_ADD, v4 = op->route.family == 4;
 	struct nlmsghdr *nlh;
 	/* EXCL: a route that somebody else made to the same prefix is never replaced. */
-	struct rtmsg *info = put_header(buf, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_EXCL : 0,
-					sizeof(*info), &nlh);
+	struct rtmsg *info = put_header(buf, add ? RTM_NEWROUTE : RTM_DELROUTE,
+					add ? NLM_F_CREATE | NLM_F_EXCL : 0, sizeof(*info), &nlh);
 
 	info->rtm_family = v4 ? AF_INET : AF_INET6;
 	info->rtm_dst_len = op->route.len;
@@ -540,8 +558,10 @@ static int refused(size_t index, int error, const char *text, void *arg)
 	struct refusals *r = arg;
 	const struct op *op = &r->ops[index];
 
-	/* It has gone already: the kernel takes secondary addresses and the routes of a lost address away by itself. */
-	if ((op->kind == OP_ADDR_DEL && error == EADDRNOTAVAIL) || (op->kind == OP_ROUTE_DEL && error == ESRCH))
+	/* It has gone already: the kernel takes secondary addresses and the routes of a lost
+	 * address away by itself. */
+	if ((op->kind == OP_ADDR_DEL && error == EADDRNOTAVAIL) ||
+	    (op->kind == OP_ROUTE_DEL && error == ESRCH))
 		return 0;
 	if (!r->n++) {
 		r->first = op;
@@ -578,11 +598,16 @@ static int conflicting_route(struct rt *rt, const struct op *op, size_t more, st
 	prefix_print(&op->route, text);
 	if (more)
 		snprintf(others, sizeof(others), "; %zu more of the kind", more);
-	if (dump_routes(rt, op->route.family == 4 ? AF_INET : AF_INET6, 0, no_restart, find_other, &f, NULL) == 0 && f.any)
-		snprintf(where, sizeof(where), " (interface %u, protocol %u)", f.found.ifindex, f.found.protocol);
-	return err_set(e, ERR_CONFLICT, "cannot add the route %s: there is one that is not ours%s, and it stays%s: take it away "
-					"(ip route del %s), or the prefix out of the network",
-		       text, where, others, text);
+	if (dump_routes(rt, op->route.family == 4 ? AF_INET : AF_INET6, 0, no_restart, find_other,
+			&f, NULL) == 0 &&
+	    f.any)
+		snprintf(where, sizeof(where), " (interface %u, protocol %u)", f.found.ifindex,
+			 f.found.protocol);
+	return err_set(
+		e, ERR_CONFLICT,
+		"cannot add the route %s: there is one that is not ours%s, and it stays%s: take it away "
+		"(ip route del %s), or the prefix out of the network",
+		text, where, others, text);
 }
 
 static int report(struct rt *rt, const struct refusals *r, struct err *e)
@@ -603,7 +628,8 @@ static int report(struct rt *rt, const struct refusals *r, struct err *e)
 	return -1;
 }
 
-int rt_apply(struct rt *rt, const struct ifname *name, const struct op *ops, size_t n, const char *alias, struct err *e)
+int rt_apply(struct rt *rt, const struct ifname *name, const struct op *ops, size_t n,
+	     const char *alias, struct err *e)
 {
 	struct rt_link link;
 	size_t done = 0;
@@ -620,7 +646,8 @@ int rt_apply(struct rt *rt, const struct ifname *name, const struct op *ops, siz
 		size_t used = 0, count = 0;
 
 		while (done + count < n && used + RT_REQUEST_SIZE <= NL_BATCH_SIZE) {
-			struct nlmsghdr *nlh = rt_build(&ops[done + count], link.ifindex, alias, rt->batch + used);
+			struct nlmsghdr *nlh =
+				rt_build(&ops[done + count], link.ifindex, alias, rt->batch + used);
 
 			nlh->nlmsg_seq = nl_next_seq(&rt->nl);
 			count++;
@@ -631,7 +658,8 @@ int rt_apply(struct rt *rt, const struct ifname *name, const struct op *ops, siz
 		rt->stats->set_messages += (unsigned int)count;
 		rt->stats->bytes_sent += used;
 		if (nl_batch(&rt->nl, rt->batch, used, first_seq, count, refused, &r, e) < 0)
-			return r.n ? report(rt, &r, e) : nl_err(&rt->nl, e, "cannot change links, addresses or routes");
+			return r.n ? report(rt, &r, e) :
+				     nl_err(&rt->nl, e, "cannot change links, addresses or routes");
 		done += count;
 	}
 	return 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The part of an interface that is no WireGuard: the link, its MTU, alias and addresses, and our routes through it
- * (rtnetlink). Used by both back ends. Our routes are those with ROUTE_PROTOCOL in the main table, with the interface as their
- * only way; no other route is ever changed or taken away.
+ * The part of an interface that is no WireGuard: the link, its MTU, alias and addresses, and our
+ * routes through it (rtnetlink). Used by both back ends. Our routes are those with ROUTE_PROTOCOL
+ * in the main table, with the interface as their only way; no other route is ever changed or taken
+ * away.
  */
 #ifndef AGENT_KERN_RT_H
 #define AGENT_KERN_RT_H
@@ -27,28 +28,31 @@ int rt_open(struct rt *rt, struct kern_stats *stats, struct err *e) MUST_CHECK;
 void rt_close(struct rt *rt); /* all zero is fine */
 
 /* No interface of this name: 0 with ret->exists false. */
-int rt_link_get(struct rt *rt, const struct ifname *name, struct rt_link *ret, struct err *e) MUST_CHECK;
+int rt_link_get(struct rt *rt, const struct ifname *name, struct rt_link *ret,
+		struct err *e) MUST_CHECK;
 /* Link, addresses and routes of `o`; the WireGuard part stays as it is. */
-int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct rt_link *ret_link, struct observed *o,
-	       struct err *e) MUST_CHECK;
+int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct rt_link *ret_link,
+	       struct observed *o, struct err *e) MUST_CHECK;
 
 /* Makes a link of this kind; one that exists already is an error. */
-int rt_link_create(struct rt *rt, const struct ifname *name, const char *kind, struct err *e) MUST_CHECK;
+int rt_link_create(struct rt *rt, const struct ifname *name, const char *kind,
+		   struct err *e) MUST_CHECK;
 /* No such link is no error. */
 int rt_link_delete(struct rt *rt, const struct ifname *name, struct err *e) MUST_CHECK;
 
 /*
- * Does a row of OP_LINK_MTU, _UP, _ALIAS, OP_ADDR_*, OP_ROUTE_* in one stream. The kernel goes on behind one that it
- * refuses, so all of a batch that can be done is done; the error is about the first that was refused, and says how many
- * more were. A route or address to be removed that is not there is no error. ERR_CONFLICT when a route to the same prefix
- * exists that is not ours.
+ * Does a row of OP_LINK_MTU, _UP, _ALIAS, OP_ADDR_*, OP_ROUTE_* in one stream. The kernel goes on
+ * behind one that it refuses, so all of a batch that can be done is done; the error is about the
+ * first that was refused, and says how many more were. A route or address to be removed that is not
+ * there is no error. ERR_CONFLICT when a route to the same prefix exists that is not ours.
  */
-int rt_apply(struct rt *rt, const struct ifname *name, const struct op *ops, size_t n, const char *alias,
-	     struct err *e) MUST_CHECK;
+int rt_apply(struct rt *rt, const struct ifname *name, const struct op *ops, size_t n,
+	     const char *alias, struct err *e) MUST_CHECK;
 
 bool rt_op(enum op_kind kind); /* one of those that rt_apply does */
 
-/* The bytes, for tests: one request (`size` is never more than RT_REQUEST_SIZE), and readers of one message each. */
+/* The bytes, for tests: one request (`size` is never more than RT_REQUEST_SIZE), and readers of one
+ * message each. */
 #define RT_REQUEST_SIZE 384u
 struct nlmsghdr *rt_build(const struct op *op, uint32_t ifindex, const char *alias, void *buf);
 int rt_parse_link(const struct nlmsghdr *nlh, struct rt_link *ret, struct err *e);

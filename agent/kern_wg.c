@@ -8,7 +8,8 @@
 
 #include "agent/nl.h"
 
-/* What a peer's entry takes at most before its allowed IPs: key, flags, preshared key, endpoint, keepalive, nests. */
+/* What a peer's entry takes at most before its allowed IPs: key, flags, preshared key, endpoint,
+ * keepalive, nests. */
 #define PEER_HEAD 160u
 /* One allowed IP: nest, family, address, mask. */
 #define ALLOWED_SIZE 44u
@@ -95,7 +96,9 @@ struct nlmsghdr *wg_build_remove_all(uint16_t family, const struct ifname *name,
 static void put_endpoint(struct nlmsghdr *nlh, const struct sock_endpoint *ep)
 {
 	struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons(ep->port) };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(ep->port), .sin6_scope_id = ep->scope };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+				    .sin6_port = htons(ep->port),
+				    .sin6_scope_id = ep->scope };
 
 	memcpy(&in4.sin_addr, ep->b, sizeof(in4.sin_addr));
 	memcpy(&in6.sin6_addr, ep->b, sizeof(in6.sin6_addr));
@@ -147,7 +150,8 @@ static bool put_peer(struct wg_cursor *c, struct nlmsghdr *nlh, size_t size)
 		if (op->flags & OPP_ENDPOINT)
 			put_endpoint(nlh, &op->endpoint);
 		if (op->flags & OPP_KEEPALIVE)
-			mnl_attr_put_u16(nlh, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, op->keepalive);
+			mnl_attr_put_u16(nlh, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL,
+					 op->keepalive);
 	}
 	list = op->n_allowed_ips ? mnl_attr_nest_start(nlh, WGPEER_A_ALLOWEDIPS) : NULL;
 	while (c->allowed < op->n_allowed_ips && fits(nlh, size, ALLOWED_SIZE))
@@ -158,8 +162,9 @@ static bool put_peer(struct wg_cursor *c, struct nlmsghdr *nlh, size_t size)
 	return c->allowed == op->n_allowed_ips;
 }
 
-int wg_build_set(struct wg_cursor *c, uint16_t family, const struct ifname *name, const struct secret *private_key, void *buf,
-		 size_t size, struct nlmsghdr **ret, struct err *e)
+int wg_build_set(struct wg_cursor *c, uint16_t family, const struct ifname *name,
+		 const struct secret *private_key, void *buf, size_t size, struct nlmsghdr **ret,
+		 struct err *e)
 {
 	struct nlattr *peers = NULL;
 	struct nlmsghdr *nlh;
@@ -183,7 +188,8 @@ int wg_build_set(struct wg_cursor *c, uint16_t family, const struct ifname *name
 		if (op->flags & OPD_FWMARK)
 			mnl_attr_put_u32(nlh, WGDEVICE_A_FWMARK, op->fwmark);
 	}
-	while (c->pos < c->n && c->ops[c->pos].kind != OP_DEVICE && fits(nlh, size, PEER_HEAD + ALLOWED_SIZE)) {
+	while (c->pos < c->n && c->ops[c->pos].kind != OP_DEVICE &&
+	       fits(nlh, size, PEER_HEAD + ALLOWED_SIZE)) {
 		if (!peers)
 			peers = mnl_attr_nest_start(nlh, WGDEVICE_A_PEERS);
 		c->peers++;
@@ -253,8 +259,9 @@ static int read_allowed(const struct nlattr *nest, struct prefix *ret, struct er
 			break;
 		}
 	}
-	if (r < 0 || !addr || !((family == AF_INET && addr_len == 4 && bits <= 32) ||
-				(family == AF_INET6 && addr_len == 16 && bits <= 128)))
+	if (r < 0 || !addr ||
+	    !((family == AF_INET && addr_len == 4 && bits <= 32) ||
+	      (family == AF_INET6 && addr_len == 16 && bits <= 128)))
 		return malformed(e, "allowed IP");
 	host.addr.family = family == AF_INET ? 4 : 6;
 	memcpy(host.addr.b, addr, addr_len);
@@ -303,8 +310,8 @@ static int read_handshake(const struct nlattr *a, int64_t *ret, struct err *e)
 	return 0;
 }
 
-static int read_peer_attr(struct wg_reader *r, const struct nlattr *a, struct observed_peer *p, const struct nlattr **ret_ips,
-			  struct err *e)
+static int read_peer_attr(struct wg_reader *r, const struct nlattr *a, struct observed_peer *p,
+			  const struct nlattr **ret_ips, struct err *e)
 {
 	switch (mnl_attr_get_type(a)) {
 	case WGPEER_A_PRESHARED_KEY:
@@ -463,7 +470,8 @@ int observed_sort_peers(struct observed_peer *peers, size_t n, struct err *e)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		/* The lists were made by the reader that calls this; `const` is for those who get them. */
+		/* The lists were made by the reader that calls this; `const` is for those who get
+		 * them. */
 		union {
 			const struct prefix *in;
 			struct prefix *list;
@@ -476,7 +484,8 @@ int observed_sort_peers(struct observed_peer *peers, size_t n, struct err *e)
 		qsort(peers, n, sizeof(*peers), cmp_peer);
 	for (i = 1; i < n; i++)
 		if (cmp_peer(&peers[i - 1], &peers[i]) == 0)
-			return err_set(e, ERR_IO, "peer %s was told twice", wgkey_print(&peers[i].key, key));
+			return err_set(e, ERR_IO, "peer %s was told twice",
+				       wgkey_print(&peers[i].key, key));
 	return 0;
 }
 

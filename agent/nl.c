@@ -19,7 +19,8 @@ static void *sys_open(int bus, uint32_t *ret_portid)
 	if (!s)
 		return NULL;
 	fd = mnl_socket_get_fd(s);
-	/* None of these is needed for correctness: without them messages are larger, dumps longer and errors shorter. */
+	/* None of these is needed for correctness: without them messages are larger, dumps longer
+	 * and errors shorter. */
 	(void)mnl_socket_setsockopt(s, NETLINK_CAP_ACK, &yes, sizeof(yes));
 	(void)mnl_socket_setsockopt(s, NETLINK_EXT_ACK, &yes, sizeof(yes));
 	(void)mnl_socket_setsockopt(s, NETLINK_GET_STRICT_CHK, &yes, sizeof(yes));
@@ -45,7 +46,9 @@ static ssize_t sys_recv(void *sock, void *data, size_t size)
 {
 	struct sockaddr_nl from = { 0 };
 	struct iovec iov = { .iov_base = data, .iov_len = size };
-	struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
+	};
 	ssize_t n;
 
 	do {
@@ -122,12 +125,15 @@ int nl_err(const struct nl *nl, struct err *e, const char *what)
 		return err_prefix(e, "%s", what);
 	errno = nl->error;
 	if (nl->error == EAGAIN)
-		return err_set(e, ERR_IO, "%s: the kernel did not answer within %d seconds", what, NL_TIMEOUT_SECONDS);
+		return err_set(e, ERR_IO, "%s: the kernel did not answer within %d seconds", what,
+			       NL_TIMEOUT_SECONDS);
 	if (nl->error == EPERM)
-		return err_set(e, ERR_IO, "%s: not permitted: it takes root, or the capability CAP_NET_ADMIN", what);
+		return err_set(e, ERR_IO,
+			       "%s: not permitted: it takes root, or the capability CAP_NET_ADMIN",
+			       what);
 	if (nl->text[0])
-		return err_set(e, nl->error == ENOENT || nl->error == ENODEV ? ERR_NOENT : ERR_IO, "%s: %s (%s)", what,
-			       strerror(nl->error), nl->text);
+		return err_set(e, nl->error == ENOENT || nl->error == ENODEV ? ERR_NOENT : ERR_IO,
+			       "%s: %s (%s)", what, strerror(nl->error), nl->text);
 	if (nl->error == ENODEV)
 		return err_set(e, ERR_NOENT, "%s: %s", what, strerror(nl->error));
 	return err_errno(e, "%s", what);
@@ -192,8 +198,8 @@ static void read_done(const struct nlmsghdr *nlh, struct nl_reply *r)
 		read_text(payload + sizeof(error), len - sizeof(error), r->text, sizeof(r->text));
 }
 
-int nl_scan(const void *data, size_t len, uint32_t portid, uint32_t first, uint32_t last, nl_message_fn *fn, void *arg,
-	    struct nl_reply *ret, size_t *ret_used, struct err *e)
+int nl_scan(const void *data, size_t len, uint32_t portid, uint32_t first, uint32_t last,
+	    nl_message_fn *fn, void *arg, struct nl_reply *ret, size_t *ret_used, struct err *e)
 {
 	const uint8_t *p = data;
 	size_t left = len;
@@ -297,8 +303,8 @@ int nl_request(struct nl *nl, struct nlmsghdr *nlh, nl_message_fn *fn, void *arg
 	return r.error ? fail(nl, r.error, r.text) : 0;
 }
 
-int nl_batch(struct nl *nl, const void *data, size_t len, uint32_t first_seq, size_t n, nl_failed_fn *failed, void *arg,
-	     struct err *e)
+int nl_batch(struct nl *nl, const void *data, size_t len, uint32_t first_seq, size_t n,
+	     nl_failed_fn *failed, void *arg, struct err *e)
 {
 	uint32_t last = first_seq + (uint32_t)n - 1;
 	bool over = false, bad = false;
@@ -314,8 +320,8 @@ int nl_batch(struct nl *nl, const void *data, size_t len, uint32_t first_seq, si
 		for (; pos < (size_t)got && !over; pos += used) {
 			struct nl_reply r;
 
-			if (nl_scan(nl->buf + pos, (size_t)got - pos, nl->portid, first_seq, last, NULL, NULL, &r, &used,
-				    e) < 0)
+			if (nl_scan(nl->buf + pos, (size_t)got - pos, nl->portid, first_seq, last,
+				    NULL, NULL, &r, &used, e) < 0)
 				return -1;
 			if (!r.done)
 				break;
@@ -323,7 +329,8 @@ int nl_batch(struct nl *nl, const void *data, size_t len, uint32_t first_seq, si
 				nl->lost = true;
 				return fail(nl, EBADMSG, "");
 			}
-			if (r.error && failed(r.seq - first_seq, r.error, r.text, arg) != 0 && !bad) {
+			if (r.error && failed(r.seq - first_seq, r.error, r.text, arg) != 0 &&
+			    !bad) {
 				bad = true;
 				fail(nl, r.error, r.text);
 			}
@@ -334,7 +341,8 @@ int nl_batch(struct nl *nl, const void *data, size_t len, uint32_t first_seq, si
 }
 
 /* One attempt; EINTR and ENOBUFS are worth another. */
-static int dump_once(struct nl *nl, struct nlmsghdr *nlh, nl_message_fn *fn, void *arg, struct err *e)
+static int dump_once(struct nl *nl, struct nlmsghdr *nlh, nl_message_fn *fn, void *arg,
+		     struct err *e)
 {
 	uint32_t seq = nl_next_seq(nl);
 	struct nl_reply r = { 0 };
@@ -350,8 +358,10 @@ static int dump_once(struct nl *nl, struct nlmsghdr *nlh, nl_message_fn *fn, voi
 
 		if (n < 0)
 			return -1;
-		/* What an interrupted dump still brings is read, so that the socket is free for the next one. */
-		if (nl_scan(nl->buf, (size_t)n, nl->portid, seq, seq, interrupted ? NULL : fn, arg, &r, &used, e) < 0) {
+		/* What an interrupted dump still brings is read, so that the socket is free for the
+		 * next one. */
+		if (nl_scan(nl->buf, (size_t)n, nl->portid, seq, seq, interrupted ? NULL : fn, arg,
+			    &r, &used, e) < 0) {
 			nl->lost = true;
 			return fail(nl, 0, "");
 		}
@@ -364,7 +374,8 @@ static int dump_once(struct nl *nl, struct nlmsghdr *nlh, nl_message_fn *fn, voi
 	return interrupted ? fail(nl, EINTR, "it changed while it was read") : 0;
 }
 
-int nl_dump(struct nl *nl, struct nlmsghdr *nlh, void (*restart)(void *arg), nl_message_fn *fn, void *arg, struct err *e)
+int nl_dump(struct nl *nl, struct nlmsghdr *nlh, void (*restart)(void *arg), nl_message_fn *fn,
+	    void *arg, struct err *e)
 {
 	int tries;
 
