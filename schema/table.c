@@ -30,6 +30,8 @@ static bool is_one_of(const char *s, const char *const *words, size_t n)
 {
 	size_t i;
 
+	if (strnlen(s, 6) > 5) /* longer than any such word, as most values are */
+		return false;
 	for (i = 0; i < n; i++)
 		if (!strcmp(s, words[i]))
 			return true;
