@@ -53,7 +53,7 @@ SCHEMA := schema/check.c schema/grammar.c schema/jsonschema.c schema/load.c sche
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c reconciler/plan.c \
 	reconciler/plan_json.c reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_text.c \
-	reconciler/plan_view.c reconciler/render.c \
+	reconciler/plan_view.c reconciler/render.c reconciler/render_json.c \
 	reconciler/repo.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \
 	reconciler/apply.c reconciler/hooks.c reconciler/spawn.c reconciler/watch.c \
 	reconciler/cmd_apply.c reconciler/cmd_diff.c reconciler/cmd_hook.c reconciler/cmd_init.c \

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "reconciler/render.h"
+
+#include "common/text.h"
+
+int render_format_parse(const char *word, enum render_format *ret)
+{
+	static const char *const words[] = {
+		[RENDER_WG] = "wg",
+		[RENDER_WG_QUICK] = "wg-quick",
+		[RENDER_NETWORKD] = "networkd",
+		[RENDER_JSON] = "json",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(words); i++) {
+		if (!strcmp(word, words[i])) {
+			*ret = (enum render_format)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static void add_safe(struct buf *out, const char *s)
+{
+	text_safe(out, s, strlen(s));
+}
+
+static void add_allowed_ips(const struct peer *p, const char *separator, struct buf *out)
+{
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	for (i = 0; i < p->n_allowed_ips; i++)
+		buf_addf(out, "%s%s", i ? separator : "", prefix_print(&p->allowed_ips[i], text));
+}
+
+static void wg_peer(const struct peer *p, struct buf *out)
+{
+	char key[KEY_STRLEN], endpoint[ENDPOINT_STRLEN];
+
+	buf_adds(out, "\n# ");
+	add_safe(out, p->name);
+	buf_addf(out, "\n[Peer]\nPublicKey = %s\n", wgkey_print(&p->key, key));
+	if (p->endpoint.host)
+		buf_addf(out, "Endpoint = %s\n", endpoint_print(&p->endpoint, endpoint));
+	if (p->n_allowed_ips) {
+		buf_adds(out, "AllowedIPs = ");
+		add_allowed_ips(p, ", ", out);
+		buf_addc(out, '\n');
+	}
+	if (p->keepalive)
+		buf_addf(out, "PersistentKeepalive = %u\n", p->keepalive);
+}
+
+static void wg_config(const struct config *c, bool quick, struct buf *out)
+{
+	const struct node *n = c->node;
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	buf_adds(out, "# Network ");
+	add_safe(out, c->network);
+	buf_adds(out, ", node ");
+	add_safe(out, n->name);
+	buf_addf(out, ", interface %s\n[Interface]\nPrivateKey = " RENDER_KEY_PLACEHOLDER "\n", n->interface.s);
+	if (n->flags & NODE_HAS_LISTEN_PORT)
+		buf_addf(out, "ListenPort = %u\n", n->listen_port);
+	if (n->flags & NODE_HAS_FWMARK)
+		buf_addf(out, "FwMark = 0x%x\n", n->fwmark);
+	if (quick && n->n_addresses) {
+		buf_adds(out, "Address = ");
+		for (i = 0; i < n->n_addresses; i++)
+			buf_addf(out, "%s%s", i ? ", " : "", ifaddr_print(&n->addresses[i], text));
+		buf_addc(out, '\n');
+	}
+	if (quick)
+		buf_addf(out, "MTU = %u\n", n->mtu);
+	for (i = 0; i < c->n_peers; i++)
+		wg_peer(&c->peers[i], out);
+}
+
+static void networkd_peer(const struct peer *p, struct buf *out)
+{
+	char key[KEY_STRLEN], endpoint[ENDPOINT_STRLEN];
+
+	buf_adds(out, "\n# ");
+	add_safe(out, p->name);
+	buf_addf(out, "\n[WireGuardPeer]\nPublicKey=%s\n", wgkey_print(&p->key, key));
+	if (p->endpoint.host)
+		buf_addf(out, "Endpoint=%s\n", endpoint_print(&p->endpoint, endpoint));
+	if (p->n_allowed_ips) {
+		buf_adds(out, "AllowedIPs=");
+		add_allowed_ips(p, ",", out);
+		buf_addc(out, '\n');
+	}
+	if (p->keepalive)
+		buf_addf(out, "PersistentKeepalive=%u\n", p->keepalive);
+}
+
+/*
+ * RouteTable= would make a route of every AllowedIP, the default route among them; the routes that the agent makes are
+ * written out in its place.
+ */
+static void networkd_config(const struct config *c, struct buf *out)
+{
+	const struct node *n = c->node;
+	const char *name = n->interface.s;
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	buf_addf(out, "# file: /etc/systemd/network/70-%s.netdev\n", name);
+	buf_addf(out, "[NetDev]\nName=%s\nKind=wireguard\nMTUBytes=%u\n", name, n->mtu);
+	buf_addf(out, "\n[WireGuard]\nPrivateKeyFile=/etc/systemd/network/70-%s.key\n", name);
+	if (n->flags & NODE_HAS_LISTEN_PORT)
+		buf_addf(out, "ListenPort=%u\n", n->listen_port);
+	if (n->flags & NODE_HAS_FWMARK)
+		buf_addf(out, "FirewallMark=%u\n", n->fwmark);
+	for (i = 0; i < c->n_peers; i++)
+		networkd_peer(&c->peers[i], out);
+	buf_addf(out, "\n# file: /etc/systemd/network/70-%s.network\n[Match]\nName=%s\n\n[Network]\n", name, name);
+	for (i = 0; i < n->n_addresses; i++)
+		buf_addf(out, "Address=%s\n", ifaddr_print(&n->addresses[i], text));
+	for (i = 0; i < c->n_routes; i++)
+		buf_addf(out, "\n[Route]\nDestination=%s\nScope=link\n", prefix_print(&c->routes[i], text));
+}
+
+int render(const struct config *c, enum render_format format, struct buf *out, struct err *e)
+{
+	switch (format) {
+	case RENDER_WG:
+	case RENDER_WG_QUICK:
+		wg_config(c, format == RENDER_WG_QUICK, out);
+		break;
+	case RENDER_NETWORKD:
+		networkd_config(c, out);
+		break;
+	case RENDER_JSON:
+		if (render_json(c, out, e) < 0)
+			return -1;
+		break;
+	}
+	return buf_ok(out) ? 0 : err_set(e, ERR_LIMIT, "the configuration is too large to print");
+}
