@@ -11,13 +11,21 @@ UNITS += test_common_mem test_common_file test_common_cli
 unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
+UNITS += test_compile
+unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/conflict.c
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
 WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(BUILD)/tests/test_common_mem: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_publication test_expand
+unit_test_publication := $(COMMON) $(PUBLICATION) publication/sign.c
+unit_test_expand := $(COMMON) $(PUBLICATION)
+$(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
 PLAN := reconciler/plan.c reconciler/plan_json.c reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_text.c \
 	reconciler/plan_view.c
 UNITS += test_plan
 unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
+# The back ends without the rest of the agent.
+KERN := agent/apply.c agent/diff.c agent/kern_kernel.c agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o
 	@mkdir -p $(@D)
@@ -27,6 +35,11 @@ define unit_rule
 $(BUILD)/tests/$(1): $(call objs,$(unit_$(1)))
 endef
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
+
+# Drives the back ends on real interfaces; for tests/vm and tests/net.
+$(BUILD)/kern_tool: $(call objs,tests/vm/kern_tool.c $(KERN) $(COMMON) $(PUBLICATION))
+	@echo "  LD    $@"
+	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call lib,$(AGENT_PKGS)) -lpthread
 
 units: $(addprefix $(BUILD)/tests/,$(UNITS))
 
@@ -40,5 +53,3 @@ run-check: all units replays
 	@BUILD=$(BUILD) SAN='$(SAN)' tests/run -j $(RUN_JOBS) $(addprefix $(BUILD)/tests/,$(UNITS)) $(SHELL_TESTS)
 run-lint: all
 	@for gate in tests/lint/*.sh; do BUILD=$(BUILD) "$$gate" || exit 1; done
-
-include tests/fuzz/fuzz.mk

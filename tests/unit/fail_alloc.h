@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Makes the n-th allocation fail. Include it in one file of a unit program and link that program with $(WRAP_ALLOC) of
- * tests/tests.mk. Only allocations of our own objects are seen, not those inside shared libraries.
+ * Makes the n-th allocation fail. Include it in one file of a unit program and link that program
+ *with $(WRAP_ALLOC) of tests/tests.mk. Only allocations of our own objects are seen, not those
+ *inside shared libraries.
  *
  *	for (n = 1; fail_alloc_at(n), r = thing_under_test(), fail_alloc_stop(); n++)
  *		... r must be a clean error, with nothing leaked (SAN=address tells) ...
@@ -23,7 +24,8 @@ void *__wrap_realloc(void *p, size_t size);
 static size_t fail_alloc_left; /* 0: never */
 static bool fail_alloc_hit;
 
-/* The n-th allocation from now on fails, and all after it too, as on a machine that is out of memory. */
+/* The n-th allocation from now on fails, and all after it too, as on a machine that is out of
+ * memory. */
 static inline void fail_alloc_at(size_t n)
 {
 	fail_alloc_left = n;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The values of common/: numbers, names, addresses, endpoints, keys, hashes, times, text. One table per parser. */
+/* The values of common/: numbers, names, addresses, endpoints, keys, hashes, times, text. One table
+ * per parser. */
 #include "tests/unit/unit.h"
 
 #include "common/endpoint.h"
@@ -159,7 +160,8 @@ static void test_ipaddr(void **state)
 		{ "upper case IPv6", "FD20::ABCD", "fd20::abcd" },
 		{ "loopback", "0:0:0:0:0:0:0:1", "::1" },
 		{ "unspecified", "::", "::" },
-		{ "RFC 5952 4.2.2: one zero group is not shortened", "2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1" },
+		{ "RFC 5952 4.2.2: one zero group is not shortened", "2001:db8:0:1:1:1:1:1",
+		  "2001:db8:0:1:1:1:1:1" },
 		{ "RFC 5952 4.2.3: the longest run", "2001:0:0:1:0:0:0:1", "2001:0:0:1::1" },
 		{ "RFC 5952 4.2.3: the first of two", "2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1" },
 		{ "IPv4-mapped", "::ffff:192.0.2.1", "::ffff:192.0.2.1" },
@@ -183,7 +185,8 @@ static void test_ipaddr(void **state)
 		}
 		ROW_CHECK(ipaddr_parse(rows[i].s, strlen(rows[i].s), &a) == 0, i);
 		ROW_CHECK(!strcmp(ipaddr_print(&a, out), rows[i].out), i);
-		ROW_CHECK(ipaddr_parse(out, strlen(out), &again) == 0 && !ipaddr_cmp(&a, &again), i);
+		ROW_CHECK(ipaddr_parse(out, strlen(out), &again) == 0 && !ipaddr_cmp(&a, &again),
+			  i);
 		ROW_CHECK(!memcmp(&a, &again, sizeof(a)), i);
 	}
 	assert_int_equal(ipaddr_parse("10.0.0.1\0x", 10, &a), -1);
@@ -235,8 +238,7 @@ static void test_prefix(void **state)
 	}
 }
 
-static struct prefix P(const char *s)
-{
+static struct prefix P(const char *s) {
 	struct prefix p;
 	bool host_bits;
 
@@ -244,7 +246,8 @@ static struct prefix P(const char *s)
 	return p;
 }
 
-static void test_prefix_relations(void **state)
+static void
+test_prefix_relations(void **state)
 {
 	static const struct {
 		const char *what, *a, *b;
@@ -273,7 +276,9 @@ static void test_prefix_relations(void **state)
 		ROW_CHECK(prefix_overlaps(&a, &b) == (rows[i].contains || rows[i].contained), i);
 		ROW_CHECK(prefix_overlaps(&b, &a) == (rows[i].contains || rows[i].contained), i);
 		ROW_CHECK((prefix_cmp(&a, &b) == 0) == (rows[i].contains && rows[i].contained), i);
-		ROW_CHECK(prefix_cmp(&a, &b) == 0 || (prefix_cmp(&a, &b) < 0) == (prefix_cmp(&b, &a) > 0), i);
+		ROW_CHECK(prefix_cmp(&a, &b) == 0 ||
+				  (prefix_cmp(&a, &b) < 0) == (prefix_cmp(&b, &a) > 0),
+			  i);
 	}
 	assert_int_equal(ipaddr_parse(S("10.1.2.3"), &ip), 0);
 	list[0] = P("10.1.0.0/16");
@@ -292,7 +297,8 @@ static void test_prefix_relations(void **state)
 	n = prefix_canonical(list, 7);
 	assert_int_equal(n, 4);
 	{
-		struct prefix want[] = { P("9.0.0.0/8"), P("10.0.0.0/8"), P("192.0.2.1/32"), P("::/0") };
+		struct prefix want[] = { P("9.0.0.0/8"), P("10.0.0.0/8"), P("192.0.2.1/32"),
+					 P("::/0") };
 
 		for (i = 0; i < n; i++)
 			assert_int_equal(prefix_cmp(&list[i], &want[i]), 0);
@@ -303,11 +309,14 @@ static void test_prefix_relations(void **state)
 	assert_int_equal(family_bits(6), 128);
 }
 
-/* prefix_canonical against the definition, on all lists of up to 4 out of a set in which many cover each other. */
+/* prefix_canonical against the definition, on all lists of up to 4 out of a set in which many cover
+ * each other. */
 static void test_prefix_canonical_all(void **state)
 {
-	static const char *const set[] = { "0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "128.0.0.0/2", "192.0.0.0/2",
-					   "::/0", "8000::/1", "128.0.0.0/32" };
+	static const char *const set[] = {
+		"0.0.0.0/0",   "0.0.0.0/1", "128.0.0.0/1", "128.0.0.0/2",
+		"192.0.0.0/2", "::/0",	    "8000::/1",	   "128.0.0.0/32"
+	};
 	size_t total = ARRAY_LEN(set), code, len;
 
 	for (len = 0; len <= 4; len++) {
@@ -405,7 +414,8 @@ static void test_endpoint(void **state)
 
 		e = (struct endpoint){ .host = "old", .port = 7 };
 		why = NULL;
-		r = endpoint_parse(rows[i].s, strlen(rows[i].s), rows[i].port_optional, &a, &e, &why);
+		r = endpoint_parse(rows[i].s, strlen(rows[i].s), rows[i].port_optional, &a, &e,
+				   &why);
 		ROW_CHECK(r == (rows[i].out ? 0 : -1), i);
 		ROW_CHECK(!!why == !rows[i].out, i);
 		if (r) {
@@ -459,7 +469,8 @@ static void test_keys(void **state)
 		{ "31 bytes", S("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="), false },
 		{ "33 bytes", S("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), false },
 		{ "no padding", S("9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw"), false },
-		{ "second spelling: unused bits", S("9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCx="), false },
+		{ "second spelling: unused bits", S("9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCx="),
+		  false },
 		{ "URL alphabet", S("9jalV3EEBnVXahro0pRMQ-cHlmjE33Slo9tddzCVtCw="), false },
 		{ "newline", S("9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=\n"), false },
 		{ "blank inside", S("9jalV3EEBnVXahro0pRM +cHlmjE33Slo9tddzCVtCw="), false },
@@ -499,7 +510,8 @@ static void test_keys(void **state)
 
 static void test_weak_keys(void **state)
 {
-	/* https://cr.yp.to/ecdh.html#validate, and p+2..p+18 less 2^255: little-endian hex of the u-coordinate. */
+	/* https://cr.yp.to/ecdh.html#validate, and p+2..p+18 less 2^255: little-endian hex of the
+	 * u-coordinate. */
 	static const char *const weak[] = {
 		"0000000000000000000000000000000000000000000000000000000000000000",
 		"0100000000000000000000000000000000000000000000000000000000000000",
@@ -550,7 +562,9 @@ static void test_secret(void **state)
 	assert_int_equal(secret_from_base64(&s, S(""), &e), -1);
 	assert_int_equal(secret_from_base64(&s, S(ALICE_PRIVATE "\n\n"), &e), -1);
 	assert_int_equal(secret_from_base64(&s, S(ALICE_PRIVATE "x"), &e), -1);
-	assert_int_equal(secret_from_base64(&s, S("dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCp="), &e), -1);
+	assert_int_equal(secret_from_base64(&s, S("dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCp="),
+					    &e),
+			 -1);
 	assert_int_equal(e.class, ERR_INPUT);
 	/* The message says what is wanted and nothing of what was given. */
 	assert_null(strstr(e.msg, "dwdt"));
@@ -563,8 +577,10 @@ static void test_secret(void **state)
 static void test_hash(void **state)
 {
 	/* BLAKE2b-256 of "" and "abc" (b2sum -l 256). */
-	static const char empty[] = "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8";
-	static const char abc[] = "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319";
+	static const char empty[] =
+		"0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8";
+	static const char abc[] =
+		"bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319";
 	char out[DIGEST_STRLEN];
 	struct digest d, d2;
 	uint8_t b[2];
@@ -626,7 +642,8 @@ static void test_time(void **state)
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		t = 4711;
-		ROW_CHECK(time_parse(rows[i].s, strlen(rows[i].s), &t) == (rows[i].t < 0 ? -1 : 0), i);
+		ROW_CHECK(time_parse(rows[i].s, strlen(rows[i].s), &t) == (rows[i].t < 0 ? -1 : 0),
+			  i);
 		ROW_CHECK(t == (rows[i].t < 0 ? 4711 : rows[i].t), i);
 		if (rows[i].t >= 0)
 			ROW_CHECK(!strcmp(time_print(rows[i].t, out), rows[i].s), i);
@@ -649,22 +666,39 @@ static void test_duration(void **state)
 		const char *what, *s;
 		int64_t t; /* -1: refused */
 	} rows[] = {
-		{ "seconds", "90s", 90 }, { "minutes", "15m", 900 }, { "hours", "12h", 43200 },
-		{ "days", "30d", 30 * 86400 }, { "weeks", "2w", 14 * 86400 }, { "least", "1s", 1 },
-		{ "400 days", "400d", 400 * 86400 }, { "one over in days", "401d", -1 },
-		{ "400 days in seconds", "34560000s", 34560000 }, { "one over in seconds", "34560001s", -1 },
-		{ "57 weeks", "57w", 57 * 7 * 86400 }, { "58 weeks", "58w", -1 },
-		{ "would wrap", "18446744073709551615d", -1 }, { "zero", "0s", -1 }, { "no unit", "30", -1 },
-		{ "no number", "d", -1 }, { "empty", "", -1 }, { "blank", "30 d", -1 }, { "upper case", "30D", -1 },
-		{ "months", "1y", -1 }, { "sign", "-1d", -1 }, { "leading zero", "01d", -1 }, { "two units", "1d1h", -1 },
+		{ "seconds", "90s", 90 },
+		{ "minutes", "15m", 900 },
+		{ "hours", "12h", 43200 },
+		{ "days", "30d", 30 * 86400 },
+		{ "weeks", "2w", 14 * 86400 },
+		{ "least", "1s", 1 },
+		{ "400 days", "400d", 400 * 86400 },
+		{ "one over in days", "401d", -1 },
+		{ "400 days in seconds", "34560000s", 34560000 },
+		{ "one over in seconds", "34560001s", -1 },
+		{ "57 weeks", "57w", 57 * 7 * 86400 },
+		{ "58 weeks", "58w", -1 },
+		{ "would wrap", "18446744073709551615d", -1 },
+		{ "zero", "0s", -1 },
+		{ "no unit", "30", -1 },
+		{ "no number", "d", -1 },
+		{ "empty", "", -1 },
+		{ "blank", "30 d", -1 },
+		{ "upper case", "30D", -1 },
+		{ "months", "1y", -1 },
+		{ "sign", "-1d", -1 },
+		{ "leading zero", "01d", -1 },
+		{ "two units", "1d1h", -1 },
 	};
 	static const struct {
 		const char *what;
 		int64_t t;
 		const char *s;
 	} prints[] = {
-		{ "", 0, "0 seconds" }, { "", -5, "0 seconds" }, { "", 1, "1 second" }, { "", 59, "59 seconds" },
-		{ "", 60, "1 minute" }, { "", 3599, "59 minutes" }, { "", 3600, "1 hour" }, { "", 86399, "23 hours" },
+		{ "", 0, "0 seconds" }, { "", -5, "0 seconds" },
+		{ "", 1, "1 second" },	{ "", 59, "59 seconds" },
+		{ "", 60, "1 minute" }, { "", 3599, "59 minutes" },
+		{ "", 3600, "1 hour" }, { "", 86399, "23 hours" },
 		{ "", 86400, "1 day" }, { "", 14 * 86400, "14 days" },
 	};
 	char out[AGO_STRLEN];
@@ -673,7 +707,9 @@ static void test_duration(void **state)
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		int64_t t = 4711;
 
-		ROW_CHECK(duration_parse(rows[i].s, strlen(rows[i].s), &t) == (rows[i].t < 0 ? -1 : 0), i);
+		ROW_CHECK(duration_parse(rows[i].s, strlen(rows[i].s), &t) ==
+				  (rows[i].t < 0 ? -1 : 0),
+			  i);
 		ROW_CHECK(t == (rows[i].t < 0 ? 4711 : rows[i].t), i);
 	}
 	for (i = 0; i < ARRAY_LEN(prints); i++)
@@ -688,18 +724,34 @@ static void test_text_safe(void **state)
 		const char *out;
 	} rows[] = {
 		{ "plain", S("prod: fra1 -> ams1"), "prod: fra1 -> ams1" },
-		{ "UTF-8", S("M\xc3\xbcnchen \xe2\x86\x92 \xf0\x9f\x90\xa7"), "M\xc3\xbcnchen \xe2\x86\x92 \xf0\x9f\x90\xa7" },
+		{ "UTF-8", S("M\xc3\xbcnchen \xe2\x86\x92 \xf0\x9f\x90\xa7"),
+		  "M\xc3\xbcnchen \xe2\x86\x92 \xf0\x9f\x90\xa7" },
 		{ "escape sequence", S("\033[31mred"), "?[31mred" },
 		{ "title", S("\033]0;x\a"), "?]0;x?" },
 		{ "newline, tab, return", S("a\nb\tc\rd"), "a?b?c?d" },
 		{ "NUL", S("a\0b"), "a?b" },
 		{ "DEL", S("a\x7f"), "a?" },
-		{ "C1 CSI as UTF-8", S("\xc2\x9b" "31m"), "?31m" },
-		{ "C1 CSI as a byte", S("\x9b" "31m"), "?31m" },
-		{ "right-to-left override", S("a\xe2\x80\xae" "b"), "a?b" },
+		{ "C1 CSI as UTF-8",
+		  S("\xc2\x9b"
+		    "31m"),
+		  "?31m" },
+		{ "C1 CSI as a byte",
+		  S("\x9b"
+		    "31m"),
+		  "?31m" },
+		{ "right-to-left override",
+		  S("a\xe2\x80\xae"
+		    "b"),
+		  "a?b" },
 		{ "isolate", S("\xe2\x81\xa6"), "?" },
-		{ "zero-width space", S("a\xe2\x80\x8b" "b"), "a?b" },
-		{ "byte order mark", S("\xef\xbb\xbf" "a"), "?a" },
+		{ "zero-width space",
+		  S("a\xe2\x80\x8b"
+		    "b"),
+		  "a?b" },
+		{ "byte order mark",
+		  S("\xef\xbb\xbf"
+		    "a"),
+		  "?a" },
 		{ "line separator", S("\xe2\x80\xa8"), "?" },
 		{ "soft hyphen", S("\xc2\xad"), "?" },
 		{ "overlong slash", S("\xc0\xaf"), "??" },
@@ -707,7 +759,10 @@ static void test_text_safe(void **state)
 		{ "surrogate", S("\xed\xa0\x80"), "???" },
 		{ "over U+10FFFF", S("\xf4\x90\x80\x80"), "????" },
 		{ "cut short", S("a\xe2\x86"), "a??" },
-		{ "a lone continuation byte", S("\x80" "a"), "?a" },
+		{ "a lone continuation byte",
+		  S("\x80"
+		    "a"),
+		  "?a" },
 		{ "tag characters", S("\xf3\xa0\x81\x81"), "?" },
 		{ "empty", S(""), "" },
 	};
@@ -739,10 +794,15 @@ static void test_text_suggest(void **state)
 	static const struct {
 		const char *what, *word, *out;
 	} rows[] = {
-		{ "two swapped", "endpiont", "endpoint" }, { "one missing", "endpint", "endpoint" },
-		{ "one too many", "routess", "routes" }, { "one wrong", "tagz", "tags" },
-		{ "plural", "address", "addresses" }, { "far", "frobnicate", NULL }, { "nothing shared", "xyz", NULL },
-		{ "empty", "", NULL }, { "short", "mtv", "mtu" },
+		{ "two swapped", "endpiont", "endpoint" },
+		{ "one missing", "endpint", "endpoint" },
+		{ "one too many", "routess", "routes" },
+		{ "one wrong", "tagz", "tags" },
+		{ "plural", "address", "addresses" },
+		{ "far", "frobnicate", NULL },
+		{ "nothing shared", "xyz", NULL },
+		{ "empty", "", NULL },
+		{ "short", "mtv", "mtu" },
 	};
 	char longest[80];
 	size_t i;
@@ -763,12 +823,22 @@ static void test_text_suggest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_num), cmocka_unit_test(test_name), cmocka_unit_test(test_ifname),
-		cmocka_unit_test(test_ipaddr), cmocka_unit_test(test_prefix), cmocka_unit_test(test_prefix_relations),
-		cmocka_unit_test(test_prefix_canonical_all), cmocka_unit_test(test_endpoint),
-		cmocka_unit_test(test_keys), cmocka_unit_test(test_weak_keys), cmocka_unit_test(test_secret),
-		cmocka_unit_test(test_hash), cmocka_unit_test(test_time), cmocka_unit_test(test_duration),
-		cmocka_unit_test(test_text_safe), cmocka_unit_test(test_text_suggest),
+		cmocka_unit_test(test_num),
+		cmocka_unit_test(test_name),
+		cmocka_unit_test(test_ifname),
+		cmocka_unit_test(test_ipaddr),
+		cmocka_unit_test(test_prefix),
+		cmocka_unit_test(test_prefix_relations),
+		cmocka_unit_test(test_prefix_canonical_all),
+		cmocka_unit_test(test_endpoint),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_weak_keys),
+		cmocka_unit_test(test_secret),
+		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_duration),
+		cmocka_unit_test(test_text_safe),
+		cmocka_unit_test(test_text_suggest),
 	};
 
 	return cmocka_run_group_tests_name("common", tests, NULL, NULL);

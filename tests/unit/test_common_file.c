@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Files and time of common/, with every system call failing in turn. The faults go in through os_sys: the n-th call fails
- * with a given error, is cut short, or is where the process dies.
+ * Files and time of common/, with every system call failing in turn. The faults go in through
+ * os_sys: the n-th call fails with a given error, is cut short, or is where the process dies.
  */
 #include "tests/unit/unit.h"
 
@@ -34,7 +34,8 @@ static struct {
 static bool hit(void)
 {
 	fault.calls++;
-	if (fault.kind == FAULT_NONE || !(fault.calls == fault.at || (fault.repeat && fault.calls > fault.at)))
+	if (fault.kind == FAULT_NONE ||
+	    !(fault.calls == fault.at || (fault.repeat && fault.calls > fault.at)))
 		return false;
 	if (fault.kind == FAULT_DIE)
 		_exit(99);
@@ -57,14 +58,16 @@ static ssize_t f_read(int fd, void *buf, size_t len)
 {
 	if (hit())
 		return -1;
-	return real.read(fd, buf, fault.short_read && len > fault.short_read ? fault.short_read : len);
+	return real.read(fd, buf,
+			 fault.short_read && len > fault.short_read ? fault.short_read : len);
 }
 
 static ssize_t f_write(int fd, const void *buf, size_t len)
 {
 	if (hit())
 		return -1;
-	return real.write(fd, buf, fault.short_write && len > fault.short_write ? fault.short_write : len);
+	return real.write(fd, buf,
+			  fault.short_write && len > fault.short_write ? fault.short_write : len);
 }
 
 static int f_fsync(int fd)
@@ -113,7 +116,9 @@ static ssize_t f_getrandom(void *buf, size_t len, unsigned int flags)
 {
 	if (hit())
 		return -1;
-	return real.getrandom(buf, fault.short_read && len > fault.short_read ? fault.short_read : len, flags);
+	return real.getrandom(buf,
+			      fault.short_read && len > fault.short_read ? fault.short_read : len,
+			      flags);
 }
 
 static void faults_on(enum fault kind, unsigned int at, int error, bool repeat)
@@ -281,8 +286,9 @@ static void test_create(void **state)
 }
 
 /*
- * Every system call of the durable replace fails in turn, with each error that a disk gives: the old bytes or the new ones
- * stand there, whole; success is reported only when the new ones do; nothing is left beside them.
+ * Every system call of the durable replace fails in turn, with each error that a disk gives: the
+ * old bytes or the new ones stand there, whole; success is reported only when the new ones do;
+ * nothing is left beside them.
  */
 static void test_replace_nth_call_fails(void **state)
 {
@@ -311,7 +317,8 @@ static void test_replace_nth_call_fails(void **state)
 			if (!r)
 				assert_string_equal(now, "new contents");
 			else
-				assert_true(!strcmp(now, "old contents") || !strcmp(now, "new contents"));
+				assert_true(!strcmp(now, "old contents") ||
+					    !strcmp(now, "new contents"));
 			if (r) {
 				assert_true(e.class == (errors[i] == ENOMEM ? ERR_NOMEM : ERR_IO));
 				assert_non_null(strstr(e.msg, strerror(errors[i])));
@@ -319,11 +326,13 @@ static void test_replace_nth_call_fails(void **state)
 			assert_int_equal(entries(), 1);
 		}
 	}
-	/* random, open, 3 writes, fsync, close, rename, open, fsync: 10; the final close is not checked, but counted. */
+	/* random, open, 3 writes, fsync, close, rename, open, fsync: 10; the final close is not
+	 * checked, but counted. */
 	assert_int_equal(seen, 11 * ARRAY_LEN(errors));
 }
 
-/* When the disk fails for good from the n-th call on, even the clean-up fails: the old file is whole all the same. */
+/* When the disk fails for good from the n-th call on, even the clean-up fails: the old file is
+ * whole all the same. */
 static void test_replace_disk_dies(void **state)
 {
 	unsigned int at;
@@ -377,7 +386,8 @@ static void test_replace_killed(void **state)
 		}
 		assert_int_equal(WEXITSTATUS(status), 99);
 		/* Once new, it stays so at every later point. */
-		assert_true(!strcmp(now, "new contents") || (!was_new && !strcmp(now, "old contents")));
+		assert_true(!strcmp(now, "new contents") ||
+			    (!was_new && !strcmp(now, "old contents")));
 		was_new = !strcmp(now, "new contents");
 	}
 	assert_true(was_new);
@@ -448,7 +458,8 @@ static void test_read(void **state)
 	assert_int_equal(os_read_file(dir, "d", 10, &b, &e), -1);
 	assert_int_equal(e.class, ERR_INPUT);
 
-	/* A file that grows while it is read: the limit holds for what was read, not for what stat said. */
+	/* A file that grows while it is read: the limit holds for what was read, not for what stat
+	 * said. */
 	{
 		int p[2];
 
@@ -473,8 +484,9 @@ static void test_read_secret(void **state)
 		mode_t mode;
 		bool ok;
 	} rows[] = {
-		{ "owner alone", 0600, true }, { "owner, read only", 0400, true }, { "group may read", 0640, false },
-		{ "others may read", 0604, false }, { "group may write", 0620, false }, { "others may run", 0601, false },
+		{ "owner alone", 0600, true },	    { "owner, read only", 0400, true },
+		{ "group may read", 0640, false },  { "others may read", 0604, false },
+		{ "group may write", 0620, false }, { "others may run", 0601, false },
 	};
 	struct buf b;
 	struct err e;
@@ -679,7 +691,8 @@ static int bad_clock(clockid_t clock, struct timespec *ts)
 
 static int fixed_clock(clockid_t clock, struct timespec *ts)
 {
-	*ts = (struct timespec){ .tv_sec = clock == CLOCK_BOOTTIME ? 7 : 1234567890, .tv_nsec = 999999999 };
+	*ts = (struct timespec){ .tv_sec = clock == CLOCK_BOOTTIME ? 7 : 1234567890,
+				 .tv_nsec = 999999999 };
 	return 0;
 }
 
@@ -710,9 +723,20 @@ static void test_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_replace), T(test_create), T(test_replace_nth_call_fails), T(test_replace_disk_dies),
-		T(test_replace_killed), T(test_create_nth_call_fails), T(test_read), T(test_read_secret),
-		T(test_read_nth_call_fails), T(test_eintr), T(test_mkdir), T(test_list_unlink), T(test_lock), T(test_time),
+		T(test_replace),
+		T(test_create),
+		T(test_replace_nth_call_fails),
+		T(test_replace_disk_dies),
+		T(test_replace_killed),
+		T(test_create_nth_call_fails),
+		T(test_read),
+		T(test_read_secret),
+		T(test_read_nth_call_fails),
+		T(test_eintr),
+		T(test_mkdir),
+		T(test_list_unlink),
+		T(test_lock),
+		T(test_time),
 	};
 
 	return cmocka_run_group_tests_name("common files", tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Memory and messages of common/: arena, buffers, errors, diagnostics; and each of them when the n-th allocation fails. */
+/* Memory and messages of common/: arena, buffers, errors, diagnostics; and each of them when the
+ * n-th allocation fails. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -191,7 +192,8 @@ static void test_err(void **state)
 	assert_int_equal(err_nomem(NULL), -1);
 }
 
-static const char yaml[] = "nodes:\n  fra1:\n    endpiont: fra1.example.net\n  m\xc3\xbc: \033[31m\n";
+static const char yaml[] =
+	"nodes:\n  fra1:\n    endpiont: fra1.example.net\n  m\xc3\xbc: \033[31m\n";
 static const struct source file = { "networks/prod.yaml", yaml, sizeof(yaml) - 1 };
 static const struct source other_file = { "networks/a.yaml", "x: 1", 4 };
 
@@ -202,25 +204,24 @@ static struct pos at(const struct source *s, uint32_t line, uint32_t col, uint32
 
 static void test_diag(void **state)
 {
-	static const char want[] =
-		"error: no place\n"
-		"networks/a.yaml:1:1: error: first file first\n"
-		"     1 | x: 1\n"
-		"       | ^\n"
-		"networks/prod.yaml:3:5: error: unknown key `endpiont`\n"
-		"     3 |     endpiont: fra1.example.net\n"
-		"       |     ^~~~~~~~\n"
-		"networks/a.yaml:1:4: note: like here\n"
-		"     1 | x: 1\n"
-		"       |    ^\n"
-		"  help: did you mean `endpoint`?\n"
-		"networks/prod.yaml:3:5: error: second at the same place\n"
-		"     3 |     endpiont: fra1.example.net\n"
-		"       |     ^\n"
-		"networks/prod.yaml:4:7: warning: a ?[1m name\n"
-		"     4 |   m\xc3\xbc: ?[31m\n"
-		"       |       ^\n"
-		"networks/prod.yaml:99:1: error: past the end\n";
+	static const char want[] = "error: no place\n"
+				   "networks/a.yaml:1:1: error: first file first\n"
+				   "     1 | x: 1\n"
+				   "       | ^\n"
+				   "networks/prod.yaml:3:5: error: unknown key `endpiont`\n"
+				   "     3 |     endpiont: fra1.example.net\n"
+				   "       |     ^~~~~~~~\n"
+				   "networks/a.yaml:1:4: note: like here\n"
+				   "     1 | x: 1\n"
+				   "       |    ^\n"
+				   "  help: did you mean `endpoint`?\n"
+				   "networks/prod.yaml:3:5: error: second at the same place\n"
+				   "     3 |     endpiont: fra1.example.net\n"
+				   "       |     ^\n"
+				   "networks/prod.yaml:4:7: warning: a ?[1m name\n"
+				   "     4 |   m\xc3\xbc: ?[31m\n"
+				   "       |       ^\n"
+				   "networks/prod.yaml:99:1: error: past the end\n";
 	struct diag_entry *e;
 	struct arena a;
 	struct diag d;
@@ -246,7 +247,9 @@ static void test_diag(void **state)
 	buf_reset(&out);
 	diag_error(&d, at(&file, 0, 0, 0), "the file as a whole");
 	diag_render(&d, false, &out);
-	assert_non_null(strstr(out.data, "networks/prod.yaml: error: the file as a whole\nnetworks/prod.yaml:3:5"));
+	assert_non_null(
+		strstr(out.data,
+		       "networks/prod.yaml: error: the file as a whole\nnetworks/prod.yaml:3:5"));
 	diag_strict(&d);
 	assert_int_equal(d.errors, 7);
 	assert_int_equal(d.warnings, 0);
@@ -428,9 +431,14 @@ static void test_nth_allocation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arena), cmocka_unit_test(test_arena_grow), cmocka_unit_test(test_buf),
-		cmocka_unit_test(test_err), cmocka_unit_test(test_diag), cmocka_unit_test(test_diag_limit),
-		cmocka_unit_test(test_diag_long_line), cmocka_unit_test(test_nth_allocation),
+		cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_arena_grow),
+		cmocka_unit_test(test_buf),
+		cmocka_unit_test(test_err),
+		cmocka_unit_test(test_diag),
+		cmocka_unit_test(test_diag_limit),
+		cmocka_unit_test(test_diag_long_line),
+		cmocka_unit_test(test_nth_allocation),
 	};
 
 	return cmocka_run_group_tests_name("common memory", tests, NULL, NULL);

@@ -12,10 +12,10 @@
 #include <cmocka.h>
 
 /* In a loop over a table: which row is wrong. */
-#define ROW_CHECK(cond, row)                                                                      \
-	do {                                                                                      \
-		if (!(cond))                                                                      \
-			fail_msg("row %zu (%s): %s", (size_t)(row), rows[row].what, #cond);       \
+#define ROW_CHECK(cond, row)                                                                \
+	do {                                                                                \
+		if (!(cond))                                                                \
+			fail_msg("row %zu (%s): %s", (size_t)(row), rows[row].what, #cond); \
 	} while (0)
 
 #endif
