@@ -689,6 +689,17 @@ static int keep_set(struct store *s, struct keep *k, const struct digest *manife
 	return 0;
 }
 
+static int keep_state(struct store *s, struct keep *k, const struct state *state, struct err *e)
+{
+	if (state->root_version && keep(k, &state->root, e) < 0)
+		return -1;
+	if (state->accepted.serial && keep_set(s, k, &state->accepted.manifest, &state->accepted.set, e) < 0)
+		return -1;
+	if (state->applied.serial && keep_set(s, k, &state->applied.manifest, &state->applied.set, e) < 0)
+		return -1;
+	return 0;
+}
+
 static int keep_slot(struct store *s, struct keep *k, int slot, struct err *e)
 {
 	bool unreadable = false;
@@ -697,15 +708,7 @@ static int keep_slot(struct store *s, struct keep *k, int slot, struct err *e)
 
 	if (unreadable)
 		return -1;
-	if (r <= 0)
-		return 0;
-	if (state.root_version && keep(k, &state.root, e) < 0)
-		return -1;
-	if (state.accepted.serial && keep_set(s, k, &state.accepted.manifest, &state.accepted.set, e) < 0)
-		return -1;
-	if (state.applied.serial && keep_set(s, k, &state.applied.manifest, &state.applied.set, e) < 0)
-		return -1;
-	return 0;
+	return r > 0 ? keep_state(s, k, &state, e) : 0;
 }
 
 struct sweep {
@@ -728,7 +731,7 @@ static int sweep_one(const char *name, bool is_dir, void *arg)
 	return os_unlink(w->store->objects, name, w->err);
 }
 
-int store_collect(struct store *s, struct err *e)
+int store_collect(struct store *s, const struct state *now, struct err *e)
 {
 	struct sweep w = { .store = s, .err = e };
 	struct keep k = { 0 };
@@ -736,7 +739,7 @@ int store_collect(struct store *s, struct err *e)
 
 	arena_init(&k.arena);
 	w.keep = &k;
-	if (keep_slot(s, &k, 0, e) < 0 || keep_slot(s, &k, 1, e) < 0)
+	if (keep_slot(s, &k, 0, e) < 0 || keep_slot(s, &k, 1, e) < 0 || keep_state(s, &k, now, e) < 0)
 		goto out;
 	if (k.n)
 		qsort(k.list, k.n, sizeof(*k.list), cmp_digests);

@@ -127,8 +127,8 @@ int store_get(struct store *s, const struct document_ref *ref, struct buf *out, 
 /* Makes an object; it is durable only after the next store_save. One that is there already is not written again. */
 int store_put(struct store *s, const void *data, size_t len, struct digest *ret, struct err *e);
 int store_get_set(struct store *s, const struct digest *hash, struct arena *a, struct set *ret, struct err *e);
-/* Removes objects that no slot on the disk needs. */
-int store_collect(struct store *s, struct err *e);
+/* Removes objects that neither a slot on the disk nor `now`, the state in memory, needs. */
+int store_collect(struct store *s, const struct state *now, struct err *e);
 
 int store_report(struct store *s, const struct report *r, struct err *e);
 int store_report_load(struct store *s, struct arena *a, struct report *ret);

@@ -1,0 +1,775 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/agent.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+
+#include "common/limits.h"
+#include "common/os_file.h"
+#include "common/os_time.h"
+#include "common/timefmt.h"
+
+typedef unsigned long long ull;
+
+static void PRINTF_LIKE(2, 3) say(struct agent *a, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	if (!a->say)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	a->say(line);
+}
+
+int64_t agent_clock(const struct agent_config *c)
+{
+	return c->has_now ? c->now : os_now();
+}
+
+/* ------------------------------------------------------------------ the private key -------------------- */
+
+static int make_key(const char *path, struct err *e)
+{
+	struct secret key = { 0 }, text = { 0 };
+	int r = -1;
+
+	if (secret_init(&key, 32, e) < 0)
+		return -1;
+	if (!os_random(key.b, key.len, e)) {
+		/* As every WireGuard tool writes them (curve25519_clamp_secret). */
+		key.b[0] &= 248;
+		key.b[31] = (uint8_t)((key.b[31] & 127) | 64);
+		if (!secret_to_base64(&key, &text, e))
+			r = os_create(AT_FDCWD, path, text.b, text.len, 0600, e);
+	}
+	secret_release(&text);
+	secret_release(&key);
+	return r;
+}
+
+static int read_key(const char *path, struct secret *ret, struct err *e)
+{
+	char bytes[256];
+	struct buf text;
+	int r;
+
+	/* A buffer that never grows, since growing leaves copies behind, and that is wiped. */
+	memset(bytes, 0, sizeof(bytes));
+	text = (struct buf){ .data = bytes, .cap = sizeof(bytes), .max = sizeof(bytes) - 1 };
+	r = os_read_secret(AT_FDCWD, path, 128, &text, e);
+	if (!r)
+		r = secret_from_base64(ret, text.data, text.len, e);
+	secret_wipe(bytes, sizeof(bytes));
+	return r < 0 ? err_prefix(e, "the private key %s", path) : 0;
+}
+
+int agent_load_key(const char *path, bool make, struct secret *ret_private, struct wgkey *ret_public, struct err *e)
+{
+	const char *why;
+
+	if (make && !os_exists(AT_FDCWD, path) && make_key(path, e) < 0)
+		return err_prefix(e, "cannot make the private key");
+	if (read_key(path, ret_private, e) < 0)
+		return -1;
+	wgkey_public(ret_private->b, ret_public);
+	why = wgkey_weak(ret_public);
+	if (!why)
+		return 0;
+	secret_release(ret_private);
+	return err_set(e, ERR_INPUT, "the private key %s must not be used: %s; remove the file and a new key is made", path, why);
+}
+
+int agent_key(struct agent *a, bool make, struct err *e)
+{
+	if (agent_load_key(a->config->private_key, make, &a->private_key, &a->public_key, e) < 0)
+		return -1;
+	a->has_key = true;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ opening ---------------------------- */
+
+/* A stored root is trusted by the hash in the state, like everything stored. */
+static bool load_stored_root(struct agent *a, struct root *ret)
+{
+	struct document_ref ref = { .hash = a->state.root, .len = a->state.root_len };
+	struct signed_doc doc;
+	struct buf bytes;
+	bool good;
+
+	if (!a->state.root_version)
+		return false;
+	buf_init(&bytes, MAX_ROOT_DOC);
+	good = !store_get(a->store, &ref, &bytes, NULL) && !signed_split(bytes.data, bytes.len, &doc, NULL) &&
+	       !root_decode(doc.body, doc.body_len, ret, NULL) && ret->version == a->state.root_version;
+	buf_release(&bytes);
+	return good;
+}
+
+static int keep_root(struct agent *a, const struct root *root, const struct buf *bytes, struct err *e)
+{
+	struct digest hash;
+
+	digest_of(bytes->data, bytes->len, &hash);
+	if (a->access == STORE_WRITE && store_put(a->store, bytes->data, bytes->len, &hash, e) < 0)
+		return -1;
+	accept_root(root, bytes->len, &hash, &a->state);
+	a->root = *root;
+	a->has_root = true;
+	return 0;
+}
+
+static int open_trust(struct agent *a, struct err *e)
+{
+	struct root stored, pin;
+	bool have_stored = load_stored_root(a, &stored), use_pin;
+	struct digest hash;
+	struct buf bytes;
+	int r = -1;
+
+	if (have_stored) {
+		a->root = stored;
+		a->has_root = true;
+	}
+	if (!a->config->trust)
+		return 0;
+	buf_init(&bytes, MAX_ROOT_DOC);
+	if (os_read_file(AT_FDCWD, a->config->trust, MAX_ROOT_DOC, &bytes, e) < 0) {
+		err_prefix(e, "the pinned root document");
+		goto out;
+	}
+	if (verify_pinned_root(bytes.data, bytes.len, &pin, e) < 0) {
+		err_prefix(e, "the pinned root document %s", a->config->trust);
+		goto out;
+	}
+	digest_of(bytes.data, bytes.len, &hash);
+	if (accept_pin(&pin, &hash, &a->state, &use_pin, e) < 0)
+		goto out;
+	if (!use_pin && !have_stored) {
+		/* The walk from the pin finds it again; epoch and serial stay as they are, so nothing older gets in. */
+		say(a, "the stored root document version %llu is damaged; going on from the pinned version %llu",
+		    (ull)a->state.root_version, (ull)pin.version);
+		use_pin = true;
+	}
+	r = use_pin ? keep_root(a, &pin, &bytes, e) : 0;
+out:
+	buf_release(&bytes);
+	return r;
+}
+
+static void load_current(struct agent *a)
+{
+	const struct accepted *c = &a->state.accepted;
+	struct err why = { 0 };
+
+	if (!c->serial || !a->config->node)
+		return;
+	if (snapshot_load(a->store, a->config->network, a->config->node, c->len, &c->manifest, &c->set, &a->current, &why) < 0)
+		say(a, "the stored documents of serial %llu cannot be used (%s); they are fetched again", (ull)c->serial, why.msg);
+}
+
+int agent_open(struct agent *a, const struct agent_config *config, enum store_access access, void (*fn)(const char *),
+	       struct err *e)
+{
+	int64_t clock = agent_clock(config);
+	bool lost;
+
+	a->config = config;
+	a->say = fn;
+	a->access = access;
+	arena_init(&a->report_arena);
+	if (store_open(config->state_dir, config->network, access, &a->store, e) < 0 ||
+	    store_load(a->store, clock, &a->state, &lost, e) < 0)
+		return -1;
+	if (lost)
+		say(a, "BOTH COPIES OF THE STATE ARE DAMAGED: what was accepted before is not known any more, so an older publication "
+		       "could be taken once. Going on from the pinned root");
+	(void)store_report_load(a->store, &a->report_arena, &a->report);
+	if (open_trust(a, e) < 0)
+		return -1;
+	load_current(a);
+	return 0;
+}
+
+void agent_close(struct agent *a)
+{
+	snapshot_free(a->current);
+	snapshot_free(a->applied);
+	a->current = a->applied = NULL;
+	if (a->fetcher)
+		a->fetcher->ops->free(a->fetcher);
+	if (a->kern)
+		a->kern->ops->free(a->kern);
+	resolver_free(a->resolver);
+	secret_release(&a->private_key);
+	store_close(a->store);
+	arena_release(&a->report_arena);
+	*a = (struct agent){ 0 };
+}
+
+/* ------------------------------------------------------------------ fetching --------------------------- */
+
+/* One try at one URL. */
+struct attempt {
+	struct agent *agent;
+	struct cycle *cycle;
+	const char *url;
+	size_t url_index;
+	int64_t deadline;
+	struct err *err;
+};
+
+static int get_one(struct attempt *t, struct fetch_request *r)
+{
+	struct fetcher *f = t->agent->fetcher;
+
+	return f->ops->get(f, t->url, r, 1, t->deadline);
+}
+
+/* One more root document. 1: taken; 0: there is none; -1: it is not what may follow ours. */
+static int next_root(struct attempt *t)
+{
+	struct agent *a = t->agent;
+	char path[MAX_FETCH_PATH];
+	struct fetch_request r;
+	struct root root;
+	int ret = 0;
+
+	snprintf(path, sizeof(path), "root/%llu", (ull)(a->root.version + 1));
+	fetch_request_init(&r, path, MAX_ROOT_DOC);
+	if (get_one(t, &r) < 0) {
+		/* A server that cannot say so now is no reason to go without the manifest, unless the document is a bomb. */
+		if (r.err.reason && !strcmp(r.err.reason, "TOO-LARGE")) {
+			*t->err = r.err;
+			ret = -1;
+		}
+	} else if (verify_next_root(&a->root, r.body.data, r.body.len, &root, t->err) < 0) {
+		if (t->err->class == ERR_VERIFY)
+			t->err->reason = "BAD-ROOT";
+		ret = err_prefix(t->err, "root version %llu", (ull)(a->root.version + 1));
+	} else if (keep_root(a, &root, &r.body, t->err) < 0) {
+		ret = -1;
+	} else {
+		t->cycle->roots++;
+		ret = 1;
+	}
+	buf_release(&r.body);
+	/* Each step is kept before the next, so that a long chain is walked once. */
+	if (ret == 1 && a->access == STORE_WRITE && store_save(a->store, &a->state, t->err) < 0)
+		return -1;
+	return ret;
+}
+
+static int walk_roots(struct attempt *t)
+{
+	unsigned int i;
+	int r = 1;
+
+	for (i = 0; r == 1 && i < MAX_ROOT_STEPS; i++)
+		r = next_root(t);
+	/* An epoch's end takes the time floor with it. */
+	t->cycle->now = accept_moment(agent_clock(t->agent->config), t->agent->state.time_floor);
+	return r < 0 ? -1 : 0;
+}
+
+/* The tag that the server gave for the manifest that we hold. */
+static void remember_etag(struct attempt *t, char *ret)
+{
+	const struct agent *a = t->agent;
+	size_t i;
+
+	ret[0] = '\0';
+	for (i = 0; a->current && i < a->report.n_urls; i++) {
+		const struct report_url *u = &a->report.urls[i];
+
+		if (u->etag && !strcmp(u->url, t->url) && !digest_cmp(&u->manifest, &a->current->hash))
+			snprintf(ret, MAX_ETAG + 1, "%s", u->etag);
+	}
+}
+
+static void note_same(struct attempt *t)
+{
+	t->cycle->stale = t->agent->current->manifest.expires <= t->cycle->now.t;
+	t->cycle->url = t->url;
+}
+
+/* Bytes that are not what we hold: verified, judged, completed. */
+static int take_manifest(struct attempt *t, const char *data, size_t len)
+{
+	struct agent *a = t->agent;
+	struct source_of_documents from = {
+		.store = a->store,
+		.writable = a->access == STORE_WRITE,
+		.fetcher = a->fetcher,
+		.urls = t->agent->config->urls + t->url_index,
+		.deadline = t->deadline,
+		.node = a->config->node,
+		.key = a->has_key ? &a->public_key : NULL,
+		.key_file = a->config->private_key,
+	};
+	const char *urls[MAX_MIRRORS];
+	struct snapshot *s = snapshot_new(data, len);
+	struct acceptance verdict;
+
+	/* The URL that named a document is asked for it first; any other may fill a gap, since the hash decides. */
+	while (from.n_urls < a->config->n_urls) {
+		urls[from.n_urls] = a->config->urls[(t->url_index + from.n_urls) % a->config->n_urls];
+		from.n_urls++;
+	}
+	from.urls = urls;
+	if (!s)
+		return err_nomem(t->err);
+	if (verify_manifest(&a->root, a->config->network, a->state.format_floor, s->data, s->len, &s->arena, &s->manifest, t->err) <
+	    0)
+		goto fail;
+	if (accept_manifest(&a->state, &a->root, &s->manifest, &s->hash, t->cycle->now, &verdict, t->err) < 0) {
+		/* Two signed manifests of one serial are proof against their publisher: kept. */
+		if (a->access == STORE_WRITE && t->err->reason && !strcmp(t->err->reason, "EQUIVOCATION"))
+			(void)store_equivocation(a->store, s->data, s->len, NULL);
+		goto fail;
+	}
+	if (snapshot_fetch(s, &from, a->current, t->err) < 0)
+		goto fail;
+	snapshot_free(t->cycle->next);
+	t->cycle->next = s;
+	t->cycle->stale = verdict.stale;
+	t->cycle->skipped = verdict.skipped;
+	t->cycle->url = t->url;
+	return 0;
+fail:
+	snapshot_free(s);
+	return -1;
+}
+
+static int try_url(struct attempt *t)
+{
+	struct agent *a = t->agent;
+	struct fetch_request r;
+	char path[MAX_FETCH_PATH];
+	struct digest hash;
+	int ret = -1;
+
+	snprintf(path, sizeof(path), "%s/manifest", a->config->network);
+	fetch_request_init(&r, path, MAX_MANIFEST);
+	remember_etag(t, r.etag);
+	if (get_one(t, &r) < 0) {
+		*t->err = r.err;
+		goto out;
+	}
+	if (r.status == FETCH_DONE)
+		digest_of(r.body.data, r.body.len, &hash);
+	else
+		hash = a->current->hash;
+	memcpy(t->cycle->etags[t->url_index], r.etag, sizeof(r.etag));
+	t->cycle->etag_of[t->url_index] = hash;
+	if (a->current && !digest_cmp(&hash, &a->current->hash)) {
+		note_same(t);
+		ret = 0;
+		goto out;
+	}
+	ret = walk_roots(t) < 0 ? -1 : take_manifest(t, r.body.data, r.body.len);
+	if (ret < 0)
+		t->cycle->etags[t->url_index][0] = '\0';
+out:
+	buf_release(&r.body);
+	return ret;
+}
+
+/* A server that lies weighs more than one that is away. */
+static void gravest(struct cycle *c, size_t n_urls, struct err *e)
+{
+	const struct err *worst = NULL;
+	size_t i;
+
+	for (i = 0; i < n_urls; i++)
+		if (c->failed[i] && (!worst || (worst->class != ERR_VERIFY && c->errors[i].class == ERR_VERIFY)))
+			worst = &c->errors[i];
+	if (worst && e)
+		*e = *worst;
+}
+
+int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
+{
+	size_t n = a->config->n_urls, i;
+	int64_t deadline;
+	bool good = false;
+
+	*ret = (struct cycle){ .now = accept_moment(agent_clock(a->config), a->state.time_floor) };
+	if (!a->has_root)
+		return err_set(e, ERR_INPUT, "no root document is trusted yet: give one with --trust");
+	if (!a->fetcher) {
+		a->fetcher = fetcher_new(e);
+		if (!a->fetcher)
+			return -1;
+	}
+	deadline = os_monotonic_ms() + a->fetcher->limits.cycle_ms;
+	for (i = 0; i < n && (!good || ret->stale); i++) {
+		size_t at = (a->first_url + i) % n;
+		int64_t left = deadline - os_monotonic_ms();
+		struct attempt t = { a, ret, a->config->urls[at], at, 0, &ret->errors[at] };
+
+		/* What is left is shared, so that one slow server leaves time for the others. */
+		ret->tried[at] = true;
+		t.deadline = deadline - (i + 1 < n ? left - left / (int64_t)(n - i) : 0);
+		if (try_url(&t) < 0) {
+			ret->failed[at] = true;
+			if (t.err->reason && !strcmp(t.err->reason, "INTERRUPTED"))
+				break;
+		} else {
+			good = true;
+		}
+	}
+	if (good)
+		return 0;
+	if (!n)
+		return err_set(e, ERR_INPUT, "no URL is configured");
+	gravest(ret, n, e);
+	return -1;
+}
+
+void cycle_release(struct cycle *c)
+{
+	snapshot_free(c->next);
+	c->next = NULL;
+}
+
+void agent_pretend(struct agent *a, struct cycle *c)
+{
+	const struct applied *p = &a->state.applied;
+
+	/* What stands on the interface is still the old one: the difference needs it. */
+	if (!a->applied && a->current && p->serial && !digest_cmp(&a->current->hash, &p->manifest))
+		a->applied = a->current;
+	else
+		snapshot_free(a->current);
+	a->current = c->next;
+	c->next = NULL;
+}
+
+int agent_take(struct agent *a, struct cycle *c, struct err *e)
+{
+	struct state next = a->state;
+	struct digest manifest, set;
+	struct buf text;
+	int r = -1;
+
+	if (!c->next)
+		return 0;
+	buf_init(&text, 16u << 20);
+	if (set_encode(&c->next->set, &text) < 0) {
+		err_set(e, ERR_LIMIT, "too many documents");
+		goto out;
+	}
+	if (store_put(a->store, c->next->data, c->next->len, &manifest, e) < 0 ||
+	    store_put(a->store, text.data, text.len, &set, e) < 0)
+		goto out;
+	accept_floors(&next, &c->next->manifest, c->next->len, &manifest, &set, c->now);
+	if (store_save(a->store, &next, e) < 0)
+		goto out;
+	a->state = next;
+	agent_pretend(a, c);
+	r = 0;
+out:
+	buf_release(&text);
+	return r;
+}
+
+/* ------------------------------------------------------------------ converging ------------------------- */
+
+static int need_kern(struct agent *a, struct err *e)
+{
+	enum backend want = a->config->backend;
+
+	if (a->kern)
+		return 0;
+	if (want == BACKEND_AUTO)
+		want = kern_kernel_available() ? BACKEND_KERNEL : BACKEND_USERSPACE;
+	a->kern = want == BACKEND_KERNEL ? kern_kernel_new(e) : kern_userspace_new(NULL, e);
+	return a->kern ? 0 : -1;
+}
+
+/* What stood on the interface before, or NULL when that is not known. */
+static const struct config *previous_config(struct agent *a)
+{
+	const struct applied *p = &a->state.applied;
+
+	if (!p->serial)
+		return NULL;
+	if (a->current && !digest_cmp(&p->manifest, &a->current->hash) && a->current->has_config)
+		return &a->current->config;
+	if (a->applied && digest_cmp(&a->applied->hash, &p->manifest)) {
+		snapshot_free(a->applied);
+		a->applied = NULL;
+	}
+	if (!a->applied && snapshot_load(a->store, a->config->network, a->config->node, p->len, &p->manifest, &p->set,
+					 &a->applied, &(struct err){ 0 }) < 0)
+		return NULL;
+	return a->applied->has_config ? &a->applied->config : NULL;
+}
+
+static bool has_names(const struct config *c)
+{
+	struct sock_endpoint literal;
+	size_t i;
+
+	for (i = 0; i < c->n_peers; i++)
+		if (c->peers[i].endpoint.host && resolve_literal(&c->peers[i].endpoint, &literal) < 0)
+			return true;
+	return false;
+}
+
+static int cmp_key_to_peer(const void *key, const void *peer)
+{
+	return wgkey_cmp(key, &((const struct observed_peer *)peer)->key);
+}
+
+/*
+ * Whose name must be looked up now: an endpoint is only ever set for a peer that has none and for a new declaration, so
+ * asking the resolver for all the others at each poll would be for nothing.
+ */
+static bool *names_wanted(struct agent *a, const struct config *c, const struct config *previous, const struct ifname *name,
+			  struct arena *arena, struct err *e)
+{
+	bool *wanted = arena_array(arena, c->n_peers, sizeof(*wanted));
+	struct observed o;
+	size_t i;
+
+	if (!wanted) {
+		err_nomem(e);
+		return NULL;
+	}
+	if (a->kern->ops->observe(a->kern, name, arena, &o, e) < 0)
+		return NULL;
+	for (i = 0; i < c->n_peers; i++) {
+		const struct peer *p = &c->peers[i], *old = previous ? config_peer(previous, &p->key) : NULL;
+		const struct observed_peer *seen =
+			o.n_peers ? bsearch(&p->key, o.peers, o.n_peers, sizeof(*o.peers), cmp_key_to_peer) : NULL;
+
+		wanted[i] = !seen || !seen->endpoint.family || !old || !endpoint_equal(&old->endpoint, &p->endpoint);
+	}
+	return wanted;
+}
+
+static int resolve(struct agent *a, const struct config *previous, int64_t resolve_ms, struct convergence *c,
+		   struct sock_endpoint **ret, struct err *e)
+{
+	const struct config *config = &a->current->config;
+	bool *wanted = NULL;
+
+	if (!a->resolver) {
+		a->resolver = resolver_new(e);
+		if (!a->resolver)
+			return -1;
+	}
+	if (has_names(config)) {
+		wanted = names_wanted(a, config, previous, &c->interface, &c->arena, e);
+		if (!wanted)
+			return -1;
+	}
+	return resolve_peers(a->resolver, config, wanted, resolve_ms, &c->arena, ret, &c->unresolved, &c->n_unresolved, e);
+}
+
+static char *alias_of(struct agent *a, char *out, size_t size)
+{
+	snprintf(out, size, ALIAS_PREFIX "%s", a->config->network);
+	return out;
+}
+
+/* An interface under the name that an older document gave it would keep its port and its routes. */
+static int remove_renamed(struct agent *a, bool dry, struct convergence *c, struct err *e)
+{
+	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
+	const struct applied *p = &a->state.applied;
+	struct apply_result old;
+
+	if (!p->serial || !strcmp(p->interface.s, c->interface.s))
+		return 0;
+	c->removed_old = true;
+	if (dry)
+		return 0;
+	if (apply_down(a->kern, &p->interface, alias_of(a, alias, sizeof(alias)), &c->arena, &old, e) < 0)
+		return err_prefix(e, "cannot take the old interface %s away", p->interface.s);
+	return 0;
+}
+
+/* Notes what is proved to be in force. Only a difference is worth a write. */
+static int note_applied(struct agent *a, const struct convergence *c, struct err *e)
+{
+	struct state next = a->state;
+	struct applied *p = &next.applied;
+	const struct accepted *now = &a->state.accepted;
+
+	if (p->serial && !digest_cmp(&p->manifest, &now->manifest) && !digest_cmp(&p->set, &now->set) &&
+	    !strcmp(p->interface.s, c->interface.s))
+		return 0;
+	*p = (struct applied){ .serial = now->serial, .since = agent_clock(a->config), .interface = c->interface,
+			       .len = now->len, .manifest = now->manifest, .set = now->set };
+	if (store_save(a->store, &next, e) < 0)
+		return -1;
+	a->state = next;
+	snapshot_free(a->applied);
+	a->applied = NULL;
+	return 0;
+}
+
+int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret, struct err *e)
+{
+	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
+	const struct config *previous;
+	struct sock_endpoint *endpoints;
+	struct desired d;
+
+	*ret = (struct convergence){ 0 };
+	arena_init(&ret->arena);
+	if (!a->current)
+		return err_set(e, ERR_NOENT, "nothing was accepted yet");
+	if (!a->current->has_config)
+		return 0;
+	if (need_kern(a, e) < 0)
+		return -1;
+	ret->acted = true;
+	ret->interface = a->config->interface.s[0] ? a->config->interface : a->current->config.node->interface;
+	ret->n_peers = a->current->config.n_peers;
+	if (remove_renamed(a, dry, ret, e) < 0)
+		return -1;
+	previous = ret->removed_old ? NULL : previous_config(a);
+	if (resolve(a, previous, resolve_ms, ret, &endpoints, e) < 0)
+		return -1;
+	d = (struct desired){ .config = &a->current->config, .endpoints = endpoints, .public_key = a->public_key,
+			      .alias = alias_of(a, alias, sizeof(alias)) };
+	/* Handshakes carry the kernel's time, so this is the real clock whatever --now says. */
+	if (dry)
+		return apply_plan(a->kern, &ret->interface, &d, previous, os_now(), &ret->arena, &ret->result, e);
+	if (apply_desired(a->kern, &ret->interface, &d, previous, &a->private_key, os_now(), &ret->arena, &ret->result, e) < 0)
+		return -1;
+	return note_applied(a, ret, e);
+}
+
+void convergence_release(struct convergence *c)
+{
+	arena_release(&c->arena);
+}
+
+int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e)
+{
+	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
+	struct state next = a->state;
+	struct apply_result result;
+	struct arena arena;
+	int r;
+
+	*ret_was_there = false;
+	if (a->state.applied.serial)
+		*ret_name = a->state.applied.interface;
+	else if (a->config->interface.s[0])
+		*ret_name = a->config->interface;
+	else if (a->current && a->current->has_config)
+		*ret_name = a->current->config.node->interface;
+	else
+		return err_set(e, ERR_NOENT,
+			       "nothing of network %s was brought up from this state folder; name what is to go with --interface",
+			       a->config->network);
+	if (need_kern(a, e) < 0)
+		return -1;
+	arena_init(&arena);
+	r = apply_down(a->kern, ret_name, alias_of(a, alias, sizeof(alias)), &arena, &result, e);
+	if (!r)
+		*ret_was_there = result.before.exists;
+	arena_release(&arena);
+	if (r < 0 || !a->state.applied.serial)
+		return r;
+	next.applied = (struct applied){ 0 };
+	if (store_save(a->store, &next, e) < 0)
+		return -1;
+	a->state = next;
+	return 0;
+}
+
+int agent_observe(struct agent *a, const struct ifname *name, struct arena *arena, struct observed *ret, struct err *e)
+{
+	return need_kern(a, e) < 0 ? -1 : a->kern->ops->observe(a->kern, name, arena, ret, e);
+}
+
+/* ------------------------------------------------------------------ afterwards ------------------------- */
+
+static const char *error_text(struct arena *arena, const struct err *e)
+{
+	struct buf b;
+	const char *s;
+
+	buf_init(&b, sizeof(e->msg) + 64);
+	if (e->reason)
+		buf_addf(&b, "%s: ", e->reason);
+	buf_adds(&b, e->msg);
+	s = arena_strndup(arena, b.data, b.len);
+	buf_release(&b);
+	return s;
+}
+
+/* A server that was not asked this time: what it said last still counts. */
+static void keep_etag(struct agent *a, struct report_url *u, struct arena *arena)
+{
+	size_t i;
+
+	for (i = 0; i < a->report.n_urls && u->url; i++)
+		if (a->report.urls[i].etag && !strcmp(a->report.urls[i].url, u->url)) {
+			u->etag = arena_strdup(arena, a->report.urls[i].etag);
+			u->manifest = a->report.urls[i].manifest;
+		}
+}
+
+void agent_report(struct agent *a, const struct cycle *c, const struct err *e)
+{
+	struct report next = a->report;
+	struct arena arena;
+	size_t i;
+
+	if (a->access != STORE_WRITE)
+		return;
+	arena_init(&arena);
+	next.error = e ? error_text(&arena, e) : NULL;
+	if (c) {
+		next.checked = agent_clock(a->config);
+		if (c->url)
+			next.fresh = next.checked;
+		next.n_urls = a->config->n_urls;
+	}
+	for (i = 0; c && i < a->config->n_urls; i++) {
+		struct report_url *u = &next.urls[i];
+
+		*u = (struct report_url){ .url = arena_strdup(&arena, a->config->urls[i]) };
+		if (c->failed[i])
+			u->error = error_text(&arena, &c->errors[i]);
+		if (c->etags[i][0]) {
+			u->etag = arena_strdup(&arena, c->etags[i]);
+			u->manifest = c->etag_of[i];
+		} else if (!c->tried[i]) {
+			keep_etag(a, u, &arena);
+		}
+		if (!u->url)
+			next.n_urls = i;
+	}
+	/* Texts that are kept from before live in the old arena. */
+	if (!c)
+		for (i = 0; i < next.n_urls; i++) {
+			next.urls[i].url = arena_strdup(&arena, next.urls[i].url);
+			next.urls[i].etag = next.urls[i].etag ? arena_strdup(&arena, next.urls[i].etag) : NULL;
+			next.urls[i].error = next.urls[i].error ? arena_strdup(&arena, next.urls[i].error) : NULL;
+			if (!next.urls[i].url)
+				next.n_urls = i;
+		}
+	arena_release(&a->report_arena);
+	a->report_arena = arena;
+	a->report = next;
+	/* It is of no weight: a full disk must not keep the network from converging. */
+	(void)store_report(a->store, &a->report, NULL);
+}
+
+void agent_tidy(struct agent *a)
+{
+	if (a->access == STORE_WRITE)
+		(void)store_collect(a->store, &a->state, NULL);
+}

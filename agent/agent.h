@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The cycle: load what is in force -> fetch -> accept -> store -> converge. Each step is one call, so that `verify` stops
+ * after accepting, `plan` before changing anything, and `run` repeats it. Nothing here prints: what a person should know
+ * that is no error goes through agent->say.
+ *
+ * Order of calls: agent_open; agent_key; then agent_fetch, agent_take, agent_converge, agent_report as often as wanted;
+ * agent_close.
+ */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include "agent/apply.h"
+#include "agent/config.h"
+#include "agent/resolve.h"
+#include "agent/snapshot.h"
+#include "common/secret.h"
+
+struct agent {
+	const struct agent_config *config;
+	/* Warnings, one sentence each. NULL: nobody listens. */
+	void (*say)(const char *sentence);
+	struct store *store;
+	enum store_access access;
+	struct fetcher *fetcher; /* made on the first use unless a test put one in; agent_close frees it */
+	struct kern *kern; /* likewise */
+	struct resolver *resolver;
+	struct secret private_key;
+	struct wgkey public_key;
+	bool has_key;
+	bool has_root;
+	struct root root; /* the trusted one */
+	struct state state;
+	struct report report;
+	struct arena report_arena;
+	struct snapshot *current; /* what was accepted last; NULL: nothing yet, or its documents are lost */
+	struct snapshot *applied; /* what stands on the interface; NULL: unknown, or the same as `current` */
+	unsigned int first_url; /* rotates in `run`, so that one server cannot hold us back for long */
+};
+
+/* What one fetch brought. */
+struct cycle {
+	struct moment now;
+	struct snapshot *next; /* NULL: what is in force is the newest. agent_take takes it over, cycle_release frees it */
+	bool stale; /* what is in force has expired: nobody publishes, or somebody keeps us from seeing it */
+	uint64_t skipped;
+	const char *url; /* that gave it */
+	struct err errors[MAX_MIRRORS]; /* of each URL that was tried and failed, in the order of the settings */
+	bool tried[MAX_MIRRORS], failed[MAX_MIRRORS];
+	unsigned int roots; /* new root documents that were taken */
+	char etags[MAX_MIRRORS][MAX_ETAG + 1]; /* "" where none was given */
+	struct digest etag_of[MAX_MIRRORS]; /* the manifest it stands for */
+};
+
+/* Opens the store, reads the pin and the state, loads what is in force. `say` may be called already. */
+int agent_open(struct agent *a, const struct agent_config *config, enum store_access access, void (*say)(const char *),
+	       struct err *e);
+void agent_close(struct agent *a);
+/* Reads the private key; with `make`, makes it (mode 0600) when it is missing. Without, a missing file is ERR_NOENT. */
+int agent_key(struct agent *a, bool make, struct err *e);
+/* The same without an agent, for --print-public-key. */
+int agent_load_key(const char *path, bool make, struct secret *ret_private, struct wgkey *ret_public, struct err *e);
+
+/* -1: no URL gave anything acceptable; *e is the gravest reason, ret->errors has all. *ret is to be released either way. */
+int agent_fetch(struct agent *a, struct cycle *ret, struct err *e);
+void cycle_release(struct cycle *c);
+/* Stores c->next and its floors, durably, and makes it the current one. Nothing to do without c->next. */
+int agent_take(struct agent *a, struct cycle *c, struct err *e);
+
+/* For a dry run: c->next becomes the current one in memory alone. */
+void agent_pretend(struct agent *a, struct cycle *c);
+
+struct convergence {
+	struct arena arena;
+	bool acted; /* false: there is nothing to bring up (removed before anything was in force) */
+	struct ifname interface;
+	size_t n_peers;
+	struct apply_result result;
+	const char **unresolved; /* names without an address */
+	size_t n_unresolved;
+	bool removed_old; /* the interface under the name that an older document had was taken away */
+};
+
+/* Brings the interface to a->current. With `dry`, only says what it would do. *ret is to be released either way. */
+int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret, struct err *e);
+void convergence_release(struct convergence *c);
+/* Takes the interface away. *ret_name is the one that was (perhaps not) there. */
+int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e);
+/* Reads the interface as it is: for `status`. */
+int agent_observe(struct agent *a, const struct ifname *name, struct arena *arena, struct observed *ret, struct err *e);
+/* Keeps what happened for `status`: `c` may be NULL (nothing was fetched), `e` too (all is well). */
+void agent_report(struct agent *a, const struct cycle *c, const struct err *e);
+/* Removes documents that nothing needs any more. */
+void agent_tidy(struct agent *a);
+
+/* The clock, or what --now says. */
+int64_t agent_clock(const struct agent_config *c);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The commands of meshrc-agent and what they share: settings from options and file, and how results are told. Only main.c and
+ * the cmd_*.c files print.
+ */
+#ifndef AGENT_CMD_H
+#define AGENT_CMD_H
+
+#include "agent/agent.h"
+#include "common/os_cli.h"
+
+enum cmd_needs {
+	NEEDS_NODE = 1u << 0, /* --node */
+	NEEDS_TRUST = 1u << 1, /* --trust, and --url unless --offline */
+};
+
+int cmd_once(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
+int cmd_down(int argc, char **argv);
+
+/*
+ * The settings, checked; --network is always needed. -1: go on. Otherwise the exit code to end with: something was wrong
+ * and is told, or --print-public-key was given and is done.
+ */
+int cmd_settings(unsigned int needs, struct agent_config *ret);
+
+/* agent_open with its warnings on stderr, and the key. Returns an exit code, or -1 to go on. The caller ends with agent_close. */
+int cmd_open(struct agent *a, const struct agent_config *config, enum store_access access);
+/* What became of each URL that failed, when another one did it or there are several. */
+void cmd_tell_urls(const struct agent *a, const struct cycle *c, bool good);
+/* Warnings about a publication that is in force: expired, serials that were never seen. */
+void cmd_tell_cycle(const struct agent *a, const struct cycle *c);
+void cmd_tell_unresolved(const struct convergence *c);
+/* "serial 7 (commit 1a2b3c4)" */
+const char *cmd_serial(const struct manifest *m, char *out, size_t size);
+/* How many different peers the operations touch. */
+size_t cmd_peers_changed(const struct apply_result *r);
+/* Operations, one a line. */
+void cmd_print_ops(const struct apply_result *r, struct buf *out);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/cmd.h"
+
+static int show(struct agent *a, const struct convergence *c)
+{
+	char serial[96];
+	struct buf out;
+	int r;
+
+	buf_init(&out, 64u << 20);
+	buf_addf(&out, "%s: %s: ", a->config->network, cmd_serial(&a->current->manifest, serial, sizeof(serial)));
+	if (!c->acted)
+		buf_addf(&out, "node %s was removed from the network; nothing to change\n", a->config->node);
+	else if (!c->result.n_ops && !c->removed_old)
+		buf_addf(&out, "interface %s is as it should be; nothing to change\n", c->interface.s);
+	else
+		buf_addf(&out, "interface %s: %zu change%s, %zu peer%s\n", c->interface.s, c->result.n_ops + c->removed_old,
+			 c->result.n_ops + c->removed_old == 1 ? "" : "s", cmd_peers_changed(&c->result),
+			 cmd_peers_changed(&c->result) == 1 ? "" : "s");
+	if (c->removed_old)
+		buf_addf(&out, "  remove interface %s, the name it had before\n", a->state.applied.interface.s);
+	cmd_print_ops(&c->result, &out);
+	r = cli_print(&out) < 0 ? EXIT_REFUSED : EXIT_DONE;
+	buf_release(&out);
+	return r;
+}
+
+static int work(struct agent *a)
+{
+	struct convergence c = { 0 };
+	struct cycle cycle = { 0 };
+	struct err e = { 0 };
+	int r = EXIT_DONE;
+
+	if (!a->config->offline) {
+		if (agent_fetch(a, &cycle, &e) < 0)
+			r = EXIT_REFUSED;
+		cmd_tell_urls(a, &cycle, r == EXIT_DONE);
+		cmd_tell_cycle(a, &cycle);
+		if (r != EXIT_DONE) {
+			cli_fail(&e);
+			if (a->current)
+				cli_info("what follows is for what was accepted last");
+		}
+	}
+	if (cycle.next)
+		agent_pretend(a, &cycle);
+	if (!a->current) {
+		if (r == EXIT_DONE)
+			cli_error("nothing was accepted yet");
+		r = EXIT_REFUSED;
+	} else if (agent_converge(a, true, RESOLVE_SECONDS * 1000, &c, &e) < 0) {
+		r = cli_fail(&e);
+	} else {
+		cmd_tell_unresolved(&c);
+		if (show(a, &c) != EXIT_DONE)
+			r = EXIT_REFUSED;
+	}
+	convergence_release(&c);
+	cycle_release(&cycle);
+	return r;
+}
+
+int cmd_plan(int argc, char **argv)
+{
+	struct agent_config config;
+	struct agent a = { 0 };
+	int r = cmd_settings(NEEDS_NODE | NEEDS_TRUST, &config);
+
+	if (r >= 0)
+		return r;
+	r = cmd_open(&a, &config, STORE_READ);
+	if (r < 0)
+		r = work(&a);
+	agent_close(&a);
+	return r;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/cmd.h"
+#include "agent/show.h"
+#include "common/os_time.h"
+
+static int show(struct agent *a)
+{
+	struct status_view v = { .agent = a, .now = agent_clock(a->config) };
+	struct err e = { 0 };
+	struct observed live;
+	struct arena arena;
+	struct buf out;
+	int r;
+
+	arena_init(&arena);
+	buf_init(&out, 256u << 20);
+	/* Reading an interface needs rights that reading the rest does not: one must not keep us from the other. */
+	if (a->state.applied.serial) {
+		if (agent_observe(a, &a->state.applied.interface, &arena, &live, &e) < 0)
+			v.live_error = e.msg;
+		else
+			v.live = &live;
+	}
+	r = cli_json ? show_status_json(&v, &out) : show_status_text(&v, &out);
+	if (r < 0)
+		cli_error("the status is too large, or memory ran out");
+	r = r < 0 || cli_print(&out) < 0 ? EXIT_REFUSED : EXIT_DONE;
+	buf_release(&out);
+	arena_release(&arena);
+	return r;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	struct agent_config config;
+	struct agent a = { 0 };
+	struct err e = { 0 };
+	int r = cmd_settings(0, &config);
+
+	if (r >= 0)
+		return r;
+	/* What was accepted needs no pin to be shown. */
+	config.trust = NULL;
+	r = agent_open(&a, &config, STORE_READ, NULL, &e) < 0 ? cli_fail(&e) : show(&a);
+	agent_close(&a);
+	return r;
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/show.h"
+
+#include <jansson.h>
+
+#include "common/text.h"
+#include "common/timefmt.h"
+
+/* jansson refuses strings that are not UTF-8, and a terminal may read JSON too: everything passes text_safe. */
+static json_t *text(const char *s)
+{
+	struct buf safe;
+	json_t *j;
+
+	if (!s)
+		return json_null();
+	buf_init(&safe, 1u << 20);
+	text_safe(&safe, s, strlen(s));
+	j = json_string(safe.data);
+	buf_release(&safe);
+	return j;
+}
+
+static json_t *moment(int64_t t)
+{
+	char s[TIME_STRLEN];
+
+	return t ? json_string(time_print(t, s)) : json_null();
+}
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+static json_t *error(const struct err *e)
+{
+	json_t *j;
+
+	if (!e)
+		return json_null();
+	j = json_object();
+	json_object_set_new(j, "reason", text(e->reason));
+	json_object_set_new(j, "message", text(e->msg));
+	return j;
+}
+
+static void add_manifest(json_t *j, const struct snapshot *s)
+{
+	char hex[DIGEST_STRLEN];
+
+	json_object_set_new(j, "serial", s ? number(s->manifest.serial) : json_null());
+	json_object_set_new(j, "epoch", s ? number(s->manifest.epoch) : json_null());
+	json_object_set_new(j, "commit", text(s ? s->manifest.commit : NULL));
+	json_object_set_new(j, "manifest", s ? json_string(digest_print(&s->hash, hex)) : json_null());
+	json_object_set_new(j, "issued", moment(s ? s->manifest.issued : 0));
+	json_object_set_new(j, "expires", moment(s ? s->manifest.expires : 0));
+}
+
+static int dump(json_t *j, struct buf *out)
+{
+	char *s = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
+
+	if (s) {
+		buf_adds(out, s);
+		buf_addc(out, '\n');
+	}
+	free(s);
+	json_decref(j);
+	return s && buf_ok(out) ? 0 : -1;
+}
+
+static json_t *stats(const struct kern_stats *k)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "set_messages", number(k->set_messages));
+	json_object_set_new(j, "wg_messages", number(k->wg_messages));
+	json_object_set_new(j, "peers_sent", number(k->peers_sent));
+	json_object_set_new(j, "bytes_sent", number(k->bytes_sent));
+	json_object_set_new(j, "dumps", number(k->dumps));
+	return j;
+}
+
+static json_t *unresolved(const struct convergence *c)
+{
+	json_t *j = json_array();
+	size_t i;
+
+	for (i = 0; c && i < c->n_unresolved; i++)
+		json_array_append_new(j, text(c->unresolved[i]));
+	return j;
+}
+
+int show_once(const struct once_outcome *o, struct buf *out)
+{
+	const struct convergence *c = o->convergence;
+	const struct agent *a = o->agent;
+	const struct fetcher *f = a->fetcher;
+	json_t *j = json_object();
+
+	json_object_set_new(j, "network", text(a->config->network));
+	json_object_set_new(j, "node", text(a->config->node));
+	add_manifest(j, a->current);
+	json_object_set_new(j, "fresh", json_boolean(o->fresh));
+	json_object_set_new(j, "stale", json_boolean(o->cycle && o->cycle->stale));
+	json_object_set_new(j, "converged", json_boolean(o->converged));
+	json_object_set_new(j, "removed", json_boolean(a->current && a->current->standing == STANDING_GONE));
+	json_object_set_new(j, "interface", c && c->acted ? text(c->interface.s) : json_null());
+	json_object_set_new(j, "peers", number(c ? c->n_peers : 0));
+	json_object_set_new(j, "peers_changed", number(o->peers_changed));
+	json_object_set_new(j, "operations", number(c ? c->result.n_changes : 0));
+	json_object_set_new(j, "unresolved", unresolved(c));
+	json_object_set_new(j, "stats", stats(&o->stats));
+	json_object_set_new(j, "requests", number(f ? f->requests : 0));
+	json_object_set_new(j, "bytes_fetched", number(f ? f->bytes : 0));
+	json_object_set_new(j, "error", error(o->error));
+	return dump(j, out);
+}
+
+/* ------------------------------------------------------------------ status ----------------------------- */
+
+const char *show_condition(const struct status_view *v)
+{
+	const struct agent *a = v->agent;
+	const struct state *s = &a->state;
+
+	if (!s->accepted.serial)
+		return "nothing accepted yet";
+	if (!a->current)
+		return "stored documents are missing";
+	if (a->current->standing == STANDING_GONE)
+		return "removed from the network";
+	if (!s->applied.serial)
+		return "not applied";
+	if (digest_cmp(&s->applied.manifest, &s->accepted.manifest))
+		return "accepted, but not applied yet";
+	if (v->live && !v->live->exists)
+		return "the interface is missing";
+	if (a->current->manifest.expires <= v->now)
+		return "stale";
+	return "in force";
+}
+
+/* The name of the peer of this key, or NULL. */
+static const char *peer_name(const struct agent *a, const struct wgkey *key)
+{
+	const struct peer *p = a->current && a->current->has_config ? config_peer(&a->current->config, key) : NULL;
+
+	return p ? p->name : NULL;
+}
+
+static json_t *peer_json(const struct status_view *v, const struct observed_peer *p)
+{
+	char key[KEY_STRLEN], ep[ENDPOINT_STRLEN], prefix[PREFIX_STRLEN];
+	json_t *j = json_object(), *list = json_array();
+	size_t i;
+
+	json_object_set_new(j, "name", text(peer_name(v->agent, &p->key)));
+	json_object_set_new(j, "public_key", json_string(wgkey_print(&p->key, key)));
+	json_object_set_new(j, "endpoint",
+			    p->endpoint.family ? json_string(sock_endpoint_print(&p->endpoint, ep)) : json_null());
+	for (i = 0; i < p->n_allowed_ips; i++)
+		json_array_append_new(list, json_string(prefix_print(&p->allowed_ips[i], prefix)));
+	json_object_set_new(j, "allowed_ips", list);
+	json_object_set_new(j, "persistent_keepalive", p->keepalive ? number(p->keepalive) : json_null());
+	json_object_set_new(j, "last_handshake", moment(p->last_handshake));
+	json_object_set_new(j, "last_handshake_age",
+			    p->last_handshake ? json_integer((json_int_t)(v->now - p->last_handshake)) : json_null());
+	json_object_set_new(j, "rx_bytes", number(p->rx_bytes));
+	json_object_set_new(j, "tx_bytes", number(p->tx_bytes));
+	return j;
+}
+
+static json_t *live_json(const struct status_view *v)
+{
+	const struct observed *o = v->live;
+	json_t *j, *peers;
+	char key[KEY_STRLEN];
+	size_t i;
+
+	if (!o || !o->exists)
+		return json_null();
+	j = json_object();
+	peers = json_array();
+	json_object_set_new(j, "up", json_boolean(o->up));
+	json_object_set_new(j, "public_key", o->has_private_key ? json_string(wgkey_print(&o->public_key, key)) : json_null());
+	json_object_set_new(j, "listen_port", number(o->listen_port));
+	json_object_set_new(j, "mtu", number(o->mtu));
+	for (i = 0; i < o->n_peers; i++)
+		json_array_append_new(peers, peer_json(v, &o->peers[i]));
+	json_object_set_new(j, "peers", peers);
+	return j;
+}
+
+static json_t *urls_json(const struct report *r)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < r->n_urls; i++) {
+		json_t *j = json_object();
+
+		json_object_set_new(j, "url", text(r->urls[i].url));
+		json_object_set_new(j, "error", text(r->urls[i].error));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+int show_status_json(const struct status_view *v, struct buf *out)
+{
+	const struct agent *a = v->agent;
+	const struct state *s = &a->state;
+	json_t *j = json_object();
+
+	json_object_set_new(j, "network", text(a->config->network));
+	json_object_set_new(j, "node", text(a->config->node));
+	json_object_set_new(j, "condition", json_string(show_condition(v)));
+	add_manifest(j, a->current);
+	json_object_set_new(j, "accepted_serial", s->accepted.serial ? number(s->accepted.serial) : json_null());
+	json_object_set_new(j, "accepted_since", moment(s->accepted.since));
+	json_object_set_new(j, "applied_serial", s->applied.serial ? number(s->applied.serial) : json_null());
+	json_object_set_new(j, "applied_since", moment(s->applied.since));
+	json_object_set_new(j, "interface", s->applied.serial ? text(s->applied.interface.s) : json_null());
+	json_object_set_new(j, "root_version", s->root_version ? number(s->root_version) : json_null());
+	json_object_set_new(j, "time_floor", moment(s->time_floor));
+	json_object_set_new(j, "amnesia", moment(s->amnesia));
+	json_object_set_new(j, "last_attempt", moment(a->report.checked));
+	json_object_set_new(j, "last_fresh", moment(a->report.fresh));
+	json_object_set_new(j, "last_error", text(a->report.error));
+	json_object_set_new(j, "urls", urls_json(&a->report));
+	json_object_set_new(j, "live_error", text(v->live_error));
+	json_object_set_new(j, "live", live_json(v));
+	return dump(j, out);
+}
+
+static void add_safe(struct buf *out, const char *s)
+{
+	text_safe(out, s, strlen(s));
+}
+
+static void add_ago(struct buf *out, const char *what, int64_t t, int64_t now)
+{
+	char when[TIME_STRLEN], ago[AGO_STRLEN];
+
+	buf_addf(out, "%-12s %s", what, time_print(t, when));
+	if (now >= t)
+		buf_addf(out, " (%s ago)\n", duration_print(now - t, ago));
+	else
+		buf_addf(out, " (in %s)\n", duration_print(t - now, ago));
+}
+
+static void add_bytes(struct buf *out, uint64_t n)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	size_t u = 0;
+	uint64_t rest = 0;
+
+	while (n >= 1024 && u + 1 < ARRAY_LEN(units)) {
+		rest = n % 1024;
+		n /= 1024;
+		u++;
+	}
+	if (u)
+		buf_addf(out, "%llu.%llu %s", (unsigned long long)n, (unsigned long long)(rest * 10 / 1024), units[u]);
+	else
+		buf_addf(out, "%llu B", (unsigned long long)n);
+}
+
+static void add_peers(const struct status_view *v, struct buf *out)
+{
+	const struct observed *o = v->live;
+	char key[KEY_STRLEN], ep[ENDPOINT_STRLEN], ago[AGO_STRLEN];
+	size_t i;
+
+	for (i = 0; i < o->n_peers; i++) {
+		const struct observed_peer *p = &o->peers[i];
+		const char *name = peer_name(v->agent, &p->key);
+
+		buf_addf(out, "  %-20s ", name ? name : wgkey_print(&p->key, key));
+		buf_addf(out, "%-24s ", p->endpoint.family ? sock_endpoint_print(&p->endpoint, ep) : "no endpoint");
+		if (!p->last_handshake)
+			buf_adds(out, "no handshake yet");
+		else
+			buf_addf(out, "handshake %s ago",
+				 duration_print(v->now > p->last_handshake ? v->now - p->last_handshake : 0, ago));
+		buf_adds(out, ", ");
+		add_bytes(out, p->rx_bytes);
+		buf_adds(out, " in, ");
+		add_bytes(out, p->tx_bytes);
+		buf_adds(out, " out\n");
+	}
+}
+
+int show_status_text(const struct status_view *v, struct buf *out)
+{
+	const struct agent *a = v->agent;
+	const struct state *s = &a->state;
+	const struct report *r = &a->report;
+	char hex[DIGEST_STRLEN];
+	size_t i;
+
+	buf_addf(out, "%-12s %s\n", "network", a->config->network);
+	buf_addf(out, "%-12s %s\n", "condition", show_condition(v));
+	if (a->current) {
+		buf_addf(out, "%-12s %llu\n", "serial", (unsigned long long)a->current->manifest.serial);
+		buf_addf(out, "%-12s %s\n", "commit", a->current->manifest.commit);
+		buf_addf(out, "%-12s %s\n", "manifest", digest_print(&a->current->hash, hex));
+		add_ago(out, "issued", a->current->manifest.issued, v->now);
+		add_ago(out, "expires", a->current->manifest.expires, v->now);
+	} else if (s->accepted.serial) {
+		buf_addf(out, "%-12s %llu\n", "serial", (unsigned long long)s->accepted.serial);
+	}
+	if (s->applied.serial) {
+		buf_addf(out, "%-12s %s\n", "interface", s->applied.interface.s);
+		if (digest_cmp(&s->applied.manifest, &s->accepted.manifest))
+			buf_addf(out, "%-12s %llu\n", "applied", (unsigned long long)s->applied.serial);
+		add_ago(out, "since", s->applied.since, v->now);
+	}
+	if (r->checked)
+		add_ago(out, "last attempt", r->checked, v->now);
+	if (r->fresh)
+		add_ago(out, "last contact", r->fresh, v->now);
+	if (r->error) {
+		buf_addf(out, "%-12s ", "last error");
+		add_safe(out, r->error);
+		buf_addc(out, '\n');
+	}
+	for (i = 0; i < r->n_urls; i++) {
+		buf_addf(out, "%-12s ", "url");
+		add_safe(out, r->urls[i].url);
+		buf_adds(out, r->urls[i].error ? ": " : ": good\n");
+		if (r->urls[i].error) {
+			add_safe(out, r->urls[i].error);
+			buf_addc(out, '\n');
+		}
+	}
+	if (s->amnesia)
+		add_ago(out, "STATE LOST", s->amnesia, v->now);
+	if (v->live_error) {
+		buf_addf(out, "%-12s ", "peers");
+		add_safe(out, v->live_error);
+		buf_addc(out, '\n');
+	} else if (v->live && v->live->exists) {
+		buf_addf(out, "%-12s %zu\n", "peers", v->live->n_peers);
+		add_peers(v, out);
+	}
+	return buf_ok(out) ? 0 : -1;
+}
