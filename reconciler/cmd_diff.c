@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/text.h"
 #include "reconciler/commands.h"
+#include "reconciler/compile.h"
 #include "reconciler/plan.h"
 #include "reconciler/session.h"
 
@@ -26,62 +27,91 @@ struct comparison {
 	bool different;
 };
 
-static const struct network *compiled(const struct session *s, const char *name)
+static const struct session_network *find(const struct session *s, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < s->n_networks; i++) {
 		if (!strcmp(s->networks[i].name, name))
-			return s->networks[i].compiled;
+			return &s->networks[i];
 	}
 	return NULL;
 }
 
-static bool plan_shows(const struct plan *p)
+/*
+ * The newer revision as it would be compiled after the older one was published, so that automatic
+ * addresses stay. NULL after telling the user.
+ */
+static const struct network *compile_after(struct session *s, const struct session_network *n,
+					   const struct network *old)
 {
-	return node ? p->n_classes || p->n_losses : !plan_empty(p);
+	struct network *ret = arena_alloc(&s->arena, sizeof(*ret));
+	uint64_t serial = n->old ? n->old->manifest.serial + 2 : 2;
+	struct diag d;
+	struct buf out;
+
+	diag_init(&d, &s->arena);
+	if (ret && compile(n->model, old, serial, &s->arena, &d, ret) == 0)
+		return ret;
+	buf_init(&out, MAX_OUTPUT);
+	diag_render(&d, cli_colour(STDERR_FILENO), &out);
+	fwrite(out.data, 1, out.len, stderr);
+	buf_release(&out);
+	cli_error("network '%s' of the second revision cannot follow that of the first", n->name);
+	return NULL;
 }
 
-static int compare_network(struct comparison *c, const char *name, struct err *e)
+/* Returns 0, or -1 after telling the user. */
+static int compare_network(struct comparison *c, const char *name)
 {
-	const struct network *old = compiled(&c->s[0], name), *new = compiled(&c->s[1], name);
-	struct arena *a = &c->s[1].arena;
-	struct plan *p = arena_alloc(a, sizeof(*p));
+	const struct session_network *a = find(&c->s[0], name), *b = find(&c->s[1], name);
+	const struct network *old = a ? a->compiled : NULL, *new = b ? b->compiled : NULL;
+	struct arena *arena = &c->s[1].arena;
+	struct plan *p = arena_alloc(arena, sizeof(*p));
+	struct err e = { 0 };
+	int r = p ? 0 : err_nomem(&e);
 
-	if (!p)
-		return err_nomem(e);
 	if ((!old && !new) || (network && strcmp(network, name) != 0))
 		return 0;
-	if (node) {
-		if (!(old && network_node(old, node)) && !(new && network_node(new, node)))
-			return 0;
-		if (plan_make_node(old, new, node, a, p, e) < 0)
+	if (old && new) {
+		new = compile_after(&c->s[1], b, old);
+		if (!new)
 			return -1;
-		p->documents = p->n_classes || p->n_losses;
-	} else if (plan_make(old, new, a, p, e) < 0) {
+	}
+	if (node && !(old && network_node(old, node)) && !(new &&network_node(new, node)))
+		return 0;
+	if (!r)
+		r = node ? plan_make_node(old, new, node, arena, p, &e) :
+			   plan_make(old, new, arena, p, &e);
+	if (r < 0) {
+		cli_fail(&e);
 		return -1;
 	}
+	/* How the documents are written is no difference here. */
+	p->documents = p->n_classes || p->n_losses || !old || !new;
 	p->diff = true;
-	c->different |= plan_shows(p);
+	c->different |= p->documents;
 	c->plans[c->n++] = p;
 	return 0;
 }
 
 /* The networks of both, by name: both lists are sorted. */
-static int compare(struct comparison *c, struct err *e)
+static int compare(struct comparison *c)
 {
 	const struct session *a = &c->s[0], *b = &c->s[1];
 	size_t i = 0, j = 0;
 
 	c->plans = arena_array(&c->s[1].arena, a->n_networks + b->n_networks, sizeof(*c->plans));
-	if (!c->plans)
-		return err_nomem(e);
+	if (!c->plans) {
+		cli_error("out of memory");
+		return -1;
+	}
 	while (i < a->n_networks || j < b->n_networks) {
 		int cmp = i == a->n_networks ? 1 :
 			  j == b->n_networks ? -1 :
 					       strcmp(a->networks[i].name, b->networks[j].name);
 
-		if (compare_network(c, cmp <= 0 ? a->networks[i].name : b->networks[j].name, e) < 0)
+		if (compare_network(c, cmp <= 0 ? a->networks[i].name : b->networks[j].name) < 0)
 			return -1;
 		i += cmp <= 0;
 		j += cmp >= 0;
@@ -106,8 +136,8 @@ static void tell_unknown_node(const struct comparison *c)
 			free(names);
 		}
 	}
-	cli_error("neither revision has a node '%s'%s%s%s", node, near ? "; did you mean '" : "", near ? near : "",
-		  near ? "'?" : "");
+	cli_error("neither revision has a node '%s'%s%s%s", node, near ? "; did you mean '" : "",
+		  near ? near : "", near ? "'?" : "");
 }
 
 static int print(const struct comparison *c, struct err *e)
@@ -123,7 +153,7 @@ static int print(const struct comparison *c, struct err *e)
 			cli_fail(e);
 	}
 	for (i = 0; !cli_json && i < c->n; i++) {
-		if (!plan_shows(c->plans[i]))
+		if (plan_empty(c->plans[i]))
 			continue;
 		if (shown++)
 			buf_addc(&out, '\n');
@@ -139,10 +169,8 @@ static int diff(struct comparison *c)
 {
 	struct err e = { 0 };
 
-	if (compare(c, &e) < 0) {
-		cli_fail(&e);
+	if (compare(c) < 0)
 		return EXIT_FAILED;
-	}
 	if (!c->n && node) {
 		tell_unknown_node(c);
 		return EXIT_FAILED;

@@ -350,14 +350,17 @@ static void tell_next_steps(const struct init *x)
 		"\nTake root.key off this machine and keep it safe: it alone can name a new publisher key.\n");
 }
 
-static int open_or_make(struct init *x, const char *dir)
+static int open_or_make(struct init *x, const char *dir, bool named)
 {
 	if (repo_open(dir, &x->repo, &x->err) == 0) {
 		const char *top = repo_workdir(x->repo);
 
-		/* A folder inside another repository: a repository of its own is what was asked for. */
-		if (repo_is_bare(x->repo) || (top && is_inside(x->dir, top) && strlen(x->dir) + 1 >= strlen(top)))
+		if (!top || opt_hooks || (is_inside(x->dir, top) && strlen(x->dir) + 1 == strlen(top)))
 			return 0;
+		/* A folder inside another repository becomes a repository of its own only when it was named. */
+		if (!named)
+			return err_set(&x->err, ERR_INPUT, "this is a folder of the repository %s; run init at its top, or name a folder",
+				       top);
 		repo_free(x->repo);
 		x->repo = NULL;
 	} else if (x->err.class != ERR_NOENT) {
@@ -390,7 +393,7 @@ static int run(int argc, char **argv)
 		return cli_usage("--hooks and --no-hooks exclude each other");
 	arena_init(&x.arena);
 	if (resolve_future(dir, x.dir, &x.err) < 0 || (!opt_hooks && os_mkdir_p(AT_FDCWD, x.dir, 0755, &x.err) < 0) ||
-	    open_or_make(&x, dir) < 0) {
+	    open_or_make(&x, dir, argc > 0) < 0) {
 		rc = cli_fail(&x.err);
 		goto out;
 	}

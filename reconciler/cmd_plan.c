@@ -11,10 +11,12 @@ static const char *rev, *network;
 static bool markdown, detailed;
 
 static const struct cli_option options[] = {
-	{ "rev", CLI_STRING, &rev, "REV", "plan a commit, branch or tag (default: the files as they are)", false },
+	{ "rev", CLI_STRING, &rev, "REV",
+	  "plan a commit, branch or tag (default: the files as they are)", false },
 	{ "network", CLI_STRING, &network, "NAME", "this network only", false },
 	{ "markdown", CLI_FLAG, &markdown, NULL, "print a comment for a pull request", false },
-	{ "detailed-exitcode", CLI_FLAG, &detailed, NULL, "exit 2 when there are changes, 0 when there are none", false },
+	{ "detailed-exitcode", CLI_FLAG, &detailed, NULL,
+	  "exit 2 when there are changes, 0 when there are none", false },
 	{ 0 },
 };
 

@@ -9,7 +9,8 @@
 static const char *rev, *network, *format;
 
 static const struct cli_option options[] = {
-	{ "rev", CLI_STRING, &rev, "REV", "of a commit, branch or tag (default: the files as they are)", false },
+	{ "rev", CLI_STRING, &rev, "REV",
+	  "of a commit, branch or tag (default: the files as they are)", false },
 	{ "network", CLI_STRING, &network, "NAME", "the node of this network", false },
 	{ "format", CLI_STRING, &format, "FORMAT", RENDER_FORMATS " (default: wg-quick)", false },
 	{ 0 },
@@ -30,8 +31,9 @@ static void tell_unknown_node(const struct session *s, const char *name)
 			near = text_suggest(name, names, n->n_nodes);
 		free(names);
 	}
-	cli_error("there is no node '%s'%s%s%s%s%s", name, network ? " in network " : "", network ? network : "",
-		  near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	cli_error("there is no node '%s'%s%s%s%s%s", name, network ? " in network " : "",
+		  network ? network : "", near ? "; did you mean '" : "", near ? near : "",
+		  near ? "'?" : "");
 }
 
 /* The network that has the node; NULL after telling the user. */
@@ -46,8 +48,9 @@ static const struct network *find_network(const struct session *s, const char *n
 		if (!n || !network_node(n, name))
 			continue;
 		if (found) {
-			cli_error("node '%s' is in more than one network (%s, %s): choose with --network", name, found->name,
-				  n->name);
+			cli_error(
+				"node '%s' is in more than one network (%s, %s): choose with --network",
+				name, found->name, n->name);
 			return NULL;
 		}
 		found = n;
@@ -101,7 +104,8 @@ const struct cli_command cmd_render = {
 	.summary = "Print a node's complete configuration",
 	.args = "NODE",
 	.help = "Formats: wg for 'wg setconf', wg-quick with addresses and MTU, networkd as a .netdev and a .network\n"
-		"file, json. The private key is not known here: " RENDER_KEY_PLACEHOLDER " stands in its place\n"
+		"file, json. The private key is not known here: " RENDER_KEY_PLACEHOLDER
+		" stands in its place\n"
 		"(in networkd's format, the name of a file).",
 	.min_args = 1,
 	.max_args = 1,

@@ -11,7 +11,8 @@ static const char *rev;
 static bool strict;
 
 static const struct cli_option options[] = {
-	{ "rev", CLI_STRING, &rev, "REV", "a commit, branch or tag (default: the files as they are)", false },
+	{ "rev", CLI_STRING, &rev, "REV",
+	  "a commit, branch or tag (default: the files as they are)", false },
 	{ "strict", CLI_FLAG, &strict, NULL, "warnings are errors", false },
 	{ 0 },
 };
@@ -29,15 +30,17 @@ static void add_place(const struct m_network *n, struct buf *out)
 }
 
 /* The plan of a network that was never published has every peer entry of it; a pair has two. */
-static int add_network(const struct session_network *n, struct arena *a, struct buf *out, struct err *e)
+static int add_network(const struct session_network *n, struct arena *a, struct buf *out,
+		       struct err *e)
 {
 	struct plan p;
 
 	if (plan_make(NULL, n->compiled, a, &p, e) < 0)
 		return -1;
 	add_place(n->model, out);
-	buf_addf(out, ": ok (%zu node%s, %llu pair%s)\n", n->compiled->n_nodes, n->compiled->n_nodes == 1 ? "" : "s",
-		 (unsigned long long)p.peers_added / 2, p.peers_added == 2 ? "" : "s");
+	buf_addf(out, ": ok (%zu node%s, %llu pair%s)\n", n->compiled->n_nodes,
+		 n->compiled->n_nodes == 1 ? "" : "s", (unsigned long long)p.peers_added / 2,
+		 p.peers_added == 2 ? "" : "s");
 	return 0;
 }
 
@@ -52,7 +55,8 @@ static int print_summary(struct session *s)
 	if (!s->n_networks)
 		buf_adds(&out, "ok, but there is no network: describe one in networks/NAME.yaml\n");
 	for (i = 0; !r && i < s->n_networks; i++) {
-		if (s->networks[i].compiled && add_network(&s->networks[i], &s->arena, &out, &e) < 0)
+		if (s->networks[i].compiled &&
+		    add_network(&s->networks[i], &s->arena, &out, &e) < 0)
 			r = cli_fail(&e);
 	}
 	if (!r && !cli_quiet && cli_print(&out) < 0)
@@ -64,9 +68,12 @@ static int print_summary(struct session *s)
 /* Members path, line and column; null where there is no place. */
 static int set_place(json_t *object, const struct pos *p)
 {
-	return json_object_set_new(object, "path", p->source ? json_string(p->source->path) : json_null()) |
-	       json_object_set_new(object, "line", p->source && p->line ? json_integer(p->line) : json_null()) |
-	       json_object_set_new(object, "column", p->source && p->line ? json_integer(p->col) : json_null());
+	return json_object_set_new(object, "path",
+				   p->source ? json_string(p->source->path) : json_null()) |
+	       json_object_set_new(object, "line",
+				   p->source && p->line ? json_integer(p->line) : json_null()) |
+	       json_object_set_new(object, "column",
+				   p->source && p->line ? json_integer(p->col) : json_null());
 }
 
 static json_t *entry_object(const struct diag_entry *d)
@@ -125,7 +132,9 @@ static int print_json(const struct diag *d)
 static int run(int argc, char **argv)
 {
 	/* Whether the files are right does not depend on what was published before. */
-	struct session_options o = { .repo_dir = option_repo, .rev = rev, .strict = strict, .no_published = true };
+	struct session_options o = {
+		.repo_dir = option_repo, .rev = rev, .strict = strict, .no_published = true
+	};
 	struct session s;
 	int r = session_open(&s, &o);
 

@@ -4,7 +4,8 @@
 #include "common/arena.h"
 #include "reconciler/plan_view.h"
 
-/* Past so many different changes of interface settings under one change of peers, their nodes are listed together. */
+/* Past so many different changes of interface settings under one change of peers, their nodes are
+ * listed together. */
 #define MAX_SPLIT 8
 
 enum { DELTA_KEY = 1u << 0, DELTA_ENDPOINT = 1u << 1, DELTA_ALLOWED = 1u << 2 };
@@ -154,9 +155,11 @@ static void attr_addresses(struct attr_list *l, const struct node *a, const stru
 		int c = i == na ? 1 : j == nb ? -1 : ifaddr_cmp(&a->addresses[i], &b->addresses[j]);
 
 		if (c < 0)
-			attr_add(l, "addresses", text_of(l, ifaddr_print(&a->addresses[i], text)), NULL);
+			attr_add(l, "addresses", text_of(l, ifaddr_print(&a->addresses[i], text)),
+				 NULL);
 		else if (c > 0)
-			attr_add(l, "addresses", NULL, text_of(l, ifaddr_print(&b->addresses[j], text)));
+			attr_add(l, "addresses", NULL,
+				 text_of(l, ifaddr_print(&b->addresses[j], text)));
 		i += c <= 0;
 		j += c >= 0;
 	}
@@ -165,7 +168,10 @@ static void attr_addresses(struct attr_list *l, const struct node *a, const stru
 /* What changes on the node's own interface; one of them may be NULL. */
 static void node_attrs(struct attr_list *l, const struct node *a, const struct node *b)
 {
-	struct { bool set; uint32_t v; } port[2] = { 0 }, mark[2] = { 0 }, mtu[2] = { 0 };
+	struct {
+		bool set;
+		uint32_t v;
+	} port[2] = { 0 }, mark[2] = { 0 }, mtu[2] = { 0 };
 	const struct node *n[2] = { a, b };
 	size_t s;
 
@@ -182,13 +188,15 @@ static void node_attrs(struct attr_list *l, const struct node *a, const struct n
 	if (!a || !b || strcmp(a->interface.s, b->interface.s))
 		attr_add(l, "interface", a ? a->interface.s : NULL, b ? b->interface.s : NULL);
 	if (!a || !b || wgkey_cmp(&a->key, &b->key))
-		attr_add(l, "public_key", key_text(l, a ? &a->key : NULL), key_text(l, b ? &b->key : NULL));
+		attr_add(l, "public_key", key_text(l, a ? &a->key : NULL),
+			 key_text(l, b ? &b->key : NULL));
 	attr_addresses(l, a, b);
 	if (port[OLD].set != port[NEW].set || port[OLD].v != port[NEW].v)
 		attr_change(l, "listen_port", number_text(l, port[OLD].set, port[OLD].v),
 			    number_text(l, port[NEW].set, port[NEW].v));
 	if (mtu[OLD].set != mtu[NEW].set || mtu[OLD].v != mtu[NEW].v)
-		attr_change(l, "mtu", number_text(l, mtu[OLD].set, mtu[OLD].v), number_text(l, mtu[NEW].set, mtu[NEW].v));
+		attr_change(l, "mtu", number_text(l, mtu[OLD].set, mtu[OLD].v),
+			    number_text(l, mtu[NEW].set, mtu[NEW].v));
 	if (mark[OLD].set != mark[NEW].set || mark[OLD].v != mark[NEW].v)
 		attr_change(l, "fwmark", number_text(l, mark[OLD].set, mark[OLD].v),
 			    number_text(l, mark[NEW].set, mark[NEW].v));
@@ -204,7 +212,8 @@ static int find_deltas(struct maker *m)
 	uint32_t id;
 
 	for (id = 0; id < m->w.n; id++) {
-		const struct record *a = m->w.sides[OLD].records[id], *b = m->w.sides[NEW].records[id];
+		const struct record *a = m->w.sides[OLD].records[id],
+				    *b = m->w.sides[NEW].records[id];
 		struct prefix *pa, *pb;
 		size_t na, nb;
 
@@ -214,7 +223,8 @@ static int find_deltas(struct maker *m)
 			m->delta[id] |= DELTA_KEY;
 		if (!endpoint_equal(&a->endpoint, &b->endpoint))
 			m->delta[id] |= DELTA_ENDPOINT;
-		if (record_prefixes(a, &m->w.tmp, &pa, &na) < 0 || record_prefixes(b, &m->w.tmp, &pb, &nb) < 0)
+		if (record_prefixes(a, &m->w.tmp, &pa, &na) < 0 ||
+		    record_prefixes(b, &m->w.tmp, &pb, &nb) < 0)
 			return -1;
 		if (na != nb || memcmp(pa, pb, na * sizeof(*pa)))
 			m->delta[id] |= DELTA_ALLOWED;
@@ -256,7 +266,8 @@ static size_t count_delta(const struct prefix *a, size_t na, const struct prefix
 	return n;
 }
 
-/* qsort has no argument for the comparison, so the contributor goes in front: (by << 32 | index). */
+/* qsort has no argument for the comparison, so the contributor goes in front: (by << 32 | index).
+ */
 static int cmp_u64(const void *a, const void *b)
 {
 	const uint64_t *x = a, *y = b;
@@ -292,7 +303,8 @@ static bool entries_equal(const struct view_entry *a, const struct view_entry *b
 	if (a->n != b->n)
 		return false;
 	for (i = 0; i < a->n; i++) {
-		if (a->raw[i].by != b->raw[i].by || prefix_cmp(&a->raw[i].prefix, &b->raw[i].prefix))
+		if (a->raw[i].by != b->raw[i].by ||
+		    prefix_cmp(&a->raw[i].prefix, &b->raw[i].prefix))
 			return false;
 	}
 	return true;
@@ -308,8 +320,10 @@ static int via_make(struct maker *m, struct via *v, const uint32_t views[2])
 		v->in[s] = ids_has(m->direct[s], v->id);
 		if (!v->in[s])
 			continue;
-		if (view_entry_make(side, &side->views[views[s]], v->id, &m->scratch, &v->entry[s]) < 0 ||
-		    view_entry_prefixes(&v->entry[s], NO_ID, &m->scratch, &v->canonical[s], &v->n[s]) < 0)
+		if (view_entry_make(side, &side->views[views[s]], v->id, &m->scratch,
+				    &v->entry[s]) < 0 ||
+		    view_entry_prefixes(&v->entry[s], NO_ID, &m->scratch, &v->canonical[s],
+					&v->n[s]) < 0)
 			return -1;
 	}
 	v->same = !v->in[OLD] || !v->in[NEW] || entries_equal(&v->entry[OLD], &v->entry[NEW]);
@@ -382,9 +396,9 @@ static int cmp_touch(const void *a, const void *b)
 }
 
 /*
- * What goes from an entry because the node contributes it alone, and what comes to light under it. Only prefixes that stand
- * in the canonical list matter, and those cover disjoint parts of the sorted entry, so that all nodes of a view together
- * cost as much as the entry is long.
+ * What goes from an entry because the node contributes it alone, and what comes to light under it.
+ * Only prefixes that stand in the canonical list matter, and those cover disjoint parts of the
+ * sorted entry, so that all nodes of a view together cost as much as the entry is long.
  */
 static int touch_side(struct maker *m, const struct via *v, int side, uint32_t node)
 {
@@ -426,10 +440,11 @@ static int touch_side(struct maker *m, const struct via *v, int side, uint32_t n
 }
 
 /*
- * How many prefixes of the hub's entry change for this node. *ret_odd: others than of the view's own, so that the node
- * cannot be listed with the rest.
+ * How many prefixes of the hub's entry change for this node. *ret_odd: others than of the view's
+ * own, so that the node cannot be listed with the rest.
  */
-static int via_for_node(struct maker *m, const struct via *v, uint32_t node, size_t *ret_delta, bool *ret_odd)
+static int via_for_node(struct maker *m, const struct via *v, uint32_t node, size_t *ret_delta,
+			bool *ret_odd)
 {
 	size_t i, end, delta = v->delta;
 
@@ -449,7 +464,8 @@ static int via_for_node(struct maker *m, const struct via *v, uint32_t node, siz
 			after[m->touches[end].side] = m->touches[end].after;
 		delta += (size_t)(after[OLD] != after[NEW]);
 		delta -= (size_t)(before[OLD] != before[NEW]);
-		if (after[OLD] != after[NEW] && (before[OLD] == before[NEW] || before[OLD] != after[OLD]))
+		if (after[OLD] != after[NEW] &&
+		    (before[OLD] == before[NEW] || before[OLD] != after[OLD]))
 			*ret_odd = true;
 	}
 	*ret_delta = delta;
@@ -457,9 +473,16 @@ static int via_for_node(struct maker *m, const struct via *v, uint32_t node, siz
 }
 
 /* What becomes of the peer entry `id`. */
-enum fate { FATE_ADD = PLAN_ADD, FATE_CHANGE = PLAN_CHANGE, FATE_REMOVE = PLAN_REMOVE, FATE_SAME, FATE_NONE };
+enum fate {
+	FATE_ADD = PLAN_ADD,
+	FATE_CHANGE = PLAN_CHANGE,
+	FATE_REMOVE = PLAN_REMOVE,
+	FATE_SAME,
+	FATE_NONE
+};
 
-static uint16_t keepalive_towards(const struct maker *m, const struct plan_place *p, int side, uint32_t id)
+static uint16_t keepalive_towards(const struct maker *m, const struct plan_place *p, int side,
+				  uint32_t id)
 {
 	return has_endpoint(m->w.sides[side].records[id]) ? p->keepalive[side] : 0;
 }
@@ -501,7 +524,8 @@ static int count_view(struct maker *m, const struct plan_place *p, struct counts
 	*ret = (struct counts){ 0 };
 	m->listed.n = 0;
 	while (i < d[OLD].n || j < d[NEW].n) {
-		uint32_t a = i < d[OLD].n ? d[OLD].v[i] : NO_ID, b = j < d[NEW].n ? d[NEW].v[j] : NO_ID;
+		uint32_t a = i < d[OLD].n ? d[OLD].v[i] : NO_ID,
+			 b = j < d[NEW].n ? d[NEW].v[j] : NO_ID;
 		uint32_t id = a < b ? a : b;
 		enum fate fate = a < b ? FATE_REMOVE : a > b ? FATE_ADD : fate_in_both(m, p, id);
 
@@ -519,8 +543,8 @@ static int count_view(struct maker *m, const struct plan_place *p, struct counts
 	return 0;
 }
 
-static int count_node(struct maker *m, const struct plan_place *p, const struct counts *view, struct counts *ret,
-		      bool *ret_odd)
+static int count_node(struct maker *m, const struct plan_place *p, const struct counts *view,
+		      struct counts *ret, bool *ret_odd)
 {
 	enum fate own = fate_of(m, p, p->id);
 	size_t i, delta;
@@ -550,8 +574,8 @@ static int count_node(struct maker *m, const struct plan_place *p, const struct 
 
 /* Lists of peers. */
 
-static int record_attrs(struct maker *m, int side, uint32_t id, const struct prefix *allowed, size_t n_allowed,
-			struct record_text *ret)
+static int record_attrs(struct maker *m, int side, uint32_t id, const struct prefix *allowed,
+			size_t n_allowed, struct record_text *ret)
 {
 	const struct record *r = m->w.sides[side].records[id];
 	struct attr_list l = { .a = m->out };
@@ -560,7 +584,8 @@ static int record_attrs(struct maker *m, int side, uint32_t id, const struct pre
 
 	attr_add(&l, "public_key", side == OLD ? key : NULL, side == OLD ? NULL : key);
 	if (endpoint)
-		attr_add(&l, "endpoint", side == OLD ? endpoint : NULL, side == OLD ? NULL : endpoint);
+		attr_add(&l, "endpoint", side == OLD ? endpoint : NULL,
+			 side == OLD ? NULL : endpoint);
 	for (i = 0; i < n_allowed; i++)
 		attr_prefix(&l, "allowed_ips", &allowed[i], side == NEW);
 	if (l.failed)
@@ -575,8 +600,9 @@ static int whole_text(struct maker *m, int side, uint32_t id, const struct recor
 	struct prefix *allowed;
 	size_t n;
 
-	if (!t->done && (record_prefixes(m->w.sides[side].records[id], &m->w.tmp, &allowed, &n) < 0 ||
-			 record_attrs(m, side, id, allowed, n, t) < 0))
+	if (!t->done &&
+	    (record_prefixes(m->w.sides[side].records[id], &m->w.tmp, &allowed, &n) < 0 ||
+	     record_attrs(m, side, id, allowed, n, t) < 0))
 		return -1;
 	*ret = t;
 	return 0;
@@ -589,7 +615,8 @@ static void key_and_endpoint_changes(struct maker *m, struct attr_list *l, uint3
 	if (m->delta[id] & DELTA_KEY)
 		attr_add(l, "public_key", key_text(l, &a->key), key_text(l, &b->key));
 	if (m->delta[id] & DELTA_ENDPOINT)
-		attr_add(l, "endpoint", endpoint_text(l, &a->endpoint), endpoint_text(l, &b->endpoint));
+		attr_add(l, "endpoint", endpoint_text(l, &a->endpoint),
+			 endpoint_text(l, &b->endpoint));
 }
 
 static int changed_text(struct maker *m, uint32_t id, const struct record_text **ret)
@@ -616,7 +643,8 @@ static int changed_text(struct maker *m, uint32_t id, const struct record_text *
 }
 
 /* Prefixes of a hub as the node `self` has them, or as any node that contributes nothing. */
-static int via_prefixes(struct maker *m, const struct via *v, int side, uint32_t self, struct prefix **ret, size_t *ret_n)
+static int via_prefixes(struct maker *m, const struct via *v, int side, uint32_t self,
+			struct prefix **ret, size_t *ret_n)
 {
 	if (self != NO_ID)
 		return view_entry_prefixes(&v->entry[side], self, &m->scratch, ret, ret_n);
@@ -625,8 +653,8 @@ static int via_prefixes(struct maker *m, const struct via *v, int side, uint32_t
 	return 0;
 }
 
-static int peer_text(struct maker *m, uint32_t id, enum plan_action action, uint32_t self, struct record_text *own,
-		     const struct record_text **ret)
+static int peer_text(struct maker *m, uint32_t id, enum plan_action action, uint32_t self,
+		     struct record_text *own, const struct record_text **ret)
 {
 	const struct via *v = m->via_of[id] ? &m->vias[m->via_of[id] - 1] : NULL;
 	int side = action == PLAN_REMOVE ? OLD : NEW;
@@ -645,7 +673,8 @@ static int peer_text(struct maker *m, uint32_t id, enum plan_action action, uint
 	if (!v)
 		return changed_text(m, id, ret);
 	key_and_endpoint_changes(m, &l, id);
-	if (via_prefixes(m, v, OLD, self, &p[OLD], &n[OLD]) < 0 || via_prefixes(m, v, NEW, self, &p[NEW], &n[NEW]) < 0)
+	if (via_prefixes(m, v, OLD, self, &p[OLD], &n[OLD]) < 0 ||
+	    via_prefixes(m, v, NEW, self, &p[NEW], &n[NEW]) < 0)
 		return -1;
 	attr_prefixes(&l, "allowed_ips", p[OLD], n[OLD], p[NEW], n[NEW]);
 	if (l.failed)
@@ -654,7 +683,8 @@ static int peer_text(struct maker *m, uint32_t id, enum plan_action action, uint
 	return 0;
 }
 
-static int list_peer(struct maker *m, const struct plan_place *p, uint32_t id, uint32_t self, struct plan_class *c)
+static int list_peer(struct maker *m, const struct plan_place *p, uint32_t id, uint32_t self,
+		     struct plan_class *c)
 {
 	bool in[2] = { ids_has(m->direct[OLD], id), ids_has(m->direct[NEW], id) };
 	enum plan_action action = !in[OLD] ? PLAN_ADD : !in[NEW] ? PLAN_REMOVE : PLAN_CHANGE;
@@ -687,7 +717,8 @@ static int list_peer(struct maker *m, const struct plan_place *p, uint32_t id, u
 }
 
 /* self: NO_ID for a list that several nodes share. */
-static int list_peers(struct maker *m, const struct plan_place *p, uint32_t self, struct plan_class *c)
+static int list_peers(struct maker *m, const struct plan_place *p, uint32_t self,
+		      struct plan_class *c)
 {
 	size_t max = m->listed.n, i;
 
@@ -726,7 +757,8 @@ static bool text_equal(const char *a, const char *b)
 
 static bool attr_equal(const struct plan_attr *a, const struct plan_attr *b)
 {
-	return !strcmp(a->name, b->name) && text_equal(a->from, b->from) && text_equal(a->to, b->to);
+	return !strcmp(a->name, b->name) && text_equal(a->from, b->from) &&
+	       text_equal(a->to, b->to);
 }
 
 static bool attrs_equal(const struct plan_attrs *a, const struct plan_attrs *b)
@@ -755,7 +787,8 @@ static bool attrs_have(const struct plan_attrs *a, const struct plan_attr *attr)
 
 static struct plan_class *class_add(struct maker *m)
 {
-	struct plan_class *list = arena_grow(m->out, m->plan->classes, m->plan->n_classes, sizeof(*list));
+	struct plan_class *list =
+		arena_grow(m->out, m->plan->classes, m->plan->n_classes, sizeof(*list));
 
 	if (!list)
 		return NULL;
@@ -817,7 +850,8 @@ static enum plan_action place_action(const struct plan_place *p)
 	return p->view[OLD] == NO_ID ? PLAN_ADD : p->view[NEW] == NO_ID ? PLAN_REMOVE : PLAN_CHANGE;
 }
 
-/* One class of all nodes whose split is `split`; the peers come from `like` when that is not NULL. */
+/* One class of all nodes whose split is `split`; the peers come from `like` when that is not NULL.
+ */
 static int make_class(struct maker *m, const struct changed_node *nodes, size_t n, size_t split,
 		      const struct plan_class *like)
 {
@@ -849,7 +883,8 @@ static int make_class(struct maker *m, const struct changed_node *nodes, size_t 
 
 #define SPLIT_ODD SIZE_MAX
 
-/* Gives nodes with the same changes of their interface the same split; returns how many there are. */
+/* Gives nodes with the same changes of their interface the same split; returns how many there are.
+ */
 static size_t split_nodes(struct changed_node *nodes, size_t n)
 {
 	size_t first[MAX_SPLIT], n_splits = 0, i, j;
@@ -859,7 +894,8 @@ static size_t split_nodes(struct changed_node *nodes, size_t n)
 			nodes[i].split = SPLIT_ODD;
 			continue;
 		}
-		for (j = 0; j < n_splits && !attrs_equal(&nodes[first[j]].attrs, &nodes[i].attrs); j++)
+		for (j = 0; j < n_splits && !attrs_equal(&nodes[first[j]].attrs, &nodes[i].attrs);
+		     j++)
 			;
 		if (j == MAX_SPLIT || place_action(nodes[i].place) != PLAN_CHANGE)
 			break;
@@ -930,8 +966,8 @@ static int plan_run(struct maker *m, const struct plan_place *run, size_t n, uin
 		if (l.failed)
 			return -1;
 		c.attrs = (struct plan_attrs){ l.v, l.n };
-		if (action == PLAN_CHANGE && !l.n && !c.counts.n[PLAN_ADD] && !c.counts.n[PLAN_CHANGE] &&
-		    !c.counts.n[PLAN_REMOVE]) {
+		if (action == PLAN_CHANGE && !l.n && !c.counts.n[PLAN_ADD] &&
+		    !c.counts.n[PLAN_CHANGE] && !c.counts.n[PLAN_REMOVE]) {
 			p->nodes_unchanged++;
 			continue;
 		}
@@ -1021,7 +1057,8 @@ static int plan_views(struct maker *m, const struct plan_place *places, size_t n
 	for (i = 0; !r && i < n; i = end) {
 		end = plan_places_run(places, n, i);
 		for (s = OLD; !r && s <= NEW; s++)
-			r = view_direct(&m->w.sides[s], places[i].view[s], &m->buffers[s], &m->direct[s]);
+			r = view_direct(&m->w.sides[s], places[i].view[s], &m->buffers[s],
+					&m->direct[s]);
 		if (!r)
 			r = vias_make(m, places[i].view);
 		for (j = i; !r && j < end; j = stop) {
@@ -1074,12 +1111,13 @@ static bool tombstones_equal(const struct network *a, const struct network *b)
 	for (i = 0; i < a->n_freed; i++) {
 		const struct freed *x = &a->freed[i], *y = &b->freed[i];
 
-		if (ipaddr_cmp(&x->address, &y->address) || x->serial != y->serial || strcmp(x->node, y->node) ||
-		    wgkey_cmp(&x->key, &y->key))
+		if (ipaddr_cmp(&x->address, &y->address) || x->serial != y->serial ||
+		    strcmp(x->node, y->node) || wgkey_cmp(&x->key, &y->key))
 			return false;
 	}
 	for (i = 0; i < a->n_gone; i++) {
-		if (strcmp(a->gone[i].name, b->gone[i].name) || a->gone[i].serial != b->gone[i].serial)
+		if (strcmp(a->gone[i].name, b->gone[i].name) ||
+		    a->gone[i].serial != b->gone[i].serial)
 			return false;
 	}
 	return true;
@@ -1091,7 +1129,8 @@ static bool networks_equal(const struct network *a, const struct network *b)
 
 	if (!a || !b)
 		return a == b;
-	if (a->n_records != b->n_records || a->n_nodes != b->n_nodes || !groups_equal(a, b) || !tombstones_equal(a, b))
+	if (a->n_records != b->n_records || a->n_nodes != b->n_nodes || !groups_equal(a, b) ||
+	    !tombstones_equal(a, b))
 		return false;
 	for (i = 0; i < a->n_records; i++) {
 		if (!record_equal(&a->records[i], &b->records[i]))
@@ -1114,8 +1153,8 @@ static size_t count_runs(const struct plan_place *places, size_t n)
 }
 
 /* `node` NULL: all nodes. */
-static int make(const struct network *old, const struct network *new, const char *node, struct arena *a, struct plan *ret,
-		struct err *e)
+static int make(const struct network *old, const struct network *new, const char *node,
+		struct arena *a, struct plan *ret, struct err *e)
 {
 	struct plan plan = { .first = !old, .gone = !new };
 	struct maker m = { .plan = &plan, .out = a, .peers_left = MAX_PLAN_PEERS };
@@ -1143,7 +1182,8 @@ static int make(const struct network *old, const struct network *new, const char
 	m.changed = arena_array(&m.w.tmp, m.w.n, sizeof(struct record_text));
 	m.via_of = arena_array(&m.w.tmp, m.w.n, sizeof(*m.via_of));
 	places = places_make(&m.w, &n);
-	if (!m.delta || !m.text[OLD] || !m.text[NEW] || !m.changed || !m.via_of || !places || find_deltas(&m) < 0)
+	if (!m.delta || !m.text[OLD] || !m.text[NEW] || !m.changed || !m.via_of || !places ||
+	    find_deltas(&m) < 0)
 		goto out;
 	runs = count_runs(places, n);
 	m.peers_each = runs ? MAX_PLAN_PEERS / runs : 0;
@@ -1170,13 +1210,14 @@ out:
 	return r == -2 ? err_nomem(e) : r;
 }
 
-int plan_make(const struct network *old, const struct network *new, struct arena *a, struct plan *ret, struct err *e)
+int plan_make(const struct network *old, const struct network *new, struct arena *a,
+	      struct plan *ret, struct err *e)
 {
 	return make(old, new, NULL, a, ret, e);
 }
 
-int plan_make_node(const struct network *old, const struct network *new, const char *node, struct arena *a,
-		   struct plan *ret, struct err *e)
+int plan_make_node(const struct network *old, const struct network *new, const char *node,
+		   struct arena *a, struct plan *ret, struct err *e)
 {
 	return make(old, new, node, a, ret, e);
 }

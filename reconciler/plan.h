@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What applying would change: two compiled networks of the same name -> the difference, node by node, computed between groups
- * so that its cost follows the number of nodes and changes, not of pairs. Pure.
+ * What applying would change: two compiled networks of the same name -> the difference, node by
+ * node, computed between groups so that its cost follows the number of nodes and changes, not of
+ * pairs. Pure.
  *
- * Nodes that see the same change share one class (`struct plan_class`): in a full mesh of 10,000 with one changed endpoint
- * there are 9,999 changed nodes in one class with one changed peer. Every peer relation is counted in the totals.
+ * Nodes that see the same change share one class (`struct plan_class`): in a full mesh of 10,000
+ * with one changed endpoint there are 9,999 changed nodes in one class with one changed peer. Every
+ * peer relation is counted in the totals.
  */
 #ifndef RECONCILER_PLAN_H
 #define RECONCILER_PLAN_H
@@ -18,11 +20,13 @@
 enum plan_action { PLAN_ADD, PLAN_CHANGE, PLAN_REMOVE };
 
 /*
- * One attribute's change, as text for people: old or new is NULL when it was or will be unset. Of a list ("addresses",
- * "allowed_ips") every element that comes or goes is one plan_attr, with only one of from and to; they stand together.
+ * One attribute's change, as text for people: old or new is NULL when it was or will be unset. Of a
+ * list ("addresses", "allowed_ips") every element that comes or goes is one plan_attr, with only
+ * one of from and to; they stand together.
  */
 struct plan_attr {
-	const char *name; /* as in YAML or render: "endpoint", "allowed_ips", "public_key", "mtu", ... */
+	const char *name; /* as in YAML or render: "endpoint", "allowed_ips", "public_key", "mtu",
+			     ... */
 	const char *from, *to;
 };
 
@@ -39,8 +43,9 @@ struct plan_attrs {
 };
 
 /*
- * Nodes whose peers change in the same way. A node is never its own peer: of a list that several nodes share, each skips the
- * entry of its own name and, among the allowed_ips of a hub, its own addresses and routes.
+ * Nodes whose peers change in the same way. A node is never its own peer: of a list that several
+ * nodes share, each skips the entry of its own name and, among the allowed_ips of a hub, its own
+ * addresses and routes.
  */
 struct plan_class {
 	enum plan_action action; /* of the nodes themselves */
@@ -48,7 +53,8 @@ struct plan_class {
 	size_t n_nodes;
 	struct plan_attr *attrs; /* of the interface, the same for every node of the class */
 	size_t n_attrs;
-	struct plan_attrs *own; /* of the interface, different for each node: n_nodes of them, or NULL */
+	struct plan_attrs
+		*own; /* of the interface, different for each node: n_nodes of them, or NULL */
 	struct plan_peer *peers; /* sorted by name */
 	size_t n_peers;
 	size_t peers_cut; /* this many more are counted but not listed (MAX_PLAN_PEERS) */
@@ -56,12 +62,14 @@ struct plan_class {
 	size_t peers_added, peers_changed, peers_removed, peers_unchanged;
 };
 
-/* Peers that one plan lists; past it they are counted only, so that a plan's size follows the nodes. */
+/* Peers that one plan lists; past it they are counted only, so that a plan's size follows the
+ * nodes. */
 #define MAX_PLAN_PEERS 262144
 /* The same for losses. */
 #define MAX_PLAN_LOSSES 65536
 
-/* `node` reached `lost` before (directly or through a hub) and will not any more; both stay in the network. */
+/* `node` reached `lost` before (directly or through a hub) and will not any more; both stay in the
+ * network. */
 struct plan_loss {
 	const char *node; /* one node, or NULL: all nodes of `class_nodes` but `lost` itself */
 	const char *const *class_nodes;
@@ -81,20 +89,24 @@ struct plan {
 	size_t n_losses;
 	uint64_t pairs_lost; /* all (node, lost) pairs, each direction counted */
 	uint64_t nodes_added, nodes_changed, nodes_removed, nodes_unchanged;
-	uint64_t peers_added, peers_changed, peers_removed, peers_unchanged; /* peer entries over all nodes */
+	uint64_t peers_added, peers_changed, peers_removed,
+		peers_unchanged; /* peer entries over all nodes */
 };
 
 /* `old` or `new` may be NULL (not published yet; removed). */
-int plan_make(const struct network *old, const struct network *new, struct arena *a, struct plan *ret, struct err *e);
+int plan_make(const struct network *old, const struct network *new, struct arena *a,
+	      struct plan *ret, struct err *e);
 /* The same, but only what concerns the node of this name. */
-int plan_make_node(const struct network *old, const struct network *new, const char *node, struct arena *a,
-		   struct plan *ret, struct err *e);
+int plan_make_node(const struct network *old, const struct network *new, const char *node,
+		   struct arena *a, struct plan *ret, struct err *e);
 /* True when the published documents stay as they are. */
 bool plan_empty(const struct plan *p);
 
-/* Text in Terraform's shape; all names pass through text_safe. `verbose` lists what is otherwise cut with a count. */
+/* Text in Terraform's shape; all names pass through text_safe. `verbose` lists what is otherwise
+ * cut with a count. */
 void plan_text(const struct plan *p, bool colour, bool verbose, struct buf *out);
-/* One JSON object (docs/plan-json.md), and markdown for a pull request comment of at most max_bytes. */
+/* One JSON object (docs/plan-json.md), and markdown for a pull request comment of at most
+ * max_bytes. */
 int plan_json(const struct plan *const *plans, size_t n, struct buf *out, struct err *e);
 void plan_markdown(const struct plan *const *plans, size_t n, size_t max_bytes, struct buf *out);
 

@@ -4,7 +4,8 @@
 
 #include "reconciler/plan.h"
 
-/* Jansson gives NULL for a failed allocation and takes NULL for one: failures are seen once, in the outermost object. */
+/* Jansson gives NULL for a failed allocation and takes NULL for one: failures are seen once, in the
+ * outermost object. */
 
 static json_t *text(const char *s)
 {
@@ -45,7 +46,8 @@ static bool is_list(const char *name)
 	return !strcmp(name, "addresses") || !strcmp(name, "allowed_ips");
 }
 
-/* {"from": ..., "to": ...}; for lists {"added": [...], "removed": [...]} of the run that starts at a[0]. */
+/* {"from": ..., "to": ...}; for lists {"added": [...], "removed": [...]} of the run that starts at
+ * a[0]. */
 static json_t *attr_value(const struct plan_attr *a, size_t n)
 {
 	json_t *object = json_object(), *added, *removed;
@@ -78,7 +80,8 @@ static json_t *attrs(const struct plan_attr *a, size_t n)
 	size_t i, end;
 
 	for (i = 0; i < n; i = end) {
-		for (end = i + 1; end < n && is_list(a[i].name) && !strcmp(a[end].name, a[i].name); end++)
+		for (end = i + 1; end < n && is_list(a[i].name) && !strcmp(a[end].name, a[i].name);
+		     end++)
 			;
 		if (set(object, a[i].name, attr_value(&a[i], end - i)) < 0) {
 			json_decref(object);
@@ -98,7 +101,8 @@ static json_t *peers(const struct plan_class *c)
 		json_t *object = json_object();
 
 		if (set(object, "action", json_string(action_name(p->action))) |
-		    set(object, "name", json_string(p->name)) | set(object, "attributes", attrs(p->attrs, p->n_attrs)) |
+		    set(object, "name", json_string(p->name)) |
+		    set(object, "attributes", attrs(p->attrs, p->n_attrs)) |
 		    json_array_append_new(array, object)) {
 			json_decref(array);
 			return NULL;
@@ -113,7 +117,8 @@ static json_t *node_attributes(const struct plan_class *c)
 	size_t i;
 
 	for (i = 0; c->own && i < c->n_nodes; i++) {
-		if (c->own[i].n && set(object, c->nodes[i], attrs(c->own[i].list, c->own[i].n)) < 0) {
+		if (c->own[i].n &&
+		    set(object, c->nodes[i], attrs(c->own[i].list, c->own[i].n)) < 0) {
 			json_decref(object);
 			return NULL;
 		}
@@ -137,11 +142,14 @@ static json_t *class_object(const struct plan_class *c)
 {
 	json_t *object = json_object();
 
-	if (set(object, "action", json_string(action_name(c->action))) | set(object, "nodes", names(c->nodes, c->n_nodes)) |
-	    set(object, "attributes", attrs(c->attrs, c->n_attrs)) | set(object, "node_attributes", node_attributes(c)) |
-	    set(object, "peers", peers(c)) | set(object, "peers_not_listed", number(c->peers_cut)) |
+	if (set(object, "action", json_string(action_name(c->action))) |
+	    set(object, "nodes", names(c->nodes, c->n_nodes)) |
+	    set(object, "attributes", attrs(c->attrs, c->n_attrs)) |
+	    set(object, "node_attributes", node_attributes(c)) | set(object, "peers", peers(c)) |
+	    set(object, "peers_not_listed", number(c->peers_cut)) |
 	    set(object, "peers_per_node",
-		peer_counts(c->peers_added, c->peers_changed, c->peers_removed, c->peers_unchanged))) {
+		peer_counts(c->peers_added, c->peers_changed, c->peers_removed,
+			    c->peers_unchanged))) {
 		json_decref(object);
 		return NULL;
 	}
@@ -151,7 +159,8 @@ static json_t *class_object(const struct plan_class *c)
 static bool same_losers(const struct plan_loss *a, const struct plan_loss *b)
 {
 	return a->n_class_nodes == b->n_class_nodes &&
-	       (a->class_nodes == b->class_nodes || (a->n_class_nodes == 1 && !strcmp(a->node, b->node)));
+	       (a->class_nodes == b->class_nodes ||
+		(a->n_class_nodes == 1 && !strcmp(a->node, b->node)));
 }
 
 static json_t *losses(const struct plan *p)
@@ -162,7 +171,8 @@ static json_t *losses(const struct plan *p)
 	for (i = 0; array && i < p->n_losses; i = end) {
 		const struct plan_loss *l = &p->losses[i];
 		json_t *object = json_object(), *lost = json_array();
-		int r = set(object, "nodes", names(l->class_nodes, l->n_class_nodes)) | set(object, "lost", lost);
+		int r = set(object, "nodes", names(l->class_nodes, l->n_class_nodes)) |
+			set(object, "lost", lost);
 
 		for (end = i; end < p->n_losses && same_losers(l, &p->losses[end]); end++) {
 			if (!r)
@@ -181,7 +191,8 @@ static json_t *summary(uint64_t n[9])
 	json_t *object = json_object();
 
 	if (set(object, "nodes", peer_counts(n[0], n[1], n[2], n[3])) |
-	    set(object, "peers", peer_counts(n[4], n[5], n[6], n[7])) | set(object, "pairs_lost", number(n[8]))) {
+	    set(object, "peers", peer_counts(n[4], n[5], n[6], n[7])) |
+	    set(object, "pairs_lost", number(n[8]))) {
 		json_decref(object);
 		return NULL;
 	}
@@ -210,8 +221,13 @@ static json_t *network_object(const struct plan *p)
 
 	add_counts(p, n);
 	r = set(object, "name", json_string(p->network)) |
-	    set(object, "action", json_string(plan_empty(p) ? "none" : p->first ? "add" : p->gone ? "remove" : "change")) |
-	    set(object, "summary", summary(n)) | set(object, "losses", losses(p)) | set(object, "changes", array);
+	    set(object, "action",
+		json_string(plan_empty(p) ? "none" :
+			    p->first	  ? "add" :
+			    p->gone	  ? "remove" :
+					    "change")) |
+	    set(object, "summary", summary(n)) | set(object, "losses", losses(p)) |
+	    set(object, "changes", array);
 	for (i = 0; !r && i < p->n_classes; i++)
 		r |= json_array_append_new(array, class_object(&p->classes[i]));
 	if (r) {

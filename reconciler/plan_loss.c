@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who loses reachability. A node reaches another that is its direct peer, or one that has an address under some peer's
- * AllowedIPs when that peer (the hub) has it as a direct peer. Nodes of one view reach the same nodes, but for what depends
- * on themselves: no node is its own hub, and none has its own routes under a hub.
+ * Who loses reachability. A node reaches another that is its direct peer, or one that has an
+ * address under some peer's AllowedIPs when that peer (the hub) has it as a direct peer. Nodes of
+ * one view reach the same nodes, but for what depends on themselves: no node is its own hub, and
+ * none has its own routes under a hub.
  */
 #include "reconciler/plan.h"
 #include "reconciler/plan_view.h"
@@ -19,7 +20,8 @@ struct covers {
 	size_t n, cap;
 };
 
-/* Whether the nodes of a view reach another; those in `but` do not, since all ways lead over themselves. */
+/* Whether the nodes of a view reach another; those in `but` do not, since all ways lead over
+ * themselves. */
 struct reach {
 	bool yes;
 	uint32_t but[2];
@@ -53,7 +55,8 @@ static int covers_add(struct covers *c, const struct prefix *p, uint32_t hub, ui
 	return 0;
 }
 
-static int add_routes(struct covers *c, const struct record *r, uint32_t hub, uint32_t by, bool addresses)
+static int add_routes(struct covers *c, const struct record *r, uint32_t hub, uint32_t by,
+		      bool addresses)
 {
 	size_t i;
 
@@ -106,7 +109,8 @@ static int covers_make(const struct side *s, uint32_t view, struct ids direct, s
 		for (j = 0; j < l->target.n; j++) {
 			uint32_t by = l->target.v[j];
 
-			if (by != l->via && add_routes(c, s->records[by], l->via, by, l->kind == LINK_THROUGH) < 0)
+			if (by != l->via &&
+			    add_routes(c, s->records[by], l->via, by, l->kind == LINK_THROUGH) < 0)
 				return -1;
 		}
 	}
@@ -175,7 +179,8 @@ static void one_more_way(struct reach *r, const struct cover *c)
 	r->n_but = kept;
 }
 
-static struct reach reach_find(const struct side *s, struct ids direct, const struct covers *c, uint32_t to)
+static struct reach reach_find(const struct side *s, struct ids direct, const struct covers *c,
+			       uint32_t to)
 {
 	const struct record *r = s->records[to];
 	struct reach ret = { 0 };
@@ -210,12 +215,15 @@ static int emit(struct losses *l, const char **names, size_t n, uint32_t lost)
 	if (!list)
 		return -1;
 	p->losses = list;
-	list[p->n_losses++] = (struct plan_loss){ n == 1 ? names[0] : NULL, names, n, l->w->names[lost] };
+	list[p->n_losses++] =
+		(struct plan_loss){ n == 1 ? names[0] : NULL, names, n, l->w->names[lost] };
 	return 0;
 }
 
-/* The names of `run` but for some. Lists of their own are rare; past a bound they are counted, not made. */
-static int emit_but(struct losses *l, struct ids run, const uint32_t *but, size_t n_but, uint32_t lost)
+/* The names of `run` but for some. Lists of their own are rare; past a bound they are counted, not
+ * made. */
+static int emit_but(struct losses *l, struct ids run, const uint32_t *but, size_t n_but,
+		    uint32_t lost)
 {
 	const char **names;
 	size_t i, j, n = 0;
@@ -236,8 +244,8 @@ static int emit_but(struct losses *l, struct ids run, const uint32_t *but, size_
 }
 
 /* The nodes of `run` (names: theirs) that lose `lost`. */
-static int record_loss(struct losses *l, struct ids run, const char **names, uint32_t lost, const struct reach *before,
-		       const struct reach *after)
+static int record_loss(struct losses *l, struct ids run, const char **names, uint32_t lost,
+		       const struct reach *before, const struct reach *after)
 {
 	uint32_t some[3];
 	bool itself = ids_has(run, lost);
@@ -309,8 +317,9 @@ static int find_suspects(struct losses *l, const struct plan_place *places, size
 	for (id = 0; id < w->n; id++) {
 		a = w->sides[OLD].records[id];
 		b = w->sides[NEW].records[id];
-		if (a && b && (a->n_addresses != b->n_addresses ||
-			       memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(*a->addresses))))
+		if (a && b &&
+		    (a->n_addresses != b->n_addresses ||
+		     memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(*a->addresses))))
 			l->suspects[id] = l->any_suspect = true;
 	}
 	return 0;
@@ -326,7 +335,8 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	uint32_t id;
 	size_t i;
 
-	if (direct_of(l, place, direct) < 0 || covers_make(&s[OLD], place->view[OLD], direct[OLD], &l->covers[OLD]) < 0 ||
+	if (direct_of(l, place, direct) < 0 ||
+	    covers_make(&s[OLD], place->view[OLD], direct[OLD], &l->covers[OLD]) < 0 ||
 	    covers_make(&s[NEW], place->view[NEW], direct[NEW], &l->covers[NEW]) < 0)
 		return -1;
 	every = !covers_equal(&l->covers[OLD], &l->covers[NEW]);
@@ -363,8 +373,8 @@ static int cmp_id(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only, struct plan *ret,
-		struct err *e)
+int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only,
+		struct plan *ret, struct err *e)
 {
 	struct losses l = { .w = w, .plan = ret };
 	struct id_list run = { 0 };
@@ -382,7 +392,8 @@ int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, 
 			continue;
 		run.n = 0;
 		for (j = i; j < end; j++) {
-			if ((only == NO_ID || places[j].id == only) && id_list_add(&run, places[j].id) < 0)
+			if ((only == NO_ID || places[j].id == only) &&
+			    id_list_add(&run, places[j].id) < 0)
 				goto out;
 		}
 		if (run.n > 1)

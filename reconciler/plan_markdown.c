@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Markdown for a pull request's comment. All that comes from the network stands inside a fence, where no mark-up and no
- * mention works; the fence is longer than any run of backticks in it. The symbols stand in the first column and "~" becomes
+ * Markdown for a pull request's comment. All that comes from the network stands inside a fence,
+ * where no mark-up and no mention works; the fence is longer than any run of backticks in it. The
+ * symbols stand in the first column and "~" becomes
  * "!", which is what colours lines in a block of "diff".
  */
 #include "common/text.h"
@@ -19,7 +20,8 @@ static void diff_line(struct buf *out, const char *line, size_t len)
 
 	while (indent < len && line[indent] == ' ')
 		indent++;
-	if (indent < len && memchr("+-~", line[indent], 3) && indent + 1 < len && line[indent + 1] == ' ') {
+	if (indent < len && memchr("+-~", line[indent], 3) && indent + 1 < len &&
+	    line[indent + 1] == ' ') {
 		buf_addc(out, line[indent] == '~' ? '!' : line[indent]);
 		buf_addf(out, "%*s", (int)indent, "");
 		buf_add(out, line + indent + 1, len - indent - 1);
@@ -73,13 +75,16 @@ static void add_counts(struct buf *out, const struct plan *const *plans, size_t 
 		lost += plans[i]->pairs_lost;
 	}
 	if (removed)
-		buf_addf(out, "**%llu node%s will be removed.**\n\n", (unsigned long long)removed, removed == 1 ? "" : "s");
+		buf_addf(out, "**%llu node%s will be removed.**\n\n", (unsigned long long)removed,
+			 removed == 1 ? "" : "s");
 	if (lost)
-		buf_addf(out, "**%llu pair%s of nodes will lose reachability.**\n\n", (unsigned long long)lost,
-			 lost == 1 ? "" : "s");
-	buf_addf(out, "Plan: %llu node%s to add, %llu to change, %llu to remove; %llu peer entr%s touched.\n",
-		 (unsigned long long)added, added == 1 ? "" : "s", (unsigned long long)changed,
-		 (unsigned long long)removed, (unsigned long long)peers, peers == 1 ? "y" : "ies");
+		buf_addf(out, "**%llu pair%s of nodes will lose reachability.**\n\n",
+			 (unsigned long long)lost, lost == 1 ? "" : "s");
+	buf_addf(
+		out,
+		"Plan: %llu node%s to add, %llu to change, %llu to remove; %llu peer entr%s touched.\n",
+		(unsigned long long)added, added == 1 ? "" : "s", (unsigned long long)changed,
+		(unsigned long long)removed, (unsigned long long)peers, peers == 1 ? "y" : "ies");
 }
 
 void plan_markdown(const struct plan *const *plans, size_t n, size_t max_bytes, struct buf *out)
@@ -109,7 +114,8 @@ void plan_markdown(const struct plan *const *plans, size_t n, size_t max_bytes, 
 		if (ticks < 3)
 			ticks = 3;
 		if (used + 2 * ticks + SLACK < max_bytes) {
-			if (add_lines(&block, text.data, text.len, max_bytes - used - 2 * ticks - SLACK))
+			if (add_lines(&block, text.data, text.len,
+				      max_bytes - used - 2 * ticks - SLACK))
 				buf_adds(&block, CUT "\n");
 			for (i = 0; i < ticks; i++)
 				buf_addc(out, '`');

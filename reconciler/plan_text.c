@@ -6,6 +6,8 @@
 #define SHOWN_NODES 10
 #define SHOWN_OWN 10
 #define SHOWN_PEERS 20
+/* Peers of which only the names are shown stand on a line each up to here. */
+#define SHOWN_NAMES 6
 #define SHOWN_PREFIXES 8
 #define SHOWN_CLASSES 40
 #define SHOWN_LOSSES 20
@@ -21,7 +23,8 @@ enum colour { BOLD, RED, GREEN, YELLOW, PLAIN };
 
 static void paint(const struct writer *w, enum colour c)
 {
-	static const char *const codes[] = { "\033[1m", "\033[31m", "\033[32m", "\033[33m", "\033[0m" };
+	static const char *const codes[] = { "\033[1m", "\033[31m", "\033[32m", "\033[33m",
+					     "\033[0m" };
 
 	if (w->colour)
 		buf_adds(w->out, codes[c]);
@@ -121,7 +124,8 @@ static void add_values(const struct writer *w, const struct plan_attr *a, size_t
 	}
 }
 
-static void attr_line(const struct writer *w, size_t indent, size_t width, char c, const struct plan_attr *a, size_t n)
+static void attr_line(const struct writer *w, size_t indent, size_t width, char c,
+		      const struct plan_attr *a, size_t n)
 {
 	symbol(w, indent, c);
 	buf_addf(w->out, "%-*s = ", (int)width, a[0].name);
@@ -170,15 +174,45 @@ static void add_more(const struct writer *w, size_t indent, uint64_t n, const ch
 	buf_addf(w->out, " more %s\n", what);
 }
 
-/* Peers of one action. `total`: how many a node has of them, listed or not. */
-static void add_peers(const struct writer *w, const struct plan_class *c, enum plan_action action, size_t total)
+/* Peers by their names alone, on one line. */
+static void add_peer_names(const struct writer *w, const struct plan_class *c,
+			   enum plan_action action, size_t total)
 {
-	static const char *const what[] = { [PLAN_ADD] = "peers to add", [PLAN_CHANGE] = "peers to change",
+	size_t shown = 0, i;
+
+	symbol(w, 6, symbol_of(action));
+	add_number(w, total);
+	buf_adds(w->out, " peers (");
+	for (i = 0; i < c->n_peers && shown < SHOWN_NODES; i++) {
+		if (c->peers[i].action != action)
+			continue;
+		if (shown++)
+			buf_adds(w->out, ", ");
+		add_safe(w, c->peers[i].name);
+	}
+	if (total > shown) {
+		buf_adds(w->out, ", ... and ");
+		add_number(w, total - shown);
+		buf_adds(w->out, " more");
+	}
+	buf_adds(w->out, ")\n");
+}
+
+/* Peers of one action. `total`: how many a node has of them, listed or not. */
+static void add_peers(const struct writer *w, const struct plan_class *c, enum plan_action action,
+		      size_t total)
+{
+	static const char *const what[] = { [PLAN_ADD] = "peers to add",
+					    [PLAN_CHANGE] = "peers to change",
 					    [PLAN_REMOVE] = "peers to remove" };
 	/* A node that comes or goes as a whole: its peers say enough with their names. */
 	bool details = w->verbose || (c->action == PLAN_CHANGE && action != PLAN_REMOVE);
 	size_t shown = 0, max = limit(w, SHOWN_PEERS), i;
 
+	if (!details && total > SHOWN_NAMES) {
+		add_peer_names(w, c, action, total);
+		return;
+	}
 	for (i = 0; i < c->n_peers; i++) {
 		const struct plan_peer *p = &c->peers[i];
 
@@ -238,9 +272,12 @@ static void add_own(const struct writer *w, const struct plan_class *c)
 
 static void add_class(const struct writer *w, const struct plan_class *c)
 {
-	static const char *const will[] = { [PLAN_ADD] = "will be added", [PLAN_CHANGE] = "will be changed",
+	static const char *const will[] = { [PLAN_ADD] = "will be added",
+					    [PLAN_CHANGE] = "will be changed",
 					    [PLAN_REMOVE] = "will be removed" };
-	static const char *const was[] = { [PLAN_ADD] = "added", [PLAN_CHANGE] = "changed", [PLAN_REMOVE] = "removed" };
+	static const char *const was[] = {
+		[PLAN_ADD] = "added", [PLAN_CHANGE] = "changed", [PLAN_REMOVE] = "removed"
+	};
 
 	buf_adds(w->out, "\n  ");
 	paint(w, BOLD);
@@ -275,7 +312,8 @@ static void add_class(const struct writer *w, const struct plan_class *c)
 static bool same_losers(const struct plan_loss *a, const struct plan_loss *b)
 {
 	return a->n_class_nodes == b->n_class_nodes &&
-	       (a->class_nodes == b->class_nodes || (a->n_class_nodes == 1 && !strcmp(a->node, b->node)));
+	       (a->class_nodes == b->class_nodes ||
+		(a->n_class_nodes == 1 && !strcmp(a->node, b->node)));
 }
 
 static void add_lost(const struct writer *w, const struct plan_loss *l, size_t n)
@@ -324,7 +362,8 @@ static void add_losses(const struct writer *w, const struct plan *p)
 		}
 		symbol(w, 2, '-');
 		add_nodes(w, l->class_nodes, l->n_class_nodes);
-		buf_adds(w->out, w->diff ? (l->n_class_nodes == 1 ? " no longer reaches " : " no longer reach ") :
+		buf_adds(w->out, w->diff ? (l->n_class_nodes == 1 ? " no longer reaches " :
+								    " no longer reach ") :
 					   " will no longer reach ");
 		add_lost(w, l, end - i);
 		buf_addc(w->out, '\n');
@@ -360,15 +399,18 @@ void plan_text(const struct plan *p, bool colour, bool verbose, struct buf *out)
 	size_t i;
 
 	if (plan_empty(p)) {
-		buf_adds(out, p->diff ? "No differences.\n" :
-					"No changes. The published networks match the configuration.\n");
+		buf_adds(out,
+			 p->diff ? "No differences.\n" :
+				   "No changes. The published networks match the configuration.\n");
 		return;
 	}
 	paint(&w, BOLD);
 	buf_adds(out, "Network ");
 	add_safe(&w, p->network);
 	paint(&w, PLAIN);
-	buf_adds(out, p->first ? " (new)\n" : p->gone ? (p->diff ? " (removed)\n" : " (will be removed as a whole)\n") : "\n");
+	buf_adds(out, p->first ? " (new)\n" :
+		      p->gone  ? (p->diff ? " (removed)\n" : " (will be removed as a whole)\n") :
+				 "\n");
 	add_losses(&w, p);
 	for (i = 0; i < p->n_classes && i < limit(&w, SHOWN_CLASSES); i++)
 		add_class(&w, &p->classes[i]);
@@ -377,7 +419,8 @@ void plan_text(const struct plan *p, bool colour, bool verbose, struct buf *out)
 		add_more(&w, 2, p->n_classes - i, "kinds of changes (--verbose lists all)");
 	}
 	if (!p->n_classes)
-		buf_adds(out, "\n  No node's configuration changes; only the published documents do.\n");
+		buf_adds(out,
+			 "\n  No node's configuration changes; only the published documents do.\n");
 	buf_addc(out, '\n');
 	add_summary(&w, p);
 }

@@ -92,8 +92,10 @@ static int number_names(struct plan_work *w)
 		const struct network *n = w->sides[s].network;
 
 		/* The name is the first member of both. */
-		if (n && (merge_names(w, (const char *)n->records, n->n_records, sizeof(*n->records)) < 0 ||
-			  merge_names(w, (const char *)n->nodes, n->n_nodes, sizeof(*n->nodes)) < 0))
+		if (n &&
+		    (merge_names(w, (const char *)n->records, n->n_records, sizeof(*n->records)) <
+			     0 ||
+		     merge_names(w, (const char *)n->nodes, n->n_nodes, sizeof(*n->nodes)) < 0))
 			return -1;
 	}
 	return 0;
@@ -101,7 +103,8 @@ static int number_names(struct plan_work *w)
 
 static int missing(const struct side *s, const char *what, const char *name, struct err *e)
 {
-	return err_set(e, ERR_INPUT, "network %s: %s '%s' is named but not there", s->network->name, what, name);
+	return err_set(e, ERR_INPUT, "network %s: %s '%s' is named but not there", s->network->name,
+		       what, name);
 }
 
 static int number_groups(struct plan_work *w, struct side *s, struct err *e)
@@ -135,7 +138,8 @@ static int number_groups(struct plan_work *w, struct side *s, struct err *e)
 	return 0;
 }
 
-static int resolve_target(struct plan_work *w, const struct side *s, const char *target, struct ids *ret, struct err *e)
+static int resolve_target(struct plan_work *w, const struct side *s, const char *target,
+			  struct ids *ret, struct err *e)
 {
 	const struct group *g;
 	uint32_t *v;
@@ -161,8 +165,8 @@ static int resolve_target(struct plan_work *w, const struct side *s, const char 
 	return 0;
 }
 
-static int resolve_view(struct plan_work *w, const struct side *s, const struct node *node, struct view *view,
-			struct err *e)
+static int resolve_view(struct plan_work *w, const struct side *s, const struct node *node,
+			struct view *view, struct err *e)
 {
 	size_t i;
 
@@ -175,7 +179,9 @@ static int resolve_view(struct plan_work *w, const struct side *s, const struct 
 		const struct link *l = &node->links[i];
 		struct view_link *v = &view->links[i];
 
-		*v = (struct view_link){ .kind = l->kind, .via = NO_ID, .prefixes = l->prefixes,
+		*v = (struct view_link){ .kind = l->kind,
+					 .via = NO_ID,
+					 .prefixes = l->prefixes,
 					 .n_prefixes = l->n_prefixes };
 		if (l->via) {
 			v->via = plan_work_id(w, l->via);
@@ -286,8 +292,8 @@ static int side_init(struct plan_work *w, struct side *s, struct err *e)
 	return sort_into_views(w, s, e);
 }
 
-int plan_work_init(struct plan_work *w, const struct network *old, const struct network *new, struct arena *out,
-		   struct err *e)
+int plan_work_init(struct plan_work *w, const struct network *old, const struct network *new,
+		   struct arena *out, struct err *e)
 {
 	*w = (struct plan_work){ .out = out };
 	arena_init(&w->tmp);
@@ -388,7 +394,8 @@ static void add_record(struct view_entry *ret, const struct record *r, uint32_t 
 		ret->raw[ret->n++] = (struct view_prefix){ r->routes[i], by };
 }
 
-int view_entry_make(const struct side *s, const struct view *view, uint32_t via, struct arena *a, struct view_entry *ret)
+int view_entry_make(const struct side *s, const struct view *view, uint32_t via, struct arena *a,
+		    struct view_entry *ret)
 {
 	size_t max = s->records[via]->n_addresses + s->records[via]->n_routes, i, j;
 
@@ -399,7 +406,8 @@ int view_entry_make(const struct side *s, const struct view *view, uint32_t via,
 			continue;
 		max += l->n_prefixes;
 		for (j = 0; j < l->target.n; j++)
-			max += s->records[l->target.v[j]]->n_routes + s->records[l->target.v[j]]->n_addresses;
+			max += s->records[l->target.v[j]]->n_routes +
+			       s->records[l->target.v[j]]->n_addresses;
 	}
 	*ret = (struct view_entry){ .raw = arena_array(a, max, sizeof(*ret->raw)) };
 	if (!ret->raw)
@@ -414,7 +422,8 @@ int view_entry_make(const struct side *s, const struct view *view, uint32_t via,
 			ret->raw[ret->n++] = (struct view_prefix){ l->prefixes[j], NO_ID };
 		for (j = 0; j < l->target.n; j++) {
 			if (l->target.v[j] != via)
-				add_record(ret, s->records[l->target.v[j]], l->target.v[j], l->kind == LINK_THROUGH);
+				add_record(ret, s->records[l->target.v[j]], l->target.v[j],
+					   l->kind == LINK_THROUGH);
 		}
 	}
 	if (ret->n > 1)
@@ -422,7 +431,8 @@ int view_entry_make(const struct side *s, const struct view *view, uint32_t via,
 	return 0;
 }
 
-int view_entry_prefixes(const struct view_entry *e, uint32_t without, struct arena *a, struct prefix **ret, size_t *ret_n)
+int view_entry_prefixes(const struct view_entry *e, uint32_t without, struct arena *a,
+			struct prefix **ret, size_t *ret_n)
 {
 	struct prefix *list = arena_array(a, e->n, sizeof(*list));
 	size_t i, n = 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inside of the plan (reconciler/plan.h): the two networks with numbers for names, and nodes sorted into views. Nodes with
- * the same links share a view, and a view is expanded once for all of them, as if it were for a node that is in no group:
- * what a node of the view really has is that without its own entry and without what it contributes itself to the entries of
- * its hubs. Nothing here is quadratic in the number of nodes as long as the number of views times their size is not.
+ * Inside of the plan (reconciler/plan.h): the two networks with numbers for names, and nodes sorted
+ * into views. Nodes with the same links share a view, and a view is expanded once for all of them,
+ * as if it were for a node that is in no group: what a node of the view really has is that without
+ * its own entry and without what it contributes itself to the entries of its hubs. Nothing here is
+ * quadratic in the number of nodes as long as the number of views times their size is not.
  */
 #ifndef RECONCILER_PLAN_VIEW_H
 #define RECONCILER_PLAN_VIEW_H
@@ -57,8 +58,8 @@ struct plan_work {
 };
 
 /* The caller calls plan_work_release in every case. */
-int plan_work_init(struct plan_work *w, const struct network *old, const struct network *new, struct arena *out,
-		   struct err *e);
+int plan_work_init(struct plan_work *w, const struct network *old, const struct network *new,
+		   struct arena *out, struct err *e);
 void plan_work_release(struct plan_work *w);
 uint32_t plan_work_id(const struct plan_work *w, const char *name);
 
@@ -74,14 +75,15 @@ int id_list_add(struct id_list *l, uint32_t id);
 void id_list_release(struct id_list *l);
 
 /*
- * The direct peers of a view (NO_ID: none) of that side: a shared array, or one built in `buffer`, valid until the buffer is
- * used again. -1: out of memory.
+ * The direct peers of a view (NO_ID: none) of that side: a shared array, or one built in `buffer`,
+ * valid until the buffer is used again. -1: out of memory.
  */
 int view_direct(const struct side *s, uint32_t view, struct id_list *buffer, struct ids *ret);
 /* True when the node `from` has the node `to` as a direct peer. */
 bool side_joined(const struct side *s, uint32_t from, uint32_t to);
 
-/* A prefix and the node whose absence takes it away: NO_ID when it is the peer's own or the link's. */
+/* A prefix and the node whose absence takes it away: NO_ID when it is the peer's own or the link's.
+ */
 struct view_prefix {
 	struct prefix prefix;
 	uint32_t by;
@@ -94,11 +96,15 @@ struct view_entry {
 };
 
 /* The entry for `via` of a view that has it as a direct peer. Lives in `a`. */
-int view_entry_make(const struct side *s, const struct view *view, uint32_t via, struct arena *a, struct view_entry *ret);
-/* The canonical prefixes of an entry for the node `without` (NO_ID: for a node that contributes nothing). Lives in `a`. */
-int view_entry_prefixes(const struct view_entry *e, uint32_t without, struct arena *a, struct prefix **ret, size_t *ret_n);
+int view_entry_make(const struct side *s, const struct view *view, uint32_t via, struct arena *a,
+		    struct view_entry *ret);
+/* The canonical prefixes of an entry for the node `without` (NO_ID: for a node that contributes
+ * nothing). Lives in `a`. */
+int view_entry_prefixes(const struct view_entry *e, uint32_t without, struct arena *a,
+			struct prefix **ret, size_t *ret_n);
 
-/* A node's place in both networks. Nodes in the order of plan_places_sort that agree in the views are changed alike. */
+/* A node's place in both networks. Nodes in the order of plan_places_sort that agree in the views
+ * are changed alike. */
 struct plan_place {
 	uint32_t id;
 	uint32_t view[2]; /* NO_ID: not there */
@@ -111,9 +117,10 @@ size_t plan_places_run(const struct plan_place *places, size_t n, size_t i);
 /* Sorted, canonical AllowedIPs of a record alone. */
 int record_prefixes(const struct record *r, struct arena *a, struct prefix **ret, size_t *ret_n);
 
-/* reconciler/plan_loss.c: fills ret->losses and ret->pairs_lost; `only` is NO_ID or the one node to speak about. */
+/* reconciler/plan_loss.c: fills ret->losses and ret->pairs_lost; `only` is NO_ID or the one node to
+ * speak about. */
 struct plan;
-int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only, struct plan *ret,
-		struct err *e);
+int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only,
+		struct plan *ret, struct err *e);
 
 #endif

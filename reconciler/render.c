@@ -64,7 +64,8 @@ static void wg_config(const struct config *c, bool quick, struct buf *out)
 	add_safe(out, c->network);
 	buf_adds(out, ", node ");
 	add_safe(out, n->name);
-	buf_addf(out, ", interface %s\n[Interface]\nPrivateKey = " RENDER_KEY_PLACEHOLDER "\n", n->interface.s);
+	buf_addf(out, ", interface %s\n[Interface]\nPrivateKey = " RENDER_KEY_PLACEHOLDER "\n",
+		 n->interface.s);
 	if (n->flags & NODE_HAS_LISTEN_PORT)
 		buf_addf(out, "ListenPort = %u\n", n->listen_port);
 	if (n->flags & NODE_HAS_FWMARK)
@@ -100,8 +101,8 @@ static void networkd_peer(const struct peer *p, struct buf *out)
 }
 
 /*
- * RouteTable= would make a route of every AllowedIP, the default route among them; the routes that the agent makes are
- * written out in its place.
+ * RouteTable= would make a route of every AllowedIP, the default route among them; the routes that
+ * the agent makes are written out in its place.
  */
 static void networkd_config(const struct config *c, struct buf *out)
 {
@@ -119,11 +120,14 @@ static void networkd_config(const struct config *c, struct buf *out)
 		buf_addf(out, "FirewallMark=%u\n", n->fwmark);
 	for (i = 0; i < c->n_peers; i++)
 		networkd_peer(&c->peers[i], out);
-	buf_addf(out, "\n# file: /etc/systemd/network/70-%s.network\n[Match]\nName=%s\n\n[Network]\n", name, name);
+	buf_addf(out,
+		 "\n# file: /etc/systemd/network/70-%s.network\n[Match]\nName=%s\n\n[Network]\n",
+		 name, name);
 	for (i = 0; i < n->n_addresses; i++)
 		buf_addf(out, "Address=%s\n", ifaddr_print(&n->addresses[i], text));
 	for (i = 0; i < c->n_routes; i++)
-		buf_addf(out, "\n[Route]\nDestination=%s\nScope=link\n", prefix_print(&c->routes[i], text));
+		buf_addf(out, "\n[Route]\nDestination=%s\nScope=link\n",
+			 prefix_print(&c->routes[i], text));
 }
 
 int render(const struct config *c, enum render_format format, struct buf *out, struct err *e)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One node's complete configuration (publication/expand.h) as other tools read it. Pure. The private key is never known here:
- * a placeholder (wg, wg-quick) or a path (networkd) stands in its place.
+ * One node's complete configuration (publication/expand.h) as other tools read it. Pure. The
+ * private key is never known here: a placeholder (wg, wg-quick) or a path (networkd) stands in its
+ * place.
  */
 #ifndef RECONCILER_RENDER_H
 #define RECONCILER_RENDER_H
@@ -12,9 +13,12 @@
 
 enum render_format {
 	RENDER_WG, /* wg(8) setconf and syncconf */
-	RENDER_WG_QUICK, /* wg-quick(8): the same with Address and MTU; it makes the routes itself */
-	RENDER_NETWORKD, /* systemd.netdev(5) and systemd.network(5), each under a line "# file: PATH" */
-	RENDER_JSON, /* the contract's object; peers sorted by public key, what is not set is null */
+	RENDER_WG_QUICK, /* wg-quick(8): the same with Address and MTU; it makes the routes itself
+			  */
+	RENDER_NETWORKD, /* systemd.netdev(5) and systemd.network(5), each under a line "# file:
+			    PATH" */
+	RENDER_JSON, /* the contract's object; peers sorted by public key, what is not set is null
+		      */
 };
 
 #define RENDER_FORMATS "wg, wg-quick, networkd, json"

@@ -17,14 +17,16 @@ static json_t *json_peer(const struct peer *p)
 	size_t i;
 
 	for (i = 0; i < p->n_allowed_ips; i++) {
-		if (json_array_append_new(list, json_string(prefix_print(&p->allowed_ips[i], text))) < 0) {
+		if (json_array_append_new(list, json_string(prefix_print(&p->allowed_ips[i],
+									 text))) < 0) {
 			json_decref(list);
 			return NULL;
 		}
 	}
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", p->name, "public_key", wgkey_print(&p->key, key),
-			 "allowed_ips", list, "endpoint",
-			 p->endpoint.host ? json_string(endpoint_print(&p->endpoint, endpoint)) : json_null(),
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", p->name, "public_key",
+			 wgkey_print(&p->key, key), "allowed_ips", list, "endpoint",
+			 p->endpoint.host ? json_string(endpoint_print(&p->endpoint, endpoint)) :
+					    json_null(),
 			 "persistent_keepalive", json_unsigned(p->keepalive != 0, p->keepalive));
 }
 
@@ -43,13 +45,15 @@ int render_json(const struct config *c, struct buf *out, struct err *e)
 	int r = 0;
 
 	for (i = 0; i < n->n_addresses; i++)
-		r |= json_array_append_new(addresses, json_string(ifaddr_print(&n->addresses[i], text)));
+		r |= json_array_append_new(addresses,
+					   json_string(ifaddr_print(&n->addresses[i], text)));
 	for (i = 0; i < c->n_peers; i++)
 		r |= json_array_append_new(peers, json_peer(&c->peers[i]));
-	top = json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:o}", "network", c->network, "node", n->name, "interface",
-			n->interface.s, "listen_port", json_unsigned(n->flags & NODE_HAS_LISTEN_PORT, n->listen_port), "mtu",
-			(int)n->mtu, "fwmark", json_unsigned(n->flags & NODE_HAS_FWMARK, n->fwmark), "addresses", addresses,
-			"peers", peers);
+	top = json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:o}", "network", c->network, "node",
+			n->name, "interface", n->interface.s, "listen_port",
+			json_unsigned(n->flags & NODE_HAS_LISTEN_PORT, n->listen_port), "mtu",
+			(int)n->mtu, "fwmark", json_unsigned(n->flags & NODE_HAS_FWMARK, n->fwmark),
+			"addresses", addresses, "peers", peers);
 	if (!top || r || json_dump_callback(top, append, out, JSON_INDENT(2)) < 0)
 		r = -1;
 	buf_addc(out, '\n');

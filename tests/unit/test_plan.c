@@ -15,7 +15,9 @@ struct draft_node {
 	bool in;
 	unsigned int key, address, endpoint, keepalive, mtu;
 	unsigned int routes[3], n_routes;
-	struct { unsigned int kind, target, via; } links[5];
+	struct {
+		unsigned int kind, target, via;
+	} links[5];
 	unsigned int n_links;
 };
 
@@ -24,11 +26,14 @@ struct draft {
 	unsigned int groups[3]; /* bit sets of nodes */
 };
 
-static const char *const names[MAX_N] = { "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l" };
+static const char *const names[MAX_N] = {
+	"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"
+};
 static const char *const group_names[3] = { "tag:x", "tag:y", "tag:z" };
 /* Nested, so that one hides another; all in the pool or beside it. */
-static const char *const routes[] = { "10.0.0.0/8",	"10.0.0.0/24", "10.0.0.0/28",  "10.0.0.4/30",
-				      "192.168.0.0/16", "192.168.1.0/24", "192.168.1.128/25", "10.0.0.3/32" };
+static const char *const routes[] = { "10.0.0.0/8",	  "10.0.0.0/24",    "10.0.0.0/28",
+				      "10.0.0.4/30",	  "192.168.0.0/16", "192.168.1.0/24",
+				      "192.168.1.128/25", "10.0.0.3/32" };
 
 static struct prefix prefix_of(const char *s)
 {
@@ -64,7 +69,8 @@ static void random_links(struct dice *d, struct draft *t)
 	for (i = 0; i < 3; i++) {
 		patterns[i].n_links = dice_throw(d, 5);
 		for (j = 0; j < patterns[i].n_links; j++) {
-			patterns[i].links[j].kind = dice_one_in(d, 2) ? LINK_DIRECT : dice_throw(d, 4);
+			patterns[i].links[j].kind =
+				dice_one_in(d, 2) ? LINK_DIRECT : dice_throw(d, 4);
 			patterns[i].links[j].target = dice_throw(d, MAX_N + 4);
 			patterns[i].links[j].via = dice_throw(d, 3);
 		}
@@ -150,8 +156,10 @@ static const char *target_name(const struct draft *t, unsigned int target)
 	return target < MAX_N + 3 ? group_names[target - MAX_N] : GROUP_ALL;
 }
 
-/* Leaves out links that no compiler makes: to nodes that are not there, over hubs that are no peers. */
-static struct link *build_links(const struct draft *t, unsigned int index, struct arena *a, size_t *ret_n)
+/* Leaves out links that no compiler makes: to nodes that are not there, over hubs that are no
+ * peers. */
+static struct link *build_links(const struct draft *t, unsigned int index, struct arena *a,
+				size_t *ret_n)
 {
 	const struct draft_node *n = &t->nodes[index];
 	struct link *list = arena_array(a, n->n_links, sizeof(*list));
@@ -214,7 +222,8 @@ static struct network *build(const struct draft *t, struct arena *a)
 	struct record *records = arena_array(a, MAX_N, sizeof(*records));
 	struct node *nodes = arena_array(a, MAX_N, sizeof(*nodes));
 	struct group *groups = arena_array(a, 3, sizeof(*groups));
-	static const char *const hosts[] = { NULL, "one.example.net", "192.0.2.2", "three.example.net" };
+	static const char *const hosts[] = { NULL, "one.example.net", "192.0.2.2",
+					     "three.example.net" };
 	unsigned int i, j;
 	size_t k = 0;
 
@@ -232,11 +241,18 @@ static struct network *build(const struct draft *t, struct arena *a)
 		*own = (struct ifaddr){ *address, 24 };
 		for (j = 0; j < from->n_routes; j++)
 			list[j] = prefix_of(routes[from->routes[j]]);
-		*r = (struct record){ .name = names[i], .key = key_of(from->key), .addresses = address, .n_addresses = 1 };
+		*r = (struct record){ .name = names[i],
+				      .key = key_of(from->key),
+				      .addresses = address,
+				      .n_addresses = 1 };
 		r->routes = list;
 		r->n_routes = prefix_canonical(list, from->n_routes);
-		r->endpoint = (struct endpoint){ hosts[from->endpoint], hosts[from->endpoint] ? 51820 : 0 };
-		*m = (struct node){ .name = names[i], .key = r->key, .interface = { "mesh" }, .mtu = (uint16_t)from->mtu };
+		r->endpoint = (struct endpoint){ hosts[from->endpoint],
+						 hosts[from->endpoint] ? 51820 : 0 };
+		*m = (struct node){ .name = names[i],
+				    .key = r->key,
+				    .interface = { "mesh" },
+				    .mtu = (uint16_t)from->mtu };
 		m->addresses = own;
 		m->n_addresses = 1;
 		if (from->keepalive) {
@@ -254,12 +270,18 @@ static struct network *build(const struct draft *t, struct arena *a)
 			if (t->nodes[j].in && t->groups[i] & 1u << j)
 				members[groups[i].n_members++] = names[j];
 	}
-	*n = (struct network){ .name = "mesh", .records = records, .n_records = k, .nodes = nodes, .n_nodes = k,
-			       .groups = groups, .n_groups = 3 };
+	*n = (struct network){ .name = "mesh",
+			       .records = records,
+			       .n_records = k,
+			       .nodes = nodes,
+			       .n_nodes = k,
+			       .groups = groups,
+			       .n_groups = 3 };
 	return n;
 }
 
-/* Expansions of every node; false when one cannot be expanded (no compiler would give that network out). */
+/* Expansions of every node; false when one cannot be expanded (no compiler would give that network
+ * out). */
 static bool expand_all(const struct network *n, struct arena *a, struct config *ret)
 {
 	struct err e;
@@ -271,7 +293,8 @@ static bool expand_all(const struct network *n, struct arena *a, struct config *
 	return true;
 }
 
-static const struct config *config_of(const struct network *n, const struct config *configs, const char *name)
+static const struct config *config_of(const struct network *n, const struct config *configs,
+				      const char *name)
 {
 	const struct node *node = n ? network_node(n, name) : NULL;
 
@@ -288,7 +311,8 @@ static const struct peer *peer_named(const struct config *c, const char *name)
 	return NULL;
 }
 
-static bool reaches(const struct network *n, const struct config *configs, const char *from, const char *to)
+static bool reaches(const struct network *n, const struct config *configs, const char *from,
+		    const char *to)
 {
 	const struct config *c = config_of(n, configs, from);
 	const struct record *r = network_record(n, to);
@@ -314,7 +338,8 @@ struct naive {
 };
 
 /* What the class of a node says of its peers, as counts by action. */
-static void class_counts(const struct plan *p, const char *node, size_t ret[3], bool *ret_found, bool *ret_attrs)
+static void class_counts(const struct plan *p, const char *node, size_t ret[3], bool *ret_found,
+			 bool *ret_attrs)
 {
 	size_t i, j, k;
 
@@ -343,7 +368,8 @@ static bool node_config_equal(const struct node *a, const struct node *b)
 }
 
 static void check_node(const struct network *old, const struct network *new, const struct config *a,
-		       const struct config *b, const char *name, const struct plan *p, struct naive *sum)
+		       const struct config *b, const char *name, const struct plan *p,
+		       struct naive *sum)
 {
 	const struct config *x = config_of(old, a, name), *y = config_of(new, b, name);
 	size_t n[3] = { 0 }, listed[3], same = 0, i;
@@ -401,12 +427,13 @@ static bool plan_says_lost(const struct plan *p, const char *from, const char *t
 	return false;
 }
 
-static void check_losses(const struct network *old, const struct network *new, const struct config *a,
-			 const struct config *b, const struct plan *p, struct naive *sum)
+static void check_losses(const struct network *old, const struct network *new,
+			 const struct config *a, const struct config *b, const struct plan *p,
+			 struct naive *sum)
 {
 	unsigned int i, j;
 
-	for (i = 0; old && new && i < MAX_N; i++) {
+	for (i = 0; old && new &&i < MAX_N; i++) {
 		if (!network_node(old, names[i]) || !network_node(new, names[i]))
 			continue;
 		for (j = 0; j < MAX_N; j++) {
@@ -414,7 +441,8 @@ static void check_losses(const struct network *old, const struct network *new, c
 
 			if (i == j || !network_node(old, names[j]) || !network_node(new, names[j]))
 				continue;
-			lost = reaches(old, a, names[i], names[j]) && !reaches(new, b, names[i], names[j]);
+			lost = reaches(old, a, names[i], names[j]) &&
+			       !reaches(new, b, names[i], names[j]);
 			sum->lost += lost;
 			assert_int_equal(plan_says_lost(p, names[i], names[j]), lost);
 		}
@@ -422,8 +450,8 @@ static void check_losses(const struct network *old, const struct network *new, c
 }
 
 /* The plan for one node says the same as the whole plan says of it. */
-static void check_alone(const struct network *old, const struct network *new, const char *name, const struct plan *whole,
-			struct arena *a)
+static void check_alone(const struct network *old, const struct network *new, const char *name,
+			const struct plan *whole, struct arena *a)
 {
 	size_t n[3], m[3];
 	bool found, attrs, found_alone, attrs_alone;
@@ -453,7 +481,7 @@ static void check_pair(const struct network *old, const struct network *new, con
 
 	assert_int_equal(plan_make(old, new, arena, &p, &e), 0);
 	for (i = 0; i < MAX_N; i++) {
-		if (!(old && network_node(old, names[i])) && !(new && network_node(new, names[i])))
+		if (!(old && network_node(old, names[i])) && !(new &&network_node(new, names[i])))
 			continue;
 		check_node(old, new, a, b, names[i], &p, &sum);
 		check_alone(old, new, names[i], &p, arena);
