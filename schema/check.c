@@ -62,14 +62,16 @@ static void check_pools(struct check *c)
 		prefix_print(&p->prefix, text);
 		for (j = 0; j < ARRAY_LEN(specials); j++)
 			if (prefix_overlaps(&p->prefix, &specials[j].prefix))
-				diag_error(c->d, p->pos, "the pool %s holds %s", text, specials[j].what);
+				diag_error(c->d, p->pos, "the pool %s holds %s", text,
+					   specials[j].what);
 		for (j = 0; j < i; j++) {
 			const struct m_prefix *q = &n->pools[j];
 
-			if (prefix_cmp(&p->prefix, &q->prefix) && prefix_overlaps(&p->prefix, &q->prefix))
+			if (prefix_cmp(&p->prefix, &q->prefix) &&
+			    prefix_overlaps(&p->prefix, &q->prefix))
 				diag_other(c->d,
-					   diag_error(c->d, p->pos, "the pools %s and %s overlap", text,
-						      prefix_print(&q->prefix, other)),
+					   diag_error(c->d, p->pos, "the pools %s and %s overlap",
+						      text, prefix_print(&q->prefix, other)),
 					   q->pos, "the other one");
 		}
 	}
@@ -101,7 +103,8 @@ static void check_mtu_value(struct check *c, const struct m_uint *mtu)
 
 	if (!mtu->set || mtu->v >= 1280)
 		return;
-	e = diag_error(c->d, mtu->pos, "an MTU of %llu is too small for IPv6, of which this network has a pool",
+	e = diag_error(c->d, mtu->pos,
+		       "an MTU of %llu is too small for IPv6, of which this network has a pool",
 		       (unsigned long long)mtu->v);
 	diag_help(c->d, e, "IPv6 needs at least 1280 (RFC 8200, section 5)");
 }
@@ -131,15 +134,18 @@ static void check_interface(struct check *c)
 		;
 	if (i && i == n->n_nodes)
 		return;
-	e = diag_error(c->d, n->pos, "the network's name `%s` cannot be the name of an interface", n->name);
-	diag_help(c->d, e, "an interface name has at most 15 characters; add `interface: wg0`, for example");
+	e = diag_error(c->d, n->pos, "the network's name `%s` cannot be the name of an interface",
+		       n->name);
+	diag_help(c->d, e,
+		  "an interface name has at most 15 characters; add `interface: wg0`, for example");
 }
 
 /* Keys. */
 
 static int cmp_key(const void *pa, const void *pb)
 {
-	const struct m_node *a = *(const struct m_node *const *)pa, *b = *(const struct m_node *const *)pb;
+	const struct m_node *a = *(const struct m_node *const *)pa,
+			    *b = *(const struct m_node *const *)pb;
 	int c = wgkey_cmp(&a->public_key, &b->public_key);
 
 	return c ? c : strcmp(a->name, b->name);
@@ -161,8 +167,11 @@ static void check_keys(struct check *c)
 		sorted[n++] = node;
 		why = wgkey_weak(&node->public_key);
 		if (why)
-			diag_help(c->d, diag_error(c->d, node->public_key_pos, "this public key must not be used: %s", why),
-				  "make a new one on the node: `wg genkey`, or `meshrc-agent once --print-public-key`");
+			diag_help(
+				c->d,
+				diag_error(c->d, node->public_key_pos,
+					   "this public key must not be used: %s", why),
+				"make a new one on the node: `wg genkey`, or `meshrc-agent once --print-public-key`");
 	}
 	qsort(sorted, n, sizeof(*sorted), cmp_key);
 	for (i = 1; i < n; i++) {
@@ -170,7 +179,8 @@ static void check_keys(struct check *c)
 
 		if (wgkey_cmp(&sorted[i - 1]->public_key, &sorted[i]->public_key))
 			continue;
-		e = diag_error(c->d, sorted[i]->public_key_pos, "`%s` and `%s` have the same public key", sorted[i - 1]->name,
+		e = diag_error(c->d, sorted[i]->public_key_pos,
+			       "`%s` and `%s` have the same public key", sorted[i - 1]->name,
 			       sorted[i]->name);
 		diag_other(c->d, e, sorted[i - 1]->public_key_pos, "it is given here already");
 		diag_help(c->d, e, "every node needs a key of its own");
@@ -192,7 +202,8 @@ static int cmp_pinned(const void *pa, const void *pb)
 	return c ? c : strcmp(a->node->name, b->node->name);
 }
 
-/* The first address of a pool means the network (RFC 4291, 2.6.1 for IPv6), the last of an IPv4 one all of it. */
+/* The first address of a pool means the network (RFC 4291, 2.6.1 for IPv6), the last of an IPv4 one
+ * all of it. */
 static const char *reserved(const struct prefix *pool, const struct ipaddr *a)
 {
 	struct prefix edge = prefix_of_addr(a);
@@ -222,15 +233,18 @@ static void check_in_pools(struct check *c, const struct m_addr *a)
 			continue;
 		why = reserved(&c->n->pools[i].prefix, &a->addr);
 		if (why) {
-			e = diag_error(c->d, a->pos, "`%s` cannot be a node's address: %s", ipaddr_print(&a->addr, text), why);
+			e = diag_error(c->d, a->pos, "`%s` cannot be a node's address: %s",
+				       ipaddr_print(&a->addr, text), why);
 			diag_other(c->d, e, c->n->pools[i].pos, "the pool");
 		}
 		return;
 	}
-	e = diag_error(c->d, a->pos, "`%s` is in none of the network's pools", ipaddr_print(&a->addr, text));
+	e = diag_error(c->d, a->pos, "`%s` is in none of the network's pools",
+		       ipaddr_print(&a->addr, text));
 	if (c->n->n_pools)
 		diag_other(c->d, e, c->n->pools[0].pos, "the pools are given here");
-	diag_help(c->d, e, "choose an address in a pool, or add a pool to the network's `addresses`");
+	diag_help(c->d, e,
+		  "choose an address in a pool, or add a pool to the network's `addresses`");
 }
 
 static void check_addresses(struct check *c)
@@ -247,7 +261,8 @@ static void check_addresses(struct check *c)
 		return;
 	for (i = 0; i < n->n_nodes; i++) {
 		for (j = 0; j < n->nodes[i].n_addresses; j++) {
-			list[k] = (struct pinned){ .addr = &n->nodes[i].addresses[j], .node = &n->nodes[i] };
+			list[k] = (struct pinned){ .addr = &n->nodes[i].addresses[j],
+						   .node = &n->nodes[i] };
 			check_in_pools(c, list[k++].addr);
 		}
 	}
@@ -255,10 +270,12 @@ static void check_addresses(struct check *c)
 	for (i = 1; i < total; i++) {
 		struct diag_entry *e;
 
-		if (list[i - 1].node == list[i].node || ipaddr_cmp(&list[i - 1].addr->addr, &list[i].addr->addr))
+		if (list[i - 1].node == list[i].node ||
+		    ipaddr_cmp(&list[i - 1].addr->addr, &list[i].addr->addr))
 			continue;
-		e = diag_error(c->d, list[i].addr->pos, "`%s` and `%s` have the same address %s", list[i - 1].node->name,
-			       list[i].node->name, ipaddr_print(&list[i].addr->addr, text));
+		e = diag_error(c->d, list[i].addr->pos, "`%s` and `%s` have the same address %s",
+			       list[i - 1].node->name, list[i].node->name,
+			       ipaddr_print(&list[i].addr->addr, text));
 		diag_other(c->d, e, list[i - 1].addr->pos, "it is given here already");
 	}
 }
@@ -301,7 +318,8 @@ static int collect_routes(struct check *c, struct routes *ret)
 
 			for (k = 0; k < ARRAY_LEN(specials); k++)
 				if (prefix_contains(&specials[k].prefix, &p->prefix))
-					diag_error(c->d, p->pos, "the route %s is inside %s", prefix_print(&p->prefix, text),
+					diag_error(c->d, p->pos, "the route %s is inside %s",
+						   prefix_print(&p->prefix, text),
 						   specials[k].what);
 			ret->list[ret->n++] = (struct route){ .prefix = p, .node = &n->nodes[i] };
 			ret->lengths[p->prefix.family == 6][p->prefix.len] = true;
@@ -340,12 +358,14 @@ static const struct route *find_route(const struct routes *r, const struct ipadd
 	return NULL;
 }
 
-static bool has_route_for(const struct m_node *node, const struct ipaddr *a, const struct m_prefix **ret)
+static bool has_route_for(const struct m_node *node, const struct ipaddr *a,
+			  const struct m_prefix **ret)
 {
 	size_t i;
 
 	for (i = 0; i < node->n_routes; i++) {
-		if (node->routes[i].prefix.len && prefix_contains_addr(&node->routes[i].prefix, a)) {
+		if (node->routes[i].prefix.len &&
+		    prefix_contains_addr(&node->routes[i].prefix, a)) {
 			*ret = &node->routes[i];
 			return true;
 		}
@@ -354,7 +374,8 @@ static bool has_route_for(const struct m_node *node, const struct ipaddr *a, con
 }
 
 /* A packet to an endpoint must not go through the tunnel that it carries. */
-static void check_literal(struct check *c, const struct routes *r, const struct m_node *node, const struct ipaddr *a)
+static void check_literal(struct check *c, const struct routes *r, const struct m_node *node,
+			  const struct ipaddr *a)
 {
 	const struct m_network *n = c->n;
 	const struct m_prefix *own;
@@ -365,35 +386,45 @@ static void check_literal(struct check *c, const struct routes *r, const struct 
 
 	for (i = 0; i < ARRAY_LEN(specials); i++) {
 		/* Loopback is for trying things out on one machine. */
-		if (specials[i].prefix.b[0] == 127 || (a->family == 6 && a->b[15] == 1 && specials[i].prefix.len == 127))
+		if (specials[i].prefix.b[0] == 127 ||
+		    (a->family == 6 && a->b[15] == 1 && specials[i].prefix.len == 127))
 			continue;
 		if (prefix_contains_addr(&specials[i].prefix, a)) {
-			diag_error(c->d, node->endpoint_pos, "the endpoint of `%s` is in %s", node->name, specials[i].what);
+			diag_error(c->d, node->endpoint_pos, "the endpoint of `%s` is in %s",
+				   node->name, specials[i].what);
 			return;
 		}
 	}
 	for (i = 0; i < n->n_pools; i++) {
 		if (!prefix_contains_addr(&n->pools[i].prefix, a))
 			continue;
-		e = diag_error(c->d, node->endpoint_pos, "the endpoint of `%s` is inside the network's own pool %s", node->name,
-			       prefix_print(&n->pools[i].prefix, text));
+		e = diag_error(c->d, node->endpoint_pos,
+			       "the endpoint of `%s` is inside the network's own pool %s",
+			       node->name, prefix_print(&n->pools[i].prefix, text));
 		diag_other(c->d, e, n->pools[i].pos, "the pool");
-		diag_help(c->d, e, "an endpoint is an address outside the tunnel, where the node's UDP port can be reached");
+		diag_help(
+			c->d, e,
+			"an endpoint is an address outside the tunnel, where the node's UDP port can be reached");
 		return;
 	}
 	if (has_route_for(node, a, &own)) {
-		e = diag_error(c->d, node->endpoint_pos, "the endpoint of `%s` is inside its own route %s", node->name,
+		e = diag_error(c->d, node->endpoint_pos,
+			       "the endpoint of `%s` is inside its own route %s", node->name,
 			       prefix_print(&own->prefix, text));
 		diag_other(c->d, e, own->pos, "the route");
-		diag_help(c->d, e, "packets to the endpoint would go into the tunnel that they carry");
+		diag_help(c->d, e,
+			  "packets to the endpoint would go into the tunnel that they carry");
 		return;
 	}
 	other = find_route(r, a);
 	if (other) {
-		e = diag_warn(c->d, node->endpoint_pos, "the endpoint of `%s` is inside the route %s of `%s`", node->name,
+		e = diag_warn(c->d, node->endpoint_pos,
+			      "the endpoint of `%s` is inside the route %s of `%s`", node->name,
 			      prefix_print(&other->prefix->prefix, text), other->node->name);
 		diag_other(c->d, e, other->prefix->pos, "the route");
-		diag_help(c->d, e, "whoever is joined with `%s` reaches that endpoint only through it", other->node->name);
+		diag_help(c->d, e,
+			  "whoever is joined with `%s` reaches that endpoint only through it",
+			  other->node->name);
 	}
 }
 
@@ -447,9 +478,12 @@ static void check_endpoints(struct check *c)
 
 		if (strcmp(a->endpoint.host, b->endpoint.host) || list[i - 1].port != list[i].port)
 			continue;
-		e = diag_warn(c->d, b->endpoint_pos, "`%s` and `%s` have the same endpoint", a->name, b->name);
+		e = diag_warn(c->d, b->endpoint_pos, "`%s` and `%s` have the same endpoint",
+			      a->name, b->name);
 		diag_other(c->d, e, a->endpoint_pos, "it is given here already");
-		diag_help(c->d, e, "only one of them can be reached there; behind one address they need different ports");
+		diag_help(
+			c->d, e,
+			"only one of them can be reached there; behind one address they need different ports");
 	}
 }
 
@@ -476,7 +510,8 @@ static int index_tags(struct check *c)
 		return -1;
 	for (i = 0; i < n->n_nodes; i++)
 		for (j = 0; j < n->nodes[i].n_tags; j++)
-			c->tags[c->n_tags++] = (struct tagged){ .tag = n->nodes[i].tags[j].s, .node = i };
+			c->tags[c->n_tags++] =
+				(struct tagged){ .tag = n->nodes[i].tags[j].s, .node = i };
 	qsort(c->tags, c->n_tags, sizeof(*c->tags), cmp_tagged);
 	for (i = 0; i < c->n_tags; i++)
 		if (!i || strcmp(c->tags[i - 1].tag, c->tags[i].tag))
@@ -500,7 +535,8 @@ static size_t find_tag(const struct check *c, const char *tag)
 	return lo < c->n_tags && !strcmp(c->tags[lo].tag, tag) ? lo : c->n_tags;
 }
 
-/* Up to two different members of a set of nodes: enough to tell whether it has none, one or more. */
+/* Up to two different members of a set of nodes: enough to tell whether it has none, one or more.
+ */
 struct sample {
 	size_t node[2];
 	unsigned int n;

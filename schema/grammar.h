@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The keys of the format: the tables of meshrc.yaml (-> struct m_settings) and of a network (-> struct m_network). */
+/* The keys of the format: the tables of meshrc.yaml (-> struct m_settings) and of a network (->
+ * struct m_network). */
 #ifndef SCHEMA_GRAMMAR_H
 #define SCHEMA_GRAMMAR_H
 

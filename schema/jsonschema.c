@@ -243,7 +243,9 @@ static int put_schema(struct buf *out, const char *title, const struct table *t)
 
 int jsonschema_network(struct buf *out)
 {
-	return put_schema(out, "A meshrc network: networks/NAME.yaml or a file below networks/NAME/", &grammar_network);
+	return put_schema(out,
+			  "A meshrc network: networks/NAME.yaml or a file below networks/NAME/",
+			  &grammar_network);
 }
 
 int jsonschema_meshrc(struct buf *out)

@@ -70,7 +70,8 @@ static void sort_file(struct load *l, const struct source *s)
 	for (p = name; *p; p++)
 		depth += *p == '/';
 	if (depth > MAX_TREE_DEPTH) {
-		diag_error(l->diag, (struct pos){ .source = s }, "more than %d folders below networks/", MAX_TREE_DEPTH);
+		diag_error(l->diag, (struct pos){ .source = s },
+			   "more than %d folders below networks/", MAX_TREE_DEPTH);
 		return;
 	}
 	slash = strchr(name, '/');
@@ -85,13 +86,15 @@ static int sort_files(struct load *l, const struct source *files, size_t n)
 	size_t i, total = 0;
 
 	if (n > MAX_YAML_FILES) {
-		diag_error(l->diag, nowhere, "%zu files; at most %d are accepted", n, MAX_YAML_FILES);
+		diag_error(l->diag, nowhere, "%zu files; at most %d are accepted", n,
+			   MAX_YAML_FILES);
 		return -1;
 	}
 	for (i = 0; i < n; i++)
 		total += files[i].len;
 	if (total > MAX_YAML_TOTAL) {
-		diag_error(l->diag, nowhere, "the files have %zu bytes together; at most %u MiB are accepted", total,
+		diag_error(l->diag, nowhere,
+			   "the files have %zu bytes together; at most %u MiB are accepted", total,
 			   MAX_YAML_TOTAL >> 20);
 		return -1;
 	}
@@ -115,23 +118,27 @@ static void load_settings(struct load *l, struct m_settings *ret)
 
 	if (!l->settings) {
 		if (l->misnamed) {
-			e = diag_error(l->diag, (struct pos){ .source = l->misnamed }, "the settings must be called meshrc.yaml");
+			e = diag_error(l->diag, (struct pos){ .source = l->misnamed },
+				       "the settings must be called meshrc.yaml");
 			diag_help(l->diag, e, "`git mv meshrc.yml meshrc.yaml`");
 		} else {
 			e = diag_error(l->diag, (struct pos){ 0 }, "there is no meshrc.yaml");
-			diag_help(l->diag, e, "`meshrc init` makes one; at least it says `version: 1`");
+			diag_help(l->diag, e,
+				  "`meshrc init` makes one; at least it says `version: 1`");
 		}
 		return;
 	}
 	arena_init(&scratch);
 	yaml_read(l->settings, &scratch, l->diag, &root, NULL);
 	if (root.kind == YAML_NODE_MAP)
-		table_decode(&c, &grammar_meshrc, &root, (struct pos){ .source = l->settings, .line = 1, .col = 1 }, ret);
+		table_decode(&c, &grammar_meshrc, &root,
+			     (struct pos){ .source = l->settings, .line = 1, .col = 1 }, ret);
 	arena_release(&scratch);
 }
 
 /* One tree out of the files of a network; returns 0 when all of it could be read. */
-static int read_parts(struct load *l, const struct part *parts, size_t n, struct arena *scratch, struct yaml_node *ret)
+static int read_parts(struct load *l, const struct part *parts, size_t n, struct arena *scratch,
+		      struct yaml_node *ret)
 {
 	struct yaml_node *roots = arena_array(scratch, n, sizeof(*roots));
 	size_t i, found = 0;
@@ -164,12 +171,15 @@ static void check_name(struct load *l, const struct part *parts, size_t n, const
 
 	if (!name_is_valid(parts[0].name, parts[0].len)) {
 		e = diag_error(l->diag, where, "`%.70s` is not a name for a network", name);
-		diag_help(l->diag, e, "a name has 1 to 63 of a-z, 0-9, '.' and '-', and begins with a letter or digit");
+		diag_help(
+			l->diag, e,
+			"a name has 1 to 63 of a-z, 0-9, '.' and '-', and begins with a letter or digit");
 	}
 	for (i = 1; i < n; i++) {
 		if (!parts[i].whole && !parts[0].whole)
 			continue;
-		e = diag_error(l->diag, (struct pos){ .source = parts[i].source }, "the network `%.63s` stands in two places", name);
+		e = diag_error(l->diag, (struct pos){ .source = parts[i].source },
+			       "the network `%.63s` stands in two places", name);
 		diag_other(l->diag, e, where, "it stands here already");
 		diag_help(l->diag, e, "use one file, or one folder");
 		return;
@@ -208,7 +218,8 @@ static void load_networks(struct load *l, struct model *m)
 	for (i = 0; i < l->n_parts; i++)
 		n += !i || !same_network(&l->parts[i - 1], &l->parts[i]);
 	if (n > MAX_NETWORKS) {
-		diag_error(l->diag, (struct pos){ 0 }, "%zu networks; at most %d are accepted", n, MAX_NETWORKS);
+		diag_error(l->diag, (struct pos){ 0 }, "%zu networks; at most %d are accepted", n,
+			   MAX_NETWORKS);
 		return;
 	}
 	m->networks = arena_array(l->arena, n, sizeof(*m->networks));
@@ -217,18 +228,21 @@ static void load_networks(struct load *l, struct model *m)
 		return;
 	}
 	for (i = 0; i < l->n_parts; i = end) {
-		for (end = i + 1; end < l->n_parts && same_network(&l->parts[i], &l->parts[end]); end++)
+		for (end = i + 1; end < l->n_parts && same_network(&l->parts[i], &l->parts[end]);
+		     end++)
 			;
 		load_network(l, &l->parts[i], end - i, &m->networks[m->n_networks++]);
 	}
 }
 
-int schema_load(const struct source *files, size_t n, struct arena *a, struct diag *d, struct model *ret)
+int schema_load(const struct source *files, size_t n, struct arena *a, struct diag *d,
+		struct model *ret)
 {
 	struct load l = { .arena = a, .diag = d };
 	size_t before = d->errors;
 
-	*ret = (struct model){ .settings = { .branch = { .s = "published" }, .expires = DEFAULT_EXPIRES } };
+	*ret = (struct model){ .settings = { .branch = { .s = "published" },
+					     .expires = DEFAULT_EXPIRES } };
 	if (sort_files(&l, files, n) == 0) {
 		load_settings(&l, &ret->settings);
 		load_networks(&l, ret);

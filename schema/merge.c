@@ -9,7 +9,8 @@ struct merge {
 	bool nomem;
 };
 
-static void join_lists(struct merge *m, const struct yaml_pair *pairs, const uint32_t *group, uint32_t n, struct yaml_node *ret)
+static void join_lists(struct merge *m, const struct yaml_pair *pairs, const uint32_t *group,
+		       uint32_t n, struct yaml_node *ret)
 {
 	uint64_t total = 0;
 	uint32_t i;
@@ -19,7 +20,8 @@ static void join_lists(struct merge *m, const struct yaml_pair *pairs, const uin
 		total += pairs[group[i]].value.n;
 		ret->flags |= pairs[group[i]].value.flags & YAML_PARTIAL;
 	}
-	ret->items = total > UINT32_MAX ? NULL : arena_array(m->arena, (size_t)total, sizeof(*ret->items));
+	ret->items = total > UINT32_MAX ? NULL :
+					  arena_array(m->arena, (size_t)total, sizeof(*ret->items));
 	ret->n = 0;
 	if (!ret->items) {
 		m->nomem = true;
@@ -33,7 +35,8 @@ static void join_lists(struct merge *m, const struct yaml_pair *pairs, const uin
 	}
 }
 
-static bool all_of_kind(const struct yaml_pair *pairs, const uint32_t *group, uint32_t n, enum yaml_kind kind)
+static bool all_of_kind(const struct yaml_pair *pairs, const uint32_t *group, uint32_t n,
+			enum yaml_kind kind)
 {
 	uint32_t i;
 
@@ -43,11 +46,12 @@ static bool all_of_kind(const struct yaml_pair *pairs, const uint32_t *group, ui
 	return true;
 }
 
-static void merge_maps(struct merge *m, const struct yaml_node *maps, uint32_t n, bool top, struct yaml_node *ret);
+static void merge_maps(struct merge *m, const struct yaml_node *maps, uint32_t n, bool top,
+		       struct yaml_node *ret);
 
 /* The pairs of one key, n > 1. */
-static void merge_group(struct merge *m, const struct yaml_pair *pairs, const uint32_t *group, uint32_t n, bool top,
-			struct yaml_node *ret)
+static void merge_group(struct merge *m, const struct yaml_pair *pairs, const uint32_t *group,
+			uint32_t n, bool top, struct yaml_node *ret)
 {
 	const struct yaml_pair *first = &pairs[group[0]];
 	uint32_t i;
@@ -66,7 +70,8 @@ static void merge_group(struct merge *m, const struct yaml_pair *pairs, const ui
 		free(maps);
 		return;
 	}
-	if (top && !strcmp(first->key.text, "topology") && all_of_kind(pairs, group, n, YAML_NODE_LIST)) {
+	if (top && !strcmp(first->key.text, "topology") &&
+	    all_of_kind(pairs, group, n, YAML_NODE_LIST)) {
 		join_lists(m, pairs, group, n, ret);
 		return;
 	}
@@ -81,7 +86,8 @@ static void merge_group(struct merge *m, const struct yaml_pair *pairs, const ui
 	}
 }
 
-static void merge_maps(struct merge *m, const struct yaml_node *maps, uint32_t n, bool top, struct yaml_node *ret)
+static void merge_maps(struct merge *m, const struct yaml_node *maps, uint32_t n, bool top,
+		       struct yaml_node *ret)
 {
 	struct yaml_pair *pairs;
 	uint32_t *order = NULL, i, end, kept = 0;
@@ -106,7 +112,9 @@ static void merge_maps(struct merge *m, const struct yaml_node *maps, uint32_t n
 	if (!order)
 		goto nomem;
 	for (i = 0; i < total; i = end) {
-		for (end = i + 1; end < total && !strcmp(pairs[order[i]].key.text, pairs[order[end]].key.text); end++)
+		for (end = i + 1;
+		     end < total && !strcmp(pairs[order[i]].key.text, pairs[order[end]].key.text);
+		     end++)
 			;
 		ret->pairs[kept] = pairs[order[i]];
 		if (end - i > 1)
@@ -122,7 +130,8 @@ out:
 	free(order);
 }
 
-void merge_roots(const struct yaml_node *roots, size_t n, struct arena *a, struct diag *d, struct yaml_node *ret)
+void merge_roots(const struct yaml_node *roots, size_t n, struct arena *a, struct diag *d,
+		 struct yaml_node *ret)
 {
 	struct merge m = { .arena = a, .diag = d };
 

@@ -17,10 +17,10 @@ static void out_of_memory(struct decode *c)
 }
 
 /* A line for the user and how to mend it, at a node. Nothing is formatted past MAX_DIAGS. */
-#define TELL(c, n, msg_args, help_args) \
-	do { \
+#define TELL(c, n, msg_args, help_args)                                                      \
+	do {                                                                                 \
 		struct diag_entry *e_ = diag_error((c)->diag, yaml_pos(n), UNPACK msg_args); \
-		diag_help((c)->diag, e_, UNPACK help_args); \
+		diag_help((c)->diag, e_, UNPACK help_args);                                  \
 	} while (0)
 #define UNPACK(...) __VA_ARGS__
 
@@ -58,8 +58,8 @@ static bool is_number(const char *s)
 
 	if (*s == '+' || *s == '-')
 		s++;
-	if (!strcmp(s, ".inf") || !strcmp(s, ".Inf") || !strcmp(s, ".INF") || !strcmp(s, ".nan") || !strcmp(s, ".NaN") ||
-	    !strcmp(s, ".NAN"))
+	if (!strcmp(s, ".inf") || !strcmp(s, ".Inf") || !strcmp(s, ".INF") || !strcmp(s, ".nan") ||
+	    !strcmp(s, ".NaN") || !strcmp(s, ".NAN"))
 		return true;
 	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'o' || s[1] == 'b') && s[2])
 		return s[2 + strspn(s + 2, "0123456789abcdefABCDEF_")] == '\0';
@@ -107,19 +107,22 @@ static bool is_null(const struct yaml_node *n)
 {
 	static const char *const words[] = { "", "~", "null", "Null", "NULL" };
 
-	return n->kind == YAML_NODE_SCALAR && (n->flags & YAML_PLAIN) && is_one_of(n->text, words, ARRAY_LEN(words));
+	return n->kind == YAML_NODE_SCALAR && (n->flags & YAML_PLAIN) &&
+	       is_one_of(n->text, words, ARRAY_LEN(words));
 }
 
 static bool is_yes(const char *s)
 {
-	static const char *const words[] = { "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON" };
+	static const char *const words[] = { "true", "True", "TRUE", "yes", "Yes",
+					     "YES",  "on",   "On",   "ON" };
 
 	return is_one_of(s, words, ARRAY_LEN(words));
 }
 
 static bool is_no(const char *s)
 {
-	static const char *const words[] = { "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF" };
+	static const char *const words[] = { "false", "False", "FALSE", "no", "No",
+					     "NO",    "off",   "Off",	"OFF" };
 
 	return is_one_of(s, words, ARRAY_LEN(words));
 }
@@ -151,8 +154,10 @@ static const char *kind_word(const struct yaml_node *n)
 	}
 }
 
-/* True for a scalar; anything else is told, `wanted` being what stands in its place. `key` NULL: an entry of a list. */
-static bool want_scalar(struct decode *c, const struct yaml_node *key, const struct yaml_node *v, const char *wanted)
+/* True for a scalar; anything else is told, `wanted` being what stands in its place. `key` NULL: an
+ * entry of a list. */
+static bool want_scalar(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
+			const char *wanted)
 {
 	char shown[YAML_SHOWN];
 
@@ -160,9 +165,11 @@ static bool want_scalar(struct decode *c, const struct yaml_node *key, const str
 		return false;
 	if (v->kind != YAML_NODE_SCALAR) {
 		if (key)
-			diag_error(c->diag, yaml_pos(v), "`%s` wants %s, not %s", yaml_show(key, shown), wanted, kind_word(v));
+			diag_error(c->diag, yaml_pos(v), "`%s` wants %s, not %s",
+				   yaml_show(key, shown), wanted, kind_word(v));
 		else
-			diag_error(c->diag, yaml_pos(v), "%s is wanted here, not %s", wanted, kind_word(v));
+			diag_error(c->diag, yaml_pos(v), "%s is wanted here, not %s", wanted,
+				   kind_word(v));
 		return false;
 	}
 	if (!is_null(v))
@@ -176,7 +183,8 @@ static bool want_scalar(struct decode *c, const struct yaml_node *key, const str
 }
 
 /* True for a scalar that every YAML program reads as text. */
-static bool want_text(struct decode *c, const struct yaml_node *key, const struct yaml_node *v, const char *wanted)
+static bool want_text(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
+		      const char *wanted)
 {
 	char shown[YAML_SHOWN];
 	const char *misread;
@@ -187,7 +195,9 @@ static bool want_text(struct decode *c, const struct yaml_node *key, const struc
 	if (!misread)
 		return true;
 	yaml_show(v, shown);
-	TELL(c, v, ("`%s` without quotes is %s to YAML programs; %s is wanted here", shown, misread, wanted),
+	TELL(c, v,
+	     ("`%s` without quotes is %s to YAML programs; %s is wanted here", shown, misread,
+	      wanted),
 	     ("write \"%s\" with the quotes if that is meant", shown));
 	return false;
 }
@@ -204,7 +214,9 @@ static bool read_name(struct decode *c, const struct yaml_node *v, const char *w
 		return true;
 	c->incomplete = true;
 	if (misread && name_is_valid(v->text, v->n)) {
-		TELL(c, v, ("`%s` without quotes is %s to YAML programs; %s is wanted here", shown, misread, what),
+		TELL(c, v,
+		     ("`%s` without quotes is %s to YAML programs; %s is wanted here", shown,
+		      misread, what),
 		     ("write \"%s\" with the quotes if that is meant", shown));
 		return false;
 	}
@@ -212,7 +224,9 @@ static bool read_name(struct decode *c, const struct yaml_node *v, const char *w
 	for (i = 0; i < v->n && i < MAX_NAME; i++) {
 		char ch = v->text[i];
 
-		better[i] = ch == '_' || ch == ' ' ? '-' : ch >= 'A' && ch <= 'Z' ? (char)(ch - 'A' + 'a') : ch;
+		better[i] = ch == '_' || ch == ' ' ? '-' :
+			    ch >= 'A' && ch <= 'Z' ? (char)(ch - 'A' + 'a') :
+						     ch;
 	}
 	better[i] = '\0';
 	if (i == v->n && name_is_valid(better, i))
@@ -239,7 +253,8 @@ static bool parse_hex(const char *s, uint64_t *ret)
 	return true;
 }
 
-static void help_number(struct decode *c, struct diag_entry *e, const struct field *f, const struct yaml_node *v)
+static void help_number(struct decode *c, struct diag_entry *e, const struct field *f,
+			const struct yaml_node *v)
 {
 	const char *s = v->text;
 	size_t zeros = strspn(s, "0");
@@ -250,15 +265,18 @@ static void help_number(struct decode *c, struct diag_entry *e, const struct fie
 	else if (parse_hex(s, &n))
 		diag_help(c->diag, e, "write it in decimal: %llu", (unsigned long long)n);
 	else if (zeros && zeros < v->n && num_parse(s + zeros, v->n - zeros, UINT64_MAX, &n) == 0)
-		diag_help(c->diag, e, "without the leading 0, with which some YAML programs read it in base 8: %s", s + zeros);
+		diag_help(
+			c->diag, e,
+			"without the leading 0, with which some YAML programs read it in base 8: %s",
+			s + zeros);
 	else if (is_no(s) && !f->min)
 		diag_help(c->diag, e, "write 0 for none");
 	else
 		diag_help(c->diag, e, "write digits alone: no sign, point, exponent, '_' or ':'");
 }
 
-static bool read_number(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-			uint64_t *ret)
+static bool read_number(struct decode *c, const struct field *f, const struct yaml_node *key,
+			const struct yaml_node *v, uint64_t *ret)
 {
 	char shown[YAML_SHOWN];
 	uint64_t n;
@@ -272,7 +290,8 @@ static bool read_number(struct decode *c, const struct field *f, const struct ya
 		/* More digits than 64 bits hold are out of range, not misspelt. */
 		if (!(v->flags & YAML_PLAIN) || digits != v->n || v->text[0] == '0') {
 			help_number(c,
-				    diag_error(c->diag, yaml_pos(v), "`%s` is not a number that `%s` takes",
+				    diag_error(c->diag, yaml_pos(v),
+					       "`%s` is not a number that `%s` takes",
 					       yaml_show(v, shown), key->text),
 				    f, v);
 			return false;
@@ -280,15 +299,16 @@ static bool read_number(struct decode *c, const struct field *f, const struct ya
 		n = UINT64_MAX;
 	}
 	if (n < f->min || n > f->max) {
-		diag_error(c->diag, yaml_pos(v), "`%s` must be from %llu to %llu", key->text, (unsigned long long)f->min,
-			   (unsigned long long)f->max);
+		diag_error(c->diag, yaml_pos(v), "`%s` must be from %llu to %llu", key->text,
+			   (unsigned long long)f->min, (unsigned long long)f->max);
 		return false;
 	}
 	*ret = n;
 	return true;
 }
 
-static bool read_bool(struct decode *c, const struct yaml_node *key, const struct yaml_node *v, bool *ret)
+static bool read_bool(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
+		      bool *ret)
 {
 	char shown[YAML_SHOWN];
 	struct diag_entry *e;
@@ -299,9 +319,11 @@ static bool read_bool(struct decode *c, const struct yaml_node *key, const struc
 		*ret = v->text[0] == 't';
 		return true;
 	}
-	e = diag_error(c->diag, yaml_pos(v), "`%s` wants true or false, not `%s`", key->text, yaml_show(v, shown));
+	e = diag_error(c->diag, yaml_pos(v), "`%s` wants true or false, not `%s`", key->text,
+		       yaml_show(v, shown));
 	if (is_yes(v->text) || is_no(v->text))
-		diag_help(c->diag, e, "write %s, in lower case and without quotes", is_yes(v->text) ? "true" : "false");
+		diag_help(c->diag, e, "write %s, in lower case and without quotes",
+			  is_yes(v->text) ? "true" : "false");
 	return false;
 }
 
@@ -314,8 +336,8 @@ static struct m_text keep(struct decode *c, const struct yaml_node *v)
 	return t;
 }
 
-static void read_text(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-		      struct m_text *ret)
+static void read_text(struct decode *c, const struct field *f, const struct yaml_node *key,
+		      const struct yaml_node *v, struct m_text *ret)
 {
 	char shown[YAML_SHOWN];
 	const char *why;
@@ -323,20 +345,21 @@ static void read_text(struct decode *c, const struct field *f, const struct yaml
 	if (!want_text(c, key, v, "text"))
 		return;
 	if (v->n < f->min || v->n > f->max) {
-		diag_error(c->diag, yaml_pos(v), "`%s` must have from %llu to %llu bytes, not %u", key->text,
-			   (unsigned long long)f->min, (unsigned long long)f->max, v->n);
+		diag_error(c->diag, yaml_pos(v), "`%s` must have from %llu to %llu bytes, not %u",
+			   key->text, (unsigned long long)f->min, (unsigned long long)f->max, v->n);
 		return;
 	}
 	why = f->check ? f->check(v->text, v->n) : NULL;
 	if (why) {
-		TELL(c, v, ("`%s` is refused as `%s`", yaml_show(v, shown), key->text), ("%s", why));
+		TELL(c, v, ("`%s` is refused as `%s`", yaml_show(v, shown), key->text),
+		     ("%s", why));
 		return;
 	}
 	*ret = keep(c, v);
 }
 
-static void read_duration(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-			  int64_t *ret)
+static void read_duration(struct decode *c, const struct field *f, const struct yaml_node *key,
+			  const struct yaml_node *v, int64_t *ret)
 {
 	char shown[YAML_SHOWN];
 	int64_t t;
@@ -344,41 +367,47 @@ static void read_duration(struct decode *c, const struct field *f, const struct 
 	if (!want_scalar(c, key, v, "a duration"))
 		return;
 	if (duration_parse(v->text, v->n, &t) < 0 || (uint64_t)t < f->min || (uint64_t)t > f->max) {
-		TELL(c, v, ("`%s` is not a duration that `%s` takes", yaml_show(v, shown), key->text),
-		     ("a number and h, d or w, from %lluh to %llud", (unsigned long long)f->min / 3600,
-		      (unsigned long long)f->max / 86400));
+		TELL(c, v,
+		     ("`%s` is not a duration that `%s` takes", yaml_show(v, shown), key->text),
+		     ("a number and h, d or w, from %lluh to %llud",
+		      (unsigned long long)f->min / 3600, (unsigned long long)f->max / 86400));
 		return;
 	}
 	*ret = t;
 }
 
-static void read_key(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-		     void *obj)
+static void read_key(struct decode *c, const struct field *f, const struct yaml_node *key,
+		     const struct yaml_node *v, void *obj)
 {
 	if (!want_text(c, key, v, "a public key"))
 		return;
 	if (wgkey_parse(v->text, v->n, MEMBER(struct wgkey, obj, f->value)) < 0) {
 		/* Not echoed: people paste the wrong half. */
-		struct diag_entry *e = diag_error(c->diag, yaml_pos(v), "this is not a WireGuard public key");
+		struct diag_entry *e =
+			diag_error(c->diag, yaml_pos(v), "this is not a WireGuard public key");
 
 		if (v->n != KEY_STRLEN - 1)
-			diag_help(c->diag, e, "a key has 44 characters, this has %u; `wg pubkey` prints it", v->n);
+			diag_help(c->diag, e,
+				  "a key has 44 characters, this has %u; `wg pubkey` prints it",
+				  v->n);
 		else
-			diag_help(c->diag, e, "a key is 44 characters of base64, as `wg pubkey` prints it");
+			diag_help(c->diag, e,
+				  "a key is 44 characters of base64, as `wg pubkey` prints it");
 		return;
 	}
 	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
 }
 
-static void read_endpoint(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-			  void *obj)
+static void read_endpoint(struct decode *c, const struct field *f, const struct yaml_node *key,
+			  const struct yaml_node *v, void *obj)
 {
 	char shown[YAML_SHOWN];
 	const char *why;
 
 	if (!want_text(c, key, v, "an endpoint"))
 		return;
-	if (endpoint_parse(v->text, v->n, true, c->arena, MEMBER(struct endpoint, obj, f->value), &why) < 0) {
+	if (endpoint_parse(v->text, v->n, true, c->arena, MEMBER(struct endpoint, obj, f->value),
+			   &why) < 0) {
 		TELL(c, v, ("`%s` is not an endpoint: %s", yaml_show(v, shown), why),
 		     ("write host, host:port or [IPv6]:port"));
 		return;
@@ -386,8 +415,8 @@ static void read_endpoint(struct decode *c, const struct field *f, const struct 
 	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
 }
 
-static void read_ifname(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-			void *obj)
+static void read_ifname(struct decode *c, const struct field *f, const struct yaml_node *key,
+			const struct yaml_node *v, void *obj)
 {
 	char shown[YAML_SHOWN];
 
@@ -404,7 +433,8 @@ static void read_ifname(struct decode *c, const struct field *f, const struct ya
 
 /* Lists. */
 
-static bool want_list(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v)
+static bool want_list(struct decode *c, const struct field *f, const struct yaml_node *key,
+		      const struct yaml_node *v)
 {
 	char shown[YAML_SHOWN];
 
@@ -413,11 +443,14 @@ static bool want_list(struct decode *c, const struct field *f, const struct yaml
 		return false;
 	if (v->kind != YAML_NODE_LIST) {
 		if (is_null(v))
-			TELL(c, v->n ? v : key, ("`%s` has no value", key->text), ("give it a list, or remove the line"));
+			TELL(c, v->n ? v : key, ("`%s` has no value", key->text),
+			     ("give it a list, or remove the line"));
 		else if (v->kind == YAML_NODE_SCALAR)
-			TELL(c, v, ("`%s` wants a list", key->text), ("write [%s]", yaml_show(v, shown)));
+			TELL(c, v, ("`%s` wants a list", key->text),
+			     ("write [%s]", yaml_show(v, shown)));
 		else
-			diag_error(c->diag, yaml_pos(v), "`%s` wants a list, not %s", key->text, kind_word(v));
+			diag_error(c->diag, yaml_pos(v), "`%s` wants a list, not %s", key->text,
+				   kind_word(v));
 		return false;
 	}
 	if (v->n < f->min && !(v->flags & YAML_PARTIAL)) {
@@ -426,7 +459,8 @@ static bool want_list(struct decode *c, const struct field *f, const struct yaml
 	}
 	if (v->n > f->max) {
 		diag_error(c->diag, yaml_pos(v->n > f->max ? &v->items[f->max] : v),
-			   "`%s` has %u entries; at most %llu are accepted", key->text, v->n, (unsigned long long)f->max);
+			   "`%s` has %u entries; at most %llu are accepted", key->text, v->n,
+			   (unsigned long long)f->max);
 		return false;
 	}
 	return true;
@@ -442,18 +476,21 @@ static bool read_address(struct decode *c, const struct yaml_node *v, struct m_a
 	yaml_show(v, shown);
 	if (ipaddr_parse(v->text, v->n, &ret->addr) < 0) {
 		if (ifaddr_parse(v->text, v->n, &with_len) == 0)
-			TELL(c, v, ("`%s` has a prefix length; an address here is a plain IP", shown),
-			     ("write %s: the interface gets it with the length of the pool", ipaddr_print(&with_len.addr, text)));
+			TELL(c, v,
+			     ("`%s` has a prefix length; an address here is a plain IP", shown),
+			     ("write %s: the interface gets it with the length of the pool",
+			      ipaddr_print(&with_len.addr, text)));
 		else
-			TELL(c, v, ("`%s` is not an IP address", shown), ("write it like 10.20.0.1 or fd20::1, without leading zeros"));
+			TELL(c, v, ("`%s` is not an IP address", shown),
+			     ("write it like 10.20.0.1 or fd20::1, without leading zeros"));
 		return false;
 	}
 	ret->pos = yaml_pos(v);
 	return true;
 }
 
-static void read_addresses(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-			   void *obj)
+static void read_addresses(struct decode *c, const struct field *f, const struct yaml_node *key,
+			   const struct yaml_node *v, void *obj)
 {
 	struct m_addr *list;
 	size_t n = 0, j;
@@ -473,8 +510,11 @@ static void read_addresses(struct decode *c, const struct field *f, const struct
 		for (j = 0; j < n && ipaddr_cmp(&list[j].addr, &list[n].addr); j++)
 			;
 		if (j < n)
-			yaml_duplicate(c->diag, &v->items[i], &(struct yaml_node){ .source = list[j].pos.source,
-				.line = list[j].pos.line, .col = list[j].pos.col, .width = (uint16_t)list[j].pos.width });
+			yaml_duplicate(c->diag, &v->items[i],
+				       &(struct yaml_node){ .source = list[j].pos.source,
+							    .line = list[j].pos.line,
+							    .col = list[j].pos.col,
+							    .width = (uint16_t)list[j].pos.width });
 		else
 			n++;
 	}
@@ -489,7 +529,8 @@ static bool read_prefix(struct decode *c, const struct yaml_node *v, struct m_pr
 	bool host_bits;
 
 	if (v->kind == YAML_NODE_MAP) {
-		diag_error(c->diag, yaml_pos(v), "options of a route are not supported by this version of meshrc");
+		diag_error(c->diag, yaml_pos(v),
+			   "options of a route are not supported by this version of meshrc");
 		return false;
 	}
 	if (!want_scalar(c, NULL, v, "a prefix"))
@@ -500,14 +541,17 @@ static bool read_prefix(struct decode *c, const struct yaml_node *v, struct m_pr
 
 		if (ipaddr_parse(v->text, v->n, &bare) == 0) {
 			p = prefix_of_addr(&bare);
-			TELL(c, v, ("`%s` has no prefix length", shown), ("write %s for this address alone", prefix_print(&p, text)));
+			TELL(c, v, ("`%s` has no prefix length", shown),
+			     ("write %s for this address alone", prefix_print(&p, text)));
 		} else {
-			TELL(c, v, ("`%s` is not a prefix", shown), ("write it like 10.20.0.0/16 or fd20::/64, without leading zeros"));
+			TELL(c, v, ("`%s` is not a prefix", shown),
+			     ("write it like 10.20.0.0/16 or fd20::/64, without leading zeros"));
 		}
 		return false;
 	}
 	if (host_bits) {
-		TELL(c, v, ("`%s` has bits set behind its prefix length", shown), ("write %s", prefix_print(&ret->prefix, text)));
+		TELL(c, v, ("`%s` has bits set behind its prefix length", shown),
+		     ("write %s", prefix_print(&ret->prefix, text)));
 		return false;
 	}
 	ret->pos = yaml_pos(v);
@@ -516,7 +560,8 @@ static bool read_prefix(struct decode *c, const struct yaml_node *v, struct m_pr
 
 static int cmp_prefix_at(const void *pa, const void *pb)
 {
-	const struct m_prefix *a = *(const struct m_prefix *const *)pa, *b = *(const struct m_prefix *const *)pb;
+	const struct m_prefix *a = *(const struct m_prefix *const *)pa,
+			      *b = *(const struct m_prefix *const *)pb;
 	int c = prefix_cmp(&a->prefix, &b->prefix);
 
 	return c ? c : (a > b) - (a < b);
@@ -544,21 +589,24 @@ static void check_twice(struct decode *c, const struct m_prefix *list, size_t n)
 
 		if (prefix_cmp(&sorted[i - 1]->prefix, &sorted[i]->prefix))
 			continue;
-		e = diag_error(c->diag, sorted[i]->pos, "`%s` is given twice", prefix_print(&sorted[i]->prefix, text));
+		e = diag_error(c->diag, sorted[i]->pos, "`%s` is given twice",
+			       prefix_print(&sorted[i]->prefix, text));
 		diag_other(c->diag, e, sorted[i - 1]->pos, "it is given here already");
 	}
 	free(sorted);
 }
 
-static void read_prefixes(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-			  void *obj)
+static void read_prefixes(struct decode *c, const struct field *f, const struct yaml_node *key,
+			  const struct yaml_node *v, void *obj)
 {
 	struct m_prefix *list;
 	size_t n = 0;
 	uint32_t i;
 
 	if (v->kind == YAML_NODE_MAP) {
-		diag_error(c->diag, yaml_pos(v), "`%s` given as a mapping is not supported by this version of meshrc", key->text);
+		diag_error(c->diag, yaml_pos(v),
+			   "`%s` given as a mapping is not supported by this version of meshrc",
+			   key->text);
 		return;
 	}
 	if (!want_list(c, f, key, v))
@@ -575,8 +623,8 @@ static void read_prefixes(struct decode *c, const struct field *f, const struct 
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
-static void read_tags(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-		      void *obj)
+static void read_tags(struct decode *c, const struct field *f, const struct yaml_node *key,
+		      const struct yaml_node *v, void *obj)
 {
 	struct m_text *list;
 	size_t n = 0, j;
@@ -593,7 +641,8 @@ static void read_tags(struct decode *c, const struct field *f, const struct yaml
 		struct m_text tag;
 		int cmp = -1;
 
-		if (!want_scalar(c, NULL, &v->items[i], "a tag") || !read_name(c, &v->items[i], "a tag"))
+		if (!want_scalar(c, NULL, &v->items[i], "a tag") ||
+		    !read_name(c, &v->items[i], "a tag"))
 			continue;
 		/* At most MAX_TAGS: insertion keeps them sorted. */
 		for (j = n; j > 0; j--) {
@@ -602,7 +651,8 @@ static void read_tags(struct decode *c, const struct field *f, const struct yaml
 				break;
 		}
 		if (j > 0 && !cmp) {
-			struct diag_entry *e = diag_error(c->diag, yaml_pos(&v->items[i]), "`%s` is given twice", list[j - 1].s);
+			struct diag_entry *e = diag_error(c->diag, yaml_pos(&v->items[i]),
+							  "`%s` is given twice", list[j - 1].s);
 
 			diag_other(c->diag, e, list[j - 1].pos, "it is given here already");
 			continue;
@@ -625,7 +675,8 @@ static bool read_selector(struct decode *c, const struct yaml_node *v, struct m_
 
 	if (v->kind == YAML_NODE_MAP && v->n == 1 && !strcmp(v->pairs[0].key.text, "tag") &&
 	    v->pairs[0].value.kind == YAML_NODE_SCALAR) {
-		TELL(c, v, ("%s is wanted here, not a mapping", wanted), ("write tag:%.63s without a blank", v->pairs[0].value.text));
+		TELL(c, v, ("%s is wanted here, not a mapping", wanted),
+		     ("write tag:%.63s without a blank", v->pairs[0].value.text));
 		return false;
 	}
 	if (!want_scalar(c, NULL, v, wanted))
@@ -640,7 +691,8 @@ static bool read_selector(struct decode *c, const struct yaml_node *v, struct m_
 		ret->kind = SELECT_TAG;
 		name.text += 4;
 		name.n -= 4;
-		name.flags &= (uint8_t)~YAML_PLAIN; /* with tag: before it, no program misreads it */
+		name.flags &=
+			(uint8_t)~YAML_PLAIN; /* with tag: before it, no program misreads it */
 	}
 	if (!read_name(c, &name, ret->kind == SELECT_TAG ? "a tag" : wanted))
 		return false;
@@ -650,8 +702,8 @@ static bool read_selector(struct decode *c, const struct yaml_node *v, struct m_
 	return ret->name;
 }
 
-static void read_selectors(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-			   struct m_selectors *ret)
+static void read_selectors(struct decode *c, const struct field *f, const struct yaml_node *key,
+			   const struct yaml_node *v, struct m_selectors *ret)
 {
 	uint32_t i;
 
@@ -679,14 +731,17 @@ static bool want_map(struct decode *c, const struct yaml_node *key, const struct
 		return true;
 	yaml_show(key, shown);
 	if (is_null(v))
-		TELL(c, v->n ? v : key, ("`%s` has no value", shown), ("give it keys, indented below it, or remove the line"));
+		TELL(c, v->n ? v : key, ("`%s` has no value", shown),
+		     ("give it keys, indented below it, or remove the line"));
 	else
-		diag_error(c->diag, yaml_pos(v), "`%s` wants a mapping (`key: value` lines), not %s", shown, kind_word(v));
+		diag_error(c->diag, yaml_pos(v),
+			   "`%s` wants a mapping (`key: value` lines), not %s", shown,
+			   kind_word(v));
 	return false;
 }
 
-static void read_named(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-		       void *obj)
+static void read_named(struct decode *c, const struct field *f, const struct yaml_node *key,
+		       const struct yaml_node *v, void *obj)
 {
 	const struct table *t = f->table;
 	uint32_t *order, i;
@@ -697,8 +752,8 @@ static void read_named(struct decode *c, const struct field *f, const struct yam
 		return;
 	if (v->n > f->max) {
 		c->incomplete = true;
-		diag_error(c->diag, yaml_pos(key), "`%s` has %u entries; at most %llu are accepted", key->text, v->n,
-			   (unsigned long long)f->max);
+		diag_error(c->diag, yaml_pos(key), "`%s` has %u entries; at most %llu are accepted",
+			   key->text, v->n, (unsigned long long)f->max);
 		return;
 	}
 	order = yaml_sort(v->pairs, v->n);
@@ -715,7 +770,8 @@ static void read_named(struct decode *c, const struct field *f, const struct yam
 
 		/* The entry is checked even when its name is refused. */
 		if (!strcmp(p->key.text, "all"))
-			TELL(c, &p->key, ("nothing can be called `all`"), ("`all` means every node in the topology"));
+			TELL(c, &p->key, ("nothing can be called `all`"),
+			     ("`all` means every node in the topology"));
 		else
 			read_name(c, &p->key, "a name");
 		name = arena_strndup(c->arena, p->key.text, p->key.n);
@@ -734,8 +790,8 @@ static void read_named(struct decode *c, const struct field *f, const struct yam
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
-static void read_list(struct decode *c, const struct field *f, const struct yaml_node *key, const struct yaml_node *v,
-		      void *obj)
+static void read_list(struct decode *c, const struct field *f, const struct yaml_node *key,
+		      const struct yaml_node *v, void *obj)
 {
 	const struct table *t = f->table;
 	size_t n = 0;
@@ -756,7 +812,8 @@ static void read_list(struct decode *c, const struct field *f, const struct yaml
 		if (item->kind == YAML_NODE_BAD)
 			continue;
 		if (item->kind != YAML_NODE_MAP) {
-			diag_error(c->diag, yaml_pos(item), "%s is a mapping, not %s", t->what, kind_word(item));
+			diag_error(c->diag, yaml_pos(item), "%s is a mapping, not %s", t->what,
+				   kind_word(item));
 			continue;
 		}
 		*MEMBER(struct pos, list + n * t->size, t->pos) = yaml_pos(item);
@@ -774,7 +831,9 @@ static void read_version(struct decode *c, const struct yaml_node *key, const st
 
 	if (!read_number(c, &any, key, v, &n) || n == 1)
 		return;
-	TELL(c, v, ("version %llu of the format is not known to this version of meshrc", (unsigned long long)n),
+	TELL(c, v,
+	     ("version %llu of the format is not known to this version of meshrc",
+	      (unsigned long long)n),
 	     ("write `version: 1`"));
 }
 
@@ -787,7 +846,8 @@ static void read_false(struct decode *c, const struct yaml_node *key, const stru
 		     ("write false, or remove the line"));
 }
 
-static void read_field(struct decode *c, const struct field *f, const struct yaml_pair *p, void *obj)
+static void read_field(struct decode *c, const struct field *f, const struct yaml_pair *p,
+		       void *obj)
 {
 	const struct yaml_node *key = &p->key, *v = &p->value;
 	struct m_uint *number;
@@ -847,7 +907,8 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 		read_false(c, key, v);
 		break;
 	case FIELD_LATER:
-		diag_error(c->diag, yaml_pos(key), "`%s` is not supported by this version of meshrc", key->text);
+		diag_error(c->diag, yaml_pos(key),
+			   "`%s` is not supported by this version of meshrc", key->text);
 		break;
 	}
 }
@@ -863,7 +924,8 @@ static const struct field *find_field(const struct table *t, const char *key)
 }
 
 /* The table at or below `t`, other than `except`, that has this key. */
-static const struct table *find_owner(const struct table *t, const struct table *except, const char *key)
+static const struct table *find_owner(const struct table *t, const struct table *except,
+				      const char *key)
 {
 	const struct table *found;
 	const struct field *f;
@@ -903,7 +965,8 @@ static void unknown_key(struct decode *c, const struct table *t, const struct ya
 	struct diag_entry *e;
 	size_t n = 0;
 
-	e = diag_error(c->diag, yaml_pos(key), "unknown key `%s` in %s", yaml_show(key, shown), t->what);
+	e = diag_error(c->diag, yaml_pos(key), "unknown key `%s` in %s", yaml_show(key, shown),
+		       t->what);
 	if (!e)
 		return;
 	owner = find_owner(c->top, t, key->text);
@@ -935,19 +998,22 @@ static void set_defaults(const struct table *t, void *obj)
 		else if (f->type == FIELD_WORD)
 			MEMBER(struct m_text, obj, f->value)->s = f->fallback;
 		else if (f->type == FIELD_DURATION &&
-			 duration_parse(f->fallback, strlen(f->fallback), MEMBER(int64_t, obj, f->value)) < 0)
+			 duration_parse(f->fallback, strlen(f->fallback),
+					MEMBER(int64_t, obj, f->value)) < 0)
 			*MEMBER(int64_t, obj, f->value) = (int64_t)f->min;
 	}
 }
 
-static void check_choice(struct decode *c, const struct table *t, const struct yaml_node *map, struct pos where)
+static void check_choice(struct decode *c, const struct table *t, const struct yaml_node *map,
+			 struct pos where)
 {
 	struct diag_entry *e = NULL;
 
 	if (map->n > 1) {
 		char shown[YAML_SHOWN];
 
-		e = diag_error(c->diag, yaml_pos(&map->pairs[1].key), "%s has exactly one key; `%s` is a second one", t->what,
+		e = diag_error(c->diag, yaml_pos(&map->pairs[1].key),
+			       "%s has exactly one key; `%s` is a second one", t->what,
 			       yaml_show(&map->pairs[1].key, shown));
 		diag_help(c->diag, e, "begin another entry with `- `");
 	} else if (!map->n && !(map->flags & YAML_PARTIAL)) {
@@ -956,7 +1022,8 @@ static void check_choice(struct decode *c, const struct table *t, const struct y
 	}
 }
 
-void table_decode(struct decode *c, const struct table *t, const struct yaml_node *map, struct pos where, void *obj)
+void table_decode(struct decode *c, const struct table *t, const struct yaml_node *map,
+		  struct pos where, void *obj)
 {
 	const struct field *f;
 	uint32_t seen = 0, i;
@@ -980,7 +1047,8 @@ void table_decode(struct decode *c, const struct table *t, const struct yaml_nod
 	for (f = t->fields; f->key; f++) {
 		struct diag_entry *e;
 
-		if (!(f->flags & (FIELD_REQUIRED | FIELD_REQUIRED_ONCE)) || (seen & UINT32_C(1) << (f - t->fields)))
+		if (!(f->flags & (FIELD_REQUIRED | FIELD_REQUIRED_ONCE)) ||
+		    (seen & UINT32_C(1) << (f - t->fields)))
 			continue;
 		e = diag_error(c->diag, where, "`%s` is missing in %s", f->key, t->what);
 		diag_help(c->diag, e, "add `%s: %s`", f->key, f->example);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The grammar as data: a table per mapping of the format, a row per key. Three things are made from the same rows: the
- * decoder here (YAML tree -> model), the JSON Schema (schema/jsonschema.h) and its help texts. The rows themselves are in
- * schema/grammar.c.
+ * The grammar as data: a table per mapping of the format, a row per key. Three things are made from
+ * the same rows: the decoder here (YAML tree -> model), the JSON Schema (schema/jsonschema.h) and
+ * its help texts. The rows themselves are in schema/grammar.c.
  */
 #ifndef SCHEMA_TABLE_H
 #define SCHEMA_TABLE_H
@@ -15,7 +15,8 @@
 #include "common/diag.h"
 #include "schema/yaml.h"
 
-/* What a key's value is, and the type of the model's member at `value` (`pos` and `extra`: see each). */
+/* What a key's value is, and the type of the model's member at `value` (`pos` and `extra`: see
+ * each). */
 enum field_type {
 	FIELD_VERSION, /* the number 1; nothing is stored */
 	FIELD_UINT, /* struct m_uint */
@@ -32,7 +33,8 @@ enum field_type {
 	FIELD_TAGS, /* struct m_text *, sorted; extra: size_t count */
 	FIELD_SELECTORS, /* struct m_selectors */
 	FIELD_TABLE, /* a mapping with keys of its own, in the struct at `value` */
-	FIELD_NAMED, /* a mapping of names to structs by `table`: array sorted by name; extra: size_t count */
+	FIELD_NAMED, /* a mapping of names to structs by `table`: array sorted by name; extra:
+			size_t count */
 	FIELD_LIST, /* a list of structs by `table`, in order; extra: size_t count; has: bool */
 	FIELD_FALSE, /* only false; true comes with a later version; nothing is stored */
 	FIELD_LATER, /* a key of the format that this version does not have */
@@ -40,7 +42,8 @@ enum field_type {
 
 enum field_flags {
 	FIELD_REQUIRED = 1u << 0,
-	/* A split network needs it once, not in every file: the JSON Schema, which sees one file, cannot demand it. */
+	/* A split network needs it once, not in every file: the JSON Schema, which sees one file,
+	   cannot demand it. */
 	FIELD_REQUIRED_ONCE = 1u << 1,
 };
 
@@ -50,10 +53,13 @@ struct field {
 	const char *key;
 	enum field_type type;
 	unsigned int flags;
-	uint64_t min, max; /* numbers: the value; text: bytes; durations: seconds; lists and FIELD_NAMED: entries */
-	const char *fallback; /* what holds when the key is absent, as it would be written; NULL: nothing */
+	uint64_t min, max; /* numbers: the value; text: bytes; durations: seconds; lists and
+			      FIELD_NAMED: entries */
+	const char *fallback; /* what holds when the key is absent, as it would be written; NULL:
+				 nothing */
 	const struct table *table;
-	/* FIELD_WORD: why the text is refused, or NULL; and the same rule as a regular expression, for the JSON Schema. */
+	/* FIELD_WORD: why the text is refused, or NULL; and the same rule as a regular expression,
+	 * for the JSON Schema. */
 	const char *(*check)(const char *s, size_t len);
 	const char *pattern;
 	size_t value, pos, extra, has; /* offsets into the struct of the table */
@@ -76,18 +82,20 @@ struct decode {
 	struct arena *arena; /* for what the model keeps */
 	struct diag *diag;
 	const struct table *top; /* to tell where a misplaced key belongs */
-	bool incomplete; /* set when names or whole parts were lost, so that checking references would mislead */
+	bool incomplete; /* set when names or whole parts were lost, so that checking references
+			    would mislead */
 };
 
 /*
- * Decodes the mapping `map` into `obj`, which is zeroed. Every error is told; `where` is where a missing key is missed. Never
- * stops at an error.
+ * Decodes the mapping `map` into `obj`, which is zeroed. Every error is told; `where` is where a
+ * missing key is missed. Never stops at an error.
  */
-void table_decode(struct decode *c, const struct table *t, const struct yaml_node *map, struct pos where, void *obj);
+void table_decode(struct decode *c, const struct table *t, const struct yaml_node *map,
+		  struct pos where, void *obj);
 
 /*
- * What YAML programs other than meshrc make of this plain scalar when it is not text ("a truth value"), or NULL. YAML 1.1 and
- * 1.2 together: what one of them misreads is refused.
+ * What YAML programs other than meshrc make of this plain scalar when it is not text ("a truth
+ * value"), or NULL. YAML 1.1 and 1.2 together: what one of them misreads is refused.
  */
 const char *table_misread(const struct yaml_node *n);
 

@@ -24,7 +24,8 @@ struct reader {
 	yaml_mark_t last; /* the end of the last event */
 	struct frame stack[MAX_YAML_DEPTH];
 	size_t depth;
-	/* Finished nodes whose collection is still open: all entries of all open collections, the innermost last. */
+	/* Finished nodes whose collection is still open: all entries of all open collections, the
+	 * innermost last. */
 	struct yaml_node *pending;
 	size_t n_pending, cap_pending;
 	char *chunk; /* room for text, so that a word costs its bytes and no alignment */
@@ -42,7 +43,9 @@ static void out_of_memory(struct diag *d)
 
 struct pos yaml_pos(const struct yaml_node *n)
 {
-	return (struct pos){ .source = n->source, .line = n->line, .col = n->col, .width = n->width };
+	return (struct pos){
+		.source = n->source, .line = n->line, .col = n->col, .width = n->width
+	};
 }
 
 const char *yaml_show(const struct yaml_node *n, char out[static YAML_SHOWN])
@@ -80,7 +83,8 @@ static struct pos place_of(const struct source *s, size_t offset)
 	return pos;
 }
 
-/* Line breaks of Unicode and of YAML 1.1 that editors and git do not count as such: positions would be off. */
+/* Line breaks of Unicode and of YAML 1.1 that editors and git do not count as such: positions would
+ * be off. */
 static bool is_odd_break(uint32_t c)
 {
 	return c == 0x85 || c == 0x2028 || c == 0x2029;
@@ -94,9 +98,9 @@ static bool is_control(uint32_t c)
 /* The zero-width joiners are left out: scripts and emoji need them in comments. */
 static bool is_invisible(uint32_t c)
 {
-	return c == 0xad || c == 0x61c || c == 0x180e || c == 0x200b || c == 0x200e || c == 0x200f ||
-	       (c >= 0x202a && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-	       (c >= 0xfff9 && c <= 0xfffb) || c >= 0xe0000;
+	return c == 0xad || c == 0x61c || c == 0x180e || c == 0x200b || c == 0x200e ||
+	       c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
+	       c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || c >= 0xe0000;
 }
 
 static bool check_encoding(const struct source *s, struct diag *d)
@@ -107,8 +111,9 @@ static bool check_encoding(const struct source *s, struct diag *d)
 
 	if (s->len >= 3 && t[0] == 0xef && t[1] == 0xbb && t[2] == 0xbf) {
 		e = diag_error(d, pos, "the file begins with a byte order mark");
-	} else if (s->len >= 2 && ((t[0] == 0xff && t[1] == 0xfe) || (t[0] == 0xfe && t[1] == 0xff) ||
-				   (!t[0] && t[1]) || (t[0] && !t[1]))) {
+	} else if (s->len >= 2 &&
+		   ((t[0] == 0xff && t[1] == 0xfe) || (t[0] == 0xfe && t[1] == 0xff) ||
+		    (!t[0] && t[1]) || (t[0] && !t[1]))) {
 		pos.line = pos.col = 0; /* an excerpt would be noise */
 		e = diag_error(d, pos, "the file is UTF-16 or UTF-32");
 	} else {
@@ -119,7 +124,8 @@ static bool check_encoding(const struct source *s, struct diag *d)
 }
 
 /* One character outside printable ASCII; false when libyaml must not see it. */
-static bool check_character(const struct source *s, size_t at, size_t *ret_len, struct diag *d, unsigned int *told)
+static bool check_character(const struct source *s, size_t at, size_t *ret_len, struct diag *d,
+			    unsigned int *told)
 {
 	struct diag_entry *e;
 	uint32_t c;
@@ -127,7 +133,8 @@ static bool check_character(const struct source *s, size_t at, size_t *ret_len, 
 
 	*ret_len = n ? n : 1;
 	if (!n) {
-		e = diag_error(d, place_of(s, at), "byte 0x%02x is not UTF-8", (unsigned char)s->text[at]);
+		e = diag_error(d, place_of(s, at), "byte 0x%02x is not UTF-8",
+			       (unsigned char)s->text[at]);
 		diag_help(d, e, "save the file as UTF-8");
 	} else if (c == '\r') {
 		if (at + 1 < s->len && s->text[at + 1] == '\n')
@@ -135,13 +142,15 @@ static bool check_character(const struct source *s, size_t at, size_t *ret_len, 
 		e = diag_error(d, place_of(s, at), "a carriage return without a line feed");
 		diag_help(d, e, "end lines with a line feed");
 	} else if (is_odd_break(c)) {
-		e = diag_error(d, place_of(s, at), "a line break U+%04X that most programs do not take for one", c);
+		e = diag_error(d, place_of(s, at),
+			       "a line break U+%04X that most programs do not take for one", c);
 		diag_help(d, e, "end lines with a line feed");
 	} else if (is_control(c)) {
 		e = diag_error(d, place_of(s, at), "a control character (U+%04X)", c);
 		diag_help(d, e, "remove it");
 	} else if (is_invisible(c)) {
-		e = diag_error(d, place_of(s, at), "an invisible or bidirectional character (U+%04X)", c);
+		e = diag_error(d, place_of(s, at),
+			       "an invisible or bidirectional character (U+%04X)", c);
 		diag_help(d, e, "remove it: what a reviewer sees must be what meshrc reads");
 		++*told;
 		return true;
@@ -165,7 +174,8 @@ static bool check_bytes(const struct source *s, struct diag *d)
 			const char *end = memchr(t + i, '\n', s->len - i);
 
 			pos.width = (uint32_t)((end ? end : t + s->len) - (t + i));
-			diag_help(d, diag_error(d, pos, "YAML directives are not accepted"), "remove the line");
+			diag_help(d, diag_error(d, pos, "YAML directives are not accepted"),
+				  "remove the line");
 			return false;
 		}
 		n = 1;
@@ -213,12 +223,13 @@ static const char *secret_word(const char *s, size_t len)
 }
 
 /*
- * A line that names a secret may hold it where no event tells (an open quote, a comment), so what follows the word is hidden
- * by the look of it, and the next line too when this one ends at once.
+ * A line that names a secret may hold it where no event tells (an open quote, a comment), so what
+ * follows the word is hidden by the look of it, and the next line too when this one ends at once.
  */
 static void hide_secrets(const struct source *s, struct diag *d)
 {
-	/* Most files hold none of these, and memmem is fast; odd mixtures of cases are left to push(). */
+	/* Most files hold none of these, and memmem is fast; odd mixtures of cases are left to
+	 * push(). */
 	static const char *const hints[] = { "rivate", "RIVATE", "hared", "HARED" };
 	const char *p = s->text, *end = s->text + s->len;
 	struct pos pos = { .source = s };
@@ -247,7 +258,9 @@ static void hide_secrets(const struct source *s, struct diag *d)
 
 static struct pos mark_pos(const struct reader *r, const yaml_mark_t *m)
 {
-	return (struct pos){ .source = r->source, .line = (uint32_t)m->line + 1, .col = (uint32_t)m->column + 1 };
+	return (struct pos){ .source = r->source,
+			     .line = (uint32_t)m->line + 1,
+			     .col = (uint32_t)m->column + 1 };
 }
 
 static struct pos event_pos(const struct reader *r, const yaml_event_t *ev)
@@ -259,7 +272,8 @@ static struct pos event_pos(const struct reader *r, const yaml_event_t *ev)
 	return pos;
 }
 
-static struct yaml_node make_node(const struct reader *r, enum yaml_kind kind, const yaml_event_t *ev)
+static struct yaml_node make_node(const struct reader *r, enum yaml_kind kind,
+				  const yaml_event_t *ev)
 {
 	struct pos pos = event_pos(r, ev);
 
@@ -325,7 +339,9 @@ static int push(struct reader *r, struct yaml_node n, const yaml_mark_t *end)
 
 		from.col += from.width;
 		diag_hide(r->diag, from, (uint32_t)end->line + 1);
-		n = (struct yaml_node){ .source = n.source, .line = n.line, .col = n.col, .kind = YAML_NODE_BAD };
+		n = (struct yaml_node){
+			.source = n.source, .line = n.line, .col = n.col, .kind = YAML_NODE_BAD
+		};
 	}
 	if (r->n_pending == r->cap_pending) {
 		size_t cap = r->cap_pending ? r->cap_pending * 2 : 64;
@@ -360,9 +376,13 @@ static bool check_key(struct reader *r, const struct yaml_node *key)
 	if (secret_word(key->text, key->n)) {
 		char shown[YAML_SHOWN];
 
-		e = diag_error(r->diag, yaml_pos(key), "`%s`: secret keys never belong in the repository", yaml_show(key, shown));
-		diag_help(r->diag, e, "remove it, and replace that key everywhere: it may already be in the history. "
-				      "The agent makes a node's private key and keeps it on the node");
+		e = diag_error(r->diag, yaml_pos(key),
+			       "`%s`: secret keys never belong in the repository",
+			       yaml_show(key, shown));
+		diag_help(
+			r->diag, e,
+			"remove it, and replace that key everywhere: it may already be in the history. "
+			"The agent makes a node's private key and keeps it on the node");
 		return false;
 	}
 	if (!key->n) {
@@ -375,7 +395,8 @@ static bool check_key(struct reader *r, const struct yaml_node *key)
 void yaml_duplicate(struct diag *d, const struct yaml_node *key, const struct yaml_node *first)
 {
 	char shown[YAML_SHOWN];
-	struct diag_entry *e = diag_error(d, yaml_pos(key), "`%s` is given twice", yaml_show(key, shown));
+	struct diag_entry *e =
+		diag_error(d, yaml_pos(key), "`%s` is given twice", yaml_show(key, shown));
 
 	diag_other(d, e, yaml_pos(first), "it is given here already");
 }
@@ -400,7 +421,8 @@ static void merge_halves(const struct yaml_pair *pairs, uint32_t *idx, uint32_t 
 		return; /* sorted already, as people and generators write it */
 	memcpy(tmp, idx, half * sizeof(*tmp));
 	while (i < half && j < n)
-		idx[k++] = cmp_text(&pairs[tmp[i]].key, &pairs[idx[j]].key) <= 0 ? tmp[i++] : idx[j++];
+		idx[k++] =
+			cmp_text(&pairs[tmp[i]].key, &pairs[idx[j]].key) <= 0 ? tmp[i++] : idx[j++];
 	while (i < half)
 		idx[k++] = tmp[i++];
 }
@@ -424,7 +446,8 @@ static bool has_duplicates(const struct yaml_pair *pairs, uint32_t n)
 	if (n <= 16) {
 		for (i = 1; i < n; i++)
 			for (j = 0; j < i; j++)
-				if (pairs[i].key.n == pairs[j].key.n && !cmp_text(&pairs[i].key, &pairs[j].key))
+				if (pairs[i].key.n == pairs[j].key.n &&
+				    !cmp_text(&pairs[i].key, &pairs[j].key))
 					return true;
 		return false;
 	}
@@ -468,7 +491,8 @@ static uint32_t drop_bad_keys(struct yaml_pair *pairs, uint32_t n)
 	return kept;
 }
 
-static int finish_map(struct reader *r, struct yaml_node *map, const struct yaml_node *entries, size_t n)
+static int finish_map(struct reader *r, struct yaml_node *map, const struct yaml_node *entries,
+		      size_t n)
 {
 	uint32_t i, kept;
 
@@ -477,12 +501,14 @@ static int finish_map(struct reader *r, struct yaml_node *map, const struct yaml
 	if (!map->pairs)
 		return -1;
 	for (i = 0; i < map->n; i++) {
-		map->pairs[i] = (struct yaml_pair){ .key = entries[2 * i], .value = entries[2 * i + 1] };
+		map->pairs[i] =
+			(struct yaml_pair){ .key = entries[2 * i], .value = entries[2 * i + 1] };
 		if (!check_key(r, &map->pairs[i].key))
 			map->pairs[i].key.kind = YAML_NODE_BAD;
 	}
 	kept = drop_bad_keys(map->pairs, map->n);
-	/* What was refused may have been the key that is looked for later: `Private_key` for `public_key`, say. */
+	/* What was refused may have been the key that is looked for later: `Private_key` for
+	 * `public_key`, say. */
 	if (kept < map->n)
 		map->flags |= YAML_PARTIAL;
 	map->n = kept;
@@ -510,7 +536,8 @@ static int close_collection(struct reader *r, const yaml_mark_t *end)
 		if (n)
 			memcpy(f.node.items, entries, n * sizeof(*entries));
 	}
-	if (end->line + 1 == f.node.line && end->column + 1 > f.node.col && end->column - f.node.col < UINT16_MAX)
+	if (end->line + 1 == f.node.line && end->column + 1 > f.node.col &&
+	    end->column - f.node.col < UINT16_MAX)
 		f.node.width = (uint16_t)(end->column + 1 - f.node.col);
 	return push(r, f.node, end);
 }
@@ -531,12 +558,15 @@ static void close_all(struct reader *r)
 	}
 }
 
-static void refuse_properties(struct reader *r, const yaml_event_t *ev, const yaml_char_t *anchor, const yaml_char_t *tag)
+static void refuse_properties(struct reader *r, const yaml_event_t *ev, const yaml_char_t *anchor,
+			      const yaml_char_t *tag)
 {
 	struct pos pos = mark_pos(r, &ev->start_mark);
 
 	if (anchor)
-		diag_help(r->diag, diag_error(r->diag, pos, "YAML anchors (`&name`) are not accepted"), "write the value out");
+		diag_help(r->diag,
+			  diag_error(r->diag, pos, "YAML anchors (`&name`) are not accepted"),
+			  "write the value out");
 	if (tag)
 		diag_help(r->diag, diag_error(r->diag, pos, "YAML tags (`!tag`) are not accepted"),
 			  "remove the tag: the key decides which type its value has");
@@ -547,21 +577,27 @@ static int take_open(struct reader *r, const yaml_event_t *ev, enum yaml_kind ki
 	if (kind == YAML_NODE_MAP)
 		refuse_properties(r, ev, ev->data.mapping_start.anchor, ev->data.mapping_start.tag);
 	else
-		refuse_properties(r, ev, ev->data.sequence_start.anchor, ev->data.sequence_start.tag);
+		refuse_properties(r, ev, ev->data.sequence_start.anchor,
+				  ev->data.sequence_start.tag);
 	if (r->depth == MAX_YAML_DEPTH) {
-		struct diag_entry *e = diag_error(r->diag, event_pos(r, ev), "more than %d levels of nesting", MAX_YAML_DEPTH);
+		struct diag_entry *e = diag_error(r->diag, event_pos(r, ev),
+						  "more than %d levels of nesting", MAX_YAML_DEPTH);
 
-		diag_help(r->diag, e, "a network needs six at most; the rest of the file was not read");
+		diag_help(r->diag, e,
+			  "a network needs six at most; the rest of the file was not read");
 		return 1;
 	}
-	r->stack[r->depth++] = (struct frame){ .node = make_node(r, kind, ev), .base = r->n_pending };
-	/* The start event of a flow collection covers its bracket; of a block collection, nothing. */
+	r->stack[r->depth++] =
+		(struct frame){ .node = make_node(r, kind, ev), .base = r->n_pending };
+	/* The start event of a flow collection covers its bracket; of a block collection, nothing.
+	 */
 	if (r->depth > r->stats.depth)
 		r->stats.depth = r->depth;
 	return 0;
 }
 
-/* A character that the value of a scalar may not hold (escapes and folding make what the bytes of the file do not show). */
+/* A character that the value of a scalar may not hold (escapes and folding make what the bytes of
+ * the file do not show). */
 static bool has_bad_character(const char *s, size_t len, uint32_t *ret)
 {
 	size_t i = 0, n;
@@ -595,7 +631,8 @@ static int take_scalar(struct reader *r, const yaml_event_t *ev)
 	if (ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
 		n.flags |= YAML_PLAIN;
 	if (len > MAX_YAML_SCALAR) {
-		e = diag_error(r->diag, pos, "a value of %zu bytes; the longest accepted is %d", len, MAX_YAML_SCALAR);
+		e = diag_error(r->diag, pos, "a value of %zu bytes; the longest accepted is %d",
+			       len, MAX_YAML_SCALAR);
 		n.kind = YAML_NODE_BAD;
 	} else if (has_bad_character(text, len, &c)) {
 		if (at_secret(r)) {
@@ -604,11 +641,15 @@ static int take_scalar(struct reader *r, const yaml_event_t *ev)
 			e = diag_error(r->diag, pos, "a value of several lines");
 			diag_help(r->diag, e, "write it in one line, in quotes");
 		} else if (!is_invisible(c)) {
-			e = diag_error(r->diag, pos, "a value with a control character (U+%04X)", c);
+			e = diag_error(r->diag, pos, "a value with a control character (U+%04X)",
+				       c);
 			diag_help(r->diag, e, "remove it");
 		} else if (ev->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE) {
-			/* Perhaps told already for the bytes of the file, but "\u202e" is told only here. */
-			e = diag_error(r->diag, pos, "a value with an invisible or bidirectional character (U+%04X)", c);
+			/* Perhaps told already for the bytes of the file, but "\u202e" is told only
+			 * here. */
+			e = diag_error(
+				r->diag, pos,
+				"a value with an invisible or bidirectional character (U+%04X)", c);
 			diag_help(r->diag, e, "remove it");
 		}
 		n.kind = YAML_NODE_BAD;
@@ -636,7 +677,8 @@ static int take(struct reader *r, const yaml_event_t *ev)
 		diag_help(r->diag, e, "put it into a file of its own");
 		return 2;
 	case YAML_ALIAS_EVENT:
-		e = diag_error(r->diag, event_pos(r, ev), "YAML aliases (`*name`) are not accepted");
+		e = diag_error(r->diag, event_pos(r, ev),
+			       "YAML aliases (`*name`) are not accepted");
 		diag_help(r->diag, e, "write the value out");
 		return push(r, make_node(r, YAML_NODE_BAD, ev), &ev->end_mark);
 	case YAML_SCALAR_EVENT:
@@ -663,36 +705,49 @@ struct saying {
 static const struct saying sayings[] = {
 	{ NULL, "mapping values are not allowed in this context", "a `:` where no key can stand",
 	  "is the line above indented differently, or does a value hold ': ' and need quotes?" },
-	{ NULL, "block sequence entries are not allowed in this context", "a `-` where no list can begin",
+	{ NULL, "block sequence entries are not allowed in this context",
+	  "a `-` where no list can begin",
 	  "begin the list on a line of its own, indented below its key" },
-	{ NULL, "mapping keys are not allowed in this context", "a `?` where no key can stand", "quote it if it is text" },
+	{ NULL, "mapping keys are not allowed in this context", "a `?` where no key can stand",
+	  "quote it if it is text" },
 	{ "while scanning a simple key", "could not find expected ':'", "a key without `:`",
 	  "write `key: value` with a blank behind the colon" },
-	{ NULL, "did not find expected ',' or ']'", "a list in brackets that is not closed, or lacks a comma",
-	  "end it with ']'" },
-	{ NULL, "did not find expected ',' or '}'", "a mapping in braces that is not closed, or lacks a comma",
-	  "end it with '}'" },
-	{ NULL, "did not find expected key", "this line is indented neither like the keys above nor like their values",
+	{ NULL, "did not find expected ',' or ']'",
+	  "a list in brackets that is not closed, or lacks a comma", "end it with ']'" },
+	{ NULL, "did not find expected ',' or '}'",
+	  "a mapping in braces that is not closed, or lacks a comma", "end it with '}'" },
+	{ NULL, "did not find expected key",
+	  "this line is indented neither like the keys above nor like their values",
 	  "indent all keys of a mapping alike, with blanks" },
-	{ NULL, "did not find expected '-' indicator", "an entry of this list does not begin with `- `",
-	  "indent all entries of a list alike" },
+	{ NULL, "did not find expected '-' indicator",
+	  "an entry of this list does not begin with `- `", "indent all entries of a list alike" },
 	{ NULL, "did not find expected node content", "a value is missing here", NULL },
-	{ NULL, "did not find expected <document start>", "something stands behind the end of the document", NULL },
+	{ NULL, "did not find expected <document start>",
+	  "something stands behind the end of the document", NULL },
 	{ NULL, "found unexpected end of stream", "a quote that is opened is never closed", NULL },
-	{ NULL, "found unexpected document indicator", "a quote that is opened is never closed", NULL },
-	{ NULL, "found unknown escape character", "an escape that YAML does not know", "in single quotes '\\' is just a character" },
+	{ NULL, "found unexpected document indicator", "a quote that is opened is never closed",
+	  NULL },
+	{ NULL, "found unknown escape character", "an escape that YAML does not know",
+	  "in single quotes '\\' is just a character" },
 	{ NULL, "did not find expected hexdecimal number", "an escape that YAML does not know",
 	  "in single quotes '\\' is just a character" },
 	{ NULL, "found invalid Unicode character escape code", "an escape for no character", NULL },
-	{ NULL, "found a tab character that violates indentation", "a tab in the indentation", "indent with blanks" },
-	{ NULL, "found a tab character where an indentation space is expected", "a tab in the indentation",
+	{ NULL, "found a tab character that violates indentation", "a tab in the indentation",
 	  "indent with blanks" },
-	{ "while scanning an anchor", NULL, "YAML anchors (`&name`) are not accepted", "quote text that begins with '&'" },
-	{ "while scanning an alias", NULL, "YAML aliases (`*name`) are not accepted", "quote text that begins with '*'" },
-	{ "while parsing a tag", NULL, "YAML tags (`!tag`) are not accepted", "quote text that begins with '!'" },
-	{ "while scanning a tag", NULL, "YAML tags (`!tag`) are not accepted", "quote text that begins with '!'" },
-	{ "while scanning a block scalar", NULL, "a badly formed block of text", "write the text in one line, in quotes" },
-	{ NULL, "found undefined tag handle", "YAML tags (`!tag`) are not accepted", "quote text that begins with '!'" },
+	{ NULL, "found a tab character where an indentation space is expected",
+	  "a tab in the indentation", "indent with blanks" },
+	{ "while scanning an anchor", NULL, "YAML anchors (`&name`) are not accepted",
+	  "quote text that begins with '&'" },
+	{ "while scanning an alias", NULL, "YAML aliases (`*name`) are not accepted",
+	  "quote text that begins with '*'" },
+	{ "while parsing a tag", NULL, "YAML tags (`!tag`) are not accepted",
+	  "quote text that begins with '!'" },
+	{ "while scanning a tag", NULL, "YAML tags (`!tag`) are not accepted",
+	  "quote text that begins with '!'" },
+	{ "while scanning a block scalar", NULL, "a badly formed block of text",
+	  "write the text in one line, in quotes" },
+	{ NULL, "found undefined tag handle", "YAML tags (`!tag`) are not accepted",
+	  "quote text that begins with '!'" },
 };
 
 static const struct saying *find_saying(const yaml_parser_t *p)
@@ -711,7 +766,8 @@ static const struct saying *find_saying(const yaml_parser_t *p)
 	return NULL;
 }
 
-/* The byte at a mark, or NUL; *ret_tab: there is a tab among the blanks that the line begins with. */
+/* The byte at a mark, or NUL; *ret_tab: there is a tab among the blanks that the line begins with.
+ */
 static char byte_at(const struct source *s, const yaml_mark_t *m, bool *ret_tab)
 {
 	const char *p = s->text, *end = s->text + s->len;
@@ -745,7 +801,8 @@ static void tell_syntax_error(struct reader *r)
 	if (tab) {
 		e = diag_error(r->diag, pos, "a tab in the indentation");
 		diag_help(r->diag, e, "indent with blanks");
-	} else if (p->problem && !strcmp(p->problem, "found character that cannot start any token")) {
+	} else if (p->problem &&
+		   !strcmp(p->problem, "found character that cannot start any token")) {
 		e = diag_error(r->diag, pos, "a value cannot begin with `%c`", c);
 		diag_help(r->diag, e, "put it in quotes");
 	} else if (s) {
@@ -753,9 +810,11 @@ static void tell_syntax_error(struct reader *r)
 		if (s->help)
 			diag_help(r->diag, e, "%s", s->help);
 	} else {
-		e = diag_error(r->diag, pos, "not YAML: %s", p->problem ? p->problem : "unknown problem");
+		e = diag_error(r->diag, pos, "not YAML: %s",
+			       p->problem ? p->problem : "unknown problem");
 	}
-	if (p->context && (p->context_mark.line != p->problem_mark.line || p->context_mark.column != p->problem_mark.column))
+	if (p->context && (p->context_mark.line != p->problem_mark.line ||
+			   p->context_mark.column != p->problem_mark.column))
 		diag_other(r->diag, e, mark_pos(r, &p->context_mark), "it began here");
 }
 
@@ -764,7 +823,8 @@ static void tell_parser_error(struct reader *r)
 	struct diag_entry *e;
 
 	if (r->gap) {
-		e = diag_error(r->diag, mark_pos(r, &r->last), "one value or comment of more than %u MiB begins behind here",
+		e = diag_error(r->diag, mark_pos(r, &r->last),
+			       "one value or comment of more than %u MiB begins behind here",
 			       MAX_YAML_GAP >> 20);
 		diag_help(r->diag, e, "the rest of the file was not read");
 		return;
@@ -811,7 +871,8 @@ static int read_events(struct reader *r)
 		yaml_event_t ev;
 
 		if (r->stats.events == MAX_YAML_EVENTS) {
-			diag_error(r->diag, mark_pos(r, &r->last), "more than %u YAML events in one file", MAX_YAML_EVENTS);
+			diag_error(r->diag, mark_pos(r, &r->last),
+				   "more than %u YAML events in one file", MAX_YAML_EVENTS);
 			return 2;
 		}
 		if (!yaml_parser_parse(&r->parser, &ev)) {
@@ -836,23 +897,27 @@ static int check_root(struct reader *r, bool whole)
 
 	if (!whole && (!r->root.source || r->root.kind != YAML_NODE_MAP))
 		return -1;
-	if (!r->documents || (r->root.kind == YAML_NODE_SCALAR && !r->root.n && (r->root.flags & YAML_PLAIN))) {
+	if (!r->documents ||
+	    (r->root.kind == YAML_NODE_SCALAR && !r->root.n && (r->root.flags & YAML_PLAIN))) {
 		e = diag_error(r->diag, pos, "the file says nothing");
 		diag_help(r->diag, e, "remove it, or begin with `version: 1`");
 		return -1;
 	}
 	if (r->root.kind != YAML_NODE_MAP) {
 		if (r->root.kind != YAML_NODE_BAD) {
-			e = diag_error(r->diag, yaml_pos(&r->root), "the file is a %s; it must be a mapping",
+			e = diag_error(r->diag, yaml_pos(&r->root),
+				       "the file is a %s; it must be a mapping",
 				       r->root.kind == YAML_NODE_LIST ? "list" : "single value");
-			diag_help(r->diag, e, "write `key: value` lines, beginning with `version: 1`");
+			diag_help(r->diag, e,
+				  "write `key: value` lines, beginning with `version: 1`");
 		}
 		return -1;
 	}
 	return whole ? 0 : -1;
 }
 
-int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct yaml_node *ret, struct yaml_stats *ret_stats)
+int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct yaml_node *ret,
+	      struct yaml_stats *ret_stats)
 {
 	struct reader *r;
 	int rc = -1;
@@ -861,7 +926,8 @@ int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct ya
 	if (ret_stats)
 		*ret_stats = (struct yaml_stats){ 0 };
 	if (s->len > MAX_YAML_FILE) {
-		diag_error(d, (struct pos){ .source = s }, "the file has %zu bytes; the largest accepted is %u MiB", s->len,
+		diag_error(d, (struct pos){ .source = s },
+			   "the file has %zu bytes; the largest accepted is %u MiB", s->len,
 			   MAX_YAML_FILE >> 20);
 		return -1;
 	}

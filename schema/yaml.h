@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One YAML file -> a tree of typed values, each with its place. The only file that uses libyaml, and of that the event
- * interface alone, since its document loader takes what must be refused here (measured on 0.2.5): duplicate keys,
- * aliases, tags, several documents, NUL in a scalar, any depth.
+ * One YAML file -> a tree of typed values, each with its place. The only file that uses libyaml,
+ * and of that the event interface alone, since its document loader takes what must be refused here
+ * (measured on 0.2.5): duplicate keys, aliases, tags, several documents, NUL in a scalar, any
+ * depth.
  *
- * Refused with their place: all of the above, anchors, merge keys, directives, keys that are no scalar, a top that is no
- * mapping, an empty file, anything but UTF-8 without a byte order mark, control, bidirectional and invisible characters,
- * values of several lines, secrets (a key that names a private or preshared key; its value is hidden from every excerpt),
- * and what is over a limit of common/limits.h. One run reports all that can be told; reading stops early only at a
- * syntax error, at bytes that libyaml would stop at, at a directive, at a second document and at a limit.
+ * Refused with their place: all of the above, anchors, merge keys, directives, keys that are no
+ * scalar, a top that is no mapping, an empty file, anything but UTF-8 without a byte order mark,
+ * control, bidirectional and invisible characters, values of several lines, secrets (a key that
+ * names a private or preshared key; its value is hidden from every excerpt), and what is over a
+ * limit of common/limits.h. One run reports all that can be told; reading stops early only at a
+ * syntax error, at bytes that libyaml would stop at, at a directive, at a second document and at a
+ * limit.
  *
  * Which type a scalar has is not decided here: schema/table.h knows which one its key wants.
  */
@@ -21,12 +24,14 @@
 #include "common/arena.h"
 #include "common/diag.h"
 
-/* YAML_NODE_BAD stands where something was refused: the error is told already, users pass over it in silence. */
+/* YAML_NODE_BAD stands where something was refused: the error is told already, users pass over it
+ * in silence. */
 enum yaml_kind { YAML_NODE_BAD, YAML_NODE_SCALAR, YAML_NODE_LIST, YAML_NODE_MAP };
 
 enum yaml_flags {
 	YAML_PLAIN = 1u << 0, /* a scalar without quotes */
-	YAML_PARTIAL = 1u << 1, /* a collection that may lack entries, because reading stopped or an entry was refused */
+	YAML_PARTIAL = 1u << 1, /* a collection that may lack entries, because reading stopped or an
+				   entry was refused */
 };
 
 struct yaml_pair;
@@ -56,17 +61,18 @@ struct yaml_stats {
 };
 
 /*
- * Reads `s` into `ret`, in the arena. Returns 0 when all of the file was read, -1 when reading stopped early (then *ret is
- * YAML_NODE_BAD, or a mapping of what came before, flagged YAML_PARTIAL). Whether there were errors is in `d`. `ret_stats`
- * may be NULL.
+ * Reads `s` into `ret`, in the arena. Returns 0 when all of the file was read, -1 when reading
+ * stopped early (then *ret is YAML_NODE_BAD, or a mapping of what came before, flagged
+ * YAML_PARTIAL). Whether there were errors is in `d`. `ret_stats` may be NULL.
  */
-int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct yaml_node *ret, struct yaml_stats *ret_stats);
+int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct yaml_node *ret,
+	      struct yaml_stats *ret_stats);
 
 struct pos yaml_pos(const struct yaml_node *n);
 
 /*
- * Indices of the pairs sorted by key, pairs with equal keys in their given order; NULL when out of memory. The array is
- * malloc'ed.
+ * Indices of the pairs sorted by key, pairs with equal keys in their given order; NULL when out of
+ * memory. The array is malloc'ed.
  */
 uint32_t *yaml_sort(const struct yaml_pair *pairs, uint32_t n);
 
