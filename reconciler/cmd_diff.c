@@ -40,7 +40,8 @@ static const struct session_network *find(const struct session *s, const char *n
 
 /*
  * The newer revision as it would be compiled after the older one was published, so that automatic
- * addresses stay. NULL after telling the user.
+ * addresses stay; as it is by itself when it cannot follow (it pins an address that a node of the
+ * older one has).
  */
 static const struct network *compile_after(struct session *s, const struct session_network *n,
 					   const struct network *old)
@@ -48,17 +49,11 @@ static const struct network *compile_after(struct session *s, const struct sessi
 	struct network *ret = arena_alloc(&s->arena, sizeof(*ret));
 	uint64_t serial = n->old ? n->old->manifest.serial + 2 : 2;
 	struct diag d;
-	struct buf out;
 
 	diag_init(&d, &s->arena);
 	if (ret && compile(n->model, old, serial, &s->arena, &d, ret) == 0)
 		return ret;
-	buf_init(&out, MAX_OUTPUT);
-	diag_render(&d, cli_colour(STDERR_FILENO), &out);
-	fwrite(out.data, 1, out.len, stderr);
-	buf_release(&out);
-	cli_error("network '%s' of the second revision cannot follow that of the first", n->name);
-	return NULL;
+	return n->compiled;
 }
 
 /* Returns 0, or -1 after telling the user. */
@@ -73,11 +68,8 @@ static int compare_network(struct comparison *c, const char *name)
 
 	if ((!old && !new) || (network && strcmp(network, name) != 0))
 		return 0;
-	if (old && new) {
+	if (old && new)
 		new = compile_after(&c->s[1], b, old);
-		if (!new)
-			return -1;
-	}
 	if (node && !(old && network_node(old, node)) && !(new &&network_node(new, node)))
 		return 0;
 	if (!r)
