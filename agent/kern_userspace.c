@@ -159,12 +159,28 @@ static int exchange(struct userspace *u, const struct ifname *name, const char *
 	return ret;
 }
 
+/* Reads the whole WireGuard part into `o`. */
+static int get(struct userspace *u, const struct ifname *name, struct arena *a, struct observed *o,
+	       struct err *e)
+{
+	static const char request[] = "get=1\n\n";
+	struct uapi_reader r;
+	int ret;
+
+	u->k.stats.dumps++;
+	uapi_reader_init(&r, a, o);
+	ret = exchange(u, name, request, sizeof(request) - 1, &r, e);
+	if (ret == 0)
+		ret = uapi_reader_finish(&r, e);
+	/* It may have stopped in the middle of a line with a key. */
+	secret_wipe(&r, sizeof(r));
+	return ret;
+}
+
 static int userspace_observe(struct kern *k, const struct ifname *name, struct arena *a,
 			     struct observed *ret, struct err *e)
 {
-	static const char get[] = "get=1\n\n";
 	struct userspace *u = (struct userspace *)k;
-	struct uapi_reader r;
 	struct rt_link link;
 	int fd;
 
@@ -184,12 +200,8 @@ static int userspace_observe(struct kern *k, const struct ifname *name, struct a
 	if (fd < 0)
 		return err_errno(e, "cannot reach the WireGuard daemon");
 	os_close(fd);
-	k->stats.dumps++;
-	uapi_reader_init(&r, a, ret);
-	if (exchange(u, name, get, sizeof(get) - 1, &r, e) < 0 || uapi_reader_finish(&r, e) < 0) {
-		secret_wipe(&r, sizeof(r));
+	if (get(u, name, a, ret, e) < 0)
 		return -1;
-	}
 	ret->is_wireguard = true;
 	return 0;
 }
@@ -418,7 +430,10 @@ static int create_link(struct userspace *u, const struct ifname *name, const cha
 		       struct err *e)
 {
 	static const struct op mark = { .kind = OP_LINK_ALIAS };
+	struct observed unused = { 0 };
 	struct rt_link link;
+	struct arena a;
+	int r;
 
 	if (rt_link_get(&u->rt, name, &link, e) < 0)
 		return -1;
@@ -438,6 +453,15 @@ static int create_link(struct userspace *u, const struct ifname *name, const cha
 	if (wait_for_socket(name, true, START_MS) < 0)
 		return err_set(e, ERR_IO, "%s runs, but does not serve " SOCKET_PATH, u->program,
 			       name->s);
+	/*
+	 * The socket may listen before the daemon is there to answer, and until it answers it is
+	 * still setting up the link: wireguard-go would put its own MTU over ours.
+	 */
+	arena_init(&a);
+	r = get(u, name, &a, &unused, e);
+	arena_release(&a);
+	if (r < 0)
+		return -1;
 	return rt_apply(&u->rt, name, &mark, 1, alias, e);
 }
 
