@@ -106,7 +106,6 @@ net_pids() {
 		want+="${net_inode[$node]} "
 		keep+="${net_holder[$node]} "
 	done
-	# shellcheck disable=SC2016 # the $ are awk's
 	stat -c '%N' /proc/[0-9]*/ns/net 2>/dev/null | awk -v want="$want" -v keep="$keep" -v q="'" '
 		{ gsub(q, ""); split($1, part, "/") }
 		index(want, " " $3 " ") && !index(keep, " " part[3] " ") { print part[3] }'
@@ -140,7 +139,6 @@ net_hold() {
 	[ -z "${net_holder[$node]:-}" ] || { net_say "$node: there already"; return 1; }
 	rm -f "$fifo"
 	mkfifo "$fifo" || return 1
-	# shellcheck disable=SC2016 # expanded by the inner shell
 	setpriv --pdeathsig KILL unshare -m -n --propagation private bash -c '
 		set -e
 		dir=$1

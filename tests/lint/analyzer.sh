@@ -22,7 +22,6 @@ logs=()
 for f in $files; do
 	logs+=("build/analyze/${f%.c}.log")
 done
-# shellcheck disable=SC2016 # the $ are awk's
 awk -v list="$list" '
 	function trim(s) { gsub(/^[ \t]+|[ \t]+$/, "", s); return s }
 	BEGIN {

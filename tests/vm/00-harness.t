@@ -14,7 +14,6 @@ have qemu-system-x86_64 busybox cpio || skip_all 'needs qemu-system-x86_64, busy
 
 script() { printf '#!/bin/bash\n%s\n' "$1" >"$TRASH/script"; }
 
-# shellcheck disable=SC2016 # expanded in the guest
 script 'echo "got $# $2 $WORD"; cat /data/file; [ -t 1 ] || echo no terminal; printf unended; exit 7'
 mkdir "$TRASH/data"
 echo carried >"$TRASH/data/file"
@@ -33,7 +32,6 @@ expect_status 'an end without a status too' 125 vm_run "$TRASH/script"
 script 'sleep 100'
 expect_status 'and a script that does not end' 124 vm_run -t 8 "$TRASH/script"
 
-# shellcheck disable=SC2016
 script 'echo running; sleep 100'
 TMPDIR=$TRASH/tmp "$ROOT/tests/vm/run.sh" "$TRASH/script" >"$TRASH/running" &
 run=$!
