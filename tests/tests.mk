@@ -24,8 +24,22 @@ PLAN := reconciler/plan.c reconciler/plan_json.c reconciler/plan_loss.c reconcil
 	reconciler/plan_view.c
 UNITS += test_plan
 unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
+UNITS += test_reference
+unit_test_reference := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/conflict.c \
+	tests/ref/reference.c
+UNITS += test_yaml
+unit_test_yaml := $(COMMON) schema/yaml.c
 # The back ends without the rest of the agent.
 KERN := agent/apply.c agent/diff.c agent/kern_kernel.c agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
+# The agent without its commands and back ends; pubkit makes publications, pubkit_tool does so for shell tests.
+PUBKIT := tests/unit/pubkit.c publication/sign.c
+AGENT_STATE := agent/accept.c agent/fetch.c agent/snapshot.c agent/store.c
+UNITS += test_agent_config test_store test_accept test_fetch
+unit_test_agent_config := $(COMMON) agent/config.c
+unit_test_store := $(COMMON) $(PUBLICATION) agent/store.c
+unit_test_accept := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE)
+unit_test_fetch := $(COMMON) $(PUBLICATION) agent/fetch.c
+units: $(BUILD)/tests/pubkit_tool
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o
 	@mkdir -p $(@D)
@@ -40,6 +54,8 @@ $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 $(BUILD)/kern_tool: $(call objs,tests/vm/kern_tool.c $(KERN) $(COMMON) $(PUBLICATION))
 	@echo "  LD    $@"
 	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call lib,$(AGENT_PKGS)) -lpthread
+
+$(BUILD)/tests/pubkit_tool: $(call objs,$(COMMON) $(PUBLICATION) $(PUBKIT))
 
 units: $(addprefix $(BUILD)/tests/,$(UNITS))
 

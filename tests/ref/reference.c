@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/ref/reference.h"
+
+/* Bits, one by one. */
+
+static bool bit(const uint8_t *b, unsigned int i)
+{
+	return b[i / 8] >> (7 - i % 8) & 1;
+}
+
+/* True when every address of `inner` is one of `outer`. */
+static bool covers(const struct prefix *outer, const struct prefix *inner)
+{
+	unsigned int i;
+
+	if (outer->family != inner->family || outer->len > inner->len)
+		return false;
+	for (i = 0; i < outer->len; i++) {
+		if (bit(outer->b, i) != bit(inner->b, i))
+			return false;
+	}
+	return true;
+}
+
+static bool same(const struct prefix *a, const struct prefix *b)
+{
+	return covers(a, b) && covers(b, a);
+}
+
+static struct prefix host(const struct ipaddr *a)
+{
+	struct prefix p = { .family = a->family, .len = a->family == 4 ? 32 : 128 };
+
+	memcpy(p.b, a->b, sizeof(p.b));
+	return p;
+}
+
+/* Whom the topology joins. */
+
+static bool has_tag(const struct m_node *n, const char *tag)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_tags; i++) {
+		if (!strcmp(n->tags[i].s, tag))
+			return true;
+	}
+	return false;
+}
+
+static bool selects(const struct m_selector *s, const struct m_node *n)
+{
+	switch (s->kind) {
+	case SELECT_NODE:
+		return !strcmp(s->name, n->name);
+	case SELECT_TAG:
+		return has_tag(n, s->name);
+	case SELECT_ALL:
+		return true;
+	}
+	return false;
+}
+
+static bool in(const struct m_selectors *s, const struct m_node *n)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		if (selects(&s->list[i], n))
+			return true;
+	}
+	return false;
+}
+
+static bool is_hub(const struct m_topology *t, const struct m_node *n)
+{
+	return in(&t->a, n);
+}
+
+/* A node on both sides is a hub. */
+static bool is_spoke(const struct m_topology *t, const struct m_node *n)
+{
+	return in(&t->b, n) && !in(&t->a, n);
+}
+
+static bool entry_joins(const struct m_topology *t, const struct m_node *a, const struct m_node *b)
+{
+	switch (t->kind) {
+	case TOPOLOGY_MESH:
+		return in(&t->a, a) && in(&t->a, b);
+	case TOPOLOGY_STAR:
+		return (is_hub(t, a) && is_spoke(t, b)) || (is_spoke(t, a) && is_hub(t, b));
+	case TOPOLOGY_LINK:
+		return (in(&t->a, a) && in(&t->b, b)) || (in(&t->b, a) && in(&t->a, b));
+	}
+	return false;
+}
+
+static bool joined(const struct m_network *m, const struct m_node *a, const struct m_node *b)
+{
+	size_t i;
+
+	if (a == b)
+		return false;
+	if (!m->has_topology)
+		return true;
+	for (i = 0; i < m->n_topology; i++) {
+		if (entry_joins(&m->topology[i], a, b))
+			return true;
+	}
+	return false;
+}
+
+/* In the order written; the nodes of one selector by name, which is how m->nodes is sorted. */
+static const struct m_node *first_hub(const struct m_network *m, const struct m_topology *t)
+{
+	size_t i, j;
+
+	for (i = 0; i < t->a.n; i++) {
+		for (j = 0; j < m->n_nodes; j++) {
+			if (selects(&t->a.list[i], &m->nodes[j]))
+				return &m->nodes[j];
+		}
+	}
+	return NULL;
+}
+
+/* Addresses. */
+
+static bool somebody_has(const struct m_network *m, const struct ref_config *configs,
+			 const struct ipaddr *a)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_addresses; j++) {
+			if (!memcmp(&m->nodes[i].addresses[j].addr, a, sizeof(*a)))
+				return true;
+		}
+		for (j = 0; j < configs[i].n_addresses; j++) {
+			if (!memcmp(&configs[i].addresses[j].addr, a, sizeof(*a)))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool is_last(const struct prefix *pool, const struct ipaddr *a)
+{
+	unsigned int i;
+
+	for (i = pool->len; i < 32; i++) {
+		if (!bit(a->b, i))
+			return false;
+	}
+	return true;
+}
+
+static void next(struct ipaddr *a)
+{
+	int i = a->family == 4 ? 3 : 15;
+
+	while (i >= 0 && ++a->b[i] == 0)
+		i--;
+}
+
+static struct ipaddr lowest_free(const struct m_network *m, const struct ref_config *configs,
+				 const struct prefix *pool)
+{
+	struct ipaddr a = { .family = pool->family };
+	struct prefix p;
+
+	memcpy(a.b, pool->b, sizeof(a.b));
+	for (next(&a);; next(&a)) {
+		p = host(&a);
+		/* The caller's pools are large enough. */
+		if (!covers(pool, &p) || (pool->family == 4 && pool->len < 31 && is_last(pool, &a)))
+			return (struct ipaddr){ 0 };
+		if (!somebody_has(m, configs, &a))
+			return a;
+	}
+}
+
+static void add_address(struct ref_config *c, const struct ipaddr *a, uint8_t len)
+{
+	struct ifaddr new = { *a, len };
+	size_t i;
+
+	for (i = c->n_addresses; i && ifaddr_cmp(&c->addresses[i - 1], &new) > 0; i--)
+		c->addresses[i] = c->addresses[i - 1];
+	c->addresses[i] = new;
+	c->n_addresses++;
+}
+
+static const struct prefix *pool_of(const struct m_network *m, const struct ipaddr *a)
+{
+	struct prefix p = host(a);
+	size_t i;
+
+	for (i = 0; i < m->n_pools; i++) {
+		if (covers(&m->pools[i].prefix, &p))
+			return &m->pools[i].prefix;
+	}
+	return NULL;
+}
+
+static void give_addresses(const struct m_network *m, const struct network *known,
+			   struct ref_config *configs)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		const struct m_node *n = &m->nodes[i];
+		const struct record *r = known ? network_record(known, n->name) : NULL;
+
+		if (n->has_addresses) {
+			for (j = 0; j < n->n_addresses; j++)
+				add_address(&configs[i], &n->addresses[j].addr,
+					    pool_of(m, &n->addresses[j].addr)->len);
+		} else if (r) {
+			for (j = 0; j < r->n_addresses; j++)
+				add_address(&configs[i], &r->addresses[j],
+					    pool_of(m, &r->addresses[j])->len);
+		} else {
+			for (j = 0; j < m->n_pools; j++) {
+				struct ipaddr a = lowest_free(m, configs, &m->pools[j].prefix);
+
+				add_address(&configs[i], &a, m->pools[j].prefix.len);
+			}
+		}
+	}
+}
+
+/* One node's side of one pair. */
+
+static void put(struct ref_peer *p, const struct prefix *prefix)
+{
+	p->allowed[p->n_allowed++] = *prefix;
+}
+
+static void put_routes(struct ref_peer *p, const struct m_node *n)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_routes; i++)
+		put(p, &n->routes[i].prefix);
+}
+
+/* What a spoke's entry for the first hub of a star with transit gets besides. */
+static void put_transit(const struct m_network *m, const struct m_topology *t,
+			const struct m_node *self, struct ref_peer *p)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_pools; i++)
+		put(p, &m->pools[i].prefix);
+	for (i = 0; i < m->n_nodes; i++) {
+		if (is_spoke(t, &m->nodes[i]) && &m->nodes[i] != self)
+			put_routes(p, &m->nodes[i]);
+	}
+}
+
+static void sort_and_reduce(struct ref_peer *p)
+{
+	struct prefix kept[REF_MAX_PREFIXES];
+	size_t i, j, n = 0;
+
+	for (i = 0; i < p->n_allowed; i++) {
+		bool covered = false;
+
+		for (j = 0; j < p->n_allowed; j++) {
+			if (same(&p->allowed[i], &p->allowed[j]))
+				covered |= j < i;
+			else
+				covered |= covers(&p->allowed[j], &p->allowed[i]);
+		}
+		if (covered)
+			continue;
+		for (j = n++; j && prefix_cmp(&kept[j - 1], &p->allowed[i]) > 0; j--)
+			kept[j] = kept[j - 1];
+		kept[j] = p->allowed[i];
+	}
+	memcpy(p->allowed, kept, n * sizeof(*kept));
+	p->n_allowed = n;
+}
+
+static unsigned int port_of(const struct m_network *m, const struct m_node *n)
+{
+	if (n->listen_port.set)
+		return (unsigned int)n->listen_port.v;
+	return m->listen_port.set ? (unsigned int)m->listen_port.v : 51820;
+}
+
+static unsigned int keepalive_of(const struct m_network *m, const struct m_node *n)
+{
+	if (n->persistent_keepalive.set)
+		return (unsigned int)n->persistent_keepalive.v;
+	if (!n->endpoint.host && m->persistent_keepalive.set)
+		return (unsigned int)m->persistent_keepalive.v;
+	return 0;
+}
+
+static void make_peer(const struct m_network *m, const struct ref_config *configs,
+		      const struct m_node *self, size_t peer, struct ref_peer *ret)
+{
+	const struct m_node *n = &m->nodes[peer];
+	size_t i;
+
+	ret->node = n;
+	for (i = 0; i < configs[peer].n_addresses; i++) {
+		struct prefix p = host(&configs[peer].addresses[i].addr);
+
+		put(ret, &p);
+	}
+	put_routes(ret, n);
+	for (i = 0; m->has_topology && i < m->n_topology; i++) {
+		const struct m_topology *t = &m->topology[i];
+
+		if (t->kind == TOPOLOGY_STAR && t->transit && is_spoke(t, self) &&
+		    first_hub(m, t) == n)
+			put_transit(m, t, self, ret);
+	}
+	sort_and_reduce(ret);
+	ret->endpoint = n->endpoint;
+	if (n->endpoint.host && !n->endpoint.port)
+		ret->endpoint.port = (uint16_t)port_of(m, n);
+	ret->keepalive = n->endpoint.host ? keepalive_of(m, self) : 0;
+}
+
+static bool two_peers_want_one(const struct ref_config *c)
+{
+	size_t i, j, k, l;
+
+	for (i = 0; i < c->n_peers; i++) {
+		for (j = i + 1; j < c->n_peers; j++) {
+			for (k = 0; k < c->peers[i].n_allowed; k++) {
+				for (l = 0; l < c->peers[j].n_allowed; l++) {
+					if (same(&c->peers[i].allowed[k], &c->peers[j].allowed[l]))
+						return true;
+				}
+			}
+		}
+	}
+	return false;
+}
+
+/* Every allowed IP but default routes and what the interface's own networks cover. */
+static void make_routes(struct ref_config *c)
+{
+	size_t i, j, k;
+
+	for (i = 0; i < c->n_peers; i++) {
+		for (j = 0; j < c->peers[i].n_allowed; j++) {
+			const struct prefix *p = &c->peers[i].allowed[j];
+			bool own = !p->len;
+
+			for (k = 0; k < c->n_addresses; k++) {
+				struct prefix net = host(&c->addresses[k].addr);
+
+				net.len = c->addresses[k].len;
+				own |= covers(&net, p);
+			}
+			if (own)
+				continue;
+			for (k = c->n_routes++; k && prefix_cmp(&c->routes[k - 1], p) > 0; k--)
+				c->routes[k] = c->routes[k - 1];
+			c->routes[k] = *p;
+		}
+	}
+}
+
+void reference(const struct m_network *m, const struct network *addresses_of, struct arena *a,
+	       struct ref_network *ret)
+{
+	size_t i, j;
+
+	ret->configs = arena_array(a, m->n_nodes, sizeof(*ret->configs));
+	ret->conflict = false;
+	give_addresses(m, addresses_of, ret->configs);
+	for (i = 0; i < m->n_nodes; i++) {
+		struct ref_config *c = &ret->configs[i];
+		const struct m_node *n = &m->nodes[i];
+
+		c->node = n;
+		c->interface = n->has_interface ? n->interface.s :
+			       m->has_interface ? m->interface.s :
+						  m->name;
+		c->listen_port = port_of(m, n);
+		c->mtu = n->mtu.set ? (unsigned int)n->mtu.v :
+			 m->mtu.set ? (unsigned int)m->mtu.v :
+				      1420;
+		c->fwmark = n->fwmark.set ? n->fwmark.v : 0;
+		c->peers = arena_array(a, m->n_nodes, sizeof(*c->peers));
+		for (j = 0; j < m->n_nodes; j++) {
+			if (joined(m, n, &m->nodes[j]))
+				make_peer(m, ret->configs, n, j, &c->peers[c->n_peers++]);
+		}
+		ret->conflict |= two_peers_want_one(c);
+		make_routes(c);
+	}
+}

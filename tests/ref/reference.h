@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The reference compiler: what every node's configuration must be, worked out pair by pair from the
+ * words of the documentation, with no group, no view and no sorting trick. Slow and plain on
+ * purpose; nothing of it is shared with the compiler or the expansion but types and the order of
+ * addresses.
+ */
+#ifndef TESTS_REF_REFERENCE_H
+#define TESTS_REF_REFERENCE_H
+
+#include "common/arena.h"
+#include "publication/network.h"
+#include "schema/model.h"
+
+#define REF_MAX_NODES 64
+#define REF_MAX_PREFIXES 256
+
+struct ref_peer {
+	const struct m_node *node;
+	struct prefix allowed[REF_MAX_PREFIXES]; /* sorted */
+	size_t n_allowed;
+	struct endpoint endpoint;
+	unsigned int keepalive;
+};
+
+struct ref_config {
+	const struct m_node *node;
+	const char *interface;
+	unsigned int listen_port, mtu;
+	uint64_t fwmark;
+	struct ifaddr addresses[MAX_POOLS];
+	size_t n_addresses;
+	struct ref_peer *peers; /* in the order of the nodes */
+	size_t n_peers;
+	struct prefix routes[REF_MAX_NODES * 4]; /* sorted */
+	size_t n_routes;
+};
+
+struct ref_network {
+	struct ref_config *configs; /* one per node, in the order of m->nodes */
+	bool conflict; /* some prefix would stand under two peers of one interface */
+};
+
+/*
+ * `addresses_of`: a compiled network whose automatic addresses hold (they are not what is looked
+ * at), or NULL: nothing was published, so each node in the order of names gets the lowest free
+ * address of each pool.
+ */
+void reference(const struct m_network *m, const struct network *addresses_of, struct arena *a,
+	       struct ref_network *ret);
+
+#endif
