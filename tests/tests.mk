@@ -69,3 +69,8 @@ run-check: all units replays
 	@BUILD=$(BUILD) SAN='$(SAN)' tests/run -j $(RUN_JOBS) $(addprefix $(BUILD)/tests/,$(UNITS)) $(SHELL_TESTS)
 run-lint: all
 	@for gate in tests/lint/*.sh; do BUILD=$(BUILD) "$$gate" || exit 1; done
+
+# Writes the expected files of the golden tests anew, to be reviewed as a diff.
+golden-update: all
+	@for t in tests/golden/*.t; do GOLDEN_UPDATE=1 BUILD=$(BUILD) "$$t" || exit 1; done
+.PHONY: golden-update
