@@ -314,10 +314,9 @@ static int take_lock(struct apply *a, struct err *e)
 /* With the lock held: nobody may have published since the plan was made. */
 static int check_tip(struct apply *a, struct err *e)
 {
-	const struct m_settings *settings = &a->s.model.settings;
 	char commit[COMMIT_HEX] = "";
 
-	if (published_tip(a->s.repo, settings->branch.s, settings->remote.s, commit, e) < 0 && e->class != ERR_NOENT)
+	if (session_tip(&a->s, commit, e) < 0 && e->class != ERR_NOENT)
 		return -1;
 	a->raced = strcmp(commit, a->s.published.exists ? a->s.published.commit : "") != 0;
 	if (a->raced)

@@ -113,15 +113,23 @@ static int load(struct session *s)
 	return 0;
 }
 
-static int read_published(struct session *s, struct err *e)
+int session_tip(struct session *s, char ret_commit[static COMMIT_HEX], struct err *e)
 {
 	const struct m_settings *settings = &s->model.settings;
+	/* In a clone of the repository where a hook publishes, the branch is the remote's: a plan there needs it too. */
+	const char *remote = settings->remote.s ? settings->remote.s : "origin";
+
+	return published_tip(s->repo, settings->branch.s, remote, ret_commit, e);
+}
+
+static int read_published(struct session *s, struct err *e)
+{
 	char commit[COMMIT_HEX];
 
-	if (published_tip(s->repo, settings->branch.s, settings->remote.s, commit, e) < 0)
+	if (session_tip(s, commit, e) < 0)
 		return e->class == ERR_NOENT ? 0 : -1;
 	if (published_read_commit(s->repo, commit, s->has_root ? &s->root : NULL, &s->arena, &s->published, e) < 0)
-		return err_prefix(e, "the branch '%s', which holds the publication", settings->branch.s);
+		return err_prefix(e, "the branch '%s', which holds the publication", s->model.settings.branch.s);
 	return 0;
 }
 

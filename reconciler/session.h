@@ -49,14 +49,18 @@ struct session {
 
 /*
  * `networks` holds those of the configuration and those that are still published with nodes though the configuration has them
- * no more. The published state is the local branch, or refs/remotes/REMOTE/BRANCH when that is ahead of it and
- * `publish.remote` is set; two that went different ways are an error.
+ * no more. The published state is that of session_tip.
  *
  * Opens, loads, compiles. Returns 0, or an exit code after having told the user everything that is wrong. The session must be
  * closed in both cases.
  */
 int session_open(struct session *s, const struct session_options *o);
 void session_close(struct session *s);
+/*
+ * The commit that holds the published state now: of the local branch, or of refs/remotes/REMOTE/BRANCH where that is ahead or alone
+ * (REMOTE: publish.remote, else "origin"). Errors: published_tip.
+ */
+int session_tip(struct session *s, char ret_commit[static COMMIT_HEX], struct err *e);
 /* The network to work on when a command takes one: by name, or the only one there is; NULL after telling the user. */
 const struct session_network *session_network(const struct session *s, const char *name);
 

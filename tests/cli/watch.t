@@ -61,7 +61,7 @@ stop TERM
 expect_eq 'SIGTERM ends it well' "$STATUS" 0
 expect_match 'and is logged' "$(<"$log")" 'ending on signal 15'
 
-# Without hints: inotify sees nothing of a poll alone, so the same with the events' folder moved away under it.
+# Once more over the same commit, and with a short poll.
 start --poll 1 --rev main
 expect_ok 'the same again is nothing to do' wait_for 10 logged 'main is at'
 expect_no_match 'and publishes nothing' "$(<"$log")" 'serial'
