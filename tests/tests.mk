@@ -31,6 +31,8 @@ UNITS += test_yaml
 unit_test_yaml := $(COMMON) schema/yaml.c
 # The back ends without the rest of the agent.
 KERN := agent/apply.c agent/diff.c agent/kern_kernel.c agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
+UNITS += test_diff
+unit_test_diff := tests/unit/fake_kern.c agent/apply.c agent/diff.c $(COMMON) $(PUBLICATION)
 # The agent without its commands and back ends; pubkit makes publications, pubkit_tool does so for shell tests.
 PUBKIT := tests/unit/pubkit.c publication/sign.c
 AGENT_STATE := agent/accept.c agent/fetch.c agent/snapshot.c agent/store.c
