@@ -37,6 +37,7 @@ static int start_server(struct server *s, const char *cert)
 	int in[2], out[2];
 	uint64_t port = 0, silent = 0;
 	char *blank, *nl;
+	size_t len = 0;
 	ssize_t n;
 
 	snprintf(log, sizeof(log), "%s/log", top);
@@ -55,9 +56,10 @@ static int start_server(struct server *s, const char *cert)
 	close(in[0]);
 	close(out[1]);
 	s->in = in[1];
-	n = read(out[0], line, sizeof(line) - 1);
+	/* The line may come in pieces. */
+	while (len < sizeof(line) - 1 && !strchr(line, '\n') && (n = read(out[0], line + len, sizeof(line) - 1 - len)) > 0)
+		len += (size_t)n;
 	close(out[0]);
-	line[n > 0 ? n : 0] = '\0';
 	blank = strchr(line, ' ');
 	nl = strchr(line, '\n');
 	if (!blank || !nl || num_parse(line, (size_t)(blank - line), 65535, &port) < 0 ||
