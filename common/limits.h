@@ -20,9 +20,13 @@
 /* A network file needs 6 levels; libyaml's cost is quadratic in depth. */
 #define MAX_YAML_DEPTH 16
 #define MAX_YAML_SCALAR 4096
-/* Events in one file: bounds memory for input made of tiny tokens. */
-#define MAX_YAML_EVENTS (16u << 20)
-/* Bytes that libyaml may read for one value or comment: it holds them three times before anybody sees their length. */
+/*
+ * Events in all files of one network: MAX_NODES nodes of 32 events (a key, a value and each bracket
+ * is one). Bounds memory for input made of tiny tokens, at 32 bytes each.
+ */
+#define MAX_YAML_EVENTS (4u << 20)
+/* Bytes that libyaml may read for one value or comment: it holds them three times before anybody
+ * sees their length. */
 #define MAX_YAML_GAP (4u << 20)
 /* Depth of folders below networks/. */
 #define MAX_TREE_DEPTH 16

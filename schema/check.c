@@ -60,10 +60,12 @@ static void check_pools(struct check *c)
 		const struct m_prefix *p = &n->pools[i];
 
 		prefix_print(&p->prefix, text);
-		for (j = 0; j < ARRAY_LEN(specials); j++)
-			if (prefix_overlaps(&p->prefix, &specials[j].prefix))
-				diag_error(c->d, p->pos, "the pool %s holds %s", text,
-					   specials[j].what);
+		for (j = 0; j < ARRAY_LEN(specials); j++) {
+			if (!prefix_overlaps(&p->prefix, &specials[j].prefix))
+				continue;
+			diag_error(c->d, p->pos, "the pool %s holds %s", text, specials[j].what);
+			break;
+		}
 		for (j = 0; j < i; j++) {
 			const struct m_prefix *q = &n->pools[j];
 

@@ -143,7 +143,7 @@ static const struct field node_fields[] = {
 	  .value = AT(m_node, public_key),
 	  .pos = AT(m_node, public_key_pos),
 	  .synonyms = "key pubkey publickey public-key PublicKey ",
-	  .example = "9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=",
+	  .example = "...",
 	  .help = "The node's WireGuard public key: 44 characters, as `wg pubkey` prints it." },
 	{ .key = "endpoint",
 	  .type = FIELD_ENDPOINT,

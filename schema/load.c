@@ -112,6 +112,7 @@ static int sort_files(struct load *l, const struct source *files, size_t n)
 static void load_settings(struct load *l, struct m_settings *ret)
 {
 	struct decode c = { .arena = l->arena, .diag = l->diag, .top = &grammar_meshrc };
+	struct yaml_stats stats = { 0 };
 	struct yaml_node root;
 	struct arena scratch;
 	struct diag_entry *e;
@@ -129,7 +130,7 @@ static void load_settings(struct load *l, struct m_settings *ret)
 		return;
 	}
 	arena_init(&scratch);
-	yaml_read(l->settings, &scratch, l->diag, &root, NULL);
+	yaml_read(l->settings, &scratch, l->diag, &root, &stats);
 	if (root.kind == YAML_NODE_MAP)
 		table_decode(&c, &grammar_meshrc, &root,
 			     (struct pos){ .source = l->settings, .line = 1, .col = 1 }, ret);
@@ -141,6 +142,7 @@ static int read_parts(struct load *l, const struct part *parts, size_t n, struct
 		      struct yaml_node *ret)
 {
 	struct yaml_node *roots = arena_array(scratch, n, sizeof(*roots));
+	struct yaml_stats stats = { 0 };
 	size_t i, found = 0;
 	int rc = 0;
 
@@ -150,7 +152,7 @@ static int read_parts(struct load *l, const struct part *parts, size_t n, struct
 		return -1;
 	}
 	for (i = 0; i < n; i++) {
-		rc |= yaml_read(parts[i].source, scratch, l->diag, &roots[found], NULL);
+		rc |= yaml_read(parts[i].source, scratch, l->diag, &roots[found], &stats);
 		if (roots[found].kind == YAML_NODE_MAP)
 			found++;
 	}

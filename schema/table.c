@@ -676,7 +676,7 @@ static bool read_selector(struct decode *c, const struct yaml_node *v, struct m_
 	if (v->kind == YAML_NODE_MAP && v->n == 1 && !strcmp(v->pairs[0].key.text, "tag") &&
 	    v->pairs[0].value.kind == YAML_NODE_SCALAR) {
 		TELL(c, v, ("%s is wanted here, not a mapping", wanted),
-		     ("write tag:%.63s without a blank", v->pairs[0].value.text));
+		     ("write tag:%.63s without a space", v->pairs[0].value.text));
 		return false;
 	}
 	if (!want_scalar(c, NULL, v, wanted))

@@ -136,6 +136,9 @@ static bool check_character(const struct source *s, size_t at, size_t *ret_len, 
 		e = diag_error(d, place_of(s, at), "byte 0x%02x is not UTF-8",
 			       (unsigned char)s->text[at]);
 		diag_help(d, e, "save the file as UTF-8");
+		/* One error for all of such a run. */
+		while (at + *ret_len < s->len && (s->text[at + *ret_len] & 0x80))
+			++*ret_len;
 	} else if (c == '\r') {
 		if (at + 1 < s->len && s->text[at + 1] == '\n')
 			return true;
@@ -640,6 +643,9 @@ static int take_scalar(struct reader *r, const yaml_event_t *ev)
 		} else if (c == '\n') {
 			e = diag_error(r->diag, pos, "a value of several lines");
 			diag_help(r->diag, e, "write it in one line, in quotes");
+		} else if (c == '\t') {
+			e = diag_error(r->diag, pos, "a value with a tab");
+			diag_help(r->diag, e, "write a space");
 		} else if (!is_invisible(c)) {
 			e = diag_error(r->diag, pos, "a value with a control character (U+%04X)",
 				       c);
@@ -711,17 +717,18 @@ static const struct saying sayings[] = {
 	{ NULL, "mapping keys are not allowed in this context", "a `?` where no key can stand",
 	  "quote it if it is text" },
 	{ "while scanning a simple key", "could not find expected ':'", "a key without `:`",
-	  "write `key: value` with a blank behind the colon" },
+	  "write `key: value` with a space behind the colon" },
 	{ NULL, "did not find expected ',' or ']'",
 	  "a list in brackets that is not closed, or lacks a comma", "end it with ']'" },
 	{ NULL, "did not find expected ',' or '}'",
 	  "a mapping in braces that is not closed, or lacks a comma", "end it with '}'" },
 	{ NULL, "did not find expected key",
 	  "this line is indented neither like the keys above nor like their values",
-	  "indent all keys of a mapping alike, with blanks" },
+	  "indent all keys of a mapping alike, with spaces" },
 	{ NULL, "did not find expected '-' indicator",
 	  "an entry of this list does not begin with `- `", "indent all entries of a list alike" },
-	{ NULL, "did not find expected node content", "a value is missing here", NULL },
+	{ NULL, "did not find expected node content",
+	  "a value is missing here, or a bracket further up is not closed", NULL },
 	{ NULL, "did not find expected <document start>",
 	  "something stands behind the end of the document", NULL },
 	{ NULL, "found unexpected end of stream", "a quote that is opened is never closed", NULL },
@@ -733,9 +740,9 @@ static const struct saying sayings[] = {
 	  "in single quotes '\\' is just a character" },
 	{ NULL, "found invalid Unicode character escape code", "an escape for no character", NULL },
 	{ NULL, "found a tab character that violates indentation", "a tab in the indentation",
-	  "indent with blanks" },
+	  "indent with spaces" },
 	{ NULL, "found a tab character where an indentation space is expected",
-	  "a tab in the indentation", "indent with blanks" },
+	  "a tab in the indentation", "indent with spaces" },
 	{ "while scanning an anchor", NULL, "YAML anchors (`&name`) are not accepted",
 	  "quote text that begins with '&'" },
 	{ "while scanning an alias", NULL, "YAML aliases (`*name`) are not accepted",
@@ -766,27 +773,50 @@ static const struct saying *find_saying(const yaml_parser_t *p)
 	return NULL;
 }
 
-/* The byte at a mark, or NUL; *ret_tab: there is a tab among the blanks that the line begins with.
- */
-static char byte_at(const struct source *s, const yaml_mark_t *m, bool *ret_tab)
+/* What stands around a mark. */
+struct around {
+	char c; /* the byte at it; NUL at the end of the file */
+	bool tab; /* there is a tab in the indentation of the line, before the mark or at it */
+	bool first; /* nothing but blanks stands before it in the line */
+};
+
+static struct around look_around(const struct source *s, const yaml_mark_t *m)
 {
 	const char *p = s->text, *end = s->text + s->len;
+	struct around ret = { .first = true };
 	size_t line = m->line, col = m->column;
 
-	*ret_tab = false;
 	while (line-- && p < end) {
 		p = memchr(p, '\n', (size_t)(end - p));
 		p = p ? p + 1 : end;
 	}
 	for (; p < end && (*p == ' ' || *p == '\t') && col; p++, col--)
-		*ret_tab |= *p == '\t';
-	*ret_tab |= p < end && *p == '\t' && !col;
+		ret.tab |= *p == '\t';
+	ret.tab |= p < end && *p == '\t' && !col;
+	ret.first = !col;
 	while (col-- && p < end) {
 		p++;
 		while (p < end && ((unsigned char)*p & 0xc0) == 0x80)
 			p++;
 	}
-	return p < end ? *p : '\0';
+	ret.c = p < end ? *p : '\0';
+	return ret;
+}
+
+/* Behind the last text of a file: libyaml's own mark is in the line behind it, which may not be
+ * there. */
+static struct pos last_place(const struct source *s)
+{
+	size_t len = s->len;
+
+	while (len && (s->text[len - 1] == '\n' || s->text[len - 1] == '\r'))
+		len--;
+	return place_of(s, len);
+}
+
+static bool problem_is(const yaml_parser_t *p, const char *problem)
+{
+	return p->problem && !strcmp(p->problem, problem);
 }
 
 static void tell_syntax_error(struct reader *r)
@@ -794,17 +824,25 @@ static void tell_syntax_error(struct reader *r)
 	const yaml_parser_t *p = &r->parser;
 	struct pos pos = mark_pos(r, &p->problem_mark);
 	const struct saying *s = find_saying(p);
+	struct around at = look_around(r->source, &p->problem_mark);
 	struct diag_entry *e;
-	bool tab;
-	char c = byte_at(r->source, &p->problem_mark, &tab);
 
-	if (tab) {
+	if (!at.c && !p->problem_mark.column)
+		pos = last_place(r->source);
+	if (at.tab) {
 		e = diag_error(r->diag, pos, "a tab in the indentation");
-		diag_help(r->diag, e, "indent with blanks");
-	} else if (p->problem &&
-		   !strcmp(p->problem, "found character that cannot start any token")) {
-		e = diag_error(r->diag, pos, "a value cannot begin with `%c`", c);
+		diag_help(r->diag, e, "indent with spaces");
+	} else if (problem_is(p, "found character that cannot start any token")) {
+		e = diag_error(r->diag, pos, "a value cannot begin with `%c`", at.c);
 		diag_help(r->diag, e, "put it in quotes");
+	} else if (problem_is(p, "did not find expected node content") && at.c == ':') {
+		e = diag_error(r->diag, pos, "a value inside brackets cannot begin with `:`");
+		diag_help(r->diag, e, "put it in quotes: \"::1\"");
+	} else if (problem_is(p, "did not find expected key") && (at.c == '}' || at.c == ']')) {
+		e = diag_error(r->diag, pos, "a `%c` that closes nothing", at.c);
+	} else if (problem_is(p, "did not find expected key") && !at.first) {
+		e = diag_error(r->diag, pos, "something stands behind the end of a value");
+		diag_help(r->diag, e, "a ' inside single quotes is written twice: 'it''s'");
 	} else if (s) {
 		e = diag_error(r->diag, pos, "%s", s->msg);
 		if (s->help)
@@ -872,7 +910,8 @@ static int read_events(struct reader *r)
 
 		if (r->stats.events == MAX_YAML_EVENTS) {
 			diag_error(r->diag, mark_pos(r, &r->last),
-				   "more than %u YAML events in one file", MAX_YAML_EVENTS);
+				   "more than %u YAML events in the files of one network",
+				   MAX_YAML_EVENTS);
 			return 2;
 		}
 		if (!yaml_parser_parse(&r->parser, &ev)) {
@@ -917,14 +956,12 @@ static int check_root(struct reader *r, bool whole)
 }
 
 int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct yaml_node *ret,
-	      struct yaml_stats *ret_stats)
+	      struct yaml_stats *stats)
 {
 	struct reader *r;
 	int rc = -1;
 
 	*ret = (struct yaml_node){ .source = s, .line = 1, .col = 1, .kind = YAML_NODE_BAD };
-	if (ret_stats)
-		*ret_stats = (struct yaml_stats){ 0 };
 	if (s->len > MAX_YAML_FILE) {
 		diag_error(d, (struct pos){ .source = s },
 			   "the file has %zu bytes; the largest accepted is %u MiB", s->len,
@@ -943,6 +980,7 @@ int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct ya
 	r->source = s;
 	r->arena = a;
 	r->diag = d;
+	r->stats = *stats;
 	yaml_parser_set_input(&r->parser, give_bytes, r);
 	yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
 	rc = read_events(r);
@@ -954,8 +992,7 @@ int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct ya
 		if (r->root.kind == YAML_NODE_MAP)
 			*ret = r->root;
 	}
-	if (ret_stats)
-		*ret_stats = r->stats;
+	*stats = r->stats;
 	yaml_parser_delete(&r->parser);
 	free(r->pending);
 	free(r);

@@ -55,6 +55,8 @@ struct yaml_pair {
 	struct yaml_node key, value;
 };
 
+/* What was read so far; begins as zero and goes on from file to file, so that the files of a
+ * network share one limit. */
 struct yaml_stats {
 	size_t events; /* that were taken from libyaml */
 	size_t depth; /* the deepest nesting seen */
@@ -63,10 +65,10 @@ struct yaml_stats {
 /*
  * Reads `s` into `ret`, in the arena. Returns 0 when all of the file was read, -1 when reading
  * stopped early (then *ret is YAML_NODE_BAD, or a mapping of what came before, flagged
- * YAML_PARTIAL). Whether there were errors is in `d`. `ret_stats` may be NULL.
+ * YAML_PARTIAL). Whether there were errors is in `d`.
  */
 int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct yaml_node *ret,
-	      struct yaml_stats *ret_stats);
+	      struct yaml_stats *stats);
 
 struct pos yaml_pos(const struct yaml_node *n);
 
