@@ -235,14 +235,22 @@ int publish_move_branch(struct repo *r, const char *branch, const char *from, co
 /* A remote is named in a file that a pull request can change: only what the repository's owner configured is pushed to. */
 static int check_remote(struct repo *r, const char *remote, struct err *e)
 {
-	git_remote *found = NULL;
-	int valid = 0;
+	const char *url = NULL;
+	struct arena a;
+	char key[512];
+	int valid = 0, rc = 0;
 
-	if (git_remote_name_is_valid(&valid, remote) || !valid || *remote == '-' || git_remote_lookup(&found, repo_git(r), remote))
-		return err_set(e, ERR_INPUT,
-			       "publish.remote: this repository has no remote '%s'; git remote add %s URL makes one", remote, remote);
-	git_remote_free(found);
-	return 0;
+	arena_init(&a);
+	if (git_remote_name_is_valid(&valid, remote) || !valid || *remote == '-' || strlen(remote) > 255)
+		valid = 0;
+	snprintf(key, sizeof(key), "remote.%s.url", remote);
+	if (valid)
+		rc = repo_config(r, key, &a, &url, e);
+	if (!rc && !url)
+		rc = err_set(e, ERR_INPUT, "publish.remote: this repository has no remote '%s'; git remote add %s URL makes one",
+			     remote, remote);
+	arena_release(&a);
+	return rc;
 }
 
 /* The last line of git's output that says something, for the error message. */

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <inotifytools/inotify.h>
 #include <inotifytools/inotifytools.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 
@@ -15,15 +18,38 @@
 /* Whole seconds is all that the library offers; the thread has nothing to do in between. */
 #define WAIT_SECONDS 3600
 
+/* Wakes the thread out of the library. */
+#define WAKE SIGUSR1
+
 static struct {
 	pthread_t thread;
+	atomic_bool stop;
 	int fd;
 	char heads[4096];
 } watch = { .fd = -1 };
 
+static void on_wake(int signal)
+{
+}
+
+/* A branch with a slash in its name lives in a folder that may be new. */
+static void watch_new_folder(const struct inotify_event *event)
+{
+	const char *dir = inotifytools_filename_from_wd(event->wd);
+	char path[4096];
+	int n;
+
+	if (!(event->mask & IN_ISDIR) || !(event->mask & (IN_CREATE | IN_MOVED_TO)) || !dir || !event->len ||
+	    strncmp(dir, watch.heads, strlen(watch.heads)) != 0)
+		return;
+	n = snprintf(path, sizeof(path), "%s%s/", dir, event->name);
+	if (n > 0 && (size_t)n < sizeof(path))
+		inotifytools_watch_recursively(path, EVENTS);
+}
+
 static void *wait_for_events(void *arg)
 {
-	for (;;) {
+	while (!watch.stop) {
 		const struct inotify_event *event = inotifytools_next_event(WAIT_SECONDS);
 		const uint64_t one = 1;
 
@@ -33,16 +59,16 @@ static void *wait_for_events(void *arg)
 				return NULL;
 			continue;
 		}
-		/* A branch with a slash in its name lives in a folder that may be new. */
-		if ((event->mask & IN_ISDIR) && (event->mask & (IN_CREATE | IN_MOVED_TO)))
-			inotifytools_watch_recursively(watch.heads, EVENTS);
+		watch_new_folder(event);
 		if (write(watch.fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 			return NULL;
 	}
+	return NULL;
 }
 
 int watch_start(const char *gitdir, struct err *e)
 {
+	const struct sigaction wake = { .sa_handler = on_wake };
 	int fd, rc, n = snprintf(watch.heads, sizeof(watch.heads), "%srefs/heads/", gitdir);
 
 	if (n < 0 || (size_t)n >= sizeof(watch.heads))
@@ -64,7 +90,8 @@ int watch_start(const char *gitdir, struct err *e)
 		return -1;
 	}
 	watch.fd = fd;
-	rc = pthread_create(&watch.thread, NULL, wait_for_events, NULL);
+	watch.stop = false;
+	rc = sigaction(WAKE, &wake, NULL) < 0 ? errno : pthread_create(&watch.thread, NULL, wait_for_events, NULL);
 	if (rc) {
 		errno = rc;
 		err_errno(e, "cannot start a thread");
@@ -88,9 +115,12 @@ void watch_stop(int fd)
 {
 	if (fd < 0 || fd != watch.fd)
 		return;
-	/* It sleeps in select(), where a thread can be cancelled. */
-	pthread_cancel(watch.thread);
-	pthread_join(watch.thread, NULL);
+	watch.stop = true;
+	/* A signal that comes between its look at `stop` and its sleep is lost, so there is another one. */
+	do {
+		pthread_kill(watch.thread, WAKE);
+		poll(NULL, 0, 5);
+	} while (pthread_tryjoin_np(watch.thread, NULL) == EBUSY);
 	inotifytools_cleanup();
 	os_close(fd);
 	watch.fd = -1;
