@@ -29,6 +29,9 @@ unit_test_reference := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c 
 	tests/ref/reference.c
 UNITS += test_yaml
 unit_test_yaml := $(COMMON) schema/yaml.c
+UNITS += test_schema
+unit_test_schema := $(COMMON) $(SCHEMA)
+$(BUILD)/tests/test_schema: OUR_LDFLAGS += $(WRAP_ALLOC)
 # The back ends without the rest of the agent.
 KERN := agent/apply.c agent/diff.c agent/kern_kernel.c agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
 UNITS += test_diff
