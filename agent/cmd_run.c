@@ -73,20 +73,39 @@ static void take_events(struct daemon *d)
 		d->poll_now = true;
 }
 
-/* The folders of file:// trees; one that is not there yet is found by the watch on the one above, or by the next poll. */
+/* Watches a folder or, when it is not there yet, the nearest one above it that is: there it will appear. */
+static void watch_folder(struct daemon *d, char *path, uint32_t events)
+{
+	char *slash;
+
+	while (inotify_add_watch(d->watch, path, events | IN_ONLYDIR) < 0) {
+		slash = strrchr(path, '/');
+		if (!slash || slash == path)
+			return;
+		*slash = '\0';
+		events = IN_CREATE | IN_MOVED_TO;
+	}
+}
+
+/*
+ * The folders of file:// trees. Made anew before each look at the publication, since what is watched may have come or gone, and
+ * a folder above it is not to wake us for ever. Without any, the poll alone finds changes.
+ */
 static void set_watches(struct daemon *d)
 {
 	const struct agent_config *c = d->agent->config;
 	char path[MAX_URL + MAX_NAME + 2];
 	size_t i;
 
+	os_close(d->watch);
+	d->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	for (i = 0; i < c->n_urls && d->watch >= 0; i++) {
 		if (strncmp(c->urls[i], "file://", 7) != 0)
 			continue;
 		snprintf(path, sizeof(path), "%s", c->urls[i] + 7);
-		(void)inotify_add_watch(d->watch, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+		watch_folder(d, path, IN_CREATE | IN_MOVED_TO);
 		snprintf(path, sizeof(path), "%s/%s", c->urls[i] + 7, c->network);
-		(void)inotify_add_watch(d->watch, path, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR);
+		watch_folder(d, path, IN_MOVED_TO | IN_CLOSE_WRITE);
 	}
 }
 
@@ -209,8 +228,6 @@ static int set_up(struct daemon *d)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -1;
 	d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	/* Without it the poll alone finds changes. */
-	d->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	return d->signals < 0 ? -1 : 0;
 }
 
