@@ -11,6 +11,8 @@ FUZZ_TARGETS :=
 FUZZ_TARGETS += fuzz_manifest fuzz_document
 fuzz_fuzz_manifest := $(COMMON) $(PUBLICATION)
 fuzz_fuzz_document := $(COMMON) $(PUBLICATION)
+FUZZ_TARGETS += fuzz_yaml
+fuzz_fuzz_yaml := $(COMMON) $(SCHEMA)
 
 TIME ?= 60
 FUZZ ?= $(FUZZ_TARGETS)
