@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The model: what the YAML of a network repository says, as typed values, each with its place. Made by schema/load.h, which
- * guarantees: every value is in the range that the grammar tables state, names and keys are well formed, no key stands
- * twice. What needs more than one value to judge (references, duplicates across nodes, overlaps) is checked by
- * schema/check.h (references) and by the compiler (addresses, prefixes). Everything lives in the arena given to load.
+ * The model: what the YAML of a network repository says, as typed values, each with its place. Made
+ * by schema/load.h, which guarantees: every value is in the range that the grammar tables state,
+ * names and keys are well formed, no key stands twice. What needs more than one value to judge
+ * (references, duplicates across nodes, overlaps) is checked by schema/check.h (references) and by
+ * the compiler (addresses, prefixes). Everything lives in the arena given to load.
  */
 #ifndef SCHEMA_MODEL_H
 #define SCHEMA_MODEL_H
@@ -67,7 +68,8 @@ struct m_node {
 	size_t n_routes;
 	struct m_text *tags; /* sorted by name, unique */
 	size_t n_tags;
-	struct m_uint listen_port, mtu, persistent_keepalive, fwmark; /* keepalive 0: none; fwmark 0: none */
+	struct m_uint listen_port, mtu, persistent_keepalive,
+		fwmark; /* keepalive 0: none; fwmark 0: none */
 	bool has_interface;
 	struct ifname interface;
 	struct pos interface_pos;
@@ -87,7 +89,8 @@ struct m_topology {
 struct m_network {
 	const char *name; /* of the file or folder */
 	struct pos pos; /* start of its (first) file */
-	struct m_prefix *pools; /* `addresses`, in the order written: an automatic address comes from each */
+	struct m_prefix *
+		pools; /* `addresses`, in the order written: an automatic address comes from each */
 	size_t n_pools;
 	struct m_uint listen_port, mtu, persistent_keepalive;
 	bool has_interface;

@@ -524,12 +524,12 @@ static int finish_map(struct reader *r, struct yaml_node *map, const struct yaml
 static int close_collection(struct reader *r, const yaml_mark_t *end)
 {
 	struct frame f = r->stack[--r->depth];
-	const struct yaml_node *entries = r->pending + f.base;
 	size_t n = r->n_pending - f.base;
+	const struct yaml_node *entries = n ? r->pending + f.base : NULL;
 
 	r->n_pending = f.base;
 	if (f.node.kind == YAML_NODE_MAP) {
-		if (finish_map(r, &f.node, n ? entries : NULL, n) < 0)
+		if (finish_map(r, &f.node, entries, n) < 0)
 			return -1;
 	} else {
 		f.node.n = (uint32_t)n;
