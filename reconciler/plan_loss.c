@@ -28,6 +28,11 @@ struct reach {
 	size_t n_but;
 };
 
+/* All of `nodes` lose all of `lost`, but none itself. */
+struct run_loss {
+	struct ids nodes, lost;
+};
+
 struct losses {
 	struct plan_work *w;
 	struct plan *plan;
@@ -36,6 +41,9 @@ struct losses {
 	struct id_list buffers[2];
 	struct covers covers[2];
 	size_t copied;
+	struct id_list lost; /* by all nodes of the run at hand */
+	struct run_loss *runs;
+	size_t n_runs;
 };
 
 #define MAX_COPIED ((size_t)1 << 20)
@@ -243,9 +251,9 @@ static int emit_but(struct losses *l, struct ids run, const uint32_t *but, size_
 	return emit(l, names, n, lost);
 }
 
-/* The nodes of `run` (names: theirs) that lose `lost`. */
-static int record_loss(struct losses *l, struct ids run, const char **names, uint32_t lost,
-		       const struct reach *before, const struct reach *after)
+/* The nodes of `run` that lose `lost`. */
+static int record_loss(struct losses *l, struct ids run, uint32_t lost, const struct reach *before,
+		       const struct reach *after)
 {
 	uint32_t some[3];
 	bool itself = ids_has(run, lost);
@@ -270,11 +278,85 @@ static int record_loss(struct losses *l, struct ids run, const char **names, uin
 	if (run.n == n + itself)
 		return 0;
 	l->plan->pairs_lost += run.n - n - itself;
-	if (!n && (!itself || run.n > 2))
-		return emit(l, names, run.n, lost);
-	if (itself)
-		some[n++] = lost;
-	return emit_but(l, run, some, n, lost);
+	return n ? emit_but(l, run, some, n, lost) : id_list_add(&l->lost, lost);
+}
+
+/* Keeps what the nodes of a run lose, all of them, until runs that lose the same can be joined. */
+static int keep_run(struct losses *l, struct ids run)
+{
+	struct run_loss *list;
+	uint32_t *ids;
+
+	if (!l->lost.n || l->copied + run.n + l->lost.n > MAX_COPIED)
+		return 0;
+	l->copied += run.n + l->lost.n;
+	list = arena_grow(&l->w->tmp, l->runs, l->n_runs, sizeof(*list));
+	ids = arena_array(&l->w->tmp, run.n + l->lost.n, sizeof(*ids));
+	if (!list || !ids)
+		return -1;
+	memcpy(ids, run.v, run.n * sizeof(*ids));
+	memcpy(ids + run.n, l->lost.v, l->lost.n * sizeof(*ids));
+	l->runs = list;
+	list[l->n_runs++] = (struct run_loss){ { ids, run.n }, { ids + run.n, l->lost.n } };
+	return 0;
+}
+
+static int cmp_id(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static int cmp_lost(const struct run_loss *x, const struct run_loss *y)
+{
+	size_t i;
+
+	if (x->lost.n != y->lost.n)
+		return x->lost.n > y->lost.n ? -1 : 1;
+	for (i = 0; i < x->lost.n; i++) {
+		if (x->lost.v[i] != y->lost.v[i])
+			return x->lost.v[i] < y->lost.v[i] ? -1 : 1;
+	}
+	return 0;
+}
+
+/* Who loses most comes first. */
+static int cmp_run_loss(const void *a, const void *b)
+{
+	const struct run_loss *x = a, *y = b;
+	int c = cmp_lost(x, y);
+
+	return c ? c : x->nodes.v[0] < y->nodes.v[0] ? -1 : 1;
+}
+
+static int emit_runs(struct losses *l)
+{
+	const char **names;
+	size_t i, j, end;
+
+	if (l->n_runs > 1)
+		qsort(l->runs, l->n_runs, sizeof(*l->runs), cmp_run_loss);
+	for (i = 0; i < l->n_runs; i = end) {
+		l->buffers[OLD].n = 0;
+		for (end = i; end < l->n_runs && !cmp_lost(&l->runs[i], &l->runs[end]); end++) {
+			for (j = 0; j < l->runs[end].nodes.n; j++) {
+				if (id_list_add(&l->buffers[OLD], l->runs[end].nodes.v[j]) < 0)
+					return -1;
+			}
+		}
+		qsort(l->buffers[OLD].v, l->buffers[OLD].n, sizeof(uint32_t), cmp_id);
+		names = arena_array(l->w->out, l->buffers[OLD].n, sizeof(*names));
+		if (!names)
+			return -1;
+		for (j = 0; j < l->buffers[OLD].n; j++)
+			names[j] = l->w->names[l->buffers[OLD].v[j]];
+		for (j = 0; j < l->runs[i].lost.n; j++) {
+			if (emit(l, names, l->buffers[OLD].n, l->runs[i].lost.v[j]) < 0)
+				return -1;
+		}
+	}
+	return 0;
 }
 
 static bool in_both(const struct plan_work *w, uint32_t id)
@@ -329,12 +411,11 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 {
 	struct plan_work *w = l->w;
 	const struct side *s = w->sides;
-	const char **names = NULL;
 	struct ids direct[2];
 	bool every;
 	uint32_t id;
-	size_t i;
 
+	l->lost.n = 0;
 	if (direct_of(l, place, direct) < 0 ||
 	    covers_make(&s[OLD], place->view[OLD], direct[OLD], &l->covers[OLD]) < 0 ||
 	    covers_make(&s[NEW], place->view[NEW], direct[NEW], &l->covers[NEW]) < 0)
@@ -353,24 +434,10 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 		after = reach_find(&s[NEW], direct[NEW], &l->covers[NEW], id);
 		if (after.yes && !after.n_but)
 			continue;
-		if (!names) {
-			names = arena_array(w->out, run.n, sizeof(*names));
-			if (!names)
-				return -1;
-			for (i = 0; i < run.n; i++)
-				names[i] = w->names[run.v[i]];
-		}
-		if (record_loss(l, run, names, id, &before, &after) < 0)
+		if (record_loss(l, run, id, &before, &after) < 0)
 			return -1;
 	}
-	return 0;
-}
-
-static int cmp_id(const void *a, const void *b)
-{
-	const uint32_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
+	return keep_run(l, run);
 }
 
 int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only,
@@ -401,11 +468,12 @@ int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, 
 		if (run.n && losses_of_run(&l, (struct ids){ run.v, run.n }, &places[i]) < 0)
 			goto out;
 	}
-	r = 0;
+	r = emit_runs(&l);
 out:
 	free(l.covers[OLD].list);
 	free(l.covers[NEW].list);
 	id_list_release(&run);
+	id_list_release(&l.lost);
 	id_list_release(&l.buffers[OLD]);
 	id_list_release(&l.buffers[NEW]);
 	return r < 0 ? err_nomem(e) : 0;
