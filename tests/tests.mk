@@ -24,6 +24,9 @@ PLAN := reconciler/plan.c reconciler/plan_json.c reconciler/plan_loss.c reconcil
 	reconciler/plan_view.c
 UNITS += test_plan
 unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
+$(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_render
+unit_test_render := $(COMMON) $(PUBLICATION) reconciler/render.c reconciler/render_json.c
 UNITS += test_reference
 unit_test_reference := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/conflict.c \
 	tests/ref/reference.c
@@ -32,10 +35,15 @@ unit_test_yaml := $(COMMON) schema/yaml.c
 UNITS += test_schema
 unit_test_schema := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_schema: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_repo test_publish
+unit_test_repo := $(COMMON) reconciler/repo.c reconciler/publish_git.c reconciler/spawn.c
+unit_test_publish := $(COMMON) $(PUBLICATION) publication/sign.c reconciler/publish.c reconciler/publish_dir.c reconciler/repo.c
 # The back ends without the rest of the agent.
 KERN := agent/apply.c agent/diff.c agent/kern_kernel.c agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
 UNITS += test_diff
 unit_test_diff := tests/unit/fake_kern.c agent/apply.c agent/diff.c $(COMMON) $(PUBLICATION)
+UNITS += test_wg_messages
+unit_test_wg_messages := tests/unit/fake_kern.c tests/unit/fake_nl.c $(KERN) $(COMMON) $(PUBLICATION)
 # The agent without its commands and back ends; pubkit makes publications, pubkit_tool does so for shell tests.
 PUBKIT := tests/unit/pubkit.c publication/sign.c
 AGENT_STATE := agent/accept.c agent/fetch.c agent/snapshot.c agent/store.c

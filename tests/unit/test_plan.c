@@ -6,6 +6,14 @@
 #include "publication/expand.h"
 #include "reconciler/plan.h"
 #include "tests/unit/dice.h"
+#include "tests/unit/fail_alloc.h"
+
+/* Without it the address sanitizer ends the program where malloc would return NULL. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
 
 #define MAX_N 12
 #define ROUNDS 20000
@@ -540,6 +548,214 @@ static void test_random(void **state)
 	assert_true(hubs > ROUNDS / 10);
 }
 
+/* The texts, of a plan that no network can have: every name is an attack. */
+
+#define HOSTILE "\033[31mred\xe2\x80\xae\n```` @all #1 <b>"
+
+static struct plan hostile_plan(void)
+{
+	static struct plan_attr attrs[] = { { "endpoint", HOSTILE, "b" },
+					    { "allowed_ips", HOSTILE, NULL },
+					    { "allowed_ips", NULL, "10.0.0.0/8" } };
+	static struct plan_peer peers[] = { { PLAN_CHANGE, HOSTILE, attrs, 3 } };
+	static const char *nodes[] = { HOSTILE, "zoe" };
+	static struct plan_class classes[] = { {
+		.action = PLAN_CHANGE,
+		.nodes = nodes,
+		.n_nodes = 2,
+		.attrs = attrs,
+		.n_attrs = 1,
+		.peers = peers,
+		.n_peers = 1,
+		.peers_changed = 1,
+	} };
+	static struct plan_loss losses[] = { { NULL, nodes, 2, HOSTILE } };
+
+	return (struct plan){ .network = HOSTILE,
+			      .documents = true,
+			      .classes = classes,
+			      .n_classes = 1,
+			      .losses = losses,
+			      .n_losses = 1,
+			      .pairs_lost = 1,
+			      .nodes_changed = 2,
+			      .peers_changed = 2 };
+}
+
+static size_t count(const char *s, const char *what)
+{
+	size_t n = 0;
+
+	for (; (s = strstr(s, what)); s += strlen(what))
+		n++;
+	return n;
+}
+
+static void test_hostile_names(void **state)
+{
+	struct plan p = hostile_plan();
+	const struct plan *list[] = { &p };
+	struct buf out;
+	struct err e;
+
+	buf_init(&out, 1 << 20);
+	plan_text(&p, false, true, &out);
+	assert_true(buf_ok(&out));
+	assert_null(strchr(out.data, '\033'));
+	assert_null(strstr(out.data, "\xe2\x80\xae"));
+	assert_non_null(strstr(out.data, "?[31mred??```` @all"));
+	/* Colour is ours alone. */
+	buf_reset(&out);
+	plan_text(&p, true, false, &out);
+	assert_null(strstr(out.data, "\033[31mred"));
+	buf_reset(&out);
+	plan_markdown(list, 1, 60000, &out);
+	assert_true(buf_ok(&out));
+	assert_int_equal(count(out.data, "\n`````diff\n"), 1);
+	assert_int_equal(count(out.data, "\n`````\n"), 1);
+	assert_null(memchr(out.data, '\033', out.len));
+	/* All of it stands between the fences. */
+	assert_true(strstr(out.data, "@all") > strstr(out.data, "`````diff"));
+	assert_null(strstr(strstr(out.data, "\n`````\n") + 1, "@all"));
+	assert_int_equal(plan_json(list, 1, &out, &e), 0);
+	buf_release(&out);
+}
+
+static void test_limits(void **state)
+{
+	struct plan p = hostile_plan();
+	const struct plan *many[40];
+	struct buf out;
+	size_t i, max;
+
+	for (i = 0; i < ARRAY_LEN(many); i++)
+		many[i] = &p;
+	buf_init(&out, 1 << 20);
+	plan_markdown(many, ARRAY_LEN(many), 60000, &out);
+	i = out.len;
+	assert_true(i < 60000);
+	assert_null(strstr(out.data, "the rest is cut"));
+	for (max = i - 1; max > 1000; max -= 997) {
+		buf_reset(&out);
+		plan_markdown(many, ARRAY_LEN(many), max, &out);
+		assert_true(buf_ok(&out));
+		assert_true(out.len <= max);
+		assert_int_equal(count(out.data, "the rest is cut"), 1);
+		assert_int_equal(count(out.data, "\n`````\n"), 1);
+		assert_string_equal(out.data + out.len - 11, "</details>\n");
+	}
+	buf_reset(&out);
+	plan_markdown(many, 0, 60000, &out);
+	assert_non_null(strstr(out.data, "No changes."));
+	buf_release(&out);
+	/* A buffer that is too small is an error, not half a text. */
+	buf_init(&out, 100);
+	plan_text(&p, false, false, &out);
+	assert_false(buf_ok(&out));
+	buf_release(&out);
+}
+
+/* What hides nothing and what is cut, in numbers. */
+static void test_cut_lists(void **state)
+{
+	static const char *nodes[30];
+	static char text[30][8];
+	struct plan_peer peers[30] = { 0 };
+	struct plan_class c = {
+		.action = PLAN_CHANGE, .nodes = nodes, .peers = peers, .peers_removed = 30
+	};
+	struct plan p = { .network = "n", .documents = true, .classes = &c, .n_classes = 1 };
+	struct buf out;
+	size_t i;
+
+	for (i = 0; i < 30; i++) {
+		snprintf(text[i], sizeof(text[i]), "n%02zu", i);
+		nodes[i] = text[i];
+		peers[i] = (struct plan_peer){ PLAN_ADD, text[i], NULL, 0 };
+	}
+	buf_init(&out, 1 << 20);
+	c.n_nodes = 11;
+	c.n_peers = 20;
+	c.peers_added = 20;
+	c.peers_removed = 0;
+	plan_text(&p, false, false, &out);
+	assert_non_null(
+		strstr(out.data,
+		       "11 nodes (n00, n01, n02, n03, n04, n05, n06, n07, n08, n09, n10) will"));
+	assert_null(strstr(out.data, "more"));
+	buf_reset(&out);
+	c.n_nodes = 12;
+	c.n_peers = 30;
+	c.peers_added = 30;
+	plan_text(&p, false, false, &out);
+	assert_non_null(strstr(
+		out.data,
+		"12 nodes (n00, n01, n02, n03, n04, n05, n06, n07, n08, n09, ... and 2 more) will"));
+	assert_non_null(strstr(out.data, "# ... and 10 more peers to add\n"));
+	/* What the plan itself did not list is counted, also with --verbose. */
+	buf_reset(&out);
+	c.peers_cut = 1000;
+	c.peers_added = 1030;
+	plan_text(&p, false, true, &out);
+	assert_non_null(strstr(out.data, "# ... and 1,000 more peers to add\n"));
+	buf_release(&out);
+}
+
+/* Every allocation of the plan and of its text fails once. */
+static void test_out_of_memory(void **state)
+{
+	struct config a[MAX_N], b[MAX_N];
+	struct network *old = NULL, *new = NULL;
+	struct arena arena, out;
+	struct draft t;
+	struct dice d;
+	struct plan p;
+	struct err e;
+	struct buf text;
+	size_t n = 0, i;
+	bool hit;
+	int r;
+
+	/* One with hubs, losses and changes. */
+	for (i = 0;; i++) {
+		arena_init(&arena);
+		dice_init(&d, i);
+		random_draft(&d, &t);
+		old = build(&t, &arena);
+		random_draft(&d, &t);
+		new = build(&t, &arena);
+		if (expand_all(old, &arena, a) && expand_all(new, &arena, b)) {
+			arena_init(&out);
+			assert_int_equal(plan_make(old, new, &out, &p, &e), 0);
+			r = p.n_losses > 5 && p.peers_changed > 5 && p.n_classes > 5;
+			arena_release(&out);
+			if (r)
+				break;
+		}
+		arena_release(&arena);
+	}
+	do {
+		arena_init(&out);
+		buf_init(&text, 1 << 20);
+		fail_alloc_at(++n);
+		r = plan_make(old, new, &out, &p, &e);
+		if (!r) {
+			const struct plan *list = &p;
+
+			plan_text(&p, true, true, &text);
+			plan_markdown(&list, 1, 5000, &text);
+		}
+		hit = fail_alloc_stop();
+		assert_int_equal(hit, r < 0 || !buf_ok(&text));
+		if (r < 0)
+			assert_int_equal(e.class, ERR_NOMEM);
+		buf_release(&text);
+		arena_release(&out);
+	} while (hit);
+	assert_true(n > 10);
+	arena_release(&arena);
+}
+
 static int say_seed(void **state)
 {
 	print_message("last seed: %llu\n", (unsigned long long)seed_now);
@@ -550,6 +766,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_random, say_seed),
+		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_cut_lists),
+		cmocka_unit_test(test_out_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
