@@ -16,7 +16,8 @@
 #define LOCK_NAME "meshrc.lock"
 /* Agents finish a fetch within two minutes; caches and mirrors may be a day behind. */
 #define KEEP_SECONDS 86400
-/* How often somebody else may publish between our reading and our writing before an unattended run gives up. */
+/* How often somebody else may publish between our reading and our writing before an unattended run
+ * gives up. */
 #define MAX_TRIES 10
 #define MAX_PLAN_TEXT (256u << 20)
 #define SHORT_ID 10
@@ -47,13 +48,16 @@ static int apply_init(struct apply *a, const struct apply_options *o)
 	if (rc)
 		return rc;
 	if (!a->s.has_root) {
-		cli_error("trust/root-1, which says who may publish, is not in commit %.*s; 'meshrc init' makes it, git add and "
-			  "git commit bring it in",
-			  SHORT_ID, a->s.commit);
+		cli_error(
+			"trust/root-1, which says who may publish, is not in commit %.*s; 'meshrc init' makes it, git add and "
+			"git commit bring it in",
+			SHORT_ID, a->s.commit);
 		return EXIT_REFUSED;
 	}
 	if (!o->rev && repo_differs(a->s.repo, a->s.commit, &differs, &e) == 0 && differs)
-		cli_warn("the work tree differs from commit %.*s; what is not committed is not applied", SHORT_ID, a->s.commit);
+		cli_warn(
+			"the work tree differs from commit %.*s; what is not committed is not applied",
+			SHORT_ID, a->s.commit);
 	a->now = os_now();
 	return 0;
 }
@@ -87,12 +91,13 @@ static int make_outgoing(struct apply *a, bool refresh, struct err *e)
 		struct network retired;
 
 		if (!compiled) {
-			if (network_retire(&n->old->network, n->old->manifest.serial + 1, &s->arena, &retired, e) < 0)
+			if (network_retire(&n->old->network, n->old->manifest.serial + 1, &s->arena,
+					   &retired, e) < 0)
 				return -1;
 			compiled = &retired;
 		}
-		if (outgoing_make(compiled, n->old, &s->root, s->commit, a->now, validity, refresh, &s->arena,
-				  &a->out[a->n_out], e) < 0)
+		if (outgoing_make(compiled, n->old, &s->root, s->commit, a->now, validity, refresh,
+				  &s->arena, &a->out[a->n_out], e) < 0)
 			return -1;
 		a->n_out++;
 	}
@@ -105,7 +110,8 @@ static int make_outgoing(struct apply *a, bool refresh, struct err *e)
 			a->pruned = true;
 			continue;
 		}
-		if (outgoing_make(&p->network, p, &s->root, s->commit, a->now, validity, refresh, &s->arena, &a->out[a->n_out], e) < 0)
+		if (outgoing_make(&p->network, p, &s->root, s->commit, a->now, validity, refresh,
+				  &s->arena, &a->out[a->n_out], e) < 0)
 			return -1;
 		a->n_out++;
 	}
@@ -116,8 +122,8 @@ static int make_outgoing(struct apply *a, bool refresh, struct err *e)
 }
 
 /*
- * The source commit must descend from every one that a standing manifest names: a branch that was forced elsewhere, even to a
- * sibling with a common ancestor, must not be published unseen.
+ * The source commit must descend from every one that a standing manifest names: a branch that was
+ * forced elsewhere, even to a sibling with a common ancestor, must not be published unseen.
  */
 static int check_descent(struct apply *a, struct err *e)
 {
@@ -143,11 +149,13 @@ static int check_descent(struct apply *a, struct err *e)
 		a->rewound = published;
 		if (a->o->allow_rewind)
 			return 0;
-		return err_refuse(e, "NOT-DESCENDANT",
-				  "commit %.*s does not descend from %.*s, which is published (%s); if the branch was rewritten on "
-				  "purpose: meshrc apply --allow-rewind",
-				  SHORT_ID, s->commit, SHORT_ID, published,
-				  known ? "the branch went back, or another way" : "that commit is not in this repository");
+		return err_refuse(
+			e, "NOT-DESCENDANT",
+			"commit %.*s does not descend from %.*s, which is published (%s); if the branch was rewritten on "
+			"purpose: meshrc apply --allow-rewind",
+			SHORT_ID, s->commit, SHORT_ID, published,
+			known ? "the branch went back, or another way" :
+				"that commit is not in this repository");
 	}
 	return 0;
 }
@@ -163,7 +171,8 @@ static int make_plans(struct apply *a, struct err *e)
 	for (i = 0; i < s->n_networks; i++) {
 		const struct session_network *n = &s->networks[i];
 
-		if (plan_make(n->old ? &n->old->network : NULL, n->compiled, &s->arena, &a->plans[i], e) < 0)
+		if (plan_make(n->old ? &n->old->network : NULL, n->compiled, &s->arena,
+			      &a->plans[i], e) < 0)
 			return -1;
 	}
 	return 0;
@@ -213,7 +222,9 @@ static void tell_rest(const struct apply *a)
 		const struct outgoing *out = find_outgoing(a, s->networks[i].name);
 
 		if (out && out->changed && plan_empty(&a->plans[i]))
-			cli_info("%s: no node's configuration changes, but what is published about them does", out->name);
+			cli_info(
+				"%s: no node's configuration changes, but what is published about them does",
+				out->name);
 	}
 	for (i = 0; i < a->n_out; i++)
 		if (a->out[i].renewed)
@@ -222,17 +233,21 @@ static void tell_rest(const struct apply *a)
 		const struct published_network *p = &s->published.networks[i];
 
 		if (a->pruned && is_retired(a, p))
-			cli_info("%s: dropped from the publication; agents that still ask for it keep what they have",
-				 p->network.name);
+			cli_info(
+				"%s: dropped from the publication; agents that still ask for it keep what they have",
+				p->network.name);
 		if (p->manifest.issued > a->now)
-			cli_warn("%s: the last manifest was issued in the future by this machine's clock; is the clock right?",
-				 p->network.name);
+			cli_warn(
+				"%s: the last manifest was issued in the future by this machine's clock; is the clock right?",
+				p->network.name);
 	}
 	if (a->rewound)
-		cli_warn("NOT-DESCENDANT allowed: commit %.*s does not descend from %.*s; all manifests are signed anew", SHORT_ID,
-			 s->commit, SHORT_ID, a->rewound);
+		cli_warn(
+			"NOT-DESCENDANT allowed: commit %.*s does not descend from %.*s; all manifests are signed anew",
+			SHORT_ID, s->commit, SHORT_ID, a->rewound);
 	if (!s->root.renew_by_never && s->root.renew_by < a->now)
-		cli_warn("the root document's renew-by is over: agents accept nothing until there is a new root");
+		cli_warn(
+			"the root document's renew-by is over: agents accept nothing until there is a new root");
 }
 
 static int read_key(struct apply *a, struct secret *ret, struct err *e)
@@ -253,9 +268,10 @@ static int read_key(struct apply *a, struct secret *ret, struct err *e)
 		path = configured;
 	}
 	if (!path || !*path)
-		return err_set(e, ERR_INPUT,
-			       "no key to sign with: give the publisher key's file with --key FILE, MESHRC_SIGNING_KEY or "
-			       "git config meshrc.signingKey FILE");
+		return err_set(
+			e, ERR_INPUT,
+			"no key to sign with: give the publisher key's file with --key FILE, MESHRC_SIGNING_KEY or "
+			"git config meshrc.signingKey FILE");
 	/* Room for the whole file from the start: a buffer that grows would leave copies behind. */
 	buf_init(&b, 4096);
 	rc = os_read_secret(AT_FDCWD, path, 1024, &b, e);
@@ -272,10 +288,12 @@ static int read_key(struct apply *a, struct secret *ret, struct err *e)
 		if (!signkey_cmp(&s->root.publisher_keys[i], &public))
 			return 0;
 	secret_release(ret);
-	return err_refuse(e, "UNKNOWN-KEY",
-			  "the key in %s (public half %s) is not a publisher key of trust/root-%llu of commit %.*s: no agent would "
-			  "accept what it signs",
-			  path, signkey_print(&public, text), (unsigned long long)s->root.version, SHORT_ID, s->commit);
+	return err_refuse(
+		e, "UNKNOWN-KEY",
+		"the key in %s (public half %s) is not a publisher key of trust/root-%llu of commit %.*s: no agent would "
+		"accept what it signs",
+		path, signkey_print(&public, text), (unsigned long long)s->root.version, SHORT_ID,
+		s->commit);
 }
 
 static int ask(const struct apply *a)
@@ -285,7 +303,8 @@ static int ask(const struct apply *a)
 	if (a->o->auto_approve)
 		return 0;
 	if (!isatty(STDIN_FILENO)) {
-		cli_error("nobody can be asked here (standard input is no terminal); --auto-approve publishes without asking");
+		cli_error(
+			"nobody can be asked here (standard input is no terminal); --auto-approve publishes without asking");
 		return EXIT_REFUSED;
 	}
 	fprintf(stderr, "\nPublish this? Only 'yes' is taken as a yes: ");
@@ -320,7 +339,9 @@ static int check_tip(struct apply *a, struct err *e)
 		return -1;
 	a->raced = strcmp(commit, a->s.published.exists ? a->s.published.commit : "") != 0;
 	if (a->raced)
-		return err_set(e, ERR_CONFLICT, "somebody else published meanwhile, so this plan is not what would happen; run it again");
+		return err_set(
+			e, ERR_CONFLICT,
+			"somebody else published meanwhile, so this plan is not what would happen; run it again");
 	return 0;
 }
 
@@ -348,8 +369,10 @@ static const char *counts_of(const struct apply *a, const char *name, char *out,
 		const struct plan *p = &a->plans[i];
 
 		if (!strcmp(s->networks[i].name, name))
-			snprintf(out, size, ", nodes: %llu added, %llu changed, %llu removed", (unsigned long long)p->nodes_added,
-				 (unsigned long long)p->nodes_changed, (unsigned long long)p->nodes_removed);
+			snprintf(out, size, ", nodes: %llu added, %llu changed, %llu removed",
+				 (unsigned long long)p->nodes_added,
+				 (unsigned long long)p->nodes_changed,
+				 (unsigned long long)p->nodes_removed);
 	}
 	return out;
 }
@@ -371,8 +394,10 @@ static int make_message(struct apply *a, struct buf *out, struct err *e)
 		const struct outgoing *o = &a->out[i];
 
 		if (o->changed || o->renewed)
-			buf_addf(out, "%s: serial %llu%s\n", o->name, (unsigned long long)o->manifest.serial,
-				 o->changed ? counts_of(a, o->name, counts, sizeof(counts)) : ", signed anew");
+			buf_addf(out, "%s: serial %llu%s\n", o->name,
+				 (unsigned long long)o->manifest.serial,
+				 o->changed ? counts_of(a, o->name, counts, sizeof(counts)) :
+					      ", signed anew");
 	}
 	for (i = 0; i < a->s.published.n; i++)
 		if (a->pruned && is_retired(a, &a->s.published.networks[i]))
@@ -385,20 +410,26 @@ static int make_message(struct apply *a, struct buf *out, struct err *e)
 	return rc;
 }
 
-/* The remote refused: it has publications that we do not know, so ours must not stand under the same serial. */
+/* The remote refused: it has publications that we do not know, so ours must not stand under the
+ * same serial. */
 static int take_back(struct apply *a, const char *made, struct err *e)
 {
 	const struct m_settings *m = &a->s.model.settings;
 	struct err inner = { 0 };
 
-	if (made && publish_move_branch(a->s.repo, m->branch.s, made, a->s.published.exists ? a->s.published.commit : NULL, &inner) < 0)
-		return err_prefix(e, "the commit %.*s on '%s' could not be taken back (%s)", SHORT_ID, made, m->branch.s, inner.msg);
+	if (made &&
+	    publish_move_branch(a->s.repo, m->branch.s, made,
+				a->s.published.exists ? a->s.published.commit : NULL, &inner) < 0)
+		return err_prefix(e, "the commit %.*s on '%s' could not be taken back (%s)",
+				  SHORT_ID, made, m->branch.s, inner.msg);
 	cli_info("to go on: git fetch %s, then meshrc apply again", m->remote.s);
 	return -1;
 }
 
-/* Push and directory: each finished here or by the next apply. `made` is the new commit, NULL when there is none. */
-static int deliver(struct apply *a, const char *made, const struct tree_file *files, size_t n, bool *ret_changed, struct err *e)
+/* Push and directory: each finished here or by the next apply. `made` is the new commit, NULL when
+ * there is none. */
+static int deliver(struct apply *a, const char *made, const struct tree_file *files, size_t n,
+		   bool *ret_changed, struct err *e)
 {
 	const struct m_settings *m = &a->s.model.settings;
 	char local[COMMIT_HEX];
@@ -412,8 +443,8 @@ static int deliver(struct apply *a, const char *made, const struct tree_file *fi
 			*e = push;
 			if (push.class == ERR_CONFLICT)
 				return take_back(a, made, e);
-			cli_info("'%s' has the publication; the next meshrc apply pushes it%s", m->branch.s,
-				 m->directory.s ? " and writes the directory" : "");
+			cli_info("'%s' has the publication; the next meshrc apply pushes it%s",
+				 m->branch.s, m->directory.s ? " and writes the directory" : "");
 			return -1;
 		}
 		cli_progress_clear();
@@ -421,7 +452,8 @@ static int deliver(struct apply *a, const char *made, const struct tree_file *fi
 	if (!m->directory.s)
 		return 0;
 	if (publish_to_directory(m->directory.s, files, n, a->now, KEEP_SECONDS, &changed, e) < 0) {
-		cli_info("'%s' has the publication; the next meshrc apply finishes the directory", m->branch.s);
+		cli_info("'%s' has the publication; the next meshrc apply finishes the directory",
+			 m->branch.s);
 		return -1;
 	}
 	*ret_changed = changed;
@@ -434,8 +466,10 @@ static void tell_done(const struct apply *a, const char *commit)
 
 	for (i = 0; i < a->n_out; i++)
 		if (a->out[i].changed || a->out[i].renewed)
-			cli_info("%s: serial %llu published", a->out[i].name, (unsigned long long)a->out[i].manifest.serial);
-	cli_info("commit %.*s is published as %.*s on '%s'", SHORT_ID, a->s.commit, SHORT_ID, commit, a->s.model.settings.branch.s);
+			cli_info("%s: serial %llu published", a->out[i].name,
+				 (unsigned long long)a->out[i].manifest.serial);
+	cli_info("commit %.*s is published as %.*s on '%s'", SHORT_ID, a->s.commit, SHORT_ID,
+		 commit, a->s.model.settings.branch.s);
 }
 
 static int publish_tree(struct apply *a, const struct secret *key, struct err *e)
@@ -455,14 +489,18 @@ static int publish_tree(struct apply *a, const struct secret *key, struct err *e
 	if (make_tree(a, &files, &n, e) < 0)
 		return -1;
 	/* What was read came from the remote's branch: ours catches up first. */
-	if (a->s.published.exists && (repo_branch(a->s.repo, m->branch.s, local, NULL) < 0 || strcmp(local, a->s.published.commit) != 0) &&
-	    publish_move_branch(a->s.repo, m->branch.s, *local ? local : NULL, a->s.published.commit, e) < 0)
+	if (a->s.published.exists &&
+	    (repo_branch(a->s.repo, m->branch.s, local, NULL) < 0 ||
+	     strcmp(local, a->s.published.commit) != 0) &&
+	    publish_move_branch(a->s.repo, m->branch.s, *local ? local : NULL,
+				a->s.published.commit, e) < 0)
 		return -1;
 	buf_init(&message, 1u << 20);
 	rc = make_message(a, &message, e);
 	if (!rc)
-		rc = publish_to_branch(a->s.repo, m->branch.s, a->s.published.exists ? a->s.published.commit : NULL, files, n,
-				       message.data, a->now, commit, e);
+		rc = publish_to_branch(a->s.repo, m->branch.s,
+				       a->s.published.exists ? a->s.published.commit : NULL, files,
+				       n, message.data, a->now, commit, e);
 	buf_release(&message);
 	if (rc < 0 || deliver(a, commit, files, n, &changed, e) < 0)
 		return -1;
@@ -481,9 +519,11 @@ static int finish_earlier(struct apply *a, struct err *e)
 	    deliver(a, NULL, files, n, &changed, e) < 0)
 		return -1;
 	if (changed)
-		cli_info("nothing to publish; the directory was not as it should be and is repaired");
+		cli_info(
+			"nothing to publish; the directory was not as it should be and is repaired");
 	else if (!a->o->quiet_unchanged)
-		cli_info("nothing to publish: what is published is what commit %.*s says", SHORT_ID, a->s.commit);
+		cli_info("nothing to publish: what is published is what commit %.*s says", SHORT_ID,
+			 a->s.commit);
 	return 0;
 }
 
@@ -497,7 +537,8 @@ static int run_once(struct apply *a, struct err *e)
 		return -1;
 	if (!a->work)
 		return finish_earlier(a, e);
-	if (check_descent(a, e) < 0 || (a->rewound && make_outgoing(a, true, e) < 0) || make_plans(a, e) < 0 || show_plans(a, e) < 0)
+	if (check_descent(a, e) < 0 || (a->rewound && make_outgoing(a, true, e) < 0) ||
+	    make_plans(a, e) < 0 || show_plans(a, e) < 0)
 		return -1;
 	tell_rest(a);
 	rc = read_key(a, &key, e);
@@ -522,7 +563,8 @@ int apply_run(const struct apply_options *o)
 		if (!rc)
 			rc = run_once(&a, &e);
 		apply_release(&a);
-		/* An unattended run that lost a race makes its plan again from what is published now. */
+		/* An unattended run that lost a race makes its plan again from what is published
+		 * now. */
 	} while (rc < 0 && a.raced && o->auto_approve && ++tries < MAX_TRIES);
 	return rc < 0 ? cli_fail(&e) : rc;
 }

@@ -6,11 +6,15 @@ static struct apply_options opt;
 
 static const struct cli_option options[] = {
 	{ "rev", CLI_STRING, &opt.rev, "REV", "the commit to publish (default: HEAD)", false },
-	{ "key", CLI_STRING, &opt.key, "FILE", "the publisher key (default: $MESHRC_SIGNING_KEY)", false },
+	{ "key", CLI_STRING, &opt.key, "FILE", "the publisher key (default: $MESHRC_SIGNING_KEY)",
+	  false },
 	{ "auto-approve", CLI_FLAG, &opt.auto_approve, NULL, "publish without asking", false },
-	{ "refresh", CLI_FLAG, &opt.refresh, NULL, "sign every manifest anew, changed or not", false },
-	{ "prune", CLI_FLAG, &opt.prune, NULL, "drop networks that were removed and published as gone before", false },
-	{ "allow-rewind", CLI_FLAG, &opt.allow_rewind, NULL, "publish a commit that does not descend from the published one", false },
+	{ "refresh", CLI_FLAG, &opt.refresh, NULL, "sign every manifest anew, changed or not",
+	  false },
+	{ "prune", CLI_FLAG, &opt.prune, NULL,
+	  "drop networks that were removed and published as gone before", false },
+	{ "allow-rewind", CLI_FLAG, &opt.allow_rewind, NULL,
+	  "publish a commit that does not descend from the published one", false },
 	{ 0 },
 };
 

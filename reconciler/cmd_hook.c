@@ -14,7 +14,8 @@ struct update {
 struct hook {
 	struct arena arena;
 	struct repo *repo;
-	const char *branch; /* the one that is validated and published: meshrc.branch, else the one HEAD names */
+	const char *branch; /* the one that is validated and published: meshrc.branch, else the one
+			       HEAD names */
 	char *ref; /* of it */
 	struct update *updates;
 	size_t n;
@@ -41,7 +42,8 @@ static int split_input(struct hook *h, char *text)
 		a = strchr(line, ' ');
 		b = a ? strchr(a + 1, ' ') : NULL;
 		if (!b)
-			return err_set(&h->err, ERR_INPUT, "git gave the hook a line that is not OLD NEW REF");
+			return err_set(&h->err, ERR_INPUT,
+				       "git gave the hook a line that is not OLD NEW REF");
 		*a = *b = '\0';
 		grown = arena_grow(&h->arena, h->updates, h->n, sizeof(*grown));
 		if (!grown)
@@ -127,7 +129,8 @@ static int pre_commit(const char *tree)
 	return rc;
 }
 
-/* The configuration that would stand on the branch after this push; it also says which branch is the published one. */
+/* The configuration that would stand on the branch after this push; it also says which branch is
+ * the published one. */
 static int check_branch(const struct hook *h, const struct update *u, struct session *s)
 {
 	struct session_options o = { .repo_dir = option_repo, .rev = u ? u->new : h->branch };
@@ -135,7 +138,8 @@ static int check_branch(const struct hook *h, const struct update *u, struct ses
 
 	if (u && is_zero(u->new)) {
 		*s = (struct session){ 0 };
-		cli_error("the branch '%s' is what is published from; it cannot be deleted", h->branch);
+		cli_error("the branch '%s' is what is published from; it cannot be deleted",
+			  h->branch);
 		return EXIT_REFUSED;
 	}
 	rc = session_open(s, &o);
@@ -145,26 +149,37 @@ static int check_branch(const struct hook *h, const struct update *u, struct ses
 }
 
 /* A publication that comes from elsewhere must follow the standing one in every network. */
-static int compare_published(const struct published *old, const struct published *new, struct err *e)
+static int compare_published(const struct published *old, const struct published *new,
+			     struct err *e)
 {
 	size_t i;
 
 	for (i = 0; i < old->n; i++) {
-		const struct published_network *was = &old->networks[i], *is = published_network(new, was->network.name);
+		const struct published_network *was = &old->networks[i],
+					       *is = published_network(new, was->network.name);
 		const char *name = was->network.name;
 
 		if (!is) {
 			if (was->network.n_nodes)
-				return err_refuse(e, "ROLLBACK", "network %s is missing, and its nodes were never published as gone", name);
+				return err_refuse(
+					e, "ROLLBACK",
+					"network %s is missing, and its nodes were never published as gone",
+					name);
 			continue;
 		}
 		if (is->manifest.epoch < was->manifest.epoch ||
-		    (is->manifest.epoch == was->manifest.epoch && is->manifest.serial < was->manifest.serial))
-			return err_refuse(e, "ROLLBACK", "network %s goes back from serial %llu to %llu", name,
-					  (unsigned long long)was->manifest.serial, (unsigned long long)is->manifest.serial);
-		if (is->manifest.epoch == was->manifest.epoch && is->manifest.serial == was->manifest.serial &&
-		    (is->manifest_len != was->manifest_len || memcmp(is->manifest_bytes, was->manifest_bytes, is->manifest_len) != 0))
-			return err_refuse(e, "EQUIVOCATION", "network %s: another manifest of serial %llu", name,
+		    (is->manifest.epoch == was->manifest.epoch &&
+		     is->manifest.serial < was->manifest.serial))
+			return err_refuse(e, "ROLLBACK",
+					  "network %s goes back from serial %llu to %llu", name,
+					  (unsigned long long)was->manifest.serial,
+					  (unsigned long long)is->manifest.serial);
+		if (is->manifest.epoch == was->manifest.epoch &&
+		    is->manifest.serial == was->manifest.serial &&
+		    (is->manifest_len != was->manifest_len ||
+		     memcmp(is->manifest_bytes, was->manifest_bytes, is->manifest_len) != 0))
+			return err_refuse(e, "EQUIVOCATION",
+					  "network %s: another manifest of serial %llu", name,
 					  (unsigned long long)is->manifest.serial);
 	}
 	return 0;
@@ -180,7 +195,9 @@ static int check_published(struct hook *h, const struct update *u, const struct 
 		return -1;
 	}
 	if (!s->has_root)
-		return err_set(&h->err, ERR_INPUT, "'%s' has no trust/root-1 to check it with; push that branch first", h->branch);
+		return err_set(&h->err, ERR_INPUT,
+			       "'%s' has no trust/root-1 to check it with; push that branch first",
+			       h->branch);
 	if (!is_zero(u->old)) {
 		if (repo_descends(h->repo, u->new, u->old, &forward, &h->err) < 0)
 			return -1;
@@ -194,7 +211,8 @@ static int check_published(struct hook *h, const struct update *u, const struct 
 	return compare_published(&old, &new, &h->err);
 }
 
-/* The published branch's update in this push, by the configuration of `s`; NULL when it is not touched. */
+/* The published branch's update in this push, by the configuration of `s`; NULL when it is not
+ * touched. */
 static const struct update *published_update(struct hook *h, const struct session *s)
 {
 	size_t n = strlen(s->model.settings.branch.s) + sizeof("refs/heads/");
@@ -224,7 +242,8 @@ static int check_push(struct hook *h, struct session *s)
 	theirs = published_update(h, s);
 	if (!theirs || check_published(h, theirs, s) == 0)
 		return EXIT_DONE;
-	err_prefix(&h->err, "push to '%s' refused; only a signed publication goes there", s->model.settings.branch.s);
+	err_prefix(&h->err, "push to '%s' refused; only a signed publication goes there",
+		   s->model.settings.branch.s);
 	return cli_fail(&h->err);
 }
 
@@ -267,7 +286,8 @@ static int post_receive(void)
 	u = find_update(&h, h.ref);
 	if (!u || is_zero(u->new))
 		goto out;
-	/* Where the branch is now, not where this push put it: of two pushes in a row the later one wins. */
+	/* Where the branch is now, not where this push put it: of two pushes in a row the later one
+	 * wins. */
 	if (repo_branch(h.repo, h.branch, commit, &h.err) < 0) {
 		rc = cli_fail(&h.err);
 		goto out;
@@ -293,7 +313,9 @@ static int run(int argc, char **argv)
 		return pre_receive();
 	if (!strcmp(argv[0], names[2]))
 		return post_receive();
-	return cli_usage("there is no hook '%s': pre-commit, pre-receive and post-receive are known", argv[0]);
+	return cli_usage(
+		"there is no hook '%s': pre-commit, pre-receive and post-receive are known",
+		argv[0]);
 }
 
 const struct cli_command cmd_hook = {

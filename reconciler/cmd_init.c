@@ -18,8 +18,10 @@ static const char *opt_keys;
 static bool opt_hooks, opt_no_hooks;
 
 static const struct cli_option options[] = {
-	{ "keys", CLI_STRING, &opt_keys, "DIR", "where the keys go (default: ~/.config/meshrc/keys/NAME)", false },
-	{ "hooks", CLI_FLAG, &opt_hooks, NULL, "in an existing or bare repository: only install the git hooks", false },
+	{ "keys", CLI_STRING, &opt_keys, "DIR",
+	  "where the keys go (default: ~/.config/meshrc/keys/NAME)", false },
+	{ "hooks", CLI_FLAG, &opt_hooks, NULL,
+	  "in an existing or bare repository: only install the git hooks", false },
 	{ "no-hooks", CLI_FLAG, &opt_no_hooks, NULL, "install no git hook", false },
 	{ 0 },
 };
@@ -33,7 +35,8 @@ static const char settings_text[] =
 	"  # directory: /srv/www/mesh   # put the same tree there, for a web server\n"
 	"expires: 30d                   # how long a publication counts as fresh\n";
 
-/* The %s are public keys that are made on the spot and whose private halves are forgotten at once. */
+/* The %s are public keys that are made on the spot and whose private halves are forgotten at once.
+ */
 static const char example_head[] =
 	"# yaml-language-server: $schema=../.meshrc/network.schema.json\n"
 	"#\n"
@@ -63,7 +66,8 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : "mesh";
 }
 
-/* The longest part of a path that exists, resolved, and the rest behind it: where it would be once made. */
+/* The longest part of a path that exists, resolved, and the rest behind it: where it would be once
+ * made. */
 static int resolve_future(const char *path, char ret[static PATH_MAX], struct err *e)
 {
 	char part[PATH_MAX], real[PATH_MAX];
@@ -85,10 +89,12 @@ static int resolve_future(const char *path, char ret[static PATH_MAX], struct er
 			cut--;
 	}
 	if (strstr(path + cut, ".."))
-		return err_set(e, ERR_INPUT, "'%s' holds '..' behind a folder that does not exist", path);
+		return err_set(e, ERR_INPUT, "'%s' holds '..' behind a folder that does not exist",
+			       path);
 	while (path[cut] == '/')
 		cut++;
-	n = path[cut] ? snprintf(ret, PATH_MAX, "%s%s%s", strcmp(real, "/") ? real : "", "/", path + cut) :
+	n = path[cut] ? snprintf(ret, PATH_MAX, "%s%s%s", strcmp(real, "/") ? real : "", "/",
+				 path + cut) :
 			snprintf(ret, PATH_MAX, "%s", real);
 	return n < 0 || n >= PATH_MAX ? err_set(e, ERR_LIMIT, "the path is too long: %s", path) : 0;
 }
@@ -113,39 +119,47 @@ static int choose_keys(struct init *x)
 	else if (config && *config == '/')
 		n = snprintf(path, sizeof(path), "%s/meshrc/keys/%s", config, base_name(x->dir));
 	else if (home && *home == '/')
-		n = snprintf(path, sizeof(path), "%s/.config/meshrc/keys/%s", home, base_name(x->dir));
+		n = snprintf(path, sizeof(path), "%s/.config/meshrc/keys/%s", home,
+			     base_name(x->dir));
 	else
-		return err_set(&x->err, ERR_INPUT, "there is no home folder; say with --keys DIR where the keys go");
+		return err_set(&x->err, ERR_INPUT,
+			       "there is no home folder; say with --keys DIR where the keys go");
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return err_set(&x->err, ERR_LIMIT, "the path of the keys is too long");
 	if (resolve_future(path, x->keys, &x->err) < 0)
 		return -1;
 	if (is_inside(x->keys, x->dir))
-		return err_set(&x->err, ERR_INPUT, "private keys must not lie in the repository: choose a folder outside %s with --keys",
-			       x->dir);
+		return err_set(
+			&x->err, ERR_INPUT,
+			"private keys must not lie in the repository: choose a folder outside %s with --keys",
+			x->dir);
 	return 0;
 }
 
 /* Everything that could stand in the way, before anything is written. */
 static int check_room(struct init *x)
 {
-	static const char *const files[] = { "meshrc.yaml", "networks", "trust" }, *const keys[] = { "root.key", "publisher.key" };
+	static const char *const files[] = { "meshrc.yaml", "networks", "trust" }, *const keys[] = {
+		"root.key", "publisher.key"
+	};
 	size_t i;
 	int fd;
 
 	for (i = 0; i < ARRAY_LEN(files); i++)
 		if (os_kind_of(x->fd, files[i]) != OS_MISSING)
-			return err_set(&x->err, ERR_CONFLICT,
-				       "%s/%s exists already, and init overwrites nothing; 'meshrc init --hooks' installs the hooks "
-				       "alone",
-				       x->dir, files[i]);
+			return err_set(
+				&x->err, ERR_CONFLICT,
+				"%s/%s exists already, and init overwrites nothing; 'meshrc init --hooks' installs the hooks "
+				"alone",
+				x->dir, files[i]);
 	fd = os_open_dir(AT_FDCWD, x->keys, NULL);
 	for (i = 0; i < ARRAY_LEN(keys) && fd >= 0; i++)
 		if (os_kind_of(fd, keys[i]) != OS_MISSING) {
 			os_close(fd);
-			return err_set(&x->err, ERR_CONFLICT,
-				       "%s/%s exists already, and init overwrites nothing; choose another folder with --keys", x->keys,
-				       keys[i]);
+			return err_set(
+				&x->err, ERR_CONFLICT,
+				"%s/%s exists already, and init overwrites nothing; choose another folder with --keys",
+				x->keys, keys[i]);
 		}
 	os_close(fd);
 	return 0;
@@ -163,8 +177,8 @@ static int write_key(struct init *x, int fd, const char *name, const struct secr
 	return rc;
 }
 
-static int make_root(struct init *x, const struct secret *seed, const struct signkey *root_key, const struct signkey *publisher,
-		     struct buf *out)
+static int make_root(struct init *x, const struct secret *seed, const struct signkey *root_key,
+		     const struct signkey *publisher, struct buf *out)
 {
 	struct root r = {
 		.format = FORMAT_VERSION,
@@ -203,12 +217,14 @@ static int make_trust(struct init *x)
 	int fd = -1, rc = -1;
 
 	buf_init(&document, MAX_ROOT_DOC);
-	if (sign_new_key(&root, &root_public, &x->err) < 0 || sign_new_key(&publisher, &publisher_public, &x->err) < 0 ||
+	if (sign_new_key(&root, &root_public, &x->err) < 0 ||
+	    sign_new_key(&publisher, &publisher_public, &x->err) < 0 ||
 	    make_root(x, &root, &root_public, &publisher_public, &document) < 0 ||
 	    os_mkdir_p(AT_FDCWD, x->keys, 0700, &x->err) < 0)
 		goto out;
 	fd = os_open_dir(AT_FDCWD, x->keys, &x->err);
-	if (fd < 0 || write_key(x, fd, "root.key", &root) < 0 || write_key(x, fd, "publisher.key", &publisher) < 0 ||
+	if (fd < 0 || write_key(x, fd, "root.key", &root) < 0 ||
+	    write_key(x, fd, "publisher.key", &publisher) < 0 ||
 	    os_mkdir_p(x->fd, "trust", 0755, &x->err) < 0)
 		goto out;
 	rc = os_create(x->fd, "trust/root-1", document.data, document.len, 0644, &x->err);
@@ -239,8 +255,9 @@ static int make_example(struct init *x, struct buf *out)
 	static const struct {
 		const char *name, *rest;
 	} nodes[] = {
-		{ "gateway", "    endpoint: gateway.example.net   # where the others reach it; UDP port 51820 unless it says otherwise\n"
-			     "    tags: [server]\n" },
+		{ "gateway",
+		  "    endpoint: gateway.example.net   # where the others reach it; UDP port 51820 unless it says otherwise\n"
+		  "    tags: [server]\n" },
 		{ "files", "    tags: [server]\n"
 			   "    # routes: [192.168.10.0/24]    # networks behind this node\n" },
 		{ "laptop", "    description: no endpoint, so it is the one that connects\n" },
@@ -254,9 +271,11 @@ static int make_example(struct init *x, struct buf *out)
 			return -1;
 		buf_addf(out, "  %s:\n    public_key: %s\n%s", nodes[i].name, key, nodes[i].rest);
 	}
-	buf_adds(out, "\n# Who is joined with whom. Without this every node is joined with every other one.\n"
-		      "topology:\n"
-		      "  - star: {hubs: [gateway], spokes: [files, laptop]}\n");
+	buf_adds(
+		out,
+		"\n# Who is joined with whom. Without this every node is joined with every other one.\n"
+		"topology:\n"
+		"  - star: {hubs: [gateway], spokes: [files, laptop]}\n");
 	return buf_ok(out) ? 0 : err_nomem(&x->err);
 }
 
@@ -266,7 +285,8 @@ static int make_files(struct init *x)
 	int rc = -1;
 
 	buf_init(&b, 1u << 20);
-	if (os_mkdir_p(x->fd, ".meshrc", 0755, &x->err) < 0 || os_mkdir_p(x->fd, "networks", 0755, &x->err) < 0)
+	if (os_mkdir_p(x->fd, ".meshrc", 0755, &x->err) < 0 ||
+	    os_mkdir_p(x->fd, "networks", 0755, &x->err) < 0)
 		goto out;
 	if ((jsonschema_network(&b) < 0 && err_nomem(&x->err)) ||
 	    os_replace(x->fd, ".meshrc/network.schema.json", b.data, b.len, 0644, &x->err) < 0)
@@ -276,10 +296,12 @@ static int make_files(struct init *x)
 	    os_replace(x->fd, ".meshrc/meshrc.schema.json", b.data, b.len, 0644, &x->err) < 0)
 		goto out;
 	buf_reset(&b);
-	if (make_example(x, &b) < 0 || os_create(x->fd, "networks/example.yaml", b.data, b.len, 0644, &x->err) < 0)
+	if (make_example(x, &b) < 0 ||
+	    os_create(x->fd, "networks/example.yaml", b.data, b.len, 0644, &x->err) < 0)
 		goto out;
 	/* Last: what follows is a network repository once this file stands there. */
-	rc = os_create(x->fd, "meshrc.yaml", settings_text, sizeof(settings_text) - 1, 0644, &x->err);
+	rc = os_create(x->fd, "meshrc.yaml", settings_text, sizeof(settings_text) - 1, 0644,
+		       &x->err);
 out:
 	buf_release(&b);
 	return rc;
@@ -321,8 +343,10 @@ static int install_hooks(struct init *x)
 			return EXIT_DONE;
 		}
 		if (state == HOOK_FOREIGN) {
-			cli_warn("%shooks/%s is a hook of your own and stays; to have both, end it with: meshrc hook %s%s",
-				 repo_gitdir(x->repo), *names, *names, !strcmp(*names, "pre-commit") ? " \"$(git write-tree)\"" : "");
+			cli_warn(
+				"%shooks/%s is a hook of your own and stays; to have both, end it with: meshrc hook %s%s",
+				repo_gitdir(x->repo), *names, *names,
+				!strcmp(*names, "pre-commit") ? " \"$(git write-tree)\"" : "");
 			rc = opt_hooks ? EXIT_REFUSED : rc;
 		} else {
 			cli_info("%shooks/%s %s", repo_gitdir(x->repo), *names,
@@ -355,19 +379,24 @@ static int open_or_make(struct init *x, const char *dir, bool named)
 	if (repo_open(dir, &x->repo, &x->err) == 0) {
 		const char *top = repo_workdir(x->repo);
 
-		if (!top || opt_hooks || (is_inside(x->dir, top) && strlen(x->dir) + 1 == strlen(top)))
+		if (!top || opt_hooks ||
+		    (is_inside(x->dir, top) && strlen(x->dir) + 1 == strlen(top)))
 			return 0;
-		/* A folder inside another repository becomes a repository of its own only when it was named. */
+		/* A folder inside another repository becomes a repository of its own only when it
+		 * was named. */
 		if (!named)
-			return err_set(&x->err, ERR_INPUT, "this is a folder of the repository %s; run init at its top, or name a folder",
-				       top);
+			return err_set(
+				&x->err, ERR_INPUT,
+				"this is a folder of the repository %s; run init at its top, or name a folder",
+				top);
 		repo_free(x->repo);
 		x->repo = NULL;
 	} else if (x->err.class != ERR_NOENT) {
 		return -1;
 	}
 	if (opt_hooks)
-		return err_set(&x->err, ERR_NOENT, "there is no git repository in %s to install hooks into", x->dir);
+		return err_set(&x->err, ERR_NOENT,
+			       "there is no git repository in %s to install hooks into", x->dir);
 	return repo_create(x->dir, &x->repo, &x->err);
 }
 
@@ -392,7 +421,8 @@ static int run(int argc, char **argv)
 	if (opt_hooks && opt_no_hooks)
 		return cli_usage("--hooks and --no-hooks exclude each other");
 	arena_init(&x.arena);
-	if (resolve_future(dir, x.dir, &x.err) < 0 || (!opt_hooks && os_mkdir_p(AT_FDCWD, x.dir, 0755, &x.err) < 0) ||
+	if (resolve_future(dir, x.dir, &x.err) < 0 ||
+	    (!opt_hooks && os_mkdir_p(AT_FDCWD, x.dir, 0755, &x.err) < 0) ||
 	    open_or_make(&x, dir, argc > 0) < 0) {
 		rc = cli_fail(&x.err);
 		goto out;
@@ -402,9 +432,10 @@ static int run(int argc, char **argv)
 		goto out;
 	}
 	if (repo_is_bare(x.repo)) {
-		cli_error("a bare repository holds no files of its own: run init in a clone of it; 'meshrc init --hooks %s' installs "
-			  "the hooks here",
-			  dir);
+		cli_error(
+			"a bare repository holds no files of its own: run init in a clone of it; 'meshrc init --hooks %s' installs "
+			"the hooks here",
+			dir);
 		rc = EXIT_REFUSED;
 		goto out;
 	}

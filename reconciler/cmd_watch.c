@@ -18,7 +18,8 @@
 #define MAX_POLL 3600
 /* A manifest whose time is half over is signed anew though the branch did not move. */
 #define RENEW_MS (3600 * INT64_C(1000))
-/* After a failure the same commit is tried again: what failed may have been a disk, a remote, somebody else's apply. */
+/* After a failure the same commit is tried again: what failed may have been a disk, a remote,
+ * somebody else's apply. */
 #define FIRST_BACKOFF_MS 5000
 #define MAX_BACKOFF_MS (600 * INT64_C(1000))
 /* One push moves several files; a moment's patience makes one event of them. */
@@ -27,9 +28,12 @@
 static const char *opt_rev, *opt_key, *opt_poll;
 
 static const struct cli_option options[] = {
-	{ "rev", CLI_STRING, &opt_rev, "BRANCH", "the branch to publish (default: the one HEAD names)", false },
-	{ "key", CLI_STRING, &opt_key, "FILE", "the publisher key (default: $MESHRC_SIGNING_KEY)", false },
-	{ "poll", CLI_STRING, &opt_poll, "SECONDS", "how often to look without a hint from the system (default: 30)", false },
+	{ "rev", CLI_STRING, &opt_rev, "BRANCH",
+	  "the branch to publish (default: the one HEAD names)", false },
+	{ "key", CLI_STRING, &opt_key, "FILE", "the publisher key (default: $MESHRC_SIGNING_KEY)",
+	  false },
+	{ "poll", CLI_STRING, &opt_poll, "SECONDS",
+	  "how often to look without a hint from the system (default: 30)", false },
 	{ 0 },
 };
 
@@ -62,8 +66,12 @@ static int service_open(struct service *s, struct err *e)
 	s->lock = os_lock(dir, LOCK_NAME, false, e);
 	os_close(dir);
 	if (s->lock < 0)
-		return e->class == ERR_CONFLICT ? err_set(e, ERR_CONFLICT, "another meshrc watch runs on this repository") : -1;
-	/* Blocked in every thread: they arrive at the descriptor, so an apply that has begun is finished first. */
+		return e->class == ERR_CONFLICT ?
+			       err_set(e, ERR_CONFLICT,
+				       "another meshrc watch runs on this repository") :
+			       -1;
+	/* Blocked in every thread: they arrive at the descriptor, so an apply that has begun is
+	 * finished first. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -86,7 +94,11 @@ static void service_close(struct service *s)
 static void apply_commit(struct service *s, const char *commit)
 {
 	struct apply_options o = {
-		.repo_dir = option_repo, .rev = commit, .key = opt_key, .auto_approve = true, .quiet_unchanged = true,
+		.repo_dir = option_repo,
+		.rev = commit,
+		.key = opt_key,
+		.auto_approve = true,
+		.quiet_unchanged = true,
 	};
 	bool moved = strcmp(commit, s->done) != 0;
 	int64_t wait = RENEW_MS;
@@ -101,8 +113,8 @@ static void apply_commit(struct service *s, const char *commit)
 		if (s->backoff > MAX_BACKOFF_MS)
 			s->backoff = MAX_BACKOFF_MS;
 		wait = s->backoff;
-		cli_info("%.10s is not published; trying again in %lld seconds, or when %s moves", commit,
-			 (long long)(wait / 1000), s->branch);
+		cli_info("%.10s is not published; trying again in %lld seconds, or when %s moves",
+			 commit, (long long)(wait / 1000), s->branch);
 	}
 	s->due = os_monotonic_ms() + wait;
 }
@@ -126,7 +138,8 @@ static void look(struct service *s)
 static void wait_for_hint(struct service *s)
 {
 	int64_t left = s->due - os_monotonic_ms(), poll_ms = (int64_t)s->poll_seconds * 1000;
-	struct pollfd fds[] = { { .fd = s->signals, .events = POLLIN }, { .fd = s->hints, .events = POLLIN } };
+	struct pollfd fds[] = { { .fd = s->signals, .events = POLLIN },
+				{ .fd = s->hints, .events = POLLIN } };
 	struct signalfd_siginfo info;
 
 	if (*s->done && strcmp(s->done, "-") != 0 && left < poll_ms)
@@ -150,7 +163,8 @@ static int run(int argc, char **argv)
 	struct err e = { 0 };
 	int rc = EXIT_DONE;
 
-	if (opt_poll && (num_parse(opt_poll, strlen(opt_poll), MAX_POLL, &s.poll_seconds) < 0 || !s.poll_seconds))
+	if (opt_poll && (num_parse(opt_poll, strlen(opt_poll), MAX_POLL, &s.poll_seconds) < 0 ||
+			 !s.poll_seconds))
 		return cli_usage("--poll takes seconds from 1 to %d", MAX_POLL);
 	arena_init(&s.arena);
 	if (service_open(&s, &e) < 0) {
@@ -159,7 +173,8 @@ static int run(int argc, char **argv)
 	}
 	s.hints = watch_start(repo_gitdir(s.repo), &e);
 	if (s.hints < 0)
-		cli_warn("%s; looking every %llu seconds instead", e.msg, (unsigned long long)s.poll_seconds);
+		cli_warn("%s; looking every %llu seconds instead", e.msg,
+			 (unsigned long long)s.poll_seconds);
 	cli_info("watching branch %s of %s", s.branch, repo_gitdir(s.repo));
 	while (!s.stop) {
 		look(&s);

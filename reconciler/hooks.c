@@ -15,27 +15,32 @@
 static const struct {
 	const char *name, *text;
 } hooks[] = {
-	{ "pre-commit", "#!/bin/sh\n"
-			"# SPDX-License-Identifier: GPL-2.0-or-later\n" MARK
-			"': refuses a commit whose network configuration is not valid.\n"
-			"# It looks at what is being committed, not at the work tree. 'git commit --no-verify' skips it.\n" PROGRAM
-			"tree=$(git write-tree) || exit 1\n"
-			"exec \"$meshrc\" hook pre-commit \"$tree\"\n" },
-	{ "pre-receive", "#!/bin/sh\n"
-			 "# SPDX-License-Identifier: GPL-2.0-or-later\n" MARK
-			 " --hooks': refuses a push whose network configuration is not valid, and a push to\n"
-			 "# the published branch that is not a signed publication following the one that stands there.\n" PROGRAM
-			 "exec \"$meshrc\" hook pre-receive\n" },
-	{ "post-receive", "#!/bin/sh\n"
-			  "# SPDX-License-Identifier: GPL-2.0-or-later\n" MARK
-			  " --hooks': publishes what was pushed. The publisher key is the file that\n"
-			  "# 'git config meshrc.signingKey' or MESHRC_SIGNING_KEY names.\n" PROGRAM
-			  "exec \"$meshrc\" hook post-receive\n" },
+	{ "pre-commit",
+	  "#!/bin/sh\n"
+	  "# SPDX-License-Identifier: GPL-2.0-or-later\n" MARK
+	  "': refuses a commit whose network configuration is not valid.\n"
+	  "# It looks at what is being committed, not at the work tree. 'git commit --no-verify' skips it.\n" PROGRAM
+	  "tree=$(git write-tree) || exit 1\n"
+	  "exec \"$meshrc\" hook pre-commit \"$tree\"\n" },
+	{ "pre-receive",
+	  "#!/bin/sh\n"
+	  "# SPDX-License-Identifier: GPL-2.0-or-later\n" MARK
+	  " --hooks': refuses a push whose network configuration is not valid, and a push to\n"
+	  "# the published branch that is not a signed publication following the one that stands there.\n" PROGRAM
+	  "exec \"$meshrc\" hook pre-receive\n" },
+	{ "post-receive",
+	  "#!/bin/sh\n"
+	  "# SPDX-License-Identifier: GPL-2.0-or-later\n" MARK
+	  " --hooks': publishes what was pushed. The publisher key is the file that\n"
+	  "# 'git config meshrc.signingKey' or MESHRC_SIGNING_KEY names.\n" PROGRAM
+	  "exec \"$meshrc\" hook post-receive\n" },
 };
 
 const char *const *hooks_for(const struct repo *r)
 {
-	static const char *const work_tree[] = { "pre-commit", NULL }, *const bare[] = { "pre-receive", "post-receive", NULL };
+	static const char *const work_tree[] = { "pre-commit", NULL }, *const bare[] = {
+		"pre-receive", "post-receive", NULL
+	};
 
 	return repo_is_bare(r) ? bare : work_tree;
 }
@@ -59,7 +64,10 @@ static int refuse_other_path(struct repo *r, struct err *e)
 	arena_init(&a);
 	rc = repo_config(r, "core.hooksPath", &a, &path, e);
 	if (!rc && path)
-		rc = err_set(e, ERR_INPUT, "the repository takes its hooks from %s (core.hooksPath); put them there yourself", path);
+		rc = err_set(
+			e, ERR_INPUT,
+			"the repository takes its hooks from %s (core.hooksPath); put them there yourself",
+			path);
 	arena_release(&a);
 	return rc;
 }
@@ -90,7 +98,9 @@ int hook_install(struct repo *r, const char *name, enum hook_state *ret, struct 
 		/* What cannot be read is not ours either. */
 		if (os_read_nofollow(fd, path, MAX_HOOK, &old, NULL) < 0)
 			buf_reset(&old);
-		*ret = !strcmp(old.data, text) ? HOOK_STANDS : strstr(old.data, MARK) ? HOOK_INSTALLED : HOOK_FOREIGN;
+		*ret = !strcmp(old.data, text) ? HOOK_STANDS :
+		       strstr(old.data, MARK)  ? HOOK_INSTALLED :
+						 HOOK_FOREIGN;
 		if (*ret == HOOK_INSTALLED)
 			rc = os_replace(fd, path, text, strlen(text), 0755, e);
 	}

@@ -6,14 +6,16 @@
 const char *option_repo;
 
 static const struct cli_option options[] = {
-	{ "repo", CLI_STRING, &option_repo, "DIR", "the network repository (default: the current folder)", false },
+	{ "repo", CLI_STRING, &option_repo, "DIR",
+	  "the network repository (default: the current folder)", false },
 	{ 0 },
 };
 
 int main(int argc, char **argv)
 {
 	const struct cli_command commands[] = {
-		cmd_init, cmd_validate, cmd_plan, cmd_apply, cmd_render, cmd_diff, cmd_watch, cmd_hook, cmd_schema, { 0 },
+		cmd_init, cmd_validate, cmd_plan, cmd_apply,  cmd_render,
+		cmd_diff, cmd_watch,	cmd_hook, cmd_schema, { 0 },
 	};
 	const struct cli_program program = {
 		.name = "meshrc",

@@ -8,16 +8,16 @@
 /* A tree to read documents from: a commit, or files that were made just now. */
 struct tree_reader {
 	/* The whole file into the arena; ERR_NOENT when there is none. */
-	int (*read)(const struct tree_reader *t, const char *path, size_t max, struct arena *a, const char **ret,
-		    size_t *ret_len, struct err *e);
+	int (*read)(const struct tree_reader *t, const char *path, size_t max, struct arena *a,
+		    const char **ret, size_t *ret_len, struct err *e);
 	struct repo *repo;
 	const char *commit;
 	const struct tree_file *files;
 	size_t n;
 };
 
-static int read_committed(const struct tree_reader *t, const char *path, size_t max, struct arena *a, const char **ret,
-			  size_t *ret_len, struct err *e)
+static int read_committed(const struct tree_reader *t, const char *path, size_t max,
+			  struct arena *a, const char **ret, size_t *ret_len, struct err *e)
 {
 	struct buf b;
 	int rc = -1;
@@ -37,8 +37,8 @@ static int cmp_files(const void *a, const void *b)
 	return strcmp(((const struct tree_file *)a)->path, ((const struct tree_file *)b)->path);
 }
 
-static int read_made(const struct tree_reader *t, const char *path, size_t max, struct arena *a, const char **ret,
-		     size_t *ret_len, struct err *e)
+static int read_made(const struct tree_reader *t, const char *path, size_t max, struct arena *a,
+		     const char **ret, size_t *ret_len, struct err *e)
 {
 	struct tree_file key = { .path = path }, *f;
 
@@ -52,8 +52,9 @@ static int read_made(const struct tree_reader *t, const char *path, size_t max, 
 	return 0;
 }
 
-static int read_document(const struct tree_reader *t, const char *network, const char *kind, const struct document_ref *ref,
-			 size_t max, struct arena *a, const char **ret, size_t *ret_len, struct err *e)
+static int read_document(const struct tree_reader *t, const char *network, const char *kind,
+			 const struct document_ref *ref, size_t max, struct arena *a,
+			 const char **ret, size_t *ret_len, struct err *e)
 {
 	char path[MAX_DOCUMENT_PATH];
 
@@ -63,8 +64,8 @@ static int read_document(const struct tree_reader *t, const char *network, const
 	return verify_document(ref, *ret, *ret_len, e) < 0 ? err_prefix(e, "%s", path) : 0;
 }
 
-static int read_table(const struct tree_reader *t, const struct manifest *m, enum table table, struct network_builder *b,
-		      struct arena *a, struct err *e)
+static int read_table(const struct tree_reader *t, const struct manifest *m, enum table table,
+		      struct network_builder *b, struct arena *a, struct err *e)
 {
 	const struct document_ref *ref = &m->tables[table];
 	struct index index;
@@ -77,29 +78,32 @@ static int read_table(const struct tree_reader *t, const struct manifest *m, enu
 	    index_decode(data, len, m->network, table, a, &index, e) < 0)
 		return -1;
 	for (i = 0; i < index.n; i++)
-		if (read_document(t, m->network, table_name(table), &index.entries[i].page, MAX_PAGE, a, &data, &len, e) < 0 ||
+		if (read_document(t, m->network, table_name(table), &index.entries[i].page,
+				  MAX_PAGE, a, &data, &len, e) < 0 ||
 		    network_builder_add_page(b, table, data, len, e) < 0)
 			return -1;
 	return 0;
 }
 
 /* Only hashes and form where there is no root to check signatures with. */
-static int read_manifest(const struct root *root, const char *name, const char *data, size_t len, struct arena *a,
-			 struct manifest *ret, struct err *e)
+static int read_manifest(const struct root *root, const char *name, const char *data, size_t len,
+			 struct arena *a, struct manifest *ret, struct err *e)
 {
 	struct signed_doc doc;
 
 	if (root)
 		return verify_manifest(root, name, root->min_format, data, len, a, ret, e);
-	if (signed_split(data, len, &doc, e) < 0 || manifest_decode(doc.body, doc.body_len, a, ret, e) < 0)
+	if (signed_split(data, len, &doc, e) < 0 ||
+	    manifest_decode(doc.body, doc.body_len, a, ret, e) < 0)
 		return -1;
 	if (strcmp(ret->network, name) != 0)
-		return err_refuse(e, "WRONG-NETWORK", "the manifest is of network %s", ret->network);
+		return err_refuse(e, "WRONG-NETWORK", "the manifest is of network %s",
+				  ret->network);
 	return 0;
 }
 
-static int read_network(const struct tree_reader *t, const char *name, const struct root *root, struct arena *a,
-			struct published_network *ret, struct err *e)
+static int read_network(const struct tree_reader *t, const char *name, const struct root *root,
+			struct arena *a, struct published_network *ret, struct err *e)
 {
 	struct network_builder *b;
 	char path[MAX_NAME + 16];
@@ -108,7 +112,8 @@ static int read_network(const struct tree_reader *t, const char *name, const str
 	snprintf(path, sizeof(path), "%s/manifest", name);
 	if (t->read(t, path, MAX_MANIFEST, a, &ret->manifest_bytes, &ret->manifest_len, e) < 0)
 		return -1;
-	if (read_manifest(root, name, ret->manifest_bytes, ret->manifest_len, a, &ret->manifest, e) < 0)
+	if (read_manifest(root, name, ret->manifest_bytes, ret->manifest_len, a, &ret->manifest,
+			  e) < 0)
 		return err_prefix(e, "%s", path);
 	b = network_builder_new(a, ret->manifest.network);
 	if (!b)
@@ -119,7 +124,8 @@ static int read_network(const struct tree_reader *t, const char *name, const str
 	return network_builder_finish(b, &ret->network, e) < 0 ? err_prefix(e, "%s", name) : 0;
 }
 
-int published_tip(struct repo *r, const char *branch, const char *remote, char ret_commit[static COMMIT_HEX], struct err *e)
+int published_tip(struct repo *r, const char *branch, const char *remote,
+		  char ret_commit[static COMMIT_HEX], struct err *e)
 {
 	char ref[1024], theirs[COMMIT_HEX];
 	struct err ours_err = { 0 }, theirs_err = { 0 };
@@ -140,10 +146,11 @@ int published_tip(struct repo *r, const char *branch, const char *remote, char r
 	if (ours == 0 && ours_newer)
 		return 0;
 	if (ours == 0 && !theirs_newer)
-		return err_set(e, ERR_CONFLICT,
-			       "the branch '%s' and %s/%s went different ways: both were published to. To go on from what "
-			       "the remote has: git branch -f %s %s/%s",
-			       branch, remote, branch, branch, remote, branch);
+		return err_set(
+			e, ERR_CONFLICT,
+			"the branch '%s' and %s/%s went different ways: both were published to. To go on from what "
+			"the remote has: git branch -f %s %s/%s",
+			branch, remote, branch, branch, remote, branch);
 	memcpy(ret_commit, theirs, sizeof(theirs));
 	return 0;
 fail:
@@ -152,8 +159,8 @@ fail:
 	return -1;
 }
 
-int published_read_commit(struct repo *r, const char *commit, const struct root *root, struct arena *a, struct published *ret,
-			  struct err *e)
+int published_read_commit(struct repo *r, const char *commit, const struct root *root,
+			  struct arena *a, struct published *ret, struct err *e)
 {
 	struct tree_reader t = { .read = read_committed, .repo = r, .commit = commit };
 	struct published p = { .exists = true };
@@ -168,11 +175,13 @@ int published_read_commit(struct repo *r, const char *commit, const struct root 
 		return err_nomem(e);
 	for (i = 0; i < n; i++) {
 		if (!top[i].is_dir || !name_is_valid(top[i].name, strlen(top[i].name)))
-			return err_refuse(e, "BAD-FIELD", "'%s' was not put there by meshrc", top[i].name);
+			return err_refuse(e, "BAD-FIELD", "'%s' was not put there by meshrc",
+					  top[i].name);
 		if (!strcmp(top[i].name, "root"))
 			continue;
 		if (p.n == MAX_NETWORKS)
-			return err_set(e, ERR_LIMIT, "more than %d networks are published", MAX_NETWORKS);
+			return err_set(e, ERR_LIMIT, "more than %d networks are published",
+				       MAX_NETWORKS);
 		if (read_network(&t, top[i].name, root, a, &p.networks[p.n], e) < 0)
 			return -1;
 		p.n++;
@@ -181,8 +190,8 @@ int published_read_commit(struct repo *r, const char *commit, const struct root 
 	return 0;
 }
 
-int published_read(struct repo *r, const char *branch, const struct root *root, struct arena *a, struct published *ret,
-		   struct err *e)
+int published_read(struct repo *r, const char *branch, const struct root *root, struct arena *a,
+		   struct published *ret, struct err *e)
 {
 	char commit[COMMIT_HEX];
 	struct err inner = { 0 };
@@ -219,7 +228,8 @@ static int cmp_gone(const void *a, const void *b)
 	return strcmp(((const struct gone *)a)->name, ((const struct gone *)b)->name);
 }
 
-int network_retire(const struct network *old, uint64_t serial, struct arena *a, struct network *ret, struct err *e)
+int network_retire(const struct network *old, uint64_t serial, struct arena *a, struct network *ret,
+		   struct err *e)
 {
 	size_t n_freed = old->n_freed, n_gone = old->n_gone, i, j;
 	struct freed *freed;
@@ -231,7 +241,8 @@ int network_retire(const struct network *old, uint64_t serial, struct arena *a, 
 	gone = arena_array(a, n_gone + old->n_nodes, sizeof(*gone));
 	if (!freed || !gone)
 		return err_nomem(e);
-	/* Nothing stands in both: an address in use is not freed, a node that is there is not gone. */
+	/* Nothing stands in both: an address in use is not freed, a node that is there is not gone.
+	 */
 	for (i = 0; i < old->n_freed; i++)
 		freed[i] = old->freed[i];
 	n_freed = i;
@@ -246,14 +257,19 @@ int network_retire(const struct network *old, uint64_t serial, struct arena *a, 
 	for (i = 0; i < old->n_nodes; i++)
 		gone[n_gone++] = (struct gone){ .name = old->nodes[i].name, .serial = serial };
 	if (n_freed > MAX_TOMBSTONES || n_gone > MAX_TOMBSTONES)
-		return err_set(e, ERR_LIMIT, "network %s: more than %d nodes or addresses were removed over time", old->name,
-			       MAX_TOMBSTONES);
+		return err_set(e, ERR_LIMIT,
+			       "network %s: more than %d nodes or addresses were removed over time",
+			       old->name, MAX_TOMBSTONES);
 	if (n_freed > 1)
 		qsort(freed, n_freed, sizeof(*freed), cmp_freed);
 	if (n_gone > 1)
 		qsort(gone, n_gone, sizeof(*gone), cmp_gone);
 	*ret = (struct network){
-		.name = old->name, .freed = freed, .n_freed = n_freed, .gone = gone, .n_gone = n_gone,
+		.name = old->name,
+		.freed = freed,
+		.n_freed = n_freed,
+		.gone = gone,
+		.n_gone = n_gone,
 	};
 	return 0;
 }
@@ -268,8 +284,9 @@ static bool same_tables(const struct document_ref *a, const struct document_ref 
 	return true;
 }
 
-int outgoing_make(const struct network *n, const struct published_network *old, const struct root *root, const char *commit,
-		  int64_t now, int64_t validity, bool refresh, struct arena *a, struct outgoing *ret, struct err *e)
+int outgoing_make(const struct network *n, const struct published_network *old,
+		  const struct root *root, const char *commit, int64_t now, int64_t validity,
+		  bool refresh, struct arena *a, struct outgoing *ret, struct err *e)
 {
 	struct outgoing o = { .name = n->name };
 	const struct manifest *was = old ? &old->manifest : NULL;
@@ -281,8 +298,8 @@ int outgoing_make(const struct network *n, const struct published_network *old, 
 	same_root = was && was->epoch == root->epoch && was->root_version == root->version &&
 		    !memcmp(&was->mesh, &root->mesh, sizeof(root->mesh));
 	o.changed = !was || !same_tables(m->tables, was->tables);
-	o.renewed = !o.changed &&
-		    (refresh || !same_root || was->expires - now < (was->expires - was->issued) / 2);
+	o.renewed = !o.changed && (refresh || !same_root ||
+				   was->expires - now < (was->expires - was->issued) / 2);
 	if (!o.changed && !o.renewed) {
 		o.manifest = *was;
 		o.manifest_bytes = old->manifest_bytes;
@@ -310,7 +327,8 @@ int outgoing_make(const struct network *n, const struct published_network *old, 
 	return 0;
 }
 
-int outgoing_sign(struct outgoing *o, const struct secret *seed, const struct root *root, struct arena *a, struct err *e)
+int outgoing_sign(struct outgoing *o, const struct secret *seed, const struct root *root,
+		  struct arena *a, struct err *e)
 {
 	struct manifest check;
 	struct buf body, out;
@@ -336,14 +354,15 @@ out:
 	return rc;
 }
 
-static int add_file(struct tree_file *f, struct arena *a, const char *path, const void *data, size_t len)
+static int add_file(struct tree_file *f, struct arena *a, const char *path, const void *data,
+		    size_t len)
 {
 	*f = (struct tree_file){ .path = arena_strdup(a, path), .data = data, .len = len };
 	return f->path ? 0 : -1;
 }
 
-int tree_make(const struct root_doc *roots, size_t n_roots, const struct outgoing *networks, size_t n, struct arena *a,
-	      struct tree_file **ret, size_t *ret_n, struct err *e)
+int tree_make(const struct root_doc *roots, size_t n_roots, const struct outgoing *networks,
+	      size_t n, struct arena *a, struct tree_file **ret, size_t *ret_n, struct err *e)
 {
 	size_t room = n_roots, count = 0, i, j;
 	char path[MAX_DOCUMENT_PATH];
@@ -363,7 +382,9 @@ int tree_make(const struct root_doc *roots, size_t n_roots, const struct outgoin
 		const struct outgoing *o = &networks[i];
 
 		if (!strcmp(o->name, "root"))
-			return err_set(e, ERR_INPUT, "no network can be called root: the root documents stand there");
+			return err_set(
+				e, ERR_INPUT,
+				"no network can be called root: the root documents stand there");
 		snprintf(path, sizeof(path), "%s/manifest", o->name);
 		if (add_file(&files[count++], a, path, o->manifest_bytes, o->manifest_len) < 0)
 			return err_nomem(e);
@@ -382,8 +403,8 @@ int tree_make(const struct root_doc *roots, size_t n_roots, const struct outgoin
 	return 0;
 }
 
-int tree_verify(const struct tree_file *files, size_t n, const char *network, const struct root *root, struct arena *a,
-		struct err *e)
+int tree_verify(const struct tree_file *files, size_t n, const char *network,
+		const struct root *root, struct arena *a, struct err *e)
 {
 	struct tree_reader t = { .read = read_made, .files = files, .n = n };
 	struct published_network p;

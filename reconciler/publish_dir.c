@@ -26,7 +26,8 @@ struct directory {
 	struct err *err;
 	int64_t now, keep;
 	bool changed;
-	struct stale *before, *after; /* unreferenced documents: as the last run left them, sorted; as this one does */
+	struct stale *before, *after; /* unreferenced documents: as the last run left them, sorted;
+					 as this one does */
 	size_t n_before, n_after;
 	/* While a folder is listed. */
 	const char *network, *kind;
@@ -114,14 +115,19 @@ static int check_mesh(struct directory *d)
 	buf_init(&b, MAX_ROOT_DOC + 1);
 	/* What is no root document at all is damage, and is mended. */
 	if (f && os_read_nofollow(d->fd, "root/1", MAX_ROOT_DOC, &b, NULL) == 0 &&
-	    (b.len != f->len || memcmp(b.data, f->data, b.len) != 0) && verify_pinned_root(b.data, b.len, &theirs, NULL) == 0)
-		rc = err_set(d->err, ERR_CONFLICT, "another mesh is published there (root/1 is not ours); choose an empty directory");
+	    (b.len != f->len || memcmp(b.data, f->data, b.len) != 0) &&
+	    verify_pinned_root(b.data, b.len, &theirs, NULL) == 0)
+		rc = err_set(
+			d->err, ERR_CONFLICT,
+			"another mesh is published there (root/1 is not ours); choose an empty directory");
 	buf_release(&b);
 	return rc;
 }
 
-/* Refuses to put a manifest over one that agents may have accepted already and that is not an older one. */
-static int check_manifest(struct directory *d, const struct root *root, const struct tree_file *f, const char *network)
+/* Refuses to put a manifest over one that agents may have accepted already and that is not an older
+ * one. */
+static int check_manifest(struct directory *d, const struct root *root, const struct tree_file *f,
+			  const char *network)
 {
 	struct manifest ours, theirs;
 	struct arena a;
@@ -130,16 +136,19 @@ static int check_manifest(struct directory *d, const struct root *root, const st
 
 	arena_init(&a);
 	buf_init(&b, MAX_MANIFEST + 1);
-	if (os_read_nofollow(d->fd, f->path, MAX_MANIFEST, &b, NULL) < 0 || (b.len == f->len && !memcmp(b.data, f->data, b.len)) ||
+	if (os_read_nofollow(d->fd, f->path, MAX_MANIFEST, &b, NULL) < 0 ||
+	    (b.len == f->len && !memcmp(b.data, f->data, b.len)) ||
 	    verify_manifest(root, network, 1, b.data, b.len, &a, &theirs, NULL) < 0)
 		goto out;
 	rc = verify_manifest(root, network, 1, f->data, f->len, &a, &ours, d->err);
 	if (!rc && theirs.epoch == ours.epoch && theirs.serial >= ours.serial)
-		rc = err_set(d->err, ERR_CONFLICT,
-			     "network %s: serial %llu stands there already, and this publication is %s serial %llu; it comes from "
-			     "another copy of the repository",
-			     network, (unsigned long long)theirs.serial, theirs.serial == ours.serial ? "another" : "only",
-			     (unsigned long long)ours.serial);
+		rc = err_set(
+			d->err, ERR_CONFLICT,
+			"network %s: serial %llu stands there already, and this publication is %s serial %llu; it comes from "
+			"another copy of the repository",
+			network, (unsigned long long)theirs.serial,
+			theirs.serial == ours.serial ? "another" : "only",
+			(unsigned long long)ours.serial);
 out:
 	buf_release(&b);
 	arena_release(&a);
@@ -160,7 +169,8 @@ static int check_manifests(struct directory *d)
 		if (!is_manifest(d->files[i].path))
 			continue;
 		if (len > MAX_NAME)
-			return err_set(d->err, ERR_INPUT, "'%s' cannot stand in a publication", d->files[i].path);
+			return err_set(d->err, ERR_INPUT, "'%s' cannot stand in a publication",
+				       d->files[i].path);
 		memcpy(network, d->files[i].path, len);
 		network[len] = '\0';
 		if (check_manifest(d, &root, &d->files[i], network) < 0)
@@ -185,7 +195,8 @@ static int write_documents(struct directory *d)
 			return -1;
 		if (rc)
 			continue;
-		if (make_folder_of(d, f->path) < 0 || os_write_file(d->fd, f->path, f->data, f->len, 0644, d->err) < 0)
+		if (make_folder_of(d, f->path) < 0 ||
+		    os_write_file(d->fd, f->path, f->data, f->len, 0644, d->err) < 0)
 			return -1;
 		wrote = true;
 	}
@@ -209,14 +220,16 @@ static int write_manifests(struct directory *d)
 			return -1;
 		if (rc)
 			continue;
-		if (make_folder_of(d, f->path) < 0 || os_replace(d->fd, f->path, f->data, f->len, 0644, d->err) < 0)
+		if (make_folder_of(d, f->path) < 0 ||
+		    os_replace(d->fd, f->path, f->data, f->len, 0644, d->err) < 0)
 			return -1;
 		d->changed = true;
 	}
 	return 0;
 }
 
-/* Unreferenced documents: lines "TIME PATH", sorted by path. A lost or damaged list only keeps documents longer. */
+/* Unreferenced documents: lines "TIME PATH", sorted by path. A lost or damaged list only keeps
+ * documents longer. */
 
 static int cmp_stale(const void *a, const void *b)
 {
@@ -238,14 +251,16 @@ static void read_unreferenced(struct directory *d)
 		struct stale *grown;
 		int64_t since;
 
-		if (!nl || nl - p < TIME_STRLEN + 1 || p[TIME_STRLEN - 1] != ' ' || time_parse(p, TIME_STRLEN - 1, &since) < 0)
+		if (!nl || nl - p < TIME_STRLEN + 1 || p[TIME_STRLEN - 1] != ' ' ||
+		    time_parse(p, TIME_STRLEN - 1, &since) < 0)
 			break;
 		grown = arena_grow(&d->arena, d->before, d->n_before, sizeof(*grown));
 		if (!grown)
 			break;
 		d->before = grown;
 		grown[d->n_before].since = since;
-		grown[d->n_before].path = arena_strndup(&d->arena, p + TIME_STRLEN, (size_t)(nl - p) - TIME_STRLEN);
+		grown[d->n_before].path =
+			arena_strndup(&d->arena, p + TIME_STRLEN, (size_t)(nl - p) - TIME_STRLEN);
 		if (!grown[d->n_before].path)
 			break;
 		d->n_before++;
@@ -274,11 +289,14 @@ static int write_unreferenced(struct directory *d)
 		qsort(d->after, d->n_after, sizeof(*d->after), cmp_stale);
 	rc = d->n_after != d->n_before;
 	for (i = 0; i < d->n_after; i++) {
-		rc = rc || d->after[i].since != d->before[i].since || strcmp(d->after[i].path, d->before[i].path) != 0;
+		rc = rc || d->after[i].since != d->before[i].since ||
+		     strcmp(d->after[i].path, d->before[i].path) != 0;
 		buf_addf(&b, "%s %s\n", time_print(d->after[i].since, time), d->after[i].path);
 	}
 	if (rc)
-		rc = buf_ok(&b) ? os_replace(d->fd, UNREFERENCED_NAME, b.data, b.len, 0644, d->err) : err_nomem(d->err);
+		rc = buf_ok(&b) ?
+			     os_replace(d->fd, UNREFERENCED_NAME, b.data, b.len, 0644, d->err) :
+			     err_nomem(d->err);
 	buf_release(&b);
 	return rc;
 }
@@ -288,14 +306,16 @@ static bool is_hash(const char *name, size_t len)
 	return len == DIGEST_STRLEN - 1 && strspn(name, "0123456789abcdef") >= len;
 }
 
-/* What a write that was cut short left behind: "NAME.<16 hex digits>.tmp". We hold the lock, so nobody is writing it. */
+/* What a write that was cut short left behind: "NAME.<16 hex digits>.tmp". We hold the lock, so
+ * nobody is writing it. */
 static bool is_leftover(const char *name)
 {
 	static const char tail[] = ".0123456789abcdef.tmp";
 	size_t len = strlen(name), n = sizeof(tail) - 1;
 	const char *t = name + len - n;
 
-	return len > n && *t == '.' && strspn(t + 1, "0123456789abcdef") == 16 && !strcmp(t + 17, ".tmp");
+	return len > n && *t == '.' && strspn(t + 1, "0123456789abcdef") == 16 &&
+	       !strcmp(t + 17, ".tmp");
 }
 
 static int judge_document(const char *name, bool is_dir, void *arg)
@@ -305,7 +325,8 @@ static int judge_document(const char *name, bool is_dir, void *arg)
 	char path[512];
 	int64_t since;
 
-	if (is_dir || snprintf(path, sizeof(path), "%s/%s/%s", d->network, d->kind, name) >= (int)sizeof(path))
+	if (is_dir || snprintf(path, sizeof(path), "%s/%s/%s", d->network, d->kind, name) >=
+			      (int)sizeof(path))
 		return 0;
 	if (is_leftover(name) && is_hash(name, strcspn(name, ".")))
 		return os_unlink(d->fd, path, d->err);
@@ -344,7 +365,8 @@ static int drop_manifest(struct directory *d, const char *path)
 	int rc = 0;
 
 	buf_init(&b, MAX_MANIFEST + 1);
-	if (os_read_nofollow(d->fd, path, MAX_MANIFEST, &b, NULL) == 0 && !strncmp(b.data, first, sizeof(first) - 1)) {
+	if (os_read_nofollow(d->fd, path, MAX_MANIFEST, &b, NULL) == 0 &&
+	    !strncmp(b.data, first, sizeof(first) - 1)) {
 		rc = os_unlink(d->fd, path, d->err);
 		d->changed = true;
 	}
@@ -373,7 +395,8 @@ static int judge_root(const char *name, bool is_dir, void *arg)
 	struct directory *d = arg;
 	char path[512];
 
-	if (is_dir || !is_leftover(name) || snprintf(path, sizeof(path), "root/%s", name) >= (int)sizeof(path))
+	if (is_dir || !is_leftover(name) ||
+	    snprintf(path, sizeof(path), "root/%s", name) >= (int)sizeof(path))
 		return 0;
 	return os_unlink(d->fd, path, d->err);
 }
@@ -390,10 +413,12 @@ static int judge_top(const char *name, bool is_dir, void *arg)
 	return os_list(d->fd, name, judge_in_network, d, d->err);
 }
 
-int publish_to_directory(const char *directory, const struct tree_file *files, size_t n, int64_t now, int64_t keep_seconds,
-			 bool *ret_changed, struct err *e)
+int publish_to_directory(const char *directory, const struct tree_file *files, size_t n,
+			 int64_t now, int64_t keep_seconds, bool *ret_changed, struct err *e)
 {
-	struct directory d = { .fd = -1, .files = files, .n = n, .err = e, .now = now, .keep = keep_seconds };
+	struct directory d = {
+		.fd = -1, .files = files, .n = n, .err = e, .now = now, .keep = keep_seconds
+	};
 	/* A web server's user must be able to read it, whatever the umask of who publishes. */
 	mode_t mask = umask(022);
 	int lock = -1, rc = -1;
@@ -405,7 +430,8 @@ int publish_to_directory(const char *directory, const struct tree_file *files, s
 	if (d.fd < 0)
 		goto out;
 	lock = os_lock(d.fd, LOCK_NAME, true, e);
-	if (lock < 0 || check_mesh(&d) < 0 || check_manifests(&d) < 0 || write_documents(&d) < 0 || write_manifests(&d) < 0)
+	if (lock < 0 || check_mesh(&d) < 0 || check_manifests(&d) < 0 || write_documents(&d) < 0 ||
+	    write_manifests(&d) < 0)
 		goto out;
 	read_unreferenced(&d);
 	if (os_list(d.fd, ".", judge_top, &d, e) != 0 || write_unreferenced(&d) < 0)

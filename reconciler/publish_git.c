@@ -21,11 +21,12 @@ static int branch_ref(const char *branch, char *out, size_t size, struct err *e)
 }
 
 /*
- * Writes the tree of the files that share the first `prefix` bytes of their path. Every object goes through git_odb_write, which
- * leaves alone what the repository has; so what is written follows what changed.
+ * Writes the tree of the files that share the first `prefix` bytes of their path. Every object goes
+ * through git_odb_write, which leaves alone what the repository has; so what is written follows
+ * what changed.
  */
-static int write_tree(git_repository *git, git_odb *odb, const struct tree_file *files, size_t n, size_t prefix, git_oid *ret,
-		      struct err *e)
+static int write_tree(git_repository *git, git_odb *odb, const struct tree_file *files, size_t n,
+		      size_t prefix, git_oid *ret, struct err *e)
 {
 	git_treebuilder *builder = NULL;
 	size_t i = 0;
@@ -58,7 +59,8 @@ static int write_tree(git_repository *git, git_odb *odb, const struct tree_file 
 			if (rc)
 				goto out;
 		}
-		rc = git_treebuilder_insert(NULL, builder, name, &id, rest[len] ? GIT_FILEMODE_TREE : GIT_FILEMODE_BLOB);
+		rc = git_treebuilder_insert(NULL, builder, name, &id,
+					    rest[len] ? GIT_FILEMODE_TREE : GIT_FILEMODE_BLOB);
 		if (rc) {
 			repo_git_error(rc, e, "cannot add %s to a tree", name);
 			goto out;
@@ -80,16 +82,21 @@ static int make_signature(struct repo *r, int64_t now, git_signature **ret, stru
 	int rc = -1;
 
 	arena_init(&a);
-	if (repo_config(r, "user.name", &a, &name, e) == 0 && repo_config(r, "user.email", &a, &email, e) == 0) {
-		rc = git_signature_new(ret, name && *name ? name : "meshrc", email && *email ? email : "meshrc@localhost", now, 0);
+	if (repo_config(r, "user.name", &a, &name, e) == 0 &&
+	    repo_config(r, "user.email", &a, &email, e) == 0) {
+		rc = git_signature_new(ret, name && *name ? name : "meshrc",
+				       email && *email ? email : "meshrc@localhost", now, 0);
 		if (rc)
-			repo_git_error(rc, e, "user.name and user.email of the repository cannot sign a commit");
+			repo_git_error(
+				rc, e,
+				"user.name and user.email of the repository cannot sign a commit");
 	}
 	arena_release(&a);
 	return rc ? -1 : 0;
 }
 
-/* The reference itself is made durable: a directory or a remote must never be ahead of it after a crash. */
+/* The reference itself is made durable: a directory or a remote must never be ahead of it after a
+ * crash. */
 static int swap_ref(git_repository *git, const char *ref, const git_oid *from, const git_oid *to)
 {
 	git_reference *made = NULL;
@@ -108,7 +115,9 @@ static int swap_ref(git_repository *git, const char *ref, const git_oid *from, c
 static int swap_failed(int rc, const char *branch, struct err *e)
 {
 	if (rc == GIT_EEXISTS || rc == GIT_EMODIFIED || rc == GIT_ENOTFOUND)
-		return err_set(e, ERR_CONFLICT, "the branch '%s' was moved by somebody else meanwhile; run it again", branch);
+		return err_set(e, ERR_CONFLICT,
+			       "the branch '%s' was moved by somebody else meanwhile; run it again",
+			       branch);
 	return repo_git_error(rc, e, "cannot move the branch '%s'", branch);
 }
 
@@ -122,14 +131,16 @@ static int refuse_checked_out(struct repo *r, const char *ref, const char *branc
 		return 0;
 	checked_out = !repo_is_bare(r) && git_branch_is_checked_out(found) == 1;
 	git_reference_free(found);
-	return checked_out ? err_set(e, ERR_INPUT,
-				     "the branch '%s' is checked out; go to another one first (git switch main): only meshrc writes to it",
-				     branch) :
-			     0;
+	return checked_out ?
+		       err_set(e, ERR_INPUT,
+			       "the branch '%s' is checked out; go to another one first (git switch main): only meshrc writes to it",
+			       branch) :
+		       0;
 }
 
-static int make_commit(struct repo *r, const git_oid *tree_id, const git_oid *parent_id, const char *message, int64_t now,
-		       git_oid *ret, bool *ret_same, struct err *e)
+static int make_commit(struct repo *r, const git_oid *tree_id, const git_oid *parent_id,
+		       const char *message, int64_t now, git_oid *ret, bool *ret_same,
+		       struct err *e)
 {
 	git_commit *parent = NULL;
 	git_signature *who = NULL;
@@ -155,8 +166,8 @@ static int make_commit(struct repo *r, const git_oid *tree_id, const git_oid *pa
 	parents[0] = parent;
 	rc = git_tree_lookup(&tree, repo_git(r), tree_id);
 	if (!rc)
-		rc = git_commit_create(ret, repo_git(r), NULL, who, who, NULL, message, tree, parent ? 1 : 0,
-				       parents);
+		rc = git_commit_create(ret, repo_git(r), NULL, who, who, NULL, message, tree,
+				       parent ? 1 : 0, parents);
 	if (rc)
 		repo_git_error(rc, e, "cannot write the commit");
 out:
@@ -166,8 +177,9 @@ out:
 	return rc ? -1 : 0;
 }
 
-int publish_to_branch(struct repo *r, const char *branch, const char *parent, const struct tree_file *files, size_t n,
-		      const char *message, int64_t now, char ret_commit[static COMMIT_HEX], struct err *e)
+int publish_to_branch(struct repo *r, const char *branch, const char *parent,
+		      const struct tree_file *files, size_t n, const char *message, int64_t now,
+		      char ret_commit[static COMMIT_HEX], struct err *e)
 {
 	git_oid tree_id, parent_id, commit_id;
 	git_odb *odb = NULL;
@@ -175,7 +187,8 @@ int publish_to_branch(struct repo *r, const char *branch, const char *parent, co
 	char ref[1024];
 	bool same;
 
-	if (branch_ref(branch, ref, sizeof(ref), e) < 0 || refuse_checked_out(r, ref, branch, e) < 0)
+	if (branch_ref(branch, ref, sizeof(ref), e) < 0 ||
+	    refuse_checked_out(r, ref, branch, e) < 0)
 		return -1;
 	if (parent && git_oid_fromstr(&parent_id, parent) < 0)
 		return err_set(e, ERR_INPUT, "'%s' is not the id of a commit", parent);
@@ -185,7 +198,8 @@ int publish_to_branch(struct repo *r, const char *branch, const char *parent, co
 	rc = write_tree(repo_git(r), odb, files, n, 0, &tree_id, e);
 	if (rc)
 		goto out;
-	rc = make_commit(r, &tree_id, parent ? &parent_id : NULL, message, now, &commit_id, &same, e);
+	rc = make_commit(r, &tree_id, parent ? &parent_id : NULL, message, now, &commit_id, &same,
+			 e);
 	if (rc)
 		goto out;
 	if (same) {
@@ -208,23 +222,27 @@ out:
 	return rc < 0 ? -1 : 0;
 }
 
-int publish_move_branch(struct repo *r, const char *branch, const char *from, const char *to, struct err *e)
+int publish_move_branch(struct repo *r, const char *branch, const char *from, const char *to,
+			struct err *e)
 {
 	git_reference *found = NULL;
 	git_oid from_id, to_id;
 	char ref[1024];
 	int rc;
 
-	if (branch_ref(branch, ref, sizeof(ref), e) < 0 || refuse_checked_out(r, ref, branch, e) < 0)
+	if (branch_ref(branch, ref, sizeof(ref), e) < 0 ||
+	    refuse_checked_out(r, ref, branch, e) < 0)
 		return -1;
-	if ((from && git_oid_fromstr(&from_id, from) < 0) || (to && git_oid_fromstr(&to_id, to) < 0))
+	if ((from && git_oid_fromstr(&from_id, from) < 0) ||
+	    (to && git_oid_fromstr(&to_id, to) < 0))
 		return err_set(e, ERR_INPUT, "not the id of a commit");
 	if (to) {
 		rc = swap_ref(repo_git(r), ref, from ? &from_id : NULL, &to_id);
 		return rc ? swap_failed(rc, branch, e) : 0;
 	}
 	rc = git_reference_lookup(&found, repo_git(r), ref);
-	if (!rc && (!git_reference_target(found) || !from || !git_oid_equal(git_reference_target(found), &from_id)))
+	if (!rc && (!git_reference_target(found) || !from ||
+		    !git_oid_equal(git_reference_target(found), &from_id)))
 		rc = GIT_EMODIFIED;
 	if (!rc)
 		rc = git_reference_delete(found);
@@ -232,7 +250,8 @@ int publish_move_branch(struct repo *r, const char *branch, const char *from, co
 	return rc ? swap_failed(rc, branch, e) : 0;
 }
 
-/* A remote is named in a file that a pull request can change: only what the repository's owner configured is pushed to. */
+/* A remote is named in a file that a pull request can change: only what the repository's owner
+ * configured is pushed to. */
 static int check_remote(struct repo *r, const char *remote, struct err *e)
 {
 	const char *url = NULL;
@@ -241,14 +260,17 @@ static int check_remote(struct repo *r, const char *remote, struct err *e)
 	int valid = 0, rc = 0;
 
 	arena_init(&a);
-	if (git_remote_name_is_valid(&valid, remote) || !valid || *remote == '-' || strlen(remote) > 255)
+	if (git_remote_name_is_valid(&valid, remote) || !valid || *remote == '-' ||
+	    strlen(remote) > 255)
 		valid = 0;
 	snprintf(key, sizeof(key), "remote.%s.url", remote);
 	if (valid)
 		rc = repo_config(r, key, &a, &url, e);
 	if (!rc && !url)
-		rc = err_set(e, ERR_INPUT, "publish.remote: this repository has no remote '%s'; git remote add %s URL makes one",
-			     remote, remote);
+		rc = err_set(
+			e, ERR_INPUT,
+			"publish.remote: this repository has no remote '%s'; git remote add %s URL makes one",
+			remote, remote);
 	arena_release(&a);
 	return rc;
 }
@@ -273,7 +295,8 @@ int publish_push(struct repo *r, const char *remote, const char *branch, struct 
 	git_oid id;
 	int status = 0, rc;
 
-	if (branch_ref(branch, ref, sizeof(ref), e) < 0 || check_remote(r, remote, e) < 0 || repo_branch(r, branch, local, e) < 0)
+	if (branch_ref(branch, ref, sizeof(ref), e) < 0 || check_remote(r, remote, e) < 0 ||
+	    repo_branch(r, branch, local, e) < 0)
 		return -1;
 	rc = snprintf(marker, sizeof(marker), "refs/meshrc/pushed/%s/%s", remote, branch);
 	if (rc < 0 || (size_t)rc >= sizeof(marker))
@@ -283,13 +306,16 @@ int publish_push(struct repo *r, const char *remote, const char *branch, struct 
 	snprintf(refspec, sizeof(refspec), "%s:%s", ref, ref);
 	buf_init(&out, MAX_GIT_OUTPUT);
 	buf_init(&words, 4 * MAX_GIT_OUTPUT);
-	rc = spawn(repo_is_bare(r) ? repo_gitdir(r) : repo_workdir(r), argv, env, PUSH_SECONDS, &out, &status, e);
+	rc = spawn(repo_is_bare(r) ? repo_gitdir(r) : repo_workdir(r), argv, env, PUSH_SECONDS,
+		   &out, &status, e);
 	if (rc < 0) {
 		err_prefix(e, "pushing '%s' to %s", branch, remote);
 	} else if (status) {
 		last_words(&out, &words);
 		rc = strstr(out.data, "[rejected]") ?
-			     err_set(e, ERR_CONFLICT, "%s refused '%s': it has publications that are not here", remote, branch) :
+			     err_set(e, ERR_CONFLICT,
+				     "%s refused '%s': it has publications that are not here",
+				     remote, branch) :
 			     err_set(e, ERR_IO, "git push to %s failed: %s", remote, words.data);
 	} else if (git_oid_fromstr(&id, local) == 0) {
 		git_reference *made = NULL;

@@ -11,7 +11,8 @@
 #include "common/num.h"
 #include "common/os_file.h"
 
-/* Trees of a publication have up to MAX_PAGES entries of about 100 bytes; each is looked up once per document. */
+/* Trees of a publication have up to MAX_PAGES entries of about 100 bytes; each is looked up once
+ * per document. */
 #define TREE_CACHE (8u << 20)
 #define MAX_GENERATIONS 1000000
 
@@ -31,13 +32,16 @@ int repo_git_error(int code, struct err *e, const char *fmt, ...)
 	va_end(ap);
 	return err_set(e,
 		       code == GIT_ENOTFOUND ? ERR_NOENT :
-		       code == GIT_EEXISTS || code == GIT_EMODIFIED || code == GIT_ELOCKED ? ERR_CONFLICT :
+		       code == GIT_EEXISTS || code == GIT_EMODIFIED || code == GIT_ELOCKED ?
+					       ERR_CONFLICT :
 		       last && last->klass == GIT_ERROR_NOMEMORY ? ERR_NOMEM :
 								   ERR_IO,
-		       "%s: %s", what, last && last->message ? last->message : "libgit2 does not say why");
+		       "%s: %s", what,
+		       last && last->message ? last->message : "libgit2 does not say why");
 }
 
-/* NULL: where git looks by default. Read for safe.directory while a repository is opened, and closed again after that. */
+/* NULL: where git looks by default. Read for safe.directory while a repository is opened, and
+ * closed again after that. */
 static void set_search_paths(const char *path)
 {
 	git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_PROGRAMDATA, path);
@@ -79,17 +83,21 @@ static int open_failed(int rc, const char *dir, struct err *e)
 	const git_error *last = git_error_last();
 	char real[PATH_MAX];
 
-	if (rc == GIT_EOWNER || (last && last->message && strstr(last->message, "safe.directory"))) {
+	if (rc == GIT_EOWNER ||
+	    (last && last->message && strstr(last->message, "safe.directory"))) {
 		if (!realpath(dir, real))
 			snprintf(real, sizeof(real), "%s", dir);
-		return err_set(e, ERR_INPUT,
-			       "the repository %s belongs to another user, and git does not trust it; if you do: "
-			       "git config --global --add safe.directory %s",
-			       real, real);
+		return err_set(
+			e, ERR_INPUT,
+			"the repository %s belongs to another user, and git does not trust it; if you do: "
+			"git config --global --add safe.directory %s",
+			real, real);
 	}
 	if (rc == GIT_ENOTFOUND)
-		return err_set(e, ERR_NOENT, "there is no git repository at %s or above it; 'meshrc init' makes one",
-			       dir);
+		return err_set(
+			e, ERR_NOENT,
+			"there is no git repository at %s or above it; 'meshrc init' makes one",
+			dir);
 	return repo_git_error(rc, e, "cannot open the repository at %s", dir);
 }
 
@@ -104,7 +112,8 @@ int repo_open(const char *dir, struct repo **ret, struct err *e)
 	if (dir)
 		rc = git_repository_open_ext(&r->git, dir, 0, NULL);
 	else if (git_dir && getenv("GIT_OBJECT_DIRECTORY"))
-		/* A receive hook: what was pushed is in quarantine, and only the environment says where. */
+		/* A receive hook: what was pushed is in quarantine, and only the environment says
+		 * where. */
 		rc = git_repository_open_ext(&r->git, NULL, GIT_REPOSITORY_OPEN_FROM_ENV, NULL);
 	else if (git_dir)
 		rc = git_repository_open_ext(&r->git, git_dir, GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
@@ -183,7 +192,8 @@ int repo_config(struct repo *r, const char *key, struct arena *a, const char **r
 	if (rc == GIT_ENOTFOUND)
 		return 0;
 	if (rc)
-		return repo_git_error(rc, e, "cannot read %s of the repository's configuration", key);
+		return repo_git_error(rc, e, "cannot read %s of the repository's configuration",
+				      key);
 	*ret = arena_strdup(a, value.ptr);
 	git_buf_dispose(&value);
 	return *ret ? 0 : err_nomem(e);
@@ -193,7 +203,8 @@ int repo_config_set(struct repo *r, const char *key, const char *value, struct e
 {
 	int rc = git_config_set_string(r->config, key, value);
 
-	return rc ? repo_git_error(rc, e, "cannot set %s in the repository's configuration", key) : 0;
+	return rc ? repo_git_error(rc, e, "cannot set %s in the repository's configuration", key) :
+		    0;
 }
 
 /* Names of commits. */
@@ -208,7 +219,8 @@ static bool is_hex(const char *s, size_t len)
 	return len > 0;
 }
 
-static int commit_of(struct repo *r, const git_oid *id, const char *what, git_commit **ret, struct err *e)
+static int commit_of(struct repo *r, const git_oid *id, const char *what, git_commit **ret,
+		     struct err *e)
 {
 	git_object *object = NULL, *peeled = NULL;
 	int rc = git_object_lookup(&object, r->git, id, GIT_OBJECT_ANY);
@@ -228,7 +240,8 @@ static int commit_of_hex(struct repo *r, const char *hex, git_commit **ret, stru
 {
 	git_oid id;
 
-	if (strlen(hex) != GIT_OID_HEXSZ || !is_hex(hex, GIT_OID_HEXSZ) || git_oid_fromstr(&id, hex) < 0)
+	if (strlen(hex) != GIT_OID_HEXSZ || !is_hex(hex, GIT_OID_HEXSZ) ||
+	    git_oid_fromstr(&id, hex) < 0)
 		return err_set(e, ERR_INPUT, "'%s' is not the id of a commit", hex);
 	return commit_of(r, &id, hex, ret, e);
 }
@@ -268,7 +281,8 @@ int repo_ref(struct repo *r, const char *name, char ret_commit[static COMMIT_HEX
 	return 0;
 }
 
-int repo_branch(struct repo *r, const char *branch, char ret_commit[static COMMIT_HEX], struct err *e)
+int repo_branch(struct repo *r, const char *branch, char ret_commit[static COMMIT_HEX],
+		struct err *e)
 {
 	char name[1024];
 	int n = snprintf(name, sizeof(name), "refs/heads/%s", branch);
@@ -276,7 +290,9 @@ int repo_branch(struct repo *r, const char *branch, char ret_commit[static COMMI
 	if (n < 0 || (size_t)n >= sizeof(name))
 		return err_set(e, ERR_INPUT, "the name of the branch is too long");
 	if (repo_ref(r, name, ret_commit, e) < 0)
-		return e && e->class == ERR_NOENT ? err_set(e, ERR_NOENT, "there is no branch '%s'", branch) : -1;
+		return e && e->class == ERR_NOENT ?
+			       err_set(e, ERR_NOENT, "there is no branch '%s'", branch) :
+			       -1;
 	return 0;
 }
 
@@ -299,7 +315,8 @@ int repo_head_branch(struct repo *r, struct arena *a, const char **ret, struct e
 	return *ret ? 0 : err_nomem(e);
 }
 
-/* A name of the grammar without its ~N and ^. libgit2's own revision parser never sees what a user typed. */
+/* A name of the grammar without its ~N and ^. libgit2's own revision parser never sees what a user
+ * typed. */
 static int resolve_base(struct repo *r, const char *base, git_commit **ret, struct err *e)
 {
 	static const char *const places[] = { "refs/heads/%s", "refs/tags/%s", "refs/remotes/%s" };
@@ -315,8 +332,11 @@ static int resolve_base(struct repo *r, const char *base, git_commit **ret, stru
 	if (!strcmp(base, "HEAD")) {
 		rc = git_reference_name_to_id(&id, r->git, "HEAD");
 		if (rc == GIT_ENOTFOUND || rc == GIT_EUNBORNBRANCH)
-			return err_set(e, ERR_NOENT, "HEAD has no commit yet; make the first one with git commit");
-		return rc ? repo_git_error(rc, e, "cannot read HEAD") : commit_of(r, &id, base, ret, e);
+			return err_set(
+				e, ERR_NOENT,
+				"HEAD has no commit yet; make the first one with git commit");
+		return rc ? repo_git_error(rc, e, "cannot read HEAD") :
+			    commit_of(r, &id, base, ret, e);
 	}
 	for (i = 0; i < ARRAY_LEN(places); i++) {
 #pragma GCC diagnostic push
@@ -329,7 +349,8 @@ static int resolve_base(struct repo *r, const char *base, git_commit **ret, stru
 		if (rc)
 			continue;
 		if (found && i < 2 && !git_oid_equal(&id, &other))
-			return err_set(e, ERR_INPUT, "'%s' is a branch and a tag; give the commit's id", base);
+			return err_set(e, ERR_INPUT,
+				       "'%s' is a branch and a tag; give the commit's id", base);
 		found = true;
 		if (i)
 			break;
@@ -344,7 +365,8 @@ static int resolve_base(struct repo *r, const char *base, git_commit **ret, stru
 	if (rc == GIT_ENOTFOUND)
 		return err_set(e, ERR_NOENT, "there is no branch, tag or commit '%s'", base);
 	if (rc == GIT_EAMBIGUOUS)
-		return err_set(e, ERR_INPUT, "more than one commit begins with '%s'; give more digits", base);
+		return err_set(e, ERR_INPUT,
+			       "more than one commit begins with '%s'; give more digits", base);
 	if (rc)
 		return repo_git_error(rc, e, "cannot find the commit '%s'", base);
 	*ret = (git_commit *)object;
@@ -362,10 +384,11 @@ int repo_resolve(struct repo *r, const char *rev, char ret_commit[static COMMIT_
 		return err_set(e, ERR_INPUT, "'%s' names no commit", rev);
 	for (i = 0; i < len; i++)
 		if (!isalnum((unsigned char)rev[i]) && !strchr("._/+-", rev[i]))
-			return err_set(e, ERR_INPUT,
-				       "'%s' names no commit: a branch, a tag, HEAD or a commit's id is wanted, and ~N or ^ "
-				       "behind it",
-				       rev);
+			return err_set(
+				e, ERR_INPUT,
+				"'%s' names no commit: a branch, a tag, HEAD or a commit's id is wanted, and ~N or ^ "
+				"behind it",
+				rev);
 	memcpy(base, rev, len);
 	base[len] = '\0';
 	if (resolve_base(r, base, &commit, e) < 0)
@@ -382,7 +405,9 @@ int repo_resolve(struct repo *r, const char *rev, char ret_commit[static COMMIT_
 		step += 1 + digits;
 		if (bad || (*step && *step != '~' && *step != '^')) {
 			git_commit_free(commit);
-			return err_set(e, ERR_INPUT, "'%s' names no commit: only ~N and ^ may follow '%s'", rev, base);
+			return err_set(e, ERR_INPUT,
+				       "'%s' names no commit: only ~N and ^ may follow '%s'", rev,
+				       base);
 		}
 		while (n--) {
 			git_commit *parent = NULL;
@@ -391,7 +416,8 @@ int repo_resolve(struct repo *r, const char *rev, char ret_commit[static COMMIT_
 			git_commit_free(commit);
 			commit = parent;
 			if (rc == GIT_ENOTFOUND)
-				return err_set(e, ERR_NOENT, "'%s': the history does not go back that far", rev);
+				return err_set(e, ERR_NOENT,
+					       "'%s': the history does not go back that far", rev);
 			if (rc)
 				return repo_git_error(rc, e, "cannot read a parent of '%s'", rev);
 		}
@@ -401,7 +427,8 @@ int repo_resolve(struct repo *r, const char *rev, char ret_commit[static COMMIT_
 	return 0;
 }
 
-int repo_descends(struct repo *r, const char *commit, const char *ancestor, bool *ret, struct err *e)
+int repo_descends(struct repo *r, const char *commit, const char *ancestor, bool *ret,
+		  struct err *e)
 {
 	git_commit *c = NULL, *a = NULL;
 	int rc = -1;
@@ -448,7 +475,8 @@ static int tree_of_hex(struct repo *r, const char *hex, git_tree **ret, struct e
 	git_oid id;
 	int rc;
 
-	if (strlen(hex) != GIT_OID_HEXSZ || !is_hex(hex, GIT_OID_HEXSZ) || git_oid_fromstr(&id, hex) < 0)
+	if (strlen(hex) != GIT_OID_HEXSZ || !is_hex(hex, GIT_OID_HEXSZ) ||
+	    git_oid_fromstr(&id, hex) < 0)
 		return err_set(e, ERR_INPUT, "'%s' is not the id of a commit", hex);
 	rc = git_object_lookup(&object, r->git, &id, GIT_OBJECT_ANY);
 	if (!rc)
@@ -460,7 +488,8 @@ static int tree_of_hex(struct repo *r, const char *hex, git_tree **ret, struct e
 	return 0;
 }
 
-static int read_blob(struct repo *r, const git_oid *id, const char *path, size_t max, struct buf *out, struct err *e)
+static int read_blob(struct repo *r, const git_oid *id, const char *path, size_t max,
+		     struct buf *out, struct err *e)
 {
 	git_odb_object *object = NULL;
 	git_odb *odb = NULL;
@@ -470,7 +499,8 @@ static int read_blob(struct repo *r, const git_oid *id, const char *path, size_t
 
 	rc = git_repository_odb(&odb, r->git);
 	if (!rc)
-		/* The size first: an object of gigabytes must not be unpacked to learn that it is too large. */
+		/* The size first: an object of gigabytes must not be unpacked to learn that it is
+		 * too large. */
 		rc = git_odb_read_header(&len, &type, odb, id);
 	if (rc) {
 		repo_git_error(rc, e, "cannot read %s", path);
@@ -493,7 +523,8 @@ static int read_blob(struct repo *r, const git_oid *id, const char *path, size_t
 	return rc ? -1 : 0;
 }
 
-int repo_blob(struct repo *r, const char *commit, const char *path, size_t max, struct buf *out, struct err *e)
+int repo_blob(struct repo *r, const char *commit, const char *path, size_t max, struct buf *out,
+	      struct err *e)
 {
 	git_tree_entry *entry = NULL;
 	git_tree *tree = NULL;
@@ -517,8 +548,8 @@ int repo_blob(struct repo *r, const char *commit, const char *path, size_t max, 
 	return rc ? -1 : 0;
 }
 
-int repo_folder(struct repo *r, const char *commit, const char *path, struct arena *a, struct repo_entry **ret, size_t *ret_n,
-		struct err *e)
+int repo_folder(struct repo *r, const char *commit, const char *path, struct arena *a,
+		struct repo_entry **ret, size_t *ret_n, struct err *e)
 {
 	git_tree *tree = NULL, *sub = NULL;
 	git_tree_entry *entry = NULL;
@@ -564,8 +595,8 @@ out:
 }
 
 /*
- * The walk over the configuration's files, the same for a tree and for a work tree: list a folder, judge every name and kind,
- * then read or descend.
+ * The walk over the configuration's files, the same for a tree and for a work tree: list a folder,
+ * judge every name and kind, then read or descend.
  */
 
 enum kind { KIND_FILE, KIND_DIR, KIND_SYMLINK, KIND_SUBMODULE, KIND_OTHER };
@@ -716,7 +747,8 @@ static int list_folder(struct walk *w, const struct folder *f, struct entry **re
 	return 0;
 }
 
-static int open_folder(struct walk *w, const struct folder *in, const struct entry *entry, struct folder *ret)
+static int open_folder(struct walk *w, const struct folder *in, const struct entry *entry,
+		       struct folder *ret)
 {
 	int rc;
 
@@ -741,7 +773,8 @@ static bool is_yaml(const char *name)
 	return ends_in(name, ".yaml") || ends_in(name, ".yml");
 }
 
-/* What git itself refuses to check out, and what would deceive a reader: never, wherever it stands. */
+/* What git itself refuses to check out, and what would deceive a reader: never, wherever it stands.
+ */
 static const char *name_is_odd(const char *name)
 {
 	const unsigned char *p;
@@ -757,11 +790,13 @@ static const char *name_is_odd(const char *name)
 	return NULL;
 }
 
-/* Names that are read or descended into: no byte of them means anything to a shell, a terminal or another file system. */
+/* Names that are read or descended into: no byte of them means anything to a shell, a terminal or
+ * another file system. */
 static bool name_is_plain(const char *name)
 {
-	return isalnum((unsigned char)*name) && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-"
-							      "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(name);
+	return isalnum((unsigned char)*name) &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(name);
 }
 
 static int cmp_folded(const void *pa, const void *pb)
@@ -786,7 +821,8 @@ static const char *join(struct walk *w, const char *dir, const char *name)
 	return p;
 }
 
-/* Two names that are one on a file system without case; or one name twice, which a hand-made tree may hold. */
+/* Two names that are one on a file system without case; or one name twice, which a hand-made tree
+ * may hold. */
 static int refuse_collisions(struct walk *w, const char *path, struct entry *list, size_t n)
 {
 	struct entry **sorted = arena_array(w->arena, n, sizeof(*sorted));
@@ -807,14 +843,16 @@ static int refuse_collisions(struct walk *w, const char *path, struct entry *lis
 		if (!one)
 			return err_nomem(w->err);
 		diag_help(w->diag,
-			  diag_error(w->diag, place_of(w, one), "the name differs from `%s` by nothing or by case alone",
+			  diag_error(w->diag, place_of(w, one),
+				     "the name differs from `%s` by nothing or by case alone",
 				     sorted[i - 1]->name),
 			  "some file systems cannot hold both; rename one of them");
 	}
 	return 0;
 }
 
-static int take_file(struct walk *w, const struct folder *f, const struct entry *entry, const char *path, size_t max)
+static int take_file(struct walk *w, const struct folder *f, const struct entry *entry,
+		     const char *path, size_t max)
 {
 	struct source *grown;
 	struct err e = { 0 };
@@ -822,7 +860,8 @@ static int take_file(struct walk *w, const struct folder *f, const struct entry 
 	char *text;
 	int rc;
 
-	if (stop_at_limit(w, path, w->n_files >= MAX_YAML_FILES, "too many files: this is one more than meshrc reads"))
+	if (stop_at_limit(w, path, w->n_files >= MAX_YAML_FILES,
+			  "too many files: this is one more than meshrc reads"))
 		return 0;
 	buf_init(&b, max + 1);
 	rc = f->tree ? read_blob(w->repo, &entry->id, path, max, &b, &e) :
@@ -871,7 +910,8 @@ static bool admit(struct walk *w, const struct entry *entry, const char *path)
 		refuse(w, path, "a symbolic link is not followed", "put the file itself here");
 		return false;
 	case KIND_SUBMODULE:
-		refuse(w, path, "a submodule is not followed", "keep the files in this repository itself");
+		refuse(w, path, "a submodule is not followed",
+		       "keep the files in this repository itself");
 		return false;
 	case KIND_OTHER:
 		refuse(w, path, "neither a file nor a folder", NULL);
@@ -881,15 +921,17 @@ static bool admit(struct walk *w, const struct entry *entry, const char *path)
 		break;
 	}
 	if (wanted && !name_is_plain(entry->name)) {
-		refuse(w, path, "a name that meshrc reads has only letters, digits, '.', '_' and '-', and begins with a "
-				"letter or digit",
+		refuse(w, path,
+		       "a name that meshrc reads has only letters, digits, '.', '_' and '-', and begins with a "
+		       "letter or digit",
 		       NULL);
 		return false;
 	}
 	return wanted;
 }
 
-static int walk_networks(struct walk *w, const struct folder *f, const char *path, unsigned int depth)
+static int walk_networks(struct walk *w, const struct folder *f, const char *path,
+			 unsigned int depth)
 {
 	struct entry *list = NULL;
 	size_t n = 0, i;
@@ -899,7 +941,8 @@ static int walk_networks(struct walk *w, const struct folder *f, const char *pat
 	if (list_folder(w, f, &list, &n) < 0)
 		return -1;
 	w->entries += n;
-	if (stop_at_limit(w, path, w->entries > MAX_YAML_FILES, "too many files in and below this folder"))
+	if (stop_at_limit(w, path, w->entries > MAX_YAML_FILES,
+			  "too many files in and below this folder"))
 		return 0;
 	if (refuse_collisions(w, path, list, n) < 0)
 		return -1;
@@ -973,12 +1016,15 @@ static int walk_top(struct walk *w, const struct folder *f)
 		if (j == ARRAY_LEN(ours))
 			continue;
 		if (strcmp(list[i].name, ours[j]) != 0) {
-			diag_error(w->diag, place_of(w, list[i].name), "the name must be written `%s`", ours[j]);
+			diag_error(w->diag, place_of(w, list[i].name),
+				   "the name must be written `%s`", ours[j]);
 			continue;
 		}
 		if (list[i].kind != (j ? KIND_DIR : KIND_FILE)) {
-			refuse(w, list[i].name, j ? "this must be a folder" : "this must be a plain file",
-			       list[i].kind == KIND_SYMLINK ? "symbolic links are not followed" : NULL);
+			refuse(w, list[i].name,
+			       j ? "this must be a folder" : "this must be a plain file",
+			       list[i].kind == KIND_SYMLINK ? "symbolic links are not followed" :
+							      NULL);
 			continue;
 		}
 		if (!j) {
@@ -1000,8 +1046,8 @@ static int cmp_sources(const void *pa, const void *pb)
 	return strcmp(a->path, b->path);
 }
 
-int repo_files(struct repo *r, const char *commit, struct arena *a, struct diag *d, struct source **ret, size_t *ret_n,
-	       struct err *e)
+int repo_files(struct repo *r, const char *commit, struct arena *a, struct diag *d,
+	       struct source **ret, size_t *ret_n, struct err *e)
 {
 	struct walk w = { .repo = r, .arena = a, .diag = d, .err = e };
 	struct folder top = { .fd = -1 };
@@ -1013,7 +1059,9 @@ int repo_files(struct repo *r, const char *commit, struct arena *a, struct diag 
 			return -1;
 	} else {
 		if (repo_is_bare(r))
-			return err_set(e, ERR_INPUT, "a bare repository has no files of its own; name a commit with --rev");
+			return err_set(
+				e, ERR_INPUT,
+				"a bare repository has no files of its own; name a commit with --rev");
 		top.fd = os_open_dir(AT_FDCWD, repo_workdir(r), e);
 		if (top.fd < 0)
 			return -1;
@@ -1025,8 +1073,10 @@ int repo_files(struct repo *r, const char *commit, struct arena *a, struct diag 
 	for (i = 0; i < w.n_files && strcmp(w.files[i].path, "meshrc.yaml") != 0; i++)
 		;
 	if (i == w.n_files && d->errors == before)
-		return err_set(e, ERR_NOENT, "there is no meshrc.yaml at the top of %s%s; 'meshrc init' makes one",
-			       commit ? "the commit " : repo_workdir(r), commit ? commit : "");
+		return err_set(
+			e, ERR_NOENT,
+			"there is no meshrc.yaml at the top of %s%s; 'meshrc init' makes one",
+			commit ? "the commit " : repo_workdir(r), commit ? commit : "");
 	if (w.n_files > 1)
 		qsort(w.files, w.n_files, sizeof(*w.files), cmp_sources);
 	*ret = w.files;

@@ -55,7 +55,8 @@ static int read_roots(struct session *s)
 		if (strncmp(f->path, prefix, sizeof(prefix) - 1) != 0)
 			continue;
 		if (num_parse(number, strlen(number), MAX_ROOTS, &version) < 0 || !version) {
-			diag_error(&s->diag, file_pos(f), "a root document is called root-N, N from 1 to %d", MAX_ROOTS);
+			diag_error(&s->diag, file_pos(f),
+				   "a root document is called root-N, N from 1 to %d", MAX_ROOTS);
 			continue;
 		}
 		byversion[version - 1] = f;
@@ -71,7 +72,8 @@ static int read_roots(struct session *s)
 		int rc;
 
 		if (!f) {
-			diag_error(&s->diag, (struct pos){ 0 }, "trust/root-%llu is missing though there is a later one",
+			diag_error(&s->diag, (struct pos){ 0 },
+				   "trust/root-%llu is missing though there is a later one",
 				   (unsigned long long)version);
 			return 0;
 		}
@@ -81,7 +83,8 @@ static int read_roots(struct session *s)
 			rc = err_refuse(&e, "BAD-ROOT", "the document inside is of version %llu",
 					(unsigned long long)next.version);
 		if (rc < 0) {
-			diag_error(&s->diag, file_pos(f), "%s%s%s", e.reason ? e.reason : "", e.reason ? ": " : "", e.msg);
+			diag_error(&s->diag, file_pos(f), "%s%s%s", e.reason ? e.reason : "",
+				   e.reason ? ": " : "", e.msg);
 			return 0;
 		}
 		s->root = next;
@@ -108,15 +111,17 @@ static int load(struct session *s)
 	(void)schema_load(yaml, n, &s->arena, &s->diag, &s->model);
 	for (i = 0; i < s->model.n_networks && !s->diag.errors; i++)
 		if (!strcmp(s->model.networks[i].name, "root"))
-			diag_error(&s->diag, s->model.networks[i].pos,
-				   "no network can be called `root`: the root documents are published under that name");
+			diag_error(
+				&s->diag, s->model.networks[i].pos,
+				"no network can be called `root`: the root documents are published under that name");
 	return 0;
 }
 
 int session_tip(struct session *s, char ret_commit[static COMMIT_HEX], struct err *e)
 {
 	const struct m_settings *settings = &s->model.settings;
-	/* In a clone of the repository where a hook publishes, the branch is the remote's: a plan there needs it too. */
+	/* In a clone of the repository where a hook publishes, the branch is the remote's: a plan
+	 * there needs it too. */
 	const char *remote = settings->remote.s ? settings->remote.s : "origin";
 
 	return published_tip(s->repo, settings->branch.s, remote, ret_commit, e);
@@ -128,14 +133,17 @@ static int read_published(struct session *s, struct err *e)
 
 	if (session_tip(s, commit, e) < 0)
 		return e->class == ERR_NOENT ? 0 : -1;
-	if (published_read_commit(s->repo, commit, s->has_root ? &s->root : NULL, &s->arena, &s->published, e) < 0)
-		return err_prefix(e, "the branch '%s', which holds the publication", s->model.settings.branch.s);
+	if (published_read_commit(s->repo, commit, s->has_root ? &s->root : NULL, &s->arena,
+				  &s->published, e) < 0)
+		return err_prefix(e, "the branch '%s', which holds the publication",
+				  s->model.settings.branch.s);
 	return 0;
 }
 
 static int cmp_networks(const void *a, const void *b)
 {
-	return strcmp(((const struct session_network *)a)->name, ((const struct session_network *)b)->name);
+	return strcmp(((const struct session_network *)a)->name,
+		      ((const struct session_network *)b)->name);
 }
 
 static int compile_one(struct session *s, struct session_network *n)
@@ -146,7 +154,8 @@ static int compile_one(struct session *s, struct session_network *n)
 	if (!compiled)
 		return err_nomem(NULL);
 	cli_progress("compiling %s", n->name);
-	if (compile(n->model, n->old ? &n->old->network : NULL, serial, &s->arena, &s->diag, compiled) == 0)
+	if (compile(n->model, n->old ? &n->old->network : NULL, serial, &s->arena, &s->diag,
+		    compiled) == 0)
 		n->compiled = compiled;
 	cli_progress_clear();
 	return 0;
@@ -157,7 +166,8 @@ static int pair_networks(struct session *s, const char *only)
 {
 	size_t i;
 
-	s->networks = arena_array(&s->arena, s->model.n_networks + s->published.n, sizeof(*s->networks));
+	s->networks =
+		arena_array(&s->arena, s->model.n_networks + s->published.n, sizeof(*s->networks));
 	if (!s->networks)
 		return err_nomem(NULL);
 	for (i = 0; i < s->model.n_networks; i++) {
@@ -166,7 +176,9 @@ static int pair_networks(struct session *s, const char *only)
 
 		if (only && strcmp(only, m->name) != 0)
 			continue;
-		*n = (struct session_network){ .name = m->name, .model = m, .old = published_network(&s->published, m->name) };
+		*n = (struct session_network){ .name = m->name,
+					       .model = m,
+					       .old = published_network(&s->published, m->name) };
 		s->n_networks++;
 		if (compile_one(s, n) < 0)
 			return -1;
@@ -177,7 +189,8 @@ static int pair_networks(struct session *s, const char *only)
 		if (!p->network.n_nodes || model_network(&s->model, p->network.name) ||
 		    (only && strcmp(only, p->network.name) != 0))
 			continue;
-		s->networks[s->n_networks++] = (struct session_network){ .name = p->network.name, .old = p };
+		s->networks[s->n_networks++] =
+			(struct session_network){ .name = p->network.name, .old = p };
 	}
 	if (s->n_networks > 1)
 		qsort(s->networks, s->n_networks, sizeof(*s->networks), cmp_networks);
@@ -192,7 +205,8 @@ static void tell_unknown_network(const struct session *s, const char *name)
 	for (i = 0; i < s->model.n_networks && n < ARRAY_LEN(names); i++)
 		names[n++] = s->model.networks[i].name;
 	near = text_suggest(name, names, n);
-	cli_error("there is no network '%s'%s%s%s", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	cli_error("there is no network '%s'%s%s%s", name, near ? "; did you mean '" : "",
+		  near ? near : "", near ? "'?" : "");
 }
 
 int session_open(struct session *s, const struct session_options *o)
@@ -210,7 +224,11 @@ int session_open(struct session *s, const struct session_options *o)
 		rev = "HEAD";
 	if (rev && repo_resolve(s->repo, rev, s->commit, &e) < 0)
 		return cli_fail(&e);
-	if (repo_files(s->repo, o->tree ? o->tree : rev ? s->commit : NULL, &s->arena, &s->diag, &s->files, &s->n_files, &e) < 0)
+	if (repo_files(s->repo,
+		       o->tree ? o->tree :
+		       rev     ? s->commit :
+				 NULL,
+		       &s->arena, &s->diag, &s->files, &s->n_files, &e) < 0)
 		return cli_fail(&e);
 	if (load(s) < 0 || read_roots(s) < 0) {
 		err_nomem(&e);
@@ -265,7 +283,8 @@ const struct session_network *session_network(const struct session *s, const cha
 	buf_init(&names, 2048);
 	for (i = 0; i < s->n_networks && names.len < 1024; i++)
 		buf_addf(&names, "%s%s", i ? ", " : "", s->networks[i].name);
-	cli_error("there is more than one network; name one with --network: %s%s", names.data, i < s->n_networks ? ", ..." : "");
+	cli_error("there is more than one network; name one with --network: %s%s", names.data,
+		  i < s->n_networks ? ", ..." : "");
 	buf_release(&names);
 	return NULL;
 }

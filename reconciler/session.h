@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What nearly every command of meshrc starts with: open the repository, read the configuration of a commit or of the work
- * tree, load and check it, read what is published, compile. Glue for cmd_*.c: it prints diagnostics to stderr.
+ * What nearly every command of meshrc starts with: open the repository, read the configuration of a
+ * commit or of the work tree, load and check it, read what is published, compile. Glue for cmd_*.c:
+ * it prints diagnostics to stderr.
  */
 #ifndef RECONCILER_SESSION_H
 #define RECONCILER_SESSION_H
@@ -14,13 +15,16 @@
 struct session_options {
 	const char *repo_dir; /* --repo; NULL: the current folder */
 	const char *rev; /* --rev; NULL: the work tree, or HEAD of a bare repository */
-	const char *tree; /* the id of a tree in place of a revision (what is being committed); NULL: none */
+	const char *tree; /* the id of a tree in place of a revision (what is being committed);
+			     NULL: none */
 	const char *network; /* only this one is compiled; NULL: all */
 	bool strict; /* warnings are errors */
-	bool no_published; /* do not look at the published branch (compile as if nothing were published) */
+	bool no_published; /* do not look at the published branch (compile as if nothing were
+			      published) */
 };
 
-/* One network on both sides; compiled is NULL when it was removed from the configuration, old when it is not published. */
+/* One network on both sides; compiled is NULL when it was removed from the configuration, old when
+ * it is not published. */
 struct session_network {
 	const char *name;
 	const struct m_network *model;
@@ -48,20 +52,22 @@ struct session {
 };
 
 /*
- * `networks` holds those of the configuration and those that are still published with nodes though the configuration has them
- * no more. The published state is that of session_tip.
+ * `networks` holds those of the configuration and those that are still published with nodes though
+ * the configuration has them no more. The published state is that of session_tip.
  *
- * Opens, loads, compiles. Returns 0, or an exit code after having told the user everything that is wrong. The session must be
- * closed in both cases.
+ * Opens, loads, compiles. Returns 0, or an exit code after having told the user everything that is
+ * wrong. The session must be closed in both cases.
  */
 int session_open(struct session *s, const struct session_options *o);
 void session_close(struct session *s);
 /*
- * The commit that holds the published state now: of the local branch, or of refs/remotes/REMOTE/BRANCH where that is ahead or alone
- * (REMOTE: publish.remote, else "origin"). Errors: published_tip.
+ * The commit that holds the published state now: of the local branch, or of
+ * refs/remotes/REMOTE/BRANCH where that is ahead or alone (REMOTE: publish.remote, else "origin").
+ * Errors: published_tip.
  */
 int session_tip(struct session *s, char ret_commit[static COMMIT_HEX], struct err *e);
-/* The network to work on when a command takes one: by name, or the only one there is; NULL after telling the user. */
+/* The network to work on when a command takes one: by name, or the only one there is; NULL after
+ * telling the user. */
 const struct session_network *session_network(const struct session *s, const char *name);
 
 #endif

@@ -13,7 +13,8 @@
 
 /* Between a request to end and the kill. */
 #define GRACE_MS 2000
-/* How long output is waited for once the program itself has ended: a helper of its may hold the pipe. */
+/* How long output is waited for once the program itself has ended: a helper of its may hold the
+ * pipe. */
 #define DRAIN_MS 1000
 
 extern char **environ;
@@ -22,9 +23,9 @@ extern char **environ;
 static bool is_git_context(const char *var)
 {
 	static const char *const names[] = {
-		"GIT_DIR=",	  "GIT_WORK_TREE=",	  "GIT_INDEX_FILE=",
+		"GIT_DIR=",	  "GIT_WORK_TREE=",	   "GIT_INDEX_FILE=",
 		"GIT_PREFIX=",	  "GIT_OBJECT_DIRECTORY=", "GIT_ALTERNATE_OBJECT_DIRECTORIES=",
-		"GIT_NAMESPACE=", "GIT_COMMON_DIR=",	  "GIT_QUARANTINE_PATH=",
+		"GIT_NAMESPACE=", "GIT_COMMON_DIR=",	   "GIT_QUARANTINE_PATH=",
 	};
 	size_t i;
 
@@ -51,7 +52,8 @@ static const char **make_env(const char *const *more)
 
 		if (is_git_context(environ[i]))
 			continue;
-		for (j = 0; j < m && strncmp(environ[i], more[j], strcspn(more[j], "=") + 1) != 0; j++)
+		for (j = 0; j < m && strncmp(environ[i], more[j], strcspn(more[j], "=") + 1) != 0;
+		     j++)
 			;
 		if (j == m)
 			env[count++] = environ[i];
@@ -61,7 +63,8 @@ static const char **make_env(const char *const *more)
 	return env;
 }
 
-static int start(const char *dir, const char *const *argv, const char *const *env, int out, pid_t *ret)
+static int start(const char *dir, const char *const *argv, const char *const *env, int out,
+		 pid_t *ret)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -83,8 +86,10 @@ static int start(const char *dir, const char *const *argv, const char *const *en
 	    !(rc = posix_spawn_file_actions_adddup2(&actions, out, 1)) &&
 	    !(rc = posix_spawn_file_actions_adddup2(&actions, out, 2)) &&
 	    !(rc = posix_spawn_file_actions_addclosefrom_np(&actions, 3)) &&
-	    !(rc = posix_spawnattr_setsigmask(&attr, &none)) && !(rc = posix_spawnattr_setsigdefault(&attr, &all)) &&
-	    !(rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)))
+	    !(rc = posix_spawnattr_setsigmask(&attr, &none)) &&
+	    !(rc = posix_spawnattr_setsigdefault(&attr, &all)) &&
+	    !(rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+							   POSIX_SPAWN_SETSIGDEF)))
 		/* posix_spawnp does not write to the strings; its type is older than const. */
 		rc = posix_spawnp(ret, argv[0], &actions, &attr, (char *const *)(uintptr_t)argv,
 				  (char *const *)(uintptr_t)env);
@@ -124,7 +129,8 @@ static bool wait_until(pid_t pid, int fd, int64_t deadline, struct buf *out, int
 		left = deadline - os_monotonic_ms();
 		if (left <= 0)
 			return false;
-		/* The end of the program is noticed by the end of its output, else within a tenth of a second. */
+		/* The end of the program is noticed by the end of its output, else within a tenth
+		 * of a second. */
 		poll(&p, 1, left > 100 ? 100 : (int)left);
 		open = open && drain(fd, out);
 	}
@@ -138,8 +144,8 @@ static bool wait_until(pid_t pid, int fd, int64_t deadline, struct buf *out, int
 	return true;
 }
 
-int spawn(const char *dir, const char *const *argv, const char *const *env, unsigned int seconds, struct buf *out, int *ret_status,
-	  struct err *e)
+int spawn(const char *dir, const char *const *argv, const char *const *env, unsigned int seconds,
+	  struct buf *out, int *ret_status, struct err *e)
 {
 	const char **whole = make_env(env);
 	int fds[2], rc, status = 0;
@@ -162,7 +168,8 @@ int spawn(const char *dir, const char *const *argv, const char *const *env, unsi
 		errno = rc;
 		return err_errno(e, "cannot run %s", argv[0]);
 	}
-	in_time = wait_until(pid, fds[0], os_monotonic_ms() + (int64_t)seconds * 1000, out, &status);
+	in_time =
+		wait_until(pid, fds[0], os_monotonic_ms() + (int64_t)seconds * 1000, out, &status);
 	if (!in_time) {
 		int ignored;
 

@@ -39,8 +39,8 @@ static void watch_new_folder(const struct inotify_event *event)
 	char path[4096];
 	int n;
 
-	if (!(event->mask & IN_ISDIR) || !(event->mask & (IN_CREATE | IN_MOVED_TO)) || !dir || !event->len ||
-	    strncmp(dir, watch.heads, strlen(watch.heads)) != 0)
+	if (!(event->mask & IN_ISDIR) || !(event->mask & (IN_CREATE | IN_MOVED_TO)) || !dir ||
+	    !event->len || strncmp(dir, watch.heads, strlen(watch.heads)) != 0)
 		return;
 	n = snprintf(path, sizeof(path), "%s%s/", dir, event->name);
 	if (n > 0 && (size_t)n < sizeof(path))
@@ -77,7 +77,8 @@ int watch_start(const char *gitdir, struct err *e)
 		errno = inotifytools_error();
 		return err_errno(e, "cannot watch files");
 	}
-	if (!inotifytools_watch_file(gitdir, EVENTS) || !inotifytools_watch_recursively(watch.heads, EVENTS)) {
+	if (!inotifytools_watch_file(gitdir, EVENTS) ||
+	    !inotifytools_watch_recursively(watch.heads, EVENTS)) {
 		errno = inotifytools_error();
 		err_errno(e, "cannot watch %s", gitdir);
 		inotifytools_cleanup();
@@ -91,7 +92,9 @@ int watch_start(const char *gitdir, struct err *e)
 	}
 	watch.fd = fd;
 	watch.stop = false;
-	rc = sigaction(WAKE, &wake, NULL) < 0 ? errno : pthread_create(&watch.thread, NULL, wait_for_events, NULL);
+	rc = sigaction(WAKE, &wake, NULL) < 0 ?
+		     errno :
+		     pthread_create(&watch.thread, NULL, wait_for_events, NULL);
 	if (rc) {
 		errno = rc;
 		err_errno(e, "cannot start a thread");
@@ -116,7 +119,8 @@ void watch_stop(int fd)
 	if (fd < 0 || fd != watch.fd)
 		return;
 	watch.stop = true;
-	/* A signal that comes between its look at `stop` and its sleep is lost, so there is another one. */
+	/* A signal that comes between its look at `stop` and its sleep is lost, so there is another
+	 * one. */
 	do {
 		pthread_kill(watch.thread, WAKE);
 		poll(NULL, 0, 5);

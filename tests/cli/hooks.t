@@ -102,17 +102,22 @@ expect_fail 'a push back' git push -q -f origin "$at:refs/heads/published"
 expect_match 'is a rollback too' "$(<"$ERR")" 'ROLLBACK: .*fast-forward'
 expect_fail 'anything else' git push -q -f origin main:published
 expect_fail 'deletion' git push -q origin :published
-evil=$(export GIT_INDEX_FILE=$TRASH/index
+evil_manifest() {
+	local blob
 	git read-tree "$now"
 	blob=$(git show "$now:prod/manifest" | sed 's/^serial 3$/serial 4/' | git hash-object -w --stdin)
 	git update-index --cacheinfo "100644,$blob,prod/manifest"
-	git commit-tree -p "$now" -m evil "$(git write-tree)")
+	git commit-tree -p "$now" -m evil "$(git write-tree)"
+}
+evil=$(GIT_INDEX_FILE=$TRASH/index evil_manifest)
 expect_fail 'a manifest that was not signed' git push -q origin "$evil:refs/heads/published"
 expect_match 'is refused' "$(<"$ERR")" 'BAD-SIG'
-evil=$(export GIT_INDEX_FILE=$TRASH/index
+evil_removal() {
 	git read-tree "$now"
 	git ls-tree -r --name-only "$now" prod | git update-index --force-remove --stdin
-	git commit-tree -p "$now" -m evil "$(git write-tree)")
+	git commit-tree -p "$now" -m evil "$(git write-tree)"
+}
+evil=$(GIT_INDEX_FILE=$TRASH/index evil_removal)
 expect_fail 'a network taken away' git push -q origin "$evil:refs/heads/published"
 expect_match 'is refused too' "$(<"$ERR")" 'ROLLBACK: .*missing'
 expect_fail "meshrc's own references" git push -q origin main:refs/meshrc/pushed/origin/published

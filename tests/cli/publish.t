@@ -9,6 +9,7 @@ net=$TRASH/net
 www=$TRASH/www/mesh
 new_net "$net" || exit 1
 cd "$net" || exit 1
+# shellcheck disable=SC2120
 apply() { "$MESHRC" apply --auto-approve "$@"; }
 set_publish() { # LINE...
 	{
@@ -33,7 +34,7 @@ move_b() {
 }
 
 set_publish "directory: $www"
-(umask 077 && apply >/dev/null 2>"$ERR") || note_file stderr "$ERR"
+(umask 077 && "$MESHRC" apply --auto-approve >/dev/null 2>"$ERR") || note_file stderr "$ERR"
 branch_tree
 expect_ok 'the directory holds the tree of the branch' diff -r "$TRASH/tree" "$www" -x .meshrc.lock
 expect_eq 'readable for a web server, whatever the umask' \
@@ -45,18 +46,18 @@ expect_match 'is told as such' "$(<"$ERR")" 'nothing to publish: '
 old=$(cd "$www" && find prod/records -type f)
 move_b b2.example.net
 expect_ok 'a change' apply
-complete && ok 'is in the directory' || not_ok 'is in the directory'
+expect_ok 'is in the directory' complete
 expect_ok 'the old page is still there' test -f "$www/$old"
 expect_match 'and noted as unreferenced' "$(<"$www/.meshrc-unreferenced")" " $old$"
 sed -i 's/^[0-9T:Z-]*/2001-01-01T00:00:00Z/' "$www/.meshrc-unreferenced"
 move_b b3.example.net
 expect_ok 'a change after its time' apply
 expect_fail 'the old page is gone' test -f "$www/$old"
-complete && ok 'the directory is complete' || not_ok 'the directory is complete'
+expect_ok 'the directory is complete' complete
 echo 'not a list' >"$www/.meshrc-unreferenced"
 move_b b4.example.net
 expect_ok 'a damaged list' apply
-complete && ok 'does no harm' || not_ok 'does no harm'
+expect_ok 'does no harm' complete
 move_b b3.example.net
 expect_ok 'a revert brings the old page back' apply
 page=$(git ls-tree -r --name-only published prod/records)
@@ -112,7 +113,7 @@ for i in $(seq 1 25); do
 done 2>/dev/null
 expect_eq 'killed 25 times, never inconsistent' "$broken" 0
 expect_ok 'and finished by the next run' apply
-complete && ok 'the directory is complete after that' || not_ok 'the directory is complete after that'
+expect_ok 'the directory is complete after that' complete
 expect_ok 'the repository is whole' git fsck --strict --no-dangling
 
 # Directories of others.
@@ -121,19 +122,19 @@ printf 'version: 1\npublish:\n  directory: %s\n' "$www" >"$TRASH/net2/meshrc.yam
 commit "$TRASH/net2" 'The same directory'
 expect_fail "another mesh's directory" "$MESHRC" apply --auto-approve --repo "$TRASH/net2"
 expect_match 'is not overwritten' "$(<"$ERR")" 'another mesh is published there'
-complete && ok 'nothing in it changed' || not_ok 'nothing in it changed'
+expect_ok 'nothing in it changed' complete
 cp -r "$net" "$TRASH/copy"
 move_b ahead.example.net
 expect_ok 'the directory goes ahead' apply
 expect_fail 'an older copy of the repository' "$MESHRC" apply --auto-approve --refresh --repo "$TRASH/copy" --key "$net.keys/publisher.key"
 expect_match 'does not publish another manifest of the same serial' "$(<"$ERR")" 'serial [0-9]* stands there already'
-complete && ok 'nothing in it changed either' || not_ok 'nothing in it changed either'
+expect_ok 'nothing in it changed either' complete
 set_publish 'directory: /proc/meshrc'
 expect_fail 'a directory that cannot be written' apply --refresh
 expect_match 'what is done and what is not is told' "$(<"$ERR")" 'the next meshrc apply finishes the directory'
 set_publish "directory: $www"
 expect_ok 'the next apply finishes' apply
-complete && ok 'and the directory is complete' || not_ok 'and the directory is complete'
+expect_ok 'and the directory is complete' complete
 
 # A remote.
 git init -q --bare "$TRASH/remote.git"
