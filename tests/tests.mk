@@ -19,6 +19,8 @@ $(BUILD)/tests/test_common_mem: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_publication test_expand
 unit_test_publication := $(COMMON) $(PUBLICATION) publication/sign.c
 unit_test_expand := $(COMMON) $(PUBLICATION)
+UNITS += test_reference
+unit_test_reference := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
 PLAN := reconciler/plan.c reconciler/plan_json.c reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_text.c \
 	reconciler/plan_view.c
