@@ -228,6 +228,16 @@ static int emit(struct losses *l, const char **names, size_t n, uint32_t lost)
 	return 0;
 }
 
+static int emit_one(struct losses *l, uint32_t id, uint32_t lost)
+{
+	const char **name = arena_alloc(l->w->out, sizeof(*name));
+
+	if (!name)
+		return -1;
+	*name = l->w->names[id];
+	return emit(l, name, 1, lost);
+}
+
 /* The names of `run` but for some. Lists of their own are rare; past a bound they are counted, not
  * made. */
 static int emit_but(struct losses *l, struct ids run, const uint32_t *but, size_t n_but,
@@ -266,7 +276,7 @@ static int record_loss(struct losses *l, struct ids run, uint32_t lost, const st
 			if (id == lost || in_but(before, id) || !ids_has(run, id))
 				continue;
 			l->plan->pairs_lost++;
-			if (emit(l, &l->w->names[id], 1, lost) < 0)
+			if (emit_one(l, id, lost) < 0)
 				return -1;
 		}
 		return 0;

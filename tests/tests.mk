@@ -29,8 +29,8 @@ unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
 $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_render
 unit_test_render := $(COMMON) $(PUBLICATION) reconciler/render.c reconciler/render_json.c
-UNITS += test_reference
-unit_test_reference := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/conflict.c \
+UNITS += test_allpairs
+unit_test_allpairs := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/conflict.c \
 	tests/ref/reference.c
 UNITS += test_yaml
 unit_test_yaml := $(COMMON) schema/yaml.c

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The compiler and the expansion against the reference compiler, on random networks. */
+#include "tests/unit/unit.h"
+
+#include "common/diag.h"
+#include "common/limits.h"
+#include "publication/expand.h"
+#include "reconciler/compile.h"
+#include "tests/ref/reference.h"
+#include "tests/unit/dice.h"
+
+#define ROUNDS 6000
+#define MAX_N 14
+
+static uint64_t seed_now;
+
+static const char *const names[MAX_N] = { "ams1", "ams2", "ber1", "dub1", "dub2", "fra1", "fra2",
+					  "lon1", "mad1", "nyc1", "par1", "rom1", "sto1", "zrh1" };
+static const char *const tags[] = { "dc", "eu", "nat" };
+static const char *const routes[] = { "192.168.0.0/16", "192.168.1.0/24",  "192.168.1.128/25",
+				      "192.168.2.0/24", "172.16.0.0/12",   "172.16.4.0/22",
+				      "fd77::/32",	"fd77:0:0:5::/64", "10.20.0.0/24",
+				      "10.0.0.0/8",	"192.168.3.0/24",  "192.168.4.0/24",
+				      "192.168.5.0/24", "192.168.6.0/24",  "192.168.7.0/24",
+				      "10.20.1.7/32" };
+
+static struct prefix prefix_of(const char *s)
+{
+	struct prefix p;
+	bool host_bits;
+
+	assert_int_equal(prefix_parse(s, strlen(s), &p, &host_bits), 0);
+	return p;
+}
+
+static void *need(void *p)
+{
+	assert_non_null(p);
+	return p;
+}
+
+static struct m_uint maybe(struct dice *d, uint32_t one_in, uint64_t v)
+{
+	struct m_uint u = { 0 };
+
+	if (dice_one_in(d, one_in)) {
+		u.set = true;
+		u.v = v;
+	}
+	return u;
+}
+
+static void random_pools(struct dice *d, struct arena *a, struct m_network *m)
+{
+	static const char *const pools[] = { "10.20.0.0/16", "fd20::/64", "10.30.0.0/26" };
+	uint32_t first = dice_throw(d, 3), i;
+
+	m->n_pools = 1 + dice_throw(d, 3 - first);
+	m->pools = need(arena_array(a, m->n_pools, sizeof(*m->pools)));
+	for (i = 0; i < m->n_pools; i++)
+		m->pools[i].prefix = prefix_of(pools[first + i]);
+}
+
+/* Distinct for each node, and above what is handed out; some leave holes that are handed out. */
+static void random_pins(struct dice *d, struct arena *a, const struct m_network *m,
+			struct m_node *n, uint8_t index)
+{
+	size_t i;
+
+	n->has_addresses = true;
+	n->n_addresses = 1 + dice_throw(d, (uint32_t)m->n_pools);
+	n->addresses = need(arena_array(a, n->n_addresses, sizeof(*n->addresses)));
+	for (i = 0; i < n->n_addresses; i++) {
+		const struct prefix *pool = &m->pools[m->n_pools - 1 - i].prefix;
+		struct ipaddr *addr = &n->addresses[i].addr;
+
+		addr->family = pool->family;
+		memcpy(addr->b, pool->b, sizeof(addr->b));
+		addr->b[pool->family == 4 ? 3 : 15] =
+			(uint8_t)(dice_one_in(d, 2) ? 2 + index : 40 + index);
+	}
+}
+
+static void random_node(struct dice *d, struct arena *a, const struct m_network *m, uint8_t index,
+			struct m_node *n)
+{
+	static const char *const hosts[] = { "one.example.net", "192.0.2.7", "2001:db8::7" };
+	size_t i;
+
+	n->name = names[index];
+	n->public_key.b[0] = (uint8_t)(index * 91 + 5);
+	n->public_key.b[1] = index;
+	if (!dice_one_in(d, 3)) {
+		n->endpoint.host = hosts[dice_throw(d, 3)];
+		n->endpoint.port = dice_one_in(d, 2) ? 0 : (uint16_t)(1000 + index);
+	}
+	if (dice_one_in(d, 3))
+		random_pins(d, a, m, n, index);
+	if (dice_one_in(d, 3)) {
+		uint32_t first = dice_throw(d, ARRAY_LEN(routes));
+
+		n->n_routes = 1 + dice_throw(d, 2);
+		n->routes = need(arena_array(a, n->n_routes, sizeof(*n->routes)));
+		for (i = 0; i < n->n_routes; i++)
+			n->routes[i].prefix =
+				prefix_of(routes[(first + 5 * i) % ARRAY_LEN(routes)]);
+	}
+	n->tags = need(arena_array(a, ARRAY_LEN(tags), sizeof(*n->tags)));
+	for (i = 0; i < ARRAY_LEN(tags); i++) {
+		if (dice_one_in(d, 2))
+			n->tags[n->n_tags++].s = tags[i];
+	}
+	n->listen_port = maybe(d, 4, 2000 + index);
+	n->mtu = maybe(d, 4, 1300 + index);
+	n->persistent_keepalive = maybe(d, 3, dice_throw(d, 3) * 15);
+	n->fwmark = maybe(d, 5, dice_throw(d, 2) * 77);
+	if (dice_one_in(d, 8)) {
+		n->has_interface = true;
+		n->interface = (struct ifname){ "wg-own" };
+	}
+}
+
+static bool tag_used(const struct m_network *m, const char *tag)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_tags; j++) {
+			if (!strcmp(m->nodes[i].tags[j].s, tag))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void random_selectors(struct dice *d, struct arena *a, const struct m_network *m,
+			     struct m_selectors *ret)
+{
+	/* Long lists of single nodes are written down in another way than short ones. */
+	size_t max = dice_one_in(d, 6) ? 12 : 3;
+
+	ret->n = 1 + dice_throw(d, (uint32_t)max);
+	ret->list = need(arena_array(a, ret->n, sizeof(*ret->list)));
+	for (size_t i = 0; i < ret->n; i++) {
+		struct m_selector *s = &ret->list[i];
+		const char *tag = tags[dice_throw(d, ARRAY_LEN(tags))];
+		uint32_t what = dice_throw(d, 12);
+
+		if (what == 0) {
+			s->kind = SELECT_ALL;
+		} else if (what < 5 && max == 3 && tag_used(m, tag)) {
+			s->kind = SELECT_TAG;
+			s->name = tag;
+		} else {
+			s->kind = SELECT_NODE;
+			s->name = m->nodes[dice_throw(d, (uint32_t)m->n_nodes)].name;
+		}
+	}
+}
+
+static void random_topology(struct dice *d, struct arena *a, struct m_network *m)
+{
+	size_t i;
+
+	m->has_topology = !dice_one_in(d, 10);
+	if (!m->has_topology)
+		return;
+	m->n_topology = 1 + dice_throw(d, 3);
+	m->topology = need(arena_array(a, m->n_topology, sizeof(*m->topology)));
+	for (i = 0; i < m->n_topology; i++) {
+		struct m_topology *t = &m->topology[i];
+
+		t->kind = (enum topology_kind)dice_throw(d, 3);
+		t->transit = !dice_one_in(d, 3);
+		random_selectors(d, a, m, &t->a);
+		if (t->kind != TOPOLOGY_MESH)
+			random_selectors(d, a, m, &t->b);
+	}
+}
+
+static struct m_network *random_network(struct dice *d, struct arena *a,
+					const struct m_network *like)
+{
+	struct m_network *m = need(arena_alloc(a, sizeof(*m)));
+	uint8_t i, one_in = (uint8_t)(2 + dice_throw(d, 4));
+
+	m->name = "prod";
+	if (like) {
+		m->pools = like->pools;
+		m->n_pools = like->n_pools;
+	} else {
+		random_pools(d, a, m);
+	}
+	m->listen_port = maybe(d, 2, 3000);
+	m->mtu = maybe(d, 3, 1380);
+	m->persistent_keepalive = maybe(d, 2, 25);
+	if (dice_one_in(d, 4)) {
+		m->has_interface = true;
+		m->interface = (struct ifname){ "wg-net" };
+	}
+	m->nodes = need(arena_array(a, MAX_N, sizeof(*m->nodes)));
+	for (i = 0; i < MAX_N; i++) {
+		const struct m_node *before = like ? m_network_node(like, names[i]) : NULL;
+
+		if (dice_one_in(d, one_in))
+			continue;
+		/* Of one network to the next, pins stay: who pins an address that another has is
+		 * refused. */
+		if (before && !dice_one_in(d, 4))
+			m->nodes[m->n_nodes] = *before;
+		else
+			random_node(d, a, m, i, &m->nodes[m->n_nodes]);
+		m->n_nodes++;
+	}
+	if (m->n_nodes)
+		random_topology(d, a, m);
+	return m;
+}
+
+static bool prefixes_equal(const struct prefix *a, size_t na, const struct prefix *b, size_t nb)
+{
+	size_t i;
+
+	for (i = 0; i < na && i < nb; i++) {
+		if (prefix_cmp(&a[i], &b[i]))
+			return false;
+	}
+	return na == nb;
+}
+
+static void check_peer(const struct config *c, const struct ref_peer *want)
+{
+	const struct peer *got = config_peer(c, &want->node->public_key);
+
+	assert_non_null(got);
+	assert_string_equal(got->name, want->node->name);
+	assert_true(prefixes_equal(got->allowed_ips, got->n_allowed_ips, want->allowed,
+				   want->n_allowed));
+	assert_int_equal(!got->endpoint.host, !want->endpoint.host);
+	if (want->endpoint.host) {
+		assert_string_equal(got->endpoint.host, want->endpoint.host);
+		assert_int_equal(got->endpoint.port, want->endpoint.port);
+	}
+	assert_int_equal(got->keepalive, want->keepalive);
+}
+
+static void check_config(const struct config *c, const struct ref_config *want)
+{
+	const struct node *n = c->node;
+	size_t i;
+
+	assert_string_equal(n->name, want->node->name);
+	assert_int_equal(wgkey_cmp(&n->key, &want->node->public_key), 0);
+	assert_string_equal(n->interface.s, want->interface);
+	assert_true(n->flags & NODE_HAS_LISTEN_PORT);
+	assert_int_equal(n->listen_port, want->listen_port);
+	assert_int_equal(n->mtu, want->mtu);
+	assert_int_equal(n->flags & NODE_HAS_FWMARK ? n->fwmark : 0, want->fwmark);
+	assert_int_equal(n->n_addresses, want->n_addresses);
+	for (i = 0; i < n->n_addresses; i++)
+		assert_int_equal(ifaddr_cmp(&n->addresses[i], &want->addresses[i]), 0);
+	assert_int_equal(c->n_peers, want->n_peers);
+	for (i = 0; i < want->n_peers; i++)
+		check_peer(c, &want->peers[i]);
+	for (i = 1; i < c->n_peers; i++)
+		assert_true(wgkey_cmp(&c->peers[i - 1].key, &c->peers[i].key) < 0);
+	assert_true(prefixes_equal(c->routes, c->n_routes, want->routes, want->n_routes));
+}
+
+struct tally {
+	size_t compared, conflicts, refused, pairs;
+};
+
+/* Both agree; false when the network was refused. */
+static bool check_network(const struct m_network *m, const struct network *published,
+			  struct arena *a, struct network *ret, struct tally *tally)
+{
+	struct ref_network want;
+	struct diag d;
+	struct err e = { 0 };
+	size_t i;
+	int r;
+
+	diag_init(&d, a);
+	r = compile(m, published, 2, a, &d, ret);
+	assert_false(d.nomem);
+	if (r < 0 && published) {
+		/* A new pin where somebody has an automatic address, for one; the first round
+		 * compares the conflicts. */
+		tally->refused++;
+		return false;
+	}
+	reference(m, published && !r ? ret : NULL, a, &want);
+	if (want.conflict != (r < 0) && d.n)
+		print_message("%s\n", d.entries[0].msg);
+	assert_int_equal(want.conflict, r < 0);
+	if (r < 0) {
+		tally->conflicts++;
+		return false;
+	}
+	assert_int_equal(ret->n_nodes, m->n_nodes);
+	for (i = 0; i < m->n_nodes; i++) {
+		struct config c;
+
+		if (expand(ret, &ret->nodes[i], a, &c, &e) < 0)
+			fail_msg("%s", e.msg);
+		check_config(&c, &want.configs[i]);
+		tally->pairs += c.n_peers;
+	}
+	tally->compared++;
+	return true;
+}
+
+/* Who had an automatic address and still has no pinned one keeps it. */
+static void check_addresses_stay(const struct network *old, const struct m_network *before,
+				 const struct network *new, const struct m_network *after)
+{
+	size_t i, j;
+
+	for (i = 0; i < after->n_nodes; i++) {
+		const struct m_node *n = &after->nodes[i], *was = m_network_node(before, n->name);
+		const struct record *a = was ? network_record(old, n->name) : NULL,
+				    *b = network_record(new, n->name);
+
+		if (!was || was->has_addresses || n->has_addresses)
+			continue;
+		assert_int_equal(a->n_addresses, b->n_addresses);
+		for (j = 0; j < a->n_addresses; j++)
+			assert_int_equal(ipaddr_cmp(&a->addresses[j], &b->addresses[j]), 0);
+	}
+}
+
+static void test_random(void **state)
+{
+	struct tally tally = { 0 };
+
+	for (seed_now = 1; seed_now <= ROUNDS; seed_now++) {
+		struct m_network *m, *next;
+		struct network first, second;
+		struct arena a;
+		struct dice d;
+
+		dice_init(&d, seed_now);
+		arena_init(&a);
+		m = random_network(&d, &a, NULL);
+		if (check_network(m, NULL, &a, &first, &tally)) {
+			next = random_network(&d, &a, m);
+			if (check_network(next, &first, &a, &second, &tally))
+				check_addresses_stay(&first, m, &second, next);
+		}
+		arena_release(&a);
+	}
+	print_message(
+		"%zu networks compared with %zu peer entries, %zu conflicts agreed on, %zu refused\n",
+		tally.compared, tally.pairs, tally.conflicts, tally.refused);
+	assert_true(tally.compared > ROUNDS / 2);
+	assert_true(tally.conflicts > ROUNDS / 20);
+	assert_true(tally.pairs > ROUNDS * 10);
+}
+
+static int say_seed(void **state)
+{
+	if (seed_now <= ROUNDS)
+		print_message("failed with seed %llu\n", (unsigned long long)seed_now);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_random, say_seed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
