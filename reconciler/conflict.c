@@ -168,19 +168,53 @@ struct search {
 	size_t n_found;
 };
 
-static int examine(struct search *s, const struct node *node, const char *at, size_t more)
+/* True when the node itself brings this prefix: then it is not the one that sees it under two peers. */
+static bool brings(const struct network *n, const char *name, const struct prefix *p)
+{
+	const struct record *r = network_record(n, name);
+	size_t i;
+
+	for (i = 0; r && i < r->n_routes; i++)
+		if (!prefix_cmp(&r->routes[i], p))
+			return true;
+	return false;
+}
+
+/* Tells which nodes of the view have the conflict: those that are no part of it. */
+static struct found describe(const struct search *s, const struct prefix_conflict *c, const struct node *const *nodes, size_t n)
+{
+	struct found f = { .c = *c };
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const char *name = nodes[i]->name;
+
+		if (n > 1 && (!strcmp(name, c->a) || !strcmp(name, c->b) || brings(s->net, name, &c->prefix)))
+			continue;
+		if (f.at)
+			f.more++;
+		else
+			f.at = name;
+	}
+	if (!f.at)
+		f.at = nodes[0]->name;
+	return f;
+}
+
+/* `nodes` share the view of `node`. */
+static int examine(struct search *s, const struct node *node, const struct node *const *nodes, size_t n)
 {
 	struct prefix_conflict list[MAX_DIAGS];
 	struct arena scratch;
+	size_t n_list = 0, i;
 	struct err e;
-	size_t n = 0, i;
 	int r;
 
 	arena_init(&scratch);
-	r = expand_conflicts(s->net, node, &scratch, list, MAX_DIAGS, &n, &e);
-	for (i = 0; !r && i < n && s->n_found < MAX_DIAGS; i++)
+	r = expand_conflicts(s->net, node, &scratch, list, MAX_DIAGS, &n_list, &e);
+	for (i = 0; !r && i < n_list && s->n_found < MAX_DIAGS; i++)
 		if (!known(s->found, s->n_found, &list[i]))
-			s->found[s->n_found++] = (struct found){ list[i], at, more };
+			s->found[s->n_found++] = describe(s, &list[i], nodes, n);
 	if (r)
 		diag_error(s->diag, s->model->pos, "%s", e.msg);
 	arena_release(&scratch);
@@ -198,13 +232,13 @@ static int examine_view(struct search *s, const struct node *const *nodes, size_
 
 	if (n < 3) {
 		for (i = 0; i < n; i++)
-			if (examine(s, nodes[i], nodes[i]->name, 0) < 0)
+			if (examine(s, nodes[i], &nodes[i], 1) < 0)
 				return -1;
 		return 0;
 	}
 	nobody.name = "";
 	memset(&nobody.key, 0, sizeof(nobody.key));
-	return examine(s, &nobody, nodes[0]->name, n - 1);
+	return examine(s, &nobody, nodes, n);
 }
 
 void conflict_check(const struct m_network *m, const struct network *n, struct arena *a, struct diag *d)
