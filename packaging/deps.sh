@@ -133,7 +133,7 @@ echo "deps: running: $apt update"
 $apt update || echo 'deps: apt-get update failed; trying with the lists there are' >&2
 [ "${#missing[@]}" -gt 0 ] || exit 0
 echo "deps: running: $apt install --no-install-recommends ${missing[*]}"
-if ! $apt install -y --no-install-recommends "${missing[@]}" >/dev/null; then
+if ! $apt install -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
 	echo 'deps: apt-get install failed; what it says without -qq:' >&2
 	apt-get install -y --no-install-recommends "${missing[@]}" >&2 || exit 1
 fi

@@ -31,13 +31,17 @@ for pair in "$MESHRC docs/man/meshrc.1.scd" "$AGENT docs/man/meshrc-agent.8.scd"
 done
 
 missing=
-for key in $(sed -n 's/.*\[CONFIG_[A-Z_]*\] = "\([a-z-]*\)".*/\1/p' agent/config.c); do
+mapfile -t keys < <(sed -n 's/.*\[CONFIG_[A-Z_]*\] = "\([a-z-]*\)".*/\1/p' agent/config.c)
+expect_match 'the agent has settings' "${keys[*]}" 'url'
+for key in "${keys[@]}"; do
 	grep -q "^\*$key\*" docs/man/agent.conf.5.scd || missing+=" $key"
 done
 expect_eq 'every setting of the agent is in agent.conf(5)' "$missing" ''
 
 missing=
-for key in $(sed -n 's/.*{ *\.key = "\([a-z_]*\)".*/\1/p' schema/grammar.c); do
+mapfile -t keys < <(sed -n 's/.*{ *\.key = "\([a-z_]*\)".*/\1/p' schema/grammar.c)
+expect_match 'the grammar has keys' "${keys[*]}" 'public_key'
+for key in "${keys[@]}"; do
 	grep -q "\*[-a-z{:*, .]*\b$key\b" docs/man/meshrc-network.5.scd docs/man/meshrc.yaml.5.scd || missing+=" $key"
 done
 expect_eq 'every YAML key is in meshrc.yaml(5) or meshrc-network(5)' "$missing" ''
