@@ -13,6 +13,7 @@ struct expansion {
 	size_t *counts; /* prefixes that each peer will get, before reduction */
 	struct prefix **lists;
 	size_t n_peers;
+	bool hidden; /* keep prefixes that a wider one of the same peer covers */
 	struct err *err;
 };
 
@@ -149,6 +150,23 @@ static int collect_prefixes(struct expansion *x)
 	return 0;
 }
 
+static int cmp_prefixes(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+static size_t sort_unique(struct prefix *list, size_t n)
+{
+	size_t i, kept = 0;
+
+	if (n > 1)
+		qsort(list, n, sizeof(*list), cmp_prefixes);
+	for (i = 0; i < n; i++)
+		if (!kept || prefix_cmp(&list[kept - 1], &list[i]))
+			list[kept++] = list[i];
+	return kept;
+}
+
 static int fill_peers(struct expansion *x, size_t *ret_total)
 {
 	size_t i, total = 0;
@@ -182,10 +200,11 @@ static int fill_peers(struct expansion *x, size_t *ret_total)
 		p->endpoint = r->endpoint;
 		p->keepalive = x->node->flags & NODE_HAS_KEEPALIVE && r->endpoint.host ? x->node->keepalive : 0;
 		p->allowed_ips = x->lists[at];
-		p->n_allowed_ips = prefix_canonical(x->lists[at], x->counts[at]);
+		p->n_allowed_ips = x->hidden ? sort_unique(x->lists[at], x->counts[at]) :
+					       prefix_canonical(x->lists[at], x->counts[at]);
 		total += p->n_allowed_ips;
 	}
-	if (total > MAX_ALLOWED_IPS)
+	if (!x->hidden && total > MAX_ALLOWED_IPS)
 		return err_set(x->err, ERR_LIMIT, "node %s: more than %d allowed IPs", x->node->name, MAX_ALLOWED_IPS);
 	*ret_total = total;
 	return 0;
@@ -300,10 +319,10 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 	return 0;
 }
 
-int expand_conflicts(const struct network *n, const struct node *node, struct arena *a, struct prefix_conflict *ret,
-		     size_t max, size_t *ret_n, struct err *e)
+int expand_conflicts(const struct network *n, const struct node *node, bool hidden, struct arena *a,
+		     struct prefix_conflict *ret, size_t max, size_t *ret_n, struct err *e)
 {
-	struct expansion x = { .net = n, .node = node, .arena = a, .err = e };
+	struct expansion x = { .net = n, .node = node, .arena = a, .hidden = hidden, .err = e };
 	struct owned_prefix *all;
 	size_t i, total, found = 0;
 

@@ -47,10 +47,11 @@ struct prefix_conflict {
 
 /*
  * Every conflict that makes expand refuse `node`, at most `max` of them, sorted by prefix; for the compiler, which names the
- * places. Other errors of expand are returned as there.
+ * places. With `hidden`, also those that do no harm because the same peer has a wider prefix: what could come to light at a
+ * node that lacks the wider one. Other errors of expand are returned as there.
  */
-int expand_conflicts(const struct network *n, const struct node *node, struct arena *a, struct prefix_conflict *ret,
-		     size_t max, size_t *ret_n, struct err *e);
+int expand_conflicts(const struct network *n, const struct node *node, bool hidden, struct arena *a,
+		     struct prefix_conflict *ret, size_t max, size_t *ret_n, struct err *e);
 
 /* The peer of this key, or NULL. */
 const struct peer *config_peer(const struct config *c, const struct wgkey *key);

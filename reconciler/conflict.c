@@ -4,6 +4,9 @@
 #include "common/limits.h"
 #include "publication/expand.h"
 
+/* Conflicts that wider prefixes hide, looked at one by one for each view; with more, every node is examined. */
+#define MAX_HIDDEN 4096
+
 struct owner {
 	struct prefix prefix;
 	size_t record;
@@ -211,12 +214,49 @@ static int examine(struct search *s, const struct node *node, const struct node 
 	int r;
 
 	arena_init(&scratch);
-	r = expand_conflicts(s->net, node, &scratch, list, MAX_DIAGS, &n_list, &e);
+	r = expand_conflicts(s->net, node, false, &scratch, list, MAX_DIAGS, &n_list, &e);
 	for (i = 0; !r && i < n_list && s->n_found < MAX_DIAGS; i++)
 		if (!known(s->found, s->n_found, &list[i]))
 			s->found[s->n_found++] = describe(s, &list[i], nodes, n);
 	if (r)
 		diag_error(s->diag, s->model->pos, "%s", e.msg);
+	arena_release(&scratch);
+	return r;
+}
+
+/* True when a route of this node covers one of the conflicting prefixes: without the node, that one is no longer hidden. */
+static bool covers_any(const struct network *n, const char *name, const struct prefix_conflict *list, size_t n_list)
+{
+	const struct record *r = network_record(n, name);
+	size_t i, j;
+
+	for (i = 0; r && i < r->n_routes; i++)
+		for (j = 0; j < n_list; j++)
+			if (prefix_contains(&r->routes[i], &list[j].prefix))
+				return true;
+	return false;
+}
+
+/* What is hidden behind a wider prefix at all others comes to light at the node whose own prefix the wider one is. */
+static int examine_hidden(struct search *s, const struct node *nobody, const struct node *const *nodes, size_t n)
+{
+	struct prefix_conflict *list;
+	struct arena scratch;
+	size_t n_list = 0, i;
+	struct err e;
+	int r = -1;
+
+	arena_init(&scratch);
+	list = arena_array(&scratch, MAX_HIDDEN, sizeof(*list));
+	if (!list)
+		err_nomem(&e);
+	else
+		r = expand_conflicts(s->net, nobody, true, &scratch, list, MAX_HIDDEN, &n_list, &e);
+	if (r)
+		diag_error(s->diag, s->model->pos, "%s", e.msg);
+	for (i = 0; !r && n_list && i < n && s->n_found < MAX_DIAGS; i++)
+		if (n_list == MAX_HIDDEN || covers_any(s->net, nodes[i]->name, list, n_list))
+			r = examine(s, nodes[i], &nodes[i], 1);
 	arena_release(&scratch);
 	return r;
 }
@@ -238,7 +278,9 @@ static int examine_view(struct search *s, const struct node *const *nodes, size_
 	}
 	nobody.name = "";
 	memset(&nobody.key, 0, sizeof(nobody.key));
-	return examine(s, &nobody, nodes, n);
+	if (examine(s, &nobody, nodes, n) < 0)
+		return -1;
+	return only_direct(nodes[0]) ? 0 : examine_hidden(s, &nobody, nodes, n);
 }
 
 void conflict_check(const struct m_network *m, const struct network *n, struct arena *a, struct diag *d)
