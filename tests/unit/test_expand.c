@@ -195,6 +195,8 @@ static void test_conflicts(void **state)
 {
 	static const char line[] = ANNA
 		"direct=bert direct=hub direct=site allow=hub:172.16.0.0/12,192.168.12.0/24,192.168.99.0/24";
+	static const char hidden[] =
+		ANNA "direct=bert direct=hub routes=hub:bert allow=hub:192.168.0.0/16";
 	struct prefix_conflict found[3];
 	struct network n = load();
 	struct node node;
@@ -202,15 +204,22 @@ static void test_conflicts(void **state)
 	size_t count;
 
 	assert_int_equal(node_decode(line, sizeof(line) - 1, &arena, &node, &e), 0);
-	assert_int_equal(expand_conflicts(&n, &node, &arena, found, 3, &count, &e), 0);
+	assert_int_equal(expand_conflicts(&n, &node, false, &arena, found, 3, &count, &e), 0);
 	assert_int_equal(count, 2);
 	assert_string_equal(found[0].a, "hub");
 	assert_string_equal(found[0].b, "site");
 	assert_int_equal(found[0].prefix.len, 12);
 	assert_string_equal(found[1].a, "bert");
 	assert_string_equal(found[1].b, "hub");
-	assert_int_equal(expand_conflicts(&n, &node, &arena, found, 1, &count, &e), 0);
+	assert_int_equal(expand_conflicts(&n, &node, false, &arena, found, 1, &count, &e), 0);
 	assert_int_equal(count, 1);
+	/* hub's own wider prefix hides that it names bert's too. */
+	assert_int_equal(node_decode(hidden, sizeof(hidden) - 1, &arena, &node, &e), 0);
+	assert_int_equal(expand_conflicts(&n, &node, false, &arena, found, 3, &count, &e), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(expand_conflicts(&n, &node, true, &arena, found, 3, &count, &e), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(found[0].a, "bert");
 }
 
 static void test_peer_equal(void **state)
