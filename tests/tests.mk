@@ -56,6 +56,9 @@ unit_test_agent_config := $(COMMON) agent/config.c
 unit_test_store := $(COMMON) $(PUBLICATION) agent/store.c
 unit_test_accept := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE)
 unit_test_fetch := $(COMMON) $(PUBLICATION) agent/fetch.c
+UNITS += test_agent
+unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/resolve.c tests/unit/fake_kern.c
+$(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC)
 units: $(BUILD)/tests/pubkit_tool
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o

@@ -252,8 +252,8 @@ void pubkit_mesh(struct arena *a, const char *name, size_t n, struct network *re
 	pubkit_network(a, name, nodes, n, ret);
 }
 
-void pubkit_publish(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *p, const struct network *n,
-		    struct digest *ret_hash)
+static void sign_manifest(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *p,
+			  const struct document_ref tables[static N_TABLES], struct digest *ret_hash)
 {
 	struct manifest m = {
 		.format = 1,
@@ -266,28 +266,72 @@ void pubkit_publish(const struct pubkit *k, struct pubkit_tree *t, const struct 
 		.issued = p->issued ? p->issued : PUBKIT_ISSUED,
 		.expires = p->expires ? p->expires : PUBKIT_EXPIRES,
 	};
-	struct document *docs;
 	char path[MAX_DOCUMENT_PATH];
 	struct buf body, whole;
-	struct digest hash;
-	size_t n_docs, i;
 
 	if (p->previous) {
 		m.has_previous = true;
 		m.previous = *p->previous;
 	}
-	MUST(!network_encode(n, &t->arena, &docs, &n_docs, m.tables, &e));
-	for (i = 0; i < n_docs; i++)
-		pubkit_put(t, document_path(m.network, docs[i].kind, &docs[i].hash, path), docs[i].data, docs[i].len);
+	memcpy(m.tables, tables, sizeof(m.tables));
 	buf_init(&body, MAX_MANIFEST);
 	buf_init(&whole, MAX_MANIFEST);
 	MUST(!manifest_encode(&m, &body));
 	MUST(!sign_document(p->type ? p->type : SIGN_TYPE_MANIFEST, &body, p->signer ? p->signer : &k->publisher, 1, &whole, &e));
 	snprintf(path, sizeof(path), "%s/manifest", m.network);
 	pubkit_put(t, path, whole.data, whole.len);
-	digest_of(whole.data, whole.len, &hash);
 	if (ret_hash)
-		*ret_hash = hash;
+		digest_of(whole.data, whole.len, ret_hash);
 	buf_release(&body);
 	buf_release(&whole);
+}
+
+void pubkit_publish(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *p, const struct network *n,
+		    struct digest *ret_hash)
+{
+	const char *network = p->network ? p->network : "prod";
+	struct document_ref tables[N_TABLES];
+	char path[MAX_DOCUMENT_PATH];
+	struct document *docs;
+	size_t n_docs, i;
+
+	MUST(!network_encode(n, &t->arena, &docs, &n_docs, tables, &e));
+	for (i = 0; i < n_docs; i++)
+		pubkit_put(t, document_path(network, docs[i].kind, &docs[i].hash, path), docs[i].data, docs[i].len);
+	sign_manifest(k, t, p, tables, ret_hash);
+}
+
+static struct document_ref put_document(struct pubkit_tree *t, const char *network, const char *kind, const struct buf *text)
+{
+	char path[MAX_DOCUMENT_PATH];
+	struct document_ref ref = { .len = text->len };
+
+	digest_of(text->data, text->len, &ref.hash);
+	pubkit_put(t, document_path(network, kind, &ref.hash, path), text->data, text->len);
+	return ref;
+}
+
+void pubkit_publish_pages(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *p,
+			  const struct pubkit_page pages[static N_TABLES], struct digest *ret_hash)
+{
+	const char *network = p->network ? p->network : "prod";
+	struct document_ref tables[N_TABLES] = { 0 }, page;
+	char hex[DIGEST_STRLEN];
+	struct buf text;
+	unsigned int i;
+
+	buf_init(&text, MAX_PAGE);
+	for (i = 0; i < N_TABLES; i++) {
+		if (!pages[i].text || !*pages[i].text)
+			continue;
+		buf_reset(&text);
+		buf_addf(&text, "meshrc %s 1\nnetwork %s\n%s", table_name((enum table)i), network, pages[i].text);
+		page = put_document(t, network, table_name((enum table)i), &text);
+		buf_reset(&text);
+		buf_addf(&text, "meshrc index 1\nnetwork %s\ntable %s\npage %llu %s %s\n", network, table_name((enum table)i),
+			 (unsigned long long)page.len, digest_print(&page.hash, hex), pages[i].first);
+		tables[i] = put_document(t, network, "index", &text);
+	}
+	buf_release(&text);
+	sign_manifest(k, t, p, tables, ret_hash);
 }

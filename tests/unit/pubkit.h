@@ -93,4 +93,15 @@ struct pubkit_manifest {
 void pubkit_publish(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *m, const struct network *n,
 		    struct digest *ret_hash);
 
+/*
+ * As pubkit_publish, but each table is one page of this text after the two lines of its head ("" or NULL: no table), however
+ * wrong: for publishers that make mistakes. `first` is the key that the index gives for it.
+ */
+struct pubkit_page {
+	const char *text, *first;
+};
+
+void pubkit_publish_pages(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *m,
+			  const struct pubkit_page pages[static N_TABLES], struct digest *ret_hash);
+
 #endif
