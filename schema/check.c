@@ -272,8 +272,7 @@ static void check_addresses(struct check *c)
 	for (i = 1; i < total; i++) {
 		struct diag_entry *e;
 
-		if (list[i - 1].node == list[i].node ||
-		    ipaddr_cmp(&list[i - 1].addr->addr, &list[i].addr->addr))
+		if (ipaddr_cmp(&list[i - 1].addr->addr, &list[i].addr->addr))
 			continue;
 		e = diag_error(c->d, list[i].addr->pos, "`%s` and `%s` have the same address %s",
 			       list[i - 1].node->name, list[i].node->name,

@@ -566,6 +566,60 @@ static void test_file_limits(void **state)
 	free(files);
 }
 
+/* The numbers of a table: both ends are taken, one beyond each is refused. */
+static void check_bounds(const struct table *t, const char *before, const char *after)
+{
+	const struct field *f;
+	struct buf b;
+	int end;
+
+	buf_init(&b, 4096);
+	for (f = t->fields; f->key; f++) {
+		if (f->type != FIELD_UINT && f->type != FIELD_MARK)
+			continue;
+		for (end = 0; end < 4; end++) {
+			/* An unsigned 0 - 1 is out of range as well. */
+			uint64_t v = end == 0 ? f->min :
+				     end == 1 ? f->max :
+				     end == 2 ? f->min - 1 :
+						f->max + 1;
+			char error[80];
+
+			buf_reset(&b);
+			buf_addf(&b, "%s%s: %llu%s", before, f->key, (unsigned long long)v, after);
+			snprintf(error, sizeof(error), "`%s` must be from %llu to %llu", f->key,
+				 (unsigned long long)f->min, (unsigned long long)f->max);
+			expect_network(f->key, &b, end < 2 ? NULL : error);
+		}
+	}
+	buf_release(&b);
+}
+
+static void test_bounds(void **state)
+{
+	static const struct {
+		const char *s;
+		bool good;
+	} durations[] = { { "1h", true },     { "400d", true },	     { "3600s", true },
+			  { "3599s", false }, { "59m", false },	     { "401d", false },
+			  { "0d", false },    { "34560001s", false } };
+	const struct field *f;
+	char text[64];
+	size_t i;
+
+	check_bounds(&grammar_network, TOP, "\n");
+	for (f = grammar_network.fields; f->type != FIELD_NAMED; f++)
+		;
+	check_bounds(f->table, TOP "nodes: {a: {public_key: " KEY_A ", ", "}}\n");
+	for (i = 0; i < ARRAY_LEN(durations); i++) {
+		struct source file;
+
+		snprintf(text, sizeof(text), "version: 1\nexpires: %s\n", durations[i].s);
+		file = source("meshrc.yaml", text);
+		expect(durations[i].s, &file, 1, durations[i].good ? NULL : "is not a duration");
+	}
+}
+
 /* At most MAX_DIAGS are kept, all are counted. */
 static void test_many_errors(void **state)
 {
@@ -887,9 +941,10 @@ int main(void)
 		cmocka_unit_test(test_fallbacks),    cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_split),	     cmocka_unit_test(test_file_order),
 		cmocka_unit_test(test_count_limits), cmocka_unit_test(test_file_limits),
-		cmocka_unit_test(test_many_errors),  cmocka_unit_test(test_accepted),
-		cmocka_unit_test(test_misread),	     cmocka_unit_test(test_golden),
-		cmocka_unit_test(test_json_schema),  cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_bounds),	     cmocka_unit_test(test_many_errors),
+		cmocka_unit_test(test_accepted),     cmocka_unit_test(test_misread),
+		cmocka_unit_test(test_golden),	     cmocka_unit_test(test_json_schema),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
