@@ -255,6 +255,7 @@ test_prefix_relations(void **state)
 	} rows[] = {
 		{ "equal", "10.0.0.0/8", "10.0.0.0/8", true, true },
 		{ "wider", "10.0.0.0/8", "10.1.0.0/16", true, false },
+		{ "wider, the same bytes", "10.0.0.0/8", "10.0.0.0/16", true, false },
 		{ "within a byte", "10.128.0.0/9", "10.192.0.0/10", true, false },
 		{ "beside, within a byte", "10.0.0.0/9", "10.192.0.0/10", false, false },
 		{ "beside", "10.0.0.0/24", "10.0.1.0/24", false, false },

@@ -297,8 +297,8 @@ static void test_limits(void **state)
 	assert_int_equal(expand_many(MAX_PEERS + 1, 0, &e), -1);
 	assert_int_equal(e.class, ERR_LIMIT);
 	assert_non_null(strstr(e.msg, "peers"));
-	/* 256 more than the limit of prefixes, of fewer peers. */
-	assert_int_equal(expand_many(256, 1024, &e), -1);
+	/* 4,033 peers of 65 prefixes are one prefix more than the limit. */
+	assert_int_equal(expand_many(4033, 64, &e), -1);
 	assert_int_equal(e.class, ERR_LIMIT);
 	assert_non_null(strstr(e.msg, "allowed IPs"));
 	assert_int_equal(expand_many(256, 1023, &e), 0);

@@ -903,6 +903,13 @@ static void test_pages(void **state)
 		0);
 	assert_int_equal(network_builder_finish(nb, &n, &e), -1);
 	assert_string_equal(e.reason, "BAD-FIELD");
+	/* A line twice in one page is seen at once. */
+	nb = network_builder_new(&arena, "prod");
+	assert_int_equal(
+		network_builder_add_page(
+			nb, TABLE_GONE,
+			S("meshrc gone 1\nnetwork prod\ngone a serial=1\ngone a serial=1\n"), &e),
+		-1);
 	/* A page at its limit of lines and one over. */
 	buf_init(&b, 1 << 20);
 	buf_adds(&b, head);
@@ -959,6 +966,8 @@ static void test_index(void **state)
 		  "meshrc index 1\nnetwork test\ntable groups\npage 10 " HASH0 " a\n", false },
 		{ "another version",
 		  "meshrc index 2\nnetwork prod\ntable groups\npage 10 " HASH0 " a\n", false },
+		{ "DEL in a key", INDEX "page 10 " HASH0 " a\x7f\n", false },
+		{ "a blank in a key", INDEX "page 10 " HASH0 " a b\n", true },
 		{ "a URL", INDEX "url http://192.0.2.1/\n", false },
 	};
 	struct index ix;
@@ -990,6 +999,9 @@ static void test_index(void **state)
 		assert_int_equal(index_find(&ix, "tag:b n6", &first), 1);
 		assert_int_equal(first, 1);
 		assert_int_equal(index_find(&ix, "tag:0", &first), 0);
+		assert_int_equal(index_find(&ix, "tag:b n5", &first),
+				 1); /* a page's own first key */
+		assert_int_equal(first, 1);
 	}
 	big = arena_alloc(&arena, MAX_INDEX + 1);
 	memset(big, 'a', MAX_INDEX + 1);
