@@ -155,7 +155,7 @@ static int check_descent(struct apply *a, struct err *e)
 			"purpose: meshrc apply --allow-rewind",
 			SHORT_ID, s->commit, SHORT_ID, published,
 			known ? "the branch went back, or another way" :
-				"that commit is not in this repository");
+				"that commit is not in this repository; a shallow clone?");
 	}
 	return 0;
 }

@@ -15,6 +15,11 @@
  * per document. */
 #define TREE_CACHE (8u << 20)
 #define MAX_GENERATIONS 1000000
+/* MAX_YAML_FILES entries with names of 255 bytes are 36 MB; what is larger is an attack on our
+ * memory. */
+#define MAX_TREE_OBJECT (64u << 20)
+#define MAX_COMMIT_OBJECT (16u << 20)
+#define MAX_TAG_DEPTH 8
 
 struct repo {
 	git_repository *git;
@@ -219,21 +224,70 @@ static bool is_hex(const char *s, size_t len)
 	return len > 0;
 }
 
+/*
+ * The size before the bytes: an object of gigabytes must not be unpacked to learn that it is too
+ * large. Files are read by read_blob alone, so nothing else is ever looked up without this.
+ */
+static int check_object(struct repo *r, const git_oid *id, const char *what, git_object_t *ret_type,
+			struct err *e)
+{
+	git_odb *odb = NULL;
+	size_t len = 0;
+	int rc = git_repository_odb(&odb, r->git);
+
+	if (!rc)
+		rc = git_odb_read_header(&len, ret_type, odb, id);
+	git_odb_free(odb);
+	if (rc)
+		return repo_git_error(rc, e, "cannot read '%s'", what);
+	if ((*ret_type == GIT_OBJECT_TREE && len > MAX_TREE_OBJECT) ||
+	    ((*ret_type == GIT_OBJECT_COMMIT || *ret_type == GIT_OBJECT_TAG) &&
+	     len > MAX_COMMIT_OBJECT))
+		return err_set(e, ERR_LIMIT, "'%s' is an object of %zu bytes, which is too large",
+			       what, len);
+	return 0;
+}
+
 static int commit_of(struct repo *r, const git_oid *id, const char *what, git_commit **ret,
 		     struct err *e)
 {
-	git_object *object = NULL, *peeled = NULL;
-	int rc = git_object_lookup(&object, r->git, id, GIT_OBJECT_ANY);
+	git_oid at = *id;
+	int depth;
 
-	if (!rc)
-		rc = git_object_peel(&peeled, object, GIT_OBJECT_COMMIT);
-	git_object_free(object);
-	if (rc == GIT_EINVALIDSPEC || rc == GIT_EPEEL)
-		return err_set(e, ERR_INPUT, "'%s' is not a commit", what);
-	if (rc)
-		return repo_git_error(rc, e, "cannot read the commit '%s'", what);
-	*ret = (git_commit *)peeled;
-	return 0;
+	for (depth = 0; depth < MAX_TAG_DEPTH; depth++) {
+		git_object_t type;
+		git_tag *tag = NULL;
+		int rc;
+
+		if (check_object(r, &at, what, &type, e) < 0)
+			return -1;
+		if (type == GIT_OBJECT_COMMIT) {
+			rc = git_commit_lookup(ret, r->git, &at);
+			return rc ? repo_git_error(rc, e, "cannot read the commit '%s'", what) : 0;
+		}
+		if (type != GIT_OBJECT_TAG)
+			return err_set(e, ERR_INPUT, "'%s' is not a commit", what);
+		rc = git_tag_lookup(&tag, r->git, &at);
+		if (rc)
+			return repo_git_error(rc, e, "cannot read the tag '%s'", what);
+		at = *git_tag_target_id(tag);
+		git_tag_free(tag);
+	}
+	return err_set(e, ERR_LIMIT, "'%s' is a tag of a tag of a tag ...", what);
+}
+
+static int lookup_tree(struct repo *r, const git_oid *id, const char *what, git_tree **ret,
+		       struct err *e)
+{
+	git_object_t type;
+	int rc;
+
+	if (check_object(r, id, what, &type, e) < 0)
+		return -1;
+	if (type != GIT_OBJECT_TREE)
+		return err_set(e, ERR_INPUT, "'%s' is not a folder", what);
+	rc = git_tree_lookup(ret, r->git, id);
+	return rc ? repo_git_error(rc, e, "cannot read the folder '%s'", what) : 0;
 }
 
 static int commit_of_hex(struct repo *r, const char *hex, git_commit **ret, struct err *e)
@@ -471,21 +525,66 @@ int repo_subject(struct repo *r, const char *commit, struct buf *out, struct err
 
 static int tree_of_hex(struct repo *r, const char *hex, git_tree **ret, struct err *e)
 {
-	git_object *object = NULL, *peeled = NULL;
+	git_commit *commit = NULL;
+	git_object_t type;
 	git_oid id;
 	int rc;
 
 	if (strlen(hex) != GIT_OID_HEXSZ || !is_hex(hex, GIT_OID_HEXSZ) ||
 	    git_oid_fromstr(&id, hex) < 0)
 		return err_set(e, ERR_INPUT, "'%s' is not the id of a commit", hex);
-	rc = git_object_lookup(&object, r->git, &id, GIT_OBJECT_ANY);
-	if (!rc)
-		rc = git_object_peel(&peeled, object, GIT_OBJECT_TREE);
-	git_object_free(object);
-	if (rc)
-		return repo_git_error(rc, e, "cannot read the tree of %s", hex);
-	*ret = (git_tree *)peeled;
-	return 0;
+	if (check_object(r, &id, hex, &type, e) < 0)
+		return -1;
+	if (type == GIT_OBJECT_TREE)
+		return lookup_tree(r, &id, hex, ret, e);
+	if (commit_of(r, &id, hex, &commit, e) < 0)
+		return -1;
+	rc = lookup_tree(r, git_commit_tree_id(commit), hex, ret, e);
+	git_commit_free(commit);
+	return rc;
+}
+
+/* The entry of a path below `top`; ERR_NOENT when there is none. The caller frees it. */
+static int find_entry(struct repo *r, const git_tree *top, const char *path, git_tree_entry **ret,
+		      struct err *e)
+{
+	git_tree *tree = NULL;
+	const char *p = path;
+	int rc = -1;
+
+	for (;;) {
+		size_t len = strcspn(p, "/");
+		const git_tree_entry *entry;
+		git_tree *next = NULL;
+		char name[256];
+
+		if (!len || len >= sizeof(name)) {
+			err_set(e, ERR_INPUT, "'%s' cannot stand in a tree", path);
+			break;
+		}
+		memcpy(name, p, len);
+		name[len] = '\0';
+		entry = git_tree_entry_byname(tree ? tree : top, name);
+		if (!entry) {
+			err_set(e, ERR_NOENT, "there is no %s", path);
+			break;
+		}
+		if (!p[len]) {
+			rc = git_tree_entry_dup(ret, entry) ? err_nomem(e) : 0;
+			break;
+		}
+		if (git_tree_entry_filemode(entry) != GIT_FILEMODE_TREE) {
+			err_set(e, ERR_NOENT, "there is no %s", path);
+			break;
+		}
+		if (lookup_tree(r, git_tree_entry_id(entry), path, &next, e) < 0)
+			break;
+		git_tree_free(tree);
+		tree = next;
+		p += len + 1;
+	}
+	git_tree_free(tree);
+	return rc;
 }
 
 static int read_blob(struct repo *r, const git_oid *id, const char *path, size_t max,
@@ -532,17 +631,12 @@ int repo_blob(struct repo *r, const char *commit, const char *path, size_t max, 
 
 	if (tree_of_hex(r, commit, &tree, e) < 0)
 		return -1;
-	rc = git_tree_entry_bypath(&entry, tree, path);
-	if (rc == GIT_ENOTFOUND) {
-		err_set(e, ERR_NOENT, "there is no %s", path);
-	} else if (rc) {
-		repo_git_error(rc, e, "cannot find %s", path);
-	} else if (git_tree_entry_filemode(entry) != GIT_FILEMODE_BLOB &&
-		   git_tree_entry_filemode(entry) != GIT_FILEMODE_BLOB_EXECUTABLE) {
+	rc = find_entry(r, tree, path, &entry, e);
+	if (!rc && git_tree_entry_filemode(entry) != GIT_FILEMODE_BLOB &&
+	    git_tree_entry_filemode(entry) != GIT_FILEMODE_BLOB_EXECUTABLE)
 		rc = err_set(e, ERR_INPUT, "%s is not a file", path);
-	} else {
+	if (!rc)
 		rc = read_blob(r, git_tree_entry_id(entry), path, max, out, e);
-	}
 	git_tree_entry_free(entry);
 	git_tree_free(tree);
 	return rc ? -1 : 0;
@@ -560,13 +654,11 @@ int repo_folder(struct repo *r, const char *commit, const char *path, struct are
 	if (tree_of_hex(r, commit, &tree, e) < 0)
 		return -1;
 	if (*path) {
-		rc = git_tree_entry_bypath(&entry, tree, path);
+		rc = find_entry(r, tree, path, &entry, e);
 		if (!rc)
-			rc = git_tree_lookup(&sub, r->git, git_tree_entry_id(entry));
-		if (rc) {
-			repo_git_error(rc, e, "cannot read the folder %s", path);
+			rc = lookup_tree(r, git_tree_entry_id(entry), path, &sub, e);
+		if (rc)
 			goto out;
-		}
 	}
 	n = git_tree_entrycount(sub ? sub : tree);
 	list = arena_array(a, n, sizeof(*list));
@@ -750,15 +842,11 @@ static int list_folder(struct walk *w, const struct folder *f, struct entry **re
 static int open_folder(struct walk *w, const struct folder *in, const struct entry *entry,
 		       struct folder *ret)
 {
-	int rc;
-
 	*ret = (struct folder){ .fd = -1 };
-	if (!in->tree) {
-		ret->fd = os_open_subdir(in->fd, entry->name, w->err);
-		return ret->fd < 0 ? -1 : 0;
-	}
-	rc = git_tree_lookup(&ret->tree, w->repo->git, &entry->id);
-	return rc ? repo_git_error(rc, w->err, "cannot read the folder %s", entry->name) : 0;
+	if (in->tree)
+		return lookup_tree(w->repo, &entry->id, entry->name, &ret->tree, w->err);
+	ret->fd = os_open_subdir(in->fd, entry->name, w->err);
+	return ret->fd < 0 ? -1 : 0;
 }
 
 static bool ends_in(const char *s, const char *suffix)

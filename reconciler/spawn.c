@@ -178,6 +178,8 @@ int spawn(const char *dir, const char *const *argv, const char *const *env, unsi
 			kill(-pid, SIGKILL);
 			waitpid(pid, &ignored, 0);
 		}
+		/* What it started may care less for SIGTERM than it did itself. */
+		kill(-pid, SIGKILL);
 	}
 	os_close(fds[0]);
 	if (!in_time)

@@ -37,7 +37,8 @@ unit_test_yaml := $(COMMON) schema/yaml.c
 UNITS += test_schema
 unit_test_schema := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_schema: OUR_LDFLAGS += $(WRAP_ALLOC)
-UNITS += test_repo test_publish
+UNITS += test_repo test_publish test_spawn
+unit_test_spawn := $(COMMON) reconciler/spawn.c
 unit_test_repo := $(COMMON) reconciler/repo.c reconciler/publish_git.c reconciler/spawn.c
 unit_test_publish := $(COMMON) $(PUBLICATION) publication/sign.c reconciler/publish.c reconciler/publish_dir.c reconciler/repo.c
 # The back ends without the rest of the agent.
@@ -74,6 +75,7 @@ $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 $(BUILD)/kern_tool: $(call objs,tests/vm/kern_tool.c $(KERN) $(COMMON) $(PUBLICATION))
 	@echo "  LD    $@"
 	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call lib,$(AGENT_PKGS)) -lpthread
+units: $(BUILD)/kern_tool
 
 $(BUILD)/tests/pubkit_tool: $(call objs,$(COMMON) $(PUBLICATION) $(PUBKIT))
 

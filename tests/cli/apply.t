@@ -83,6 +83,18 @@ expect_eq 'nothing was published with any of these' "$(published)" "$before"
 expect_ok 'MESHRC_SIGNING_KEY' env MESHRC_SIGNING_KEY="$net.keys/publisher.key" "$MESHRC" apply --auto-approve --refresh
 export MESHRC_SIGNING_KEY=$net.keys/publisher.key
 expect_ok 'plan needs no key' env -u MESHRC_SIGNING_KEY "$MESHRC" plan
+# T35: nor a network, and it writes nothing.
+if ! have strace unshare || ! unshare -Urn true 2>/dev/null; then
+	skip 'plan opens no socket and writes no file' 'needs strace and user namespaces'
+elif case $BUILD in */san) true ;; *) false ;; esac; then
+	skip 'plan opens no socket and writes no file' 'the sanitizer itself writes'
+else
+	capture unshare -Urn strace -f -qq -o "$TRASH/trace" \
+		-e trace=socket,openat,open,creat,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat "$MESHRC" plan
+	expect_eq 'plan works without a network' "$STATUS" 0
+	expect_no_match 'plan opens no socket and writes no file' "$(<"$TRASH/trace")" \
+		'socket\(|O_WRONLY|O_RDWR|O_CREAT|creat\(|unlink|rename|mkdir'
+fi
 mv trust "$TRASH/trust"
 commit . 'No trust'
 expect_fail 'without trust/root-1 nothing is published' apply --refresh

@@ -82,6 +82,26 @@ large=$(git hash-object -w "$TRASH/large")
 rm "$TRASH/large"
 refused 'a file that is one byte too long' "$(commit_with 100644 blob "$large" large.yaml)" 'networks/large\.yaml: error: .*longer than'
 
+huge=$(perl -e 'for (1 .. 270000) { printf "100644 %s%06d\0%s", "n" x 240, $_, "\1" x 20 }' |
+	git hash-object -t tree -w --stdin --literally)
+refused 'a folder whose very list is too large' "$(commit_with 040000 tree "$huge" huge)" "'huge' is an object of .* too large"
+roots() { # NAME: a commit whose trust/ also holds this name
+	local trust tree
+	trust=$({
+		git ls-tree HEAD:trust
+		printf '100644 blob %s\t%s\n' "$(git rev-parse HEAD:trust/root-1)" "$1"
+	} | git mktree)
+	tree=$({
+		git ls-tree HEAD | grep -v '	trust$'
+		printf '040000 tree %s\ttrust\n' "$trust"
+	} | git mktree) && git commit-tree -m roots "$tree"
+}
+refused 'one root document too many' "$(roots root-257)" 'trust/root-257: error: .*from 1 to 256'
+refused 'a root document of no number' "$(roots root-01)" 'trust/root-01: error: '
+refused 'a gap in the root documents' "$(roots root-3)" 'trust/root-2 is missing'
+refused 'a root document that does not follow' "$(roots root-2)" 'trust/root-2: error: BAD-ROOT'
+expect_ok 'another file in trust/' "$MESHRC" validate --rev "$(roots README)"
+
 # What is left alone.
 expect_ok 'other files and names that begin with a dot' "$MESHRC" validate --rev \
 	"$(commit_with 100644 blob "$link" README.md 120000 blob "$link" .\#prod.yaml 100644 blob "$link" .prod.yaml.swp)"

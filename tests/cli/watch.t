@@ -99,4 +99,19 @@ move_b b7.example.net
 expect_ok 'and its next commit' wait_for 10 serial_is 7
 stop TERM
 
+# Where the system gives no inotify, looking now and then is enough.
+if unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_inotify_instances' 2>/dev/null; then
+	: >"$log"
+	unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"' _ \
+		"$MESHRC" watch --rev team/prod --poll 1 >"$TRASH/watch-out" 2>"$log" &
+	pid=$!
+	expect_ok 'without inotify' wait_for 10 logged 'looking every 1 seconds instead'
+	move_b b8.example.net
+	expect_ok 'the poll alone publishes' wait_for 10 serial_is 8
+	stop TERM
+	expect_eq 'and ends well' "$STATUS" 0
+else
+	skip 'without inotify' 'needs user namespaces'
+fi
+
 done_testing
