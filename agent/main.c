@@ -67,6 +67,9 @@ static int read_file(struct config_raw *raw, struct diag *d)
 {
 	struct err e = { 0 };
 
+	/* The usual way to say "no file". */
+	if (opt_config && !strcmp(opt_config, "/dev/null"))
+		return -1;
 	file_source.path = opt_config ? opt_config : CONFIG_FILE;
 	buf_init(&file_text, MAX_CONFIG_FILE);
 	if (os_read_file(AT_FDCWD, file_source.path, MAX_CONFIG_FILE, &file_text, &e) < 0)
