@@ -219,12 +219,16 @@ static void cycle(struct daemon *d)
 
 static int set_up(struct daemon *d)
 {
+	static const int wanted[] = { SIGTERM, SIGINT, SIGHUP };
 	sigset_t set;
+	size_t i;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	for (i = 0; i < ARRAY_LEN(wanted); i++) {
+		/* One that our parent had ignored (a shell's background job, nohup) would never arrive. */
+		signal(wanted[i], SIG_DFL);
+		sigaddset(&set, wanted[i]);
+	}
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -1;
 	d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
