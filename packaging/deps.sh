@@ -39,7 +39,6 @@ packages() {
 		test qemu-system-x86 boots a kernel with WireGuard
 		test busybox-static the test machine's userland
 		test cpio the test machine's initramfs
-		test zstd unpacks compressed kernel modules
 		test clang fuzz targets
 		test libclang-rt-14-dev fuzz targets: libFuzzer
 		test clang-format lint: layout of the code
@@ -51,7 +50,6 @@ packages() {
 		test openssl tests: certificates of local https:// servers
 		test jq tests of JSON output
 		test strace tests of what the programs open
-		test valgrind memory checks
 		test mandoc lint: manual pages
 	LIST
 }
