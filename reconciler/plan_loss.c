@@ -285,9 +285,9 @@ static int record_loss(struct losses *l, struct ids run, uint32_t lost, const st
 		if (before->but[i] != lost && ids_has(run, before->but[i]))
 			some[n++] = before->but[i];
 	}
-	if (run.n == n + itself)
-		return 0;
 	l->plan->pairs_lost += run.n - n - itself;
+	if (n && run.n == n + itself)
+		return 0;
 	return n ? emit_but(l, run, some, n, lost) : id_list_add(&l->lost, lost);
 }
 
@@ -362,7 +362,11 @@ static int emit_runs(struct losses *l)
 		for (j = 0; j < l->buffers[OLD].n; j++)
 			names[j] = l->w->names[l->buffers[OLD].v[j]];
 		for (j = 0; j < l->runs[i].lost.n; j++) {
-			if (emit(l, names, l->buffers[OLD].n, l->runs[i].lost.v[j]) < 0)
+			uint32_t lost = l->runs[i].lost.v[j];
+
+			if (l->buffers[OLD].n == 1 && l->buffers[OLD].v[0] == lost)
+				continue;
+			if (emit(l, names, l->buffers[OLD].n, lost) < 0)
 				return -1;
 		}
 	}

@@ -375,6 +375,133 @@ static bool node_config_equal(const struct node *a, const struct node *b)
 	       !ipaddr_cmp(&a->addresses[0].addr, &b->addresses[0].addr);
 }
 
+static bool has_allowed(const struct peer *p, const char *text)
+{
+	char own[PREFIX_STRLEN];
+	size_t i;
+
+	for (i = 0; p && i < p->n_allowed_ips; i++) {
+		if (!strcmp(prefix_print(&p->allowed_ips[i], own), text))
+			return true;
+	}
+	return false;
+}
+
+static bool is_own(const struct network *n, const char *name, const char *text)
+{
+	const struct record *r = n ? network_record(n, name) : NULL;
+	struct prefix own = prefix_of(text);
+	struct prefix address;
+	size_t i;
+
+	for (i = 0; r && i < r->n_routes; i++) {
+		if (!prefix_cmp(&r->routes[i], &own))
+			return true;
+	}
+	if (!r)
+		return false;
+	address = prefix_of_addr(&r->addresses[0]);
+	return !prefix_cmp(&address, &own);
+}
+
+/* One scalar attribute of a listed peer; absent: unchanged, or not set. */
+static void check_scalar(const struct plan_peer *p, const char *name, const char *before,
+			 const char *after)
+{
+	const struct plan_attr *a = NULL;
+	size_t i;
+
+	for (i = 0; i < p->n_attrs; i++) {
+		if (!strcmp(p->attrs[i].name, name))
+			a = &p->attrs[i];
+	}
+	if ((!before && !after) || (before && after && !strcmp(before, after))) {
+		assert_null(a);
+		return;
+	}
+	assert_non_null(a);
+	assert_int_equal(!a->from, !before);
+	assert_int_equal(!a->to, !after);
+	if (before)
+		assert_string_equal(a->from, before);
+	if (after)
+		assert_string_equal(a->to, after);
+}
+
+static const char *endpoint_text(const struct peer *p, char out[static ENDPOINT_STRLEN])
+{
+	return p && p->endpoint.host ? endpoint_print(&p->endpoint, out) : NULL;
+}
+
+static const char *keepalive_text(const struct peer *p, char out[static 8])
+{
+	if (!p || !p->keepalive)
+		return NULL;
+	snprintf(out, 8, "%u", p->keepalive);
+	return out;
+}
+
+/* Every listed prefix changes for this node, or is its own; every one that changes is listed. */
+static void check_allowed(const struct network *old, const struct network *new, const char *name,
+			  const struct plan_peer *p, const struct peer *x, const struct peer *y)
+{
+	char text[PREFIX_STRLEN];
+	size_t i, j, seen = 0, changes = 0;
+
+	for (i = 0; i < p->n_attrs; i++) {
+		const struct plan_attr *a = &p->attrs[i];
+		const char *s = a->from ? a->from : a->to;
+
+		if (strcmp(a->name, "allowed_ips") != 0)
+			continue;
+		assert_true(!a->from != !a->to);
+		if (has_allowed(x, s) == !!a->from && has_allowed(y, s) == !!a->to)
+			seen++;
+		else
+			assert_true(is_own(old, name, s) || is_own(new, name, s));
+	}
+	for (j = 0; j < 2; j++) {
+		const struct peer *here = j ? y : x, *there = j ? x : y;
+
+		for (i = 0; here && i < here->n_allowed_ips; i++)
+			changes += !has_allowed(there, prefix_print(&here->allowed_ips[i], text));
+	}
+	assert_int_equal(seen, changes);
+}
+
+static void check_listed(const struct network *old, const struct network *new, const char *name,
+			 const struct plan *p, const struct config *a, const struct config *b)
+{
+	char key[2][KEY_STRLEN], endpoint[2][ENDPOINT_STRLEN], keepalive[2][8];
+	size_t i, j;
+
+	for (i = 0; i < p->n_classes; i++) {
+		const struct plan_class *c = &p->classes[i];
+
+		for (j = 0; j < c->n_nodes && strcmp(c->nodes[j], name) != 0; j++)
+			;
+		for (size_t k = 0; j < c->n_nodes && k < c->n_peers; k++) {
+			const struct plan_peer *listed = &c->peers[k];
+			const struct peer *x = peer_named(a, listed->name),
+					  *y = peer_named(b, listed->name);
+
+			if (!strcmp(listed->name, name))
+				continue;
+			assert_int_equal(listed->action, !x ? PLAN_ADD :
+							 !y ? PLAN_REMOVE :
+							      PLAN_CHANGE);
+			check_scalar(listed, "public_key", x ? wgkey_print(&x->key, key[0]) : NULL,
+				     y ? wgkey_print(&y->key, key[1]) : NULL);
+			check_scalar(listed, "endpoint", endpoint_text(x, endpoint[0]),
+				     endpoint_text(y, endpoint[1]));
+			check_scalar(listed, "persistent_keepalive",
+				     keepalive_text(x, keepalive[0]),
+				     keepalive_text(y, keepalive[1]));
+			check_allowed(old, new, name, listed, x, y);
+		}
+	}
+}
+
 static void check_node(const struct network *old, const struct network *new, const struct config *a,
 		       const struct config *b, const char *name, const struct plan *p,
 		       struct naive *sum)
@@ -399,6 +526,7 @@ static void check_node(const struct network *old, const struct network *new, con
 		sum->peers[i] += n[i];
 	sum->peers_same += same;
 	class_counts(p, name, listed, &found, &attrs);
+	check_listed(old, new, name, p, x, y);
 	changed = !x || !y || n[0] || n[1] || n[2] || !node_config_equal(x->node, y->node);
 	assert_int_equal(found, changed);
 	if (!x)
@@ -546,6 +674,114 @@ static void test_random(void **state)
 	print_message("%zu pairs of networks of %zu tried, %zu with hubs\n", done, tried, hubs);
 	assert_int_equal(done, ROUNDS);
 	assert_true(hubs > ROUNDS / 10);
+}
+
+/* A network of n nodes in which each has links, and so a view, of its own; joined: each with all.
+ */
+static struct network *many_views(size_t n, bool joined, struct arena *a)
+{
+	struct network *net = arena_alloc(a, sizeof(*net));
+	struct record *records = arena_array(a, n, sizeof(*records));
+	struct node *nodes = arena_array(a, n, sizeof(*nodes));
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		struct ipaddr *address = arena_alloc(a, sizeof(*address));
+		struct link *links = arena_array(a, 2, sizeof(*links));
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%05zu", i);
+		*address = (struct ipaddr){
+			4, { 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i }
+		};
+		records[i] = (struct record){ .name = arena_strdup(a, name),
+					      .addresses = address,
+					      .n_addresses = 1 };
+		records[i].key.b[0] = (uint8_t)i;
+		records[i].key.b[1] = (uint8_t)(i >> 8);
+		nodes[i] = (struct node){ .name = records[i].name,
+					  .key = records[i].key,
+					  .interface = { "mesh" },
+					  .mtu = 1420 };
+		links[0] = (struct link){ .kind = LINK_DIRECT, .target = GROUP_ALL };
+		links[1] = (struct link){ .kind = LINK_DIRECT, .target = records[i].name };
+		nodes[i].links = links;
+		nodes[i].n_links = joined ? 2 : 0;
+	}
+	*net = (struct network){
+		.name = "mesh", .records = records, .n_records = n, .nodes = nodes, .n_nodes = n
+	};
+	return net;
+}
+
+/* More than a plan lists: all is counted, the lists end at their limits. */
+static void test_list_limits(void **state)
+{
+	const size_t n = 4200;
+	struct network *net;
+	size_t listed = 0, i;
+	struct arena a;
+	struct plan p;
+	struct err e;
+
+	arena_init(&a);
+	net = many_views(n, true, &a);
+	assert_int_equal(plan_make(NULL, net, &a, &p, &e), 0);
+	assert_int_equal(p.peers_added, (uint64_t)n * (n - 1));
+	assert_int_equal(p.n_classes, n);
+	for (i = 0; i < p.n_classes; i++) {
+		listed += p.classes[i].n_peers;
+		assert_int_equal(p.classes[i].peers_added, n - 1);
+		assert_true(p.classes[i].n_peers + p.classes[i].peers_cut >= n - 1);
+	}
+	assert_true(listed <= MAX_PLAN_PEERS);
+	assert_true(listed > MAX_PLAN_PEERS - 8192);
+	arena_release(&a);
+
+	/* One node fewer than it takes is listed whole. */
+	arena_init(&a);
+	net = many_views(512, true, &a);
+	assert_int_equal(plan_make(NULL, net, &a, &p, &e), 0);
+	for (i = 0; i < p.n_classes; i++)
+		assert_int_equal(p.classes[i].peers_cut, 0);
+	arena_release(&a);
+}
+
+static void test_loss_limits(void **state)
+{
+	struct network *old, *new;
+	struct link *links;
+	struct arena a;
+	struct plan p;
+	struct err e;
+	size_t i;
+
+	/* Views that lose the same are told together, a node that loses itself is not. */
+	arena_init(&a);
+	old = many_views(300, true, &a);
+	new = many_views(300, false, &a);
+	assert_int_equal(plan_make(old, new, &a, &p, &e), 0);
+	assert_int_equal(p.pairs_lost, 300 * 299);
+	assert_int_equal(p.n_losses, 300);
+	for (i = 0; i < p.n_losses; i++)
+		assert_int_equal(p.losses[i].n_class_nodes, 300);
+	arena_release(&a);
+
+	/* Each node loses others than the rest: only its neighbour stays. */
+	arena_init(&a);
+	old = many_views(300, true, &a);
+	new = many_views(300, false, &a);
+	for (i = 0; i < 300; i++) {
+		links = arena_alloc(&a, sizeof(*links));
+		*links = (struct link){ .kind = LINK_DIRECT,
+					.target = new->records[(i + 1) % 300].name };
+		((struct node *)(uintptr_t) new->nodes)[i].links = links;
+		((struct node *)(uintptr_t) new->nodes)[i].n_links = 1;
+	}
+	assert_int_equal(plan_make(old, new, &a, &p, &e), 0);
+	assert_int_equal(p.pairs_lost, 300 * 298);
+	assert_int_equal(p.n_losses, MAX_PLAN_LOSSES);
+	arena_release(&a);
 }
 
 /* The texts, of a plan that no network can have: every name is an attack. */
@@ -766,6 +1002,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_random, say_seed),
+		cmocka_unit_test(test_list_limits),
+		cmocka_unit_test(test_loss_limits),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_cut_lists),

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "reconciler/plan_attr.h"
+
+void attr_add(struct attr_list *l, const char *name, const char *from, const char *to)
+{
+	struct plan_attr *v = l->failed ? NULL : arena_grow(l->a, l->v, l->n, sizeof(*v));
+
+	if (!v) {
+		l->failed = true;
+		return;
+	}
+	l->v = v;
+	v[l->n++] = (struct plan_attr){ name, from, to };
+}
+
+static const char *text_of(struct attr_list *l, const char *s)
+{
+	const char *copy = arena_strdup(l->a, s);
+
+	l->failed |= !copy;
+	return copy;
+}
+
+const char *attr_number(struct attr_list *l, bool set, uint32_t v)
+{
+	char text[16];
+
+	if (!set)
+		return NULL;
+	snprintf(text, sizeof(text), "%u", v);
+	return text_of(l, text);
+}
+
+const char *attr_key(struct attr_list *l, const struct wgkey *k)
+{
+	char text[KEY_STRLEN];
+
+	return k ? text_of(l, wgkey_print(k, text)) : NULL;
+}
+
+const char *attr_endpoint(struct attr_list *l, const struct endpoint *e)
+{
+	char text[ENDPOINT_STRLEN];
+
+	return e && e->host ? text_of(l, endpoint_print(e, text)) : NULL;
+}
+
+static void attr_change(struct attr_list *l, const char *name, const char *from, const char *to)
+{
+	if ((from || to) && (!from || !to || strcmp(from, to)))
+		attr_add(l, name, from, to);
+}
+
+static void attr_prefix(struct attr_list *l, const char *name, const struct prefix *p, bool added)
+{
+	char text[PREFIX_STRLEN];
+	const char *s = text_of(l, prefix_print(p, text));
+
+	attr_add(l, name, added ? NULL : s, added ? s : NULL);
+}
+
+void attr_add_prefixes(struct attr_list *l, const char *name, const struct prefix *a, size_t na,
+		       const struct prefix *b, size_t nb)
+{
+	size_t i = 0, j = 0;
+
+	while (i < na || j < nb) {
+		int c = i == na ? 1 : j == nb ? -1 : prefix_cmp(&a[i], &b[j]);
+
+		if (c < 0)
+			attr_prefix(l, name, &a[i], false);
+		else if (c > 0)
+			attr_prefix(l, name, &b[j], true);
+		i += c <= 0;
+		j += c >= 0;
+	}
+}
+
+static void attr_addresses(struct attr_list *l, const struct node *a, const struct node *b)
+{
+	size_t na = a ? a->n_addresses : 0, nb = b ? b->n_addresses : 0, i = 0, j = 0;
+	char text[PREFIX_STRLEN];
+
+	while (i < na || j < nb) {
+		int c = i == na ? 1 : j == nb ? -1 : ifaddr_cmp(&a->addresses[i], &b->addresses[j]);
+
+		if (c < 0)
+			attr_add(l, "addresses", text_of(l, ifaddr_print(&a->addresses[i], text)),
+				 NULL);
+		else if (c > 0)
+			attr_add(l, "addresses", NULL,
+				 text_of(l, ifaddr_print(&b->addresses[j], text)));
+		i += c <= 0;
+		j += c >= 0;
+	}
+}
+
+void attr_add_node(struct attr_list *l, const struct node *a, const struct node *b)
+{
+	struct {
+		bool set;
+		uint32_t v;
+	} port[2] = { 0 }, mark[2] = { 0 }, mtu[2] = { 0 };
+	const struct node *n[] = { a, b };
+	size_t s;
+
+	for (s = 0; s < 2; s++) {
+		if (!n[s])
+			continue;
+		port[s].set = n[s]->flags & NODE_HAS_LISTEN_PORT;
+		port[s].v = n[s]->listen_port;
+		mark[s].set = n[s]->flags & NODE_HAS_FWMARK;
+		mark[s].v = n[s]->fwmark;
+		mtu[s].set = true;
+		mtu[s].v = n[s]->mtu;
+	}
+	if (!a || !b || strcmp(a->interface.s, b->interface.s))
+		attr_add(l, "interface", a ? a->interface.s : NULL, b ? b->interface.s : NULL);
+	if (!a || !b || wgkey_cmp(&a->key, &b->key))
+		attr_add(l, "public_key", attr_key(l, a ? &a->key : NULL),
+			 attr_key(l, b ? &b->key : NULL));
+	attr_addresses(l, a, b);
+	if (port[0].set != port[1].set || port[0].v != port[1].v)
+		attr_change(l, "listen_port", attr_number(l, port[0].set, port[0].v),
+			    attr_number(l, port[1].set, port[1].v));
+	if (mtu[0].set != mtu[1].set || mtu[0].v != mtu[1].v)
+		attr_change(l, "mtu", attr_number(l, mtu[0].set, mtu[0].v),
+			    attr_number(l, mtu[1].set, mtu[1].v));
+	if (mark[0].set != mark[1].set || mark[0].v != mark[1].v)
+		attr_change(l, "fwmark", attr_number(l, mark[0].set, mark[0].v),
+			    attr_number(l, mark[1].set, mark[1].v));
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+bool attr_equal(const struct plan_attr *a, const struct plan_attr *b)
+{
+	return !strcmp(a->name, b->name) && text_equal(a->from, b->from) &&
+	       text_equal(a->to, b->to);
+}
+
+bool attrs_equal(const struct plan_attrs *a, const struct plan_attrs *b)
+{
+	size_t i;
+
+	if (a->n != b->n)
+		return false;
+	for (i = 0; i < a->n; i++) {
+		if (!attr_equal(&a->list[i], &b->list[i]))
+			return false;
+	}
+	return true;
+}
+
+bool attrs_have(const struct plan_attrs *a, const struct plan_attr *attr)
+{
+	size_t i;
+
+	for (i = 0; i < a->n; i++) {
+		if (attr_equal(&a->list[i], attr))
+			return true;
+	}
+	return false;
+}
