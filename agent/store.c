@@ -381,6 +381,12 @@ int report_encode(const struct report *r, struct buf *out)
 
 static const char *rest(struct text *t, struct arena *a)
 {
+	const char *p;
+
+	/* report_encode writes no control byte, so a line that has one is damaged. */
+	for (p = t->p; p && p < t->end; p++)
+		if ((unsigned char)*p < 0x20)
+			return NULL;
 	return t->p && t->p < t->end ? arena_strndup(a, t->p, (size_t)(t->end - t->p)) : NULL;
 }
 
