@@ -86,10 +86,9 @@ expect_ok 'plan needs no key' env -u MESHRC_SIGNING_KEY "$MESHRC" plan
 # T35: nor a network, and it writes nothing.
 if ! have strace unshare || ! unshare -Urn true 2>/dev/null; then
 	skip 'plan opens no socket and writes no file' 'needs strace and user namespaces'
-elif case $BUILD in */san) true ;; *) false ;; esac; then
-	skip 'plan opens no socket and writes no file' 'the sanitizer itself writes'
 else
-	capture unshare -Urn strace -f -qq -o "$TRASH/trace" \
+	# The leak check of a sanitizer cannot run under strace.
+	capture env ASAN_OPTIONS=detect_leaks=0 unshare -Urn strace -f -qq -o "$TRASH/trace" \
 		-e trace=socket,openat,open,creat,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat "$MESHRC" plan
 	expect_eq 'plan works without a network' "$STATUS" 0
 	expect_no_match 'plan opens no socket and writes no file' "$(<"$TRASH/trace")" \

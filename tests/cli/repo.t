@@ -82,6 +82,11 @@ large=$(git hash-object -w "$TRASH/large")
 rm "$TRASH/large"
 refused 'a file that is one byte too long' "$(commit_with 100644 blob "$large" large.yaml)" 'networks/large\.yaml: error: .*longer than'
 
+head -c $((54 * 1024 * 1024)) /dev/zero >"$TRASH/large"
+large=$(git hash-object -w "$TRASH/large")
+rm "$TRASH/large"
+refused 'files that are too large together' "$(commit_with 100644 blob "$large" l1.yaml 100644 blob "$large" l2.yaml \
+	100644 blob "$large" l3.yaml 100644 blob "$large" l4.yaml 100644 blob "$large" l5.yaml)" 'networks/l5\.yaml: error: .*too large together'
 huge=$(perl -e 'for (1 .. 270000) { printf "100644 %s%06d\0%s", "n" x 240, $_, "\1" x 20 }' |
 	git hash-object -t tree -w --stdin --literally)
 refused 'a folder whose very list is too large' "$(commit_with 040000 tree "$huge" huge)" "'huge' is an object of .* too large"
