@@ -31,6 +31,8 @@ struct reach {
 /* All of `nodes` lose all of `lost`, but none itself. */
 struct run_loss {
 	struct ids nodes, lost;
+	bool itself; /* one node alone whose view lost the node too: `lost` is without it */
+	bool told;
 };
 
 struct losses {
@@ -42,6 +44,7 @@ struct losses {
 	struct covers covers[2];
 	size_t copied;
 	struct id_list lost; /* by all nodes of the run at hand */
+	bool itself;
 	struct run_loss *runs;
 	size_t n_runs;
 };
@@ -286,8 +289,10 @@ static int record_loss(struct losses *l, struct ids run, uint32_t lost, const st
 			some[n++] = before->but[i];
 	}
 	l->plan->pairs_lost += run.n - n - itself;
-	if (n && run.n == n + itself)
+	if (run.n == n + itself) {
+		l->itself |= run.n == 1;
 		return 0;
+	}
 	return n ? emit_but(l, run, some, n, lost) : id_list_add(&l->lost, lost);
 }
 
@@ -307,7 +312,9 @@ static int keep_run(struct losses *l, struct ids run)
 	memcpy(ids, run.v, run.n * sizeof(*ids));
 	memcpy(ids + run.n, l->lost.v, l->lost.n * sizeof(*ids));
 	l->runs = list;
-	list[l->n_runs++] = (struct run_loss){ { ids, run.n }, { ids + run.n, l->lost.n } };
+	list[l->n_runs++] = (struct run_loss){ .nodes = { ids, run.n },
+					       .lost = { ids + run.n, l->lost.n },
+					       .itself = l->itself };
 	return 0;
 }
 
@@ -340,37 +347,89 @@ static int cmp_run_loss(const void *a, const void *b)
 	return c ? c : x->nodes.v[0] < y->nodes.v[0] ? -1 : 1;
 }
 
-static int emit_runs(struct losses *l)
+/* The losses of runs[0..n), which lose the same. */
+static int emit_joined(struct losses *l, struct run_loss *runs, size_t n)
 {
+	struct id_list *nodes = &l->buffers[OLD];
 	const char **names;
-	size_t i, j, end;
+	size_t i, j;
+
+	nodes->n = 0;
+	for (i = 0; i < n; i++) {
+		runs[i].told = true;
+		for (j = 0; j < runs[i].nodes.n; j++) {
+			if (id_list_add(nodes, runs[i].nodes.v[j]) < 0)
+				return -1;
+		}
+	}
+	qsort(nodes->v, nodes->n, sizeof(*nodes->v), cmp_id);
+	names = arena_array(l->w->out, nodes->n, sizeof(*names));
+	if (!names)
+		return -1;
+	for (i = 0; i < nodes->n; i++)
+		names[i] = l->w->names[nodes->v[i]];
+	for (i = 0; i < runs[0].lost.n; i++) {
+		/* That of one node alone, which was put back in vain. */
+		if (nodes->n == 1 && nodes->v[0] == runs[0].lost.v[i])
+			continue;
+		if (emit(l, names, nodes->n, runs[0].lost.v[i]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Joins runs that lose the same; those that are `itself` and alone only when `all`. */
+static int emit_equal(struct losses *l, bool all)
+{
+	size_t i, end;
 
 	if (l->n_runs > 1)
 		qsort(l->runs, l->n_runs, sizeof(*l->runs), cmp_run_loss);
 	for (i = 0; i < l->n_runs; i = end) {
-		l->buffers[OLD].n = 0;
-		for (end = i; end < l->n_runs && !cmp_lost(&l->runs[i], &l->runs[end]); end++) {
-			for (j = 0; j < l->runs[end].nodes.n; j++) {
-				if (id_list_add(&l->buffers[OLD], l->runs[end].nodes.v[j]) < 0)
-					return -1;
-			}
-		}
-		qsort(l->buffers[OLD].v, l->buffers[OLD].n, sizeof(uint32_t), cmp_id);
-		names = arena_array(l->w->out, l->buffers[OLD].n, sizeof(*names));
-		if (!names)
+		for (end = i + 1; end < l->n_runs && !cmp_lost(&l->runs[i], &l->runs[end]); end++)
+			;
+		if ((all || end - i > 1 || !l->runs[i].itself) &&
+		    emit_joined(l, &l->runs[i], end - i) < 0)
 			return -1;
-		for (j = 0; j < l->buffers[OLD].n; j++)
-			names[j] = l->w->names[l->buffers[OLD].v[j]];
-		for (j = 0; j < l->runs[i].lost.n; j++) {
-			uint32_t lost = l->runs[i].lost.v[j];
-
-			if (l->buffers[OLD].n == 1 && l->buffers[OLD].v[0] == lost)
-				continue;
-			if (emit(l, names, l->buffers[OLD].n, lost) < 0)
-				return -1;
-		}
 	}
 	return 0;
+}
+
+static int put_itself_back(struct losses *l, struct run_loss *r)
+{
+	uint32_t *ids = arena_array(&l->w->tmp, r->lost.n + 1, sizeof(*ids));
+	size_t i = 0;
+
+	if (!ids)
+		return -1;
+	for (; i < r->lost.n && r->lost.v[i] < r->nodes.v[0]; i++)
+		ids[i] = r->lost.v[i];
+	ids[i] = r->nodes.v[0];
+	if (i < r->lost.n)
+		memcpy(ids + i + 1, r->lost.v + i, (r->lost.n - i) * sizeof(*ids));
+	r->lost = (struct ids){ ids, r->lost.n + 1 };
+	return 0;
+}
+
+/*
+ * Two nodes with views of their own that lost each other and all the rest lose the same in one way
+ * of looking at it, two that lost a third in another.
+ */
+static int emit_runs(struct losses *l)
+{
+	size_t i, kept = 0;
+
+	if (emit_equal(l, false) < 0)
+		return -1;
+	for (i = 0; i < l->n_runs; i++) {
+		if (l->runs[i].told)
+			continue;
+		if (put_itself_back(l, &l->runs[i]) < 0)
+			return -1;
+		l->runs[kept++] = l->runs[i];
+	}
+	l->n_runs = kept;
+	return emit_equal(l, true);
 }
 
 static bool in_both(const struct plan_work *w, uint32_t id)
@@ -430,6 +489,7 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	uint32_t id;
 
 	l->lost.n = 0;
+	l->itself = false;
 	if (direct_of(l, place, direct) < 0 ||
 	    covers_make(&s[OLD], place->view[OLD], direct[OLD], &l->covers[OLD]) < 0 ||
 	    covers_make(&s[NEW], place->view[NEW], direct[NEW], &l->covers[NEW]) < 0)
