@@ -7,12 +7,13 @@
 #include "publication/sign.h"
 #include "publication/verify.h"
 
-#define MUST(x)                                                                                        \
-	do {                                                                                           \
-		if (!(x)) {                                                                            \
-			fprintf(stderr, "pubkit: %s:%d: %s failed: %s\n", __FILE__, __LINE__, #x, e.msg); \
-			abort();                                                                       \
-		}                                                                                      \
+#define MUST(x)                                                                                   \
+	do {                                                                                      \
+		if (!(x)) {                                                                       \
+			fprintf(stderr, "pubkit: %s:%d: %s failed: %s\n", __FILE__, __LINE__, #x, \
+				e.msg);                                                           \
+			abort();                                                                  \
+		}                                                                                 \
 	} while (0)
 
 static struct err e;
@@ -27,7 +28,8 @@ static void seed_of(const char *what, unsigned int n, uint8_t out[static 32])
 	memcpy(out, d.b, 32);
 }
 
-static void signer(const char *what, unsigned int n, struct secret *ret_seed, struct signkey *ret_public)
+static void signer(const char *what, unsigned int n, struct secret *ret_seed,
+		   struct signkey *ret_public)
 {
 	MUST(!secret_init(ret_seed, 32, &e));
 	seed_of(what, n, ret_seed->b);
@@ -98,7 +100,8 @@ void pubkit_root(const struct pubkit *k, const struct pubkit_root *r, struct buf
 	root.publisher_keys[0] = r->publisher ? *r->publisher : k->publisher_public;
 	buf_init(&body, MAX_ROOT_DOC);
 	MUST(!root_encode(&root, &body));
-	MUST(!sign_document(SIGN_TYPE_ROOT, &body, r->signers ? r->signers : &k->root, r->signers ? r->n_signers : 1, out, &e));
+	MUST(!sign_document(SIGN_TYPE_ROOT, &body, r->signers ? r->signers : &k->root,
+			    r->signers ? r->n_signers : 1, out, &e));
 	buf_release(&body);
 }
 
@@ -185,7 +188,8 @@ static int cmp_nodes(const void *pa, const void *pb)
 	return strcmp(a->name, b->name);
 }
 
-void pubkit_network(struct arena *a, const char *name, const struct pubkit_node *list, size_t n, struct network *ret)
+void pubkit_network(struct arena *a, const char *name, const struct pubkit_node *list, size_t n,
+		    struct network *ret)
 {
 	struct pubkit_node *nodes = arena_array(a, n, sizeof(*nodes));
 	struct record *records = arena_array(a, n, sizeof(*records));
@@ -214,7 +218,8 @@ void pubkit_network(struct arena *a, const char *name, const struct pubkit_node 
 		r->addresses = address;
 		r->n_addresses = 1;
 		if (nodes[i].endpoint)
-			MUST(!endpoint_parse(nodes[i].endpoint, strlen(nodes[i].endpoint), false, a, &r->endpoint, &why));
+			MUST(!endpoint_parse(nodes[i].endpoint, strlen(nodes[i].endpoint), false, a,
+					     &r->endpoint, &why));
 		d->name = r->name;
 		d->key = r->key;
 		MUST(!ifname_parse(name, strlen(name), &d->interface));
@@ -228,7 +233,11 @@ void pubkit_network(struct arena *a, const char *name, const struct pubkit_node 
 		d->links = link;
 		d->n_links = 1;
 	}
-	*ret = (struct network){ .name = arena_strdup(a, name), .records = records, .n_records = n, .nodes = docs, .n_nodes = n };
+	*ret = (struct network){ .name = arena_strdup(a, name),
+				 .records = records,
+				 .n_records = n,
+				 .nodes = docs,
+				 .n_nodes = n };
 	MUST(ret->name);
 }
 
@@ -252,8 +261,10 @@ void pubkit_mesh(struct arena *a, const char *name, size_t n, struct network *re
 	pubkit_network(a, name, nodes, n, ret);
 }
 
-static void sign_manifest(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *p,
-			  const struct document_ref tables[static N_TABLES], struct digest *ret_hash)
+static void sign_manifest(const struct pubkit *k, struct pubkit_tree *t,
+			  const struct pubkit_manifest *p,
+			  const struct document_ref tables[static N_TABLES],
+			  struct digest *ret_hash)
 {
 	struct manifest m = {
 		.format = 1,
@@ -277,7 +288,8 @@ static void sign_manifest(const struct pubkit *k, struct pubkit_tree *t, const s
 	buf_init(&body, MAX_MANIFEST);
 	buf_init(&whole, MAX_MANIFEST);
 	MUST(!manifest_encode(&m, &body));
-	MUST(!sign_document(p->type ? p->type : SIGN_TYPE_MANIFEST, &body, p->signer ? p->signer : &k->publisher, 1, &whole, &e));
+	MUST(!sign_document(p->type ? p->type : SIGN_TYPE_MANIFEST, &body,
+			    p->signer ? p->signer : &k->publisher, 1, &whole, &e));
 	snprintf(path, sizeof(path), "%s/manifest", m.network);
 	pubkit_put(t, path, whole.data, whole.len);
 	if (ret_hash)
@@ -286,8 +298,8 @@ static void sign_manifest(const struct pubkit *k, struct pubkit_tree *t, const s
 	buf_release(&whole);
 }
 
-void pubkit_publish(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *p, const struct network *n,
-		    struct digest *ret_hash)
+void pubkit_publish(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *p,
+		    const struct network *n, struct digest *ret_hash)
 {
 	const char *network = p->network ? p->network : "prod";
 	struct document_ref tables[N_TABLES];
@@ -297,11 +309,13 @@ void pubkit_publish(const struct pubkit *k, struct pubkit_tree *t, const struct 
 
 	MUST(!network_encode(n, &t->arena, &docs, &n_docs, tables, &e));
 	for (i = 0; i < n_docs; i++)
-		pubkit_put(t, document_path(network, docs[i].kind, &docs[i].hash, path), docs[i].data, docs[i].len);
+		pubkit_put(t, document_path(network, docs[i].kind, &docs[i].hash, path),
+			   docs[i].data, docs[i].len);
 	sign_manifest(k, t, p, tables, ret_hash);
 }
 
-static struct document_ref put_document(struct pubkit_tree *t, const char *network, const char *kind, const struct buf *text)
+static struct document_ref put_document(struct pubkit_tree *t, const char *network,
+					const char *kind, const struct buf *text)
 {
 	char path[MAX_DOCUMENT_PATH];
 	struct document_ref ref = { .len = text->len };
@@ -311,7 +325,8 @@ static struct document_ref put_document(struct pubkit_tree *t, const char *netwo
 	return ref;
 }
 
-void pubkit_publish_pages(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *p,
+void pubkit_publish_pages(const struct pubkit *k, struct pubkit_tree *t,
+			  const struct pubkit_manifest *p,
 			  const struct pubkit_page pages[static N_TABLES], struct digest *ret_hash)
 {
 	const char *network = p->network ? p->network : "prod";
@@ -325,11 +340,13 @@ void pubkit_publish_pages(const struct pubkit *k, struct pubkit_tree *t, const s
 		if (!pages[i].text || !*pages[i].text)
 			continue;
 		buf_reset(&text);
-		buf_addf(&text, "meshrc %s 1\nnetwork %s\n%s", table_name((enum table)i), network, pages[i].text);
+		buf_addf(&text, "meshrc %s 1\nnetwork %s\n%s", table_name((enum table)i), network,
+			 pages[i].text);
 		page = put_document(t, network, table_name((enum table)i), &text);
 		buf_reset(&text);
-		buf_addf(&text, "meshrc index 1\nnetwork %s\ntable %s\npage %llu %s %s\n", network, table_name((enum table)i),
-			 (unsigned long long)page.len, digest_print(&page.hash, hex), pages[i].first);
+		buf_addf(&text, "meshrc index 1\nnetwork %s\ntable %s\npage %llu %s %s\n", network,
+			 table_name((enum table)i), (unsigned long long)page.len,
+			 digest_print(&page.hash, hex), pages[i].first);
 		tables[i] = put_document(t, network, "index", &text);
 	}
 	buf_release(&text);

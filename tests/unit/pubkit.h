@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Publications for tests: keys, root documents, networks, manifests and trees of files, in memory and on disk. Everything
- * comes from numbers, so that two runs make the same bytes. A call that cannot do its work ends the program: a test has no
- * use for half a publication.
+ * Publications for tests: keys, root documents, networks, manifests and trees of files, in memory
+ * and on disk. Everything comes from numbers, so that two runs make the same bytes. A call that
+ * cannot do its work ends the program: a test has no use for half a publication.
  */
 #ifndef TESTS_UNIT_PUBKIT_H
 #define TESTS_UNIT_PUBKIT_H
@@ -71,11 +71,13 @@ struct pubkit_node {
 	struct wgkey key;
 	const char *address; /* "10.20.0.1": the interface gets it with /16 */
 	const char *endpoint; /* NULL: none */
-	const char *target; /* whom it is linked with directly: GROUP_ALL, a group or a node; NULL: GROUP_ALL */
+	const char *target; /* whom it is linked with directly: GROUP_ALL, a group or a node; NULL:
+			       GROUP_ALL */
 };
 
 /* One record and one node document for each, sorted by name; a listen port of 51820. */
-void pubkit_network(struct arena *a, const char *name, const struct pubkit_node *nodes, size_t n, struct network *ret);
+void pubkit_network(struct arena *a, const char *name, const struct pubkit_node *nodes, size_t n,
+		    struct network *ret);
 /* n nodes "n0", "n1", ... with key number i, address 10.20.x.y and endpoint 192.0.2.x:51820. */
 void pubkit_mesh(struct arena *a, const char *name, size_t n, struct network *ret);
 
@@ -89,19 +91,22 @@ struct pubkit_manifest {
 	const struct secret *signer; /* NULL: the kit's publisher key */
 };
 
-/* Adds the network's documents and the manifest to the tree. *ret_hash (may be NULL) is the manifest's. */
-void pubkit_publish(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *m, const struct network *n,
-		    struct digest *ret_hash);
+/* Adds the network's documents and the manifest to the tree. *ret_hash (may be NULL) is the
+ * manifest's. */
+void pubkit_publish(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *m,
+		    const struct network *n, struct digest *ret_hash);
 
 /*
- * As pubkit_publish, but each table is one page of this text after the two lines of its head ("" or NULL: no table), however
- * wrong: for publishers that make mistakes. `first` is the key that the index gives for it.
+ * As pubkit_publish, but each table is one page of this text after the two lines of its head ("" or
+ * NULL: no table), however wrong: for publishers that make mistakes. `first` is the key that the
+ * index gives for it.
  */
 struct pubkit_page {
 	const char *text, *first;
 };
 
-void pubkit_publish_pages(const struct pubkit *k, struct pubkit_tree *t, const struct pubkit_manifest *m,
+void pubkit_publish_pages(const struct pubkit *k, struct pubkit_tree *t,
+			  const struct pubkit_manifest *m,
 			  const struct pubkit_page pages[static N_TABLES], struct digest *ret_hash);
 
 #endif

@@ -2,13 +2,13 @@
 /*
  * pubkit for the shell tests:
  *
- *	pubkit_tool wgkey N FILE			private key number N into a file; prints the public half
- *	pubkit_tool root FILE [WORD...]			a root document
- *	pubkit_tool publish TREE [WORD...] NODE...	a network's documents and manifest; prints the manifest's hash
+ *	pubkit_tool wgkey N FILE			private key number N into a file; prints the
+ *public half pubkit_tool root FILE [WORD...]			a root document pubkit_tool publish
+ *TREE [WORD...] NODE...	a network's documents and manifest; prints the manifest's hash
  *
- * Words: mesh=N (which keys) version=N epoch=N renew-by=TIME publisher=N (a signer of its own) signer=N type=TYPE
- * network=NAME serial=N root-version=N previous=HASH issued=TIME expires=TIME gone=NAME:SERIAL
- * NODE is NAME,KEYNUMBER,ADDRESS[,ENDPOINT].
+ * Words: mesh=N (which keys) version=N epoch=N renew-by=TIME publisher=N (a signer of its own)
+ *signer=N type=TYPE network=NAME serial=N root-version=N previous=HASH issued=TIME expires=TIME
+ *gone=NAME:SERIAL NODE is NAME,KEYNUMBER,ADDRESS[,ENDPOINT].
  */
 #include <fcntl.h>
 
@@ -169,7 +169,8 @@ static int publish(const char *dir)
 	struct digest hash;
 
 	pubkit_tree_init(&tree);
-	pubkit_network(&arena, manifest.network ? manifest.network : "prod", nodes, n_nodes, &network);
+	pubkit_network(&arena, manifest.network ? manifest.network : "prod", nodes, n_nodes,
+		       &network);
 	network.gone = gone;
 	network.n_gone = n_gone;
 	pubkit_publish(&kit, &tree, &manifest, &network, &hash);

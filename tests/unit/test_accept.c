@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rules of acceptance, one row for each: what is in force, what comes, and what has to become of it. */
+/* The rules of acceptance, one row for each: what is in force, what comes, and what has to become
+ * of it. */
 #include "tests/unit/unit.h"
 
 #include "agent/accept.h"
@@ -26,7 +27,12 @@ static struct state in_force(void)
 		.epoch = 1,
 		.format_floor = 1,
 		.time_floor = T0,
-		.accepted = { .serial = 7, .epoch = 1, .issued = T0, .since = T0, .len = 500, .manifest = digest("seven") },
+		.accepted = { .serial = 7,
+			      .epoch = 1,
+			      .issued = T0,
+			      .since = T0,
+			      .len = 500,
+			      .manifest = digest("seven") },
 	};
 }
 
@@ -45,46 +51,57 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{ "the first manifest", true, 1, 1, "one", NULL, 0, 30 * DAY, 0, 0, NULL, VERDICT_NEW, false, 0 },
-	{ "any serial is good for a start", true, 900, 1, "x", "y", 0, 30 * DAY, 0, 0, NULL, VERDICT_NEW, false, 0 },
-	{ "the next one", false, 8, 1, "eight", "seven", 10, 30 * DAY, 60, 0, NULL, VERDICT_NEW, false, 0 },
-	{ "issued in the same second", false, 8, 1, "eight", "seven", 0, 30 * DAY, 60, 0, NULL, VERDICT_NEW, false, 0 },
-	{ "T07 a lower serial", false, 6, 1, "six", "five", 10, 30 * DAY, 60, 0, "ROLLBACK", VERDICT_NEW, false, 0 },
-	{ "the same again", false, 7, 1, "seven", "six", 0, 30 * DAY, 60, 0, NULL, VERDICT_SAME, false, 0 },
-	{ "T13 the same, expired: it runs on", false, 7, 1, "seven", "six", 0, 30 * DAY, 31 * DAY, 0, NULL, VERDICT_SAME,
-	  true, 0 },
-	{ "T13 stale from the very second", false, 7, 1, "seven", "six", 0, 30 * DAY, 30 * DAY, 0, NULL, VERDICT_SAME, true,
-	  0 },
-	{ "not stale the second before", false, 7, 1, "seven", "six", 0, 30 * DAY, 30 * DAY - 1, 0, NULL, VERDICT_SAME,
+	{ "the first manifest", true, 1, 1, "one", NULL, 0, 30 * DAY, 0, 0, NULL, VERDICT_NEW,
 	  false, 0 },
-	{ "T12 the same serial, other bytes", false, 7, 1, "SEVEN", "six", 0, 30 * DAY, 60, 0, "EQUIVOCATION", VERDICT_NEW,
-	  false, 0 },
-	{ "T08 a higher serial issued earlier", false, 8, 1, "eight", "seven", -1, 30 * DAY, 60, 0, "REJECT-ORDER",
+	{ "any serial is good for a start", true, 900, 1, "x", "y", 0, 30 * DAY, 0, 0, NULL,
 	  VERDICT_NEW, false, 0 },
+	{ "the next one", false, 8, 1, "eight", "seven", 10, 30 * DAY, 60, 0, NULL, VERDICT_NEW,
+	  false, 0 },
+	{ "issued in the same second", false, 8, 1, "eight", "seven", 0, 30 * DAY, 60, 0, NULL,
+	  VERDICT_NEW, false, 0 },
+	{ "T07 a lower serial", false, 6, 1, "six", "five", 10, 30 * DAY, 60, 0, "ROLLBACK",
+	  VERDICT_NEW, false, 0 },
+	{ "the same again", false, 7, 1, "seven", "six", 0, 30 * DAY, 60, 0, NULL, VERDICT_SAME,
+	  false, 0 },
+	{ "T13 the same, expired: it runs on", false, 7, 1, "seven", "six", 0, 30 * DAY, 31 * DAY,
+	  0, NULL, VERDICT_SAME, true, 0 },
+	{ "T13 stale from the very second", false, 7, 1, "seven", "six", 0, 30 * DAY, 30 * DAY, 0,
+	  NULL, VERDICT_SAME, true, 0 },
+	{ "not stale the second before", false, 7, 1, "seven", "six", 0, 30 * DAY, 30 * DAY - 1, 0,
+	  NULL, VERDICT_SAME, false, 0 },
+	{ "T12 the same serial, other bytes", false, 7, 1, "SEVEN", "six", 0, 30 * DAY, 60, 0,
+	  "EQUIVOCATION", VERDICT_NEW, false, 0 },
+	{ "T08 a higher serial issued earlier", false, 8, 1, "eight", "seven", -1, 30 * DAY, 60, 0,
+	  "REJECT-ORDER", VERDICT_NEW, false, 0 },
 	{ "a gap", false, 10, 1, "ten", "nine", 10, 30 * DAY, 60, 0, NULL, VERDICT_NEW, false, 2 },
-	{ "the next one after another past", false, 8, 1, "eight", "SEVEN", 10, 30 * DAY, 60, 0, "EQUIVOCATION", VERDICT_NEW,
+	{ "the next one after another past", false, 8, 1, "eight", "SEVEN", 10, 30 * DAY, 60, 0,
+	  "EQUIVOCATION", VERDICT_NEW, false, 0 },
+	{ "the next one after no past", false, 8, 1, "eight", NULL, 10, 30 * DAY, 60, 0,
+	  "EQUIVOCATION", VERDICT_NEW, false, 0 },
+	{ "expired as new", false, 8, 1, "eight", "seven", 10, 20, 60, 0, "EXPIRED", VERDICT_NEW,
 	  false, 0 },
-	{ "the next one after no past", false, 8, 1, "eight", NULL, 10, 30 * DAY, 60, 0, "EQUIVOCATION", VERDICT_NEW, false,
-	  0 },
-	{ "expired as new", false, 8, 1, "eight", "seven", 10, 20, 60, 0, "EXPIRED", VERDICT_NEW, false, 0 },
-	{ "expires this second", false, 8, 1, "eight", "seven", 10, 60, 60, 0, "EXPIRED", VERDICT_NEW, false, 0 },
-	{ "expires the next second", false, 8, 1, "eight", "seven", 10, 61, 60, 0, NULL, VERDICT_NEW, false, 0 },
-	{ "from the future, just so", false, 8, 1, "eight", "seven", 60 + CLOCK_SKEW_SECONDS, 30 * DAY, 60, 0, NULL,
+	{ "expires this second", false, 8, 1, "eight", "seven", 10, 60, 60, 0, "EXPIRED",
 	  VERDICT_NEW, false, 0 },
-	{ "from the future, one second more", false, 8, 1, "eight", "seven", 61 + CLOCK_SKEW_SECONDS, 30 * DAY, 60, 0,
-	  "CLOCK-BEHIND", VERDICT_NEW, false, 0 },
-	{ "T62 a clock before the floor says nothing of the future", false, 8, 1, "eight", "seven", 5 * DAY, 30 * DAY,
-	  -9000 * DAY, 0, NULL, VERDICT_NEW, false, 0 },
-	{ "a clock before the floor: expired by the floor", false, 8, 1, "eight", "seven", 0, 0, -9000 * DAY, 0, "EXPIRED",
+	{ "expires the next second", false, 8, 1, "eight", "seven", 10, 61, 60, 0, NULL,
 	  VERDICT_NEW, false, 0 },
-	{ "T16 an expired root takes nothing new", false, 8, 1, "eight", "seven", 10, 30 * DAY, 60, 60, "ROOT-EXPIRED",
+	{ "from the future, just so", false, 8, 1, "eight", "seven", 60 + CLOCK_SKEW_SECONDS,
+	  30 * DAY, 60, 0, NULL, VERDICT_NEW, false, 0 },
+	{ "from the future, one second more", false, 8, 1, "eight", "seven",
+	  61 + CLOCK_SKEW_SECONDS, 30 * DAY, 60, 0, "CLOCK-BEHIND", VERDICT_NEW, false, 0 },
+	{ "T62 a clock before the floor says nothing of the future", false, 8, 1, "eight", "seven",
+	  5 * DAY, 30 * DAY, -9000 * DAY, 0, NULL, VERDICT_NEW, false, 0 },
+	{ "a clock before the floor: expired by the floor", false, 8, 1, "eight", "seven", 0, 0,
+	  -9000 * DAY, 0, "EXPIRED", VERDICT_NEW, false, 0 },
+	{ "T16 an expired root takes nothing new", false, 8, 1, "eight", "seven", 10, 30 * DAY, 60,
+	  60, "ROOT-EXPIRED", VERDICT_NEW, false, 0 },
+	{ "but keeps what is in force", false, 7, 1, "seven", "six", 0, 30 * DAY, 60, 60, NULL,
+	  VERDICT_SAME, false, 0 },
+	{ "a root that is good for one second more", false, 8, 1, "eight", "seven", 10, 30 * DAY,
+	  60, 61, NULL, VERDICT_NEW, false, 0 },
+	{ "T10 a new epoch begins at 1, whatever serial the old one had", false, 1, 2, "one", NULL,
+	  -DAY, 30 * DAY, 60, 0, NULL, VERDICT_NEW, false, 0 },
+	{ "an older epoch", false, 8, 0, "eight", "seven", 10, 30 * DAY, 60, 0, "ROLLBACK",
 	  VERDICT_NEW, false, 0 },
-	{ "but keeps what is in force", false, 7, 1, "seven", "six", 0, 30 * DAY, 60, 60, NULL, VERDICT_SAME, false, 0 },
-	{ "a root that is good for one second more", false, 8, 1, "eight", "seven", 10, 30 * DAY, 60, 61, NULL, VERDICT_NEW,
-	  false, 0 },
-	{ "T10 a new epoch begins at 1, whatever serial the old one had", false, 1, 2, "one", NULL, -DAY, 30 * DAY, 60, 0,
-	  NULL, VERDICT_NEW, false, 0 },
-	{ "an older epoch", false, 8, 0, "eight", "seven", 10, 30 * DAY, 60, 0, "ROLLBACK", VERDICT_NEW, false, 0 },
 };
 
 static void rules_of_manifests(void **unused)
@@ -93,9 +110,15 @@ static void rules_of_manifests(void **unused)
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *r = &rows[i];
-		struct root root = { .version = 1, .renew_by_never = !r->renew_by, .renew_by = T0 + r->renew_by };
-		struct manifest m = { .format = 1, .serial = r->serial, .epoch = r->epoch, .issued = T0 + r->issued,
-				      .expires = T0 + r->expires, .has_previous = r->previous != NULL };
+		struct root root = { .version = 1,
+				     .renew_by_never = !r->renew_by,
+				     .renew_by = T0 + r->renew_by };
+		struct manifest m = { .format = 1,
+				      .serial = r->serial,
+				      .epoch = r->epoch,
+				      .issued = T0 + r->issued,
+				      .expires = T0 + r->expires,
+				      .has_previous = r->previous != NULL };
 		struct state s = in_force();
 		struct digest hash = digest(r->hash);
 		struct acceptance a = { .verdict = 77 };
@@ -106,7 +129,8 @@ static void rules_of_manifests(void **unused)
 			s.accepted = (struct accepted){ 0 };
 		if (r->previous)
 			m.previous = digest(r->previous);
-		result = accept_manifest(&s, &root, &m, &hash, accept_moment(T0 + r->clock, s.time_floor), &a, &e);
+		result = accept_manifest(&s, &root, &m, &hash,
+					 accept_moment(T0 + r->clock, s.time_floor), &a, &e);
 		if (r->reason) {
 			ROW_CHECK(result == -1, i);
 			ROW_CHECK(e.class == ERR_VERIFY, i);
@@ -136,13 +160,16 @@ static void the_time_of_a_cycle(void **unused)
 
 static void floors_only_rise(void **unused)
 {
-	struct manifest m = { .format = 1, .serial = 8, .epoch = 1, .issued = T0 + 100, .expires = T0 + 30 * DAY };
+	struct manifest m = {
+		.format = 1, .serial = 8, .epoch = 1, .issued = T0 + 100, .expires = T0 + 30 * DAY
+	};
 	struct digest hash = digest("eight"), set = digest("set");
 	struct state s = in_force();
 
 	accept_floors(&s, &m, 123, &hash, &set, accept_moment(T0 + 200, s.time_floor));
 	assert_true(s.time_floor == T0 + 100);
-	assert_true(s.accepted.serial == 8 && s.accepted.epoch == 1 && s.accepted.issued == T0 + 100);
+	assert_true(s.accepted.serial == 8 && s.accepted.epoch == 1 &&
+		    s.accepted.issued == T0 + 100);
 	assert_true(s.accepted.since == T0 + 200 && s.accepted.len == 123);
 	assert_int_equal(digest_cmp(&s.accepted.manifest, &hash), 0);
 	assert_int_equal(digest_cmp(&s.accepted.set, &set), 0);

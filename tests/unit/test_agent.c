@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whole cycles of the agent against publications in memory and a model of an interface: what is accepted and put in force,
- * what is refused for which reason and leaves everything as it was, and what every failure on the way may cost.
+ * Whole cycles of the agent against publications in memory and a model of an interface: what is
+ * accepted and put in force, what is refused for which reason and leaves everything as it was, and
+ * what every failure on the way may cost.
  */
 #include "tests/unit/unit.h"
 
@@ -21,7 +22,8 @@
 #define DAY INT64_C(86400)
 #define T0 PUBKIT_ISSUED
 
-/* ------------------------------------------------------------------ a fetcher in memory ---------------- */
+/* ------------------------------------------------------------------ a fetcher in memory
+ * ---------------- */
 
 struct fake_fetcher {
 	struct fetcher base;
@@ -48,7 +50,8 @@ static bool says(const char *pattern, const char *path)
 	return pattern && strstr(path, pattern);
 }
 
-static void answer(struct fake_fetcher *f, bool first, const struct pubkit_tree *t, struct fetch_request *r)
+static void answer(struct fake_fetcher *f, bool first, const struct pubkit_tree *t,
+		   struct fetch_request *r)
 {
 	const struct pubkit_file *file = t ? pubkit_get(t, r->path) : NULL;
 	char tag[MAX_ETAG + 1], hex[DIGEST_STRLEN];
@@ -87,7 +90,8 @@ static void answer(struct fake_fetcher *f, bool first, const struct pubkit_tree 
 	r->status = FETCH_DONE;
 }
 
-static int fake_get(struct fetcher *base, const char *url, struct fetch_request *requests, size_t n, int64_t deadline)
+static int fake_get(struct fetcher *base, const char *url, struct fetch_request *requests, size_t n,
+		    int64_t deadline)
 {
 	struct fake_fetcher *f = (struct fake_fetcher *)base;
 	bool first = !strcmp(url, "http://a");
@@ -108,7 +112,8 @@ static void fake_free(struct fetcher *f)
 
 static const struct fetcher_ops fake_ops = { .get = fake_get, .free = fake_free };
 
-/* ------------------------------------------------------------------ an interface that has memory -------- */
+/* ------------------------------------------------------------------ an interface that has memory
+ * -------- */
 
 /* The model stands for the kernel, whose memory is its own: it does not run out with ours. */
 static const struct kern_ops *model_ops;
@@ -125,7 +130,8 @@ static int kern_apply(struct kern *k, const struct ifname *name, const struct op
 	return r;
 }
 
-static int kern_observe(struct kern *k, const struct ifname *name, struct arena *a, struct observed *ret, struct err *e)
+static int kern_observe(struct kern *k, const struct ifname *name, struct arena *a,
+			struct observed *ret, struct err *e)
 {
 	size_t left = fail_alloc_left;
 	int r;
@@ -140,9 +146,12 @@ static void kern_free(struct kern *k)
 {
 }
 
-static const struct kern_ops kern_ops = { .name = "fake", .observe = kern_observe, .apply = kern_apply, .free = kern_free };
+static const struct kern_ops kern_ops = {
+	.name = "fake", .observe = kern_observe, .apply = kern_apply, .free = kern_free
+};
 
-/* ------------------------------------------------------------------ a world ---------------------------- */
+/* ------------------------------------------------------------------ a world
+ * ---------------------------- */
 
 static char top[64];
 static unsigned int dirs;
@@ -219,9 +228,15 @@ static void world_init(struct world *w, size_t n_nodes)
 	fake_kern_init(&w->kern, &w->model);
 	model_ops = w->kern.k.ops;
 	w->kern.k.ops = &kern_ops;
-	w->config = (struct agent_config){ .urls = { "http://a" }, .n_urls = 1, .network = "prod", .node = "n0",
-					   .trust = w->trust, .private_key = w->key, .state_dir = w->state,
-					   .has_now = true, .now = T0 + 1000 };
+	w->config = (struct agent_config){ .urls = { "http://a" },
+					   .n_urls = 1,
+					   .network = "prod",
+					   .node = "n0",
+					   .trust = w->trust,
+					   .private_key = w->key,
+					   .state_dir = w->state,
+					   .has_now = true,
+					   .now = T0 + 1000 };
 	pubkit_mesh(&w->tree.arena, "prod", n_nodes, &w->network);
 }
 
@@ -244,7 +259,8 @@ static void open_agent(struct world *w, struct agent *a, enum store_access acces
 		fail_msg("%s", e.msg);
 }
 
-/* One `once`: -1 with w->reason when something was refused or failed; what was accepted last is in force all the same. */
+/* One `once`: -1 with w->reason when something was refused or failed; what was accepted last is in
+ * force all the same. */
 static int once(struct world *w)
 {
 	struct convergence conv = { 0 };
@@ -287,7 +303,8 @@ static struct state believed(struct world *w)
 	struct state state;
 	bool lost;
 
-	if (store_open(w->state, "prod", STORE_READ, &s, &e) < 0 || store_load(s, T0, &state, &lost, &e) < 0)
+	if (store_open(w->state, "prod", STORE_READ, &s, &e) < 0 ||
+	    store_load(s, T0, &state, &lost, &e) < 0)
 		fail_msg("%s", e.msg);
 	assert_false(lost);
 	store_close(s);
@@ -297,8 +314,9 @@ static struct state believed(struct world *w)
 
 static bool same_floors(const struct state *a, const struct state *b)
 {
-	return a->root_version == b->root_version && a->epoch == b->epoch && a->format_floor == b->format_floor &&
-	       a->time_floor == b->time_floor && a->accepted.serial == b->accepted.serial &&
+	return a->root_version == b->root_version && a->epoch == b->epoch &&
+	       a->format_floor == b->format_floor && a->time_floor == b->time_floor &&
+	       a->accepted.serial == b->accepted.serial &&
 	       !digest_cmp(&a->accepted.manifest, &b->accepted.manifest);
 }
 
@@ -320,7 +338,8 @@ static void refused(struct world *w, const char *what, const char *reason)
 		fail_msg("%s: the interface changed", what);
 }
 
-/* ------------------------------------------------------------------ the straight way ------------------- */
+/* ------------------------------------------------------------------ the straight way
+ * ------------------- */
 
 static void from_nothing_to_in_force(void **unused)
 {
@@ -333,7 +352,8 @@ static void from_nothing_to_in_force(void **unused)
 	assert_true(w.model.exists && w.model.up && w.model.n_peers == 4 && w.changes > 0);
 	assert_string_equal(w.model.alias, "meshrc prod");
 	s = believed(&w);
-	assert_true(s.accepted.serial == 1 && s.applied.serial == 1 && s.root_version == 1 && s.epoch == 1);
+	assert_true(s.accepted.serial == 1 && s.applied.serial == 1 && s.root_version == 1 &&
+		    s.epoch == 1);
 	assert_true(s.time_floor == T0 + 1 && s.accepted.since == T0 + 1000);
 	assert_string_equal(s.applied.interface.s, "prod");
 	/* Again: nothing is sent, nothing is fetched but the manifest. */
@@ -367,7 +387,8 @@ static void only_what_changed_is_fetched(void **unused)
 	w.fetcher.asked = 0;
 	w.kern.k.stats.peers_sent = 0;
 	must_once(&w);
-	/* Manifest, the root that is not there, two indexes (nodes did not change, so theirs is in the store), one page. */
+	/* Manifest, the root that is not there, two indexes (nodes did not change, so theirs is in
+	 * the store), one page. */
 	assert_true(w.fetcher.asked <= 4);
 	assert_int_equal(w.kern.k.stats.peers_sent, 1);
 	assert_int_equal(w.changes, 1);
@@ -450,7 +471,8 @@ static void nothing_reachable(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ what is refused -------------------- */
+/* ------------------------------------------------------------------ what is refused
+ * -------------------- */
 
 static void every_byte_of_a_manifest(void **unused)
 {
@@ -500,8 +522,8 @@ static void every_byte_of_a_manifest(void **unused)
 }
 
 /* Publishes one manifest that is wrong in its own way and puts the good one back afterwards. */
-static void one_refusal(struct world *w, const char *what, const struct pubkit *kit, const struct pubkit_manifest *m,
-			const char *reason)
+static void one_refusal(struct world *w, const char *what, const struct pubkit *kit,
+			const struct pubkit_manifest *m, const char *reason)
 {
 	const struct pubkit_file *good = pubkit_get(&w->tree, "prod/manifest");
 	const char *data = good->data;
@@ -536,36 +558,50 @@ static void manifests_that_are_refused(void **unused)
 	must_once(&w);
 	digest_of("wrong", 5, &wrong);
 #define MANIFEST(...) (&(struct pubkit_manifest){ __VA_ARGS__ })
-	one_refusal(&w, "T02 signed as a root", &w.kit, MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 9, .type = "root"),
+	one_refusal(&w, "T02 signed as a root", &w.kit,
+		    MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 9, .type = "root"),
 		    "BAD-SIG");
 	one_refusal(&w, "T05 a stranger's signature", &w.kit,
-		    MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 9, .signer = &stranger), "UNKNOWN-KEY");
+		    MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 9,
+			     .signer = &stranger),
+		    "UNKNOWN-KEY");
 	one_refusal(&w, "the root key signs no manifests", &w.kit,
-		    MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 9, .signer = &w.kit.root), "UNKNOWN-KEY");
-	one_refusal(&w, "T07 an older one", &w.kit, MANIFEST(.serial = 6, .previous = &wrong, .issued = T0 + 6), "ROLLBACK");
-	one_refusal(&w, "T08 issued before", &w.kit, MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 6), "REJECT-ORDER");
-	one_refusal(&w, "T12 the same serial, other bytes", &w.kit, MANIFEST(.serial = 7, .previous = &wrong, .issued = T0 + 8),
-		    "EQUIVOCATION");
-	one_refusal(&w, "another past", &w.kit, MANIFEST(.serial = 8, .previous = &wrong, .issued = T0 + 9), "EQUIVOCATION");
-	one_refusal(&w, "expired", &w.kit, MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 9, .expires = T0 + 999),
+		    MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 9,
+			     .signer = &w.kit.root),
+		    "UNKNOWN-KEY");
+	one_refusal(&w, "T07 an older one", &w.kit,
+		    MANIFEST(.serial = 6, .previous = &wrong, .issued = T0 + 6), "ROLLBACK");
+	one_refusal(&w, "T08 issued before", &w.kit,
+		    MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 6), "REJECT-ORDER");
+	one_refusal(&w, "T12 the same serial, other bytes", &w.kit,
+		    MANIFEST(.serial = 7, .previous = &wrong, .issued = T0 + 8), "EQUIVOCATION");
+	one_refusal(&w, "another past", &w.kit,
+		    MANIFEST(.serial = 8, .previous = &wrong, .issued = T0 + 9), "EQUIVOCATION");
+	one_refusal(&w, "expired", &w.kit,
+		    MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 9,
+			     .expires = T0 + 999),
 		    "EXPIRED");
-	one_refusal(&w, "from the future", &w.kit, MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 5000),
+	one_refusal(&w, "from the future", &w.kit,
+		    MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 5000),
 		    "CLOCK-BEHIND");
 	one_refusal(&w, "an epoch that the root does not know", &w.kit,
-		    MANIFEST(.serial = 8, .epoch = 2, .previous = &w.last, .issued = T0 + 9), "WRONG-EPOCH");
+		    MANIFEST(.serial = 8, .epoch = 2, .previous = &w.last, .issued = T0 + 9),
+		    "WRONG-EPOCH");
 	one_refusal(&w, "a root that nobody has", &w.kit,
-		    MANIFEST(.serial = 8, .root_version = 2, .previous = &w.last, .issued = T0 + 9), "ROOT-BEHIND");
+		    MANIFEST(.serial = 8, .root_version = 2, .previous = &w.last, .issued = T0 + 9),
+		    "ROOT-BEHIND");
 	/* T20: the same keys, another network, put in the place of this one. */
 	test = w.network;
 	w.network.name = "test";
 	one_refusal(&w, "T20 another network", &w.kit,
-		    MANIFEST(.network = "test", .serial = 8, .previous = &w.last, .issued = T0 + 9), "WRONG-NETWORK");
+		    MANIFEST(.network = "test", .serial = 8, .previous = &w.last, .issued = T0 + 9),
+		    "WRONG-NETWORK");
 	w.network = test;
 	/* The same publisher key in another mesh. */
 	other_mesh = w.kit;
 	other_mesh.mesh.b[0] ^= 1;
-	one_refusal(&w, "another mesh", &other_mesh, MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 9),
-		    "WRONG-NETWORK");
+	one_refusal(&w, "another mesh", &other_mesh,
+		    MANIFEST(.serial = 8, .previous = &w.last, .issued = T0 + 9), "WRONG-NETWORK");
 	/* After all that the good one is still the good one, and the next is taken. */
 	must_once(&w);
 	assert_int_equal(w.changes, 0);
@@ -586,7 +622,8 @@ static void proof_of_equivocation_is_kept(void **unused)
 	world_init(&w, 3);
 	publish(&w);
 	must_once(&w);
-	pubkit_publish(&w.kit, &w.tree, &(struct pubkit_manifest){ .serial = 1, .issued = T0 + 2 }, &w.network, NULL);
+	pubkit_publish(&w.kit, &w.tree, &(struct pubkit_manifest){ .serial = 1, .issued = T0 + 2 },
+		       &w.network, NULL);
 	refused(&w, "T12", "EQUIVOCATION");
 	evil = pubkit_get(&w.tree, "prod/manifest");
 	snprintf(path, sizeof(path), "%s/prod/equivocation", w.state);
@@ -661,23 +698,30 @@ static void pages_of_a_publisher_that_errs(void **unused)
 	static const struct {
 		const char *what, *nodes, *records, *reason;
 	} cases[] = {
-		{ "T18 another node's key", "node n0 key=OTHER interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all\n", NULL,
-		  "WRONG-NODE" },
+		{ "T18 another node's key",
+		  "node n0 key=OTHER interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all\n",
+		  NULL, "WRONG-NODE" },
 		{ "T21 an unknown field",
-		  "node n0 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all post-up=rm\n", NULL, "BAD-FIELD" },
+		  "node n0 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all post-up=rm\n",
+		  NULL, "BAD-FIELD" },
 		{ "T21 a line of commands",
-		  "node n0 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all\npost-up rm -rf /\n", NULL,
-		  "BAD-FIELD" },
-		{ "T21 an endpoint that is a URL", NULL, "record n1 key=OTHER addresses=10.20.0.2 endpoint=http://x/y:51820\n",
+		  "node n0 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all\npost-up rm -rf /\n",
+		  NULL, "BAD-FIELD" },
+		{ "T21 an endpoint that is a URL", NULL,
+		  "record n1 key=OTHER addresses=10.20.0.2 endpoint=http://x/y:51820\n",
 		  "BAD-FIELD" },
 		{ "T22 a node called ../../etc/x",
-		  "node ../../etc/x key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all\n", NULL, "BAD-FIELD" },
-		{ "T22 an interface called a/b", "node n0 key=OWN interface=a/b mtu=1420 addresses=10.20.0.1/16 direct=all\n",
+		  "node ../../etc/x key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all\n",
 		  NULL, "BAD-FIELD" },
-		{ "T22 an interface called ..", "node n0 key=OWN interface=.. mtu=1420 addresses=10.20.0.1/16 direct=all\n", NULL,
+		{ "T22 an interface called a/b",
+		  "node n0 key=OWN interface=a/b mtu=1420 addresses=10.20.0.1/16 direct=all\n",
+		  NULL, "BAD-FIELD" },
+		{ "T22 an interface called ..",
+		  "node n0 key=OWN interface=.. mtu=1420 addresses=10.20.0.1/16 direct=all\n", NULL,
 		  "BAD-FIELD" },
 		{ "T22 an interface of 16 characters",
-		  "node n0 key=OWN interface=abcdefghijklmnop mtu=1420 addresses=10.20.0.1/16 direct=all\n", NULL, "BAD-FIELD" },
+		  "node n0 key=OWN interface=abcdefghijklmnop mtu=1420 addresses=10.20.0.1/16 direct=all\n",
+		  NULL, "BAD-FIELD" },
 		{ "T22 a name of 64 characters", NULL,
 		  "record aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa key=OTHER addresses=10.20.0.2\n",
 		  "BAD-FIELD" },
@@ -685,17 +729,23 @@ static void pages_of_a_publisher_that_errs(void **unused)
 		  "node n1 key=OTHER interface=prod mtu=1420 addresses=10.20.0.2/16 direct=all\n"
 		  "node n0 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all\n",
 		  NULL, "BAD-FIELD" },
-		{ "no such node, and not removed", "node n5 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all\n",
+		{ "no such node, and not removed",
+		  "node n5 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all\n",
 		  NULL, "NOT-LISTED" },
 		{ "T57 an all-zero key", NULL,
-		  "record n1 key=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= addresses=10.20.0.2\n", "BAD-CONFIG" },
-		{ "one prefix under two peers", NULL,
-		  "record n1 key=OTHER addresses=10.20.0.2\nrecord n2 key=THIRD addresses=10.20.0.2\n", "BAD-CONFIG" },
-		{ "a link to nobody", "node n0 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=n9\n", NULL,
+		  "record n1 key=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= addresses=10.20.0.2\n",
 		  "BAD-CONFIG" },
+		{ "one prefix under two peers", NULL,
+		  "record n1 key=OTHER addresses=10.20.0.2\nrecord n2 key=THIRD addresses=10.20.0.2\n",
+		  "BAD-CONFIG" },
+		{ "a link to nobody",
+		  "node n0 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=n9\n",
+		  NULL, "BAD-CONFIG" },
 		{ "a link to a group that is not there",
-		  "node n0 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=tag:dc\n", NULL, "BAD-CONFIG" },
-		{ "a byte after the last line", NULL, "record n1 key=OTHER addresses=10.20.0.2\n\n", "BAD-FIELD" },
+		  "node n0 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=tag:dc\n",
+		  NULL, "BAD-CONFIG" },
+		{ "a byte after the last line", NULL, "record n1 key=OTHER addresses=10.20.0.2\n\n",
+		  "BAD-FIELD" },
 	};
 	char text[KEY_STRLEN];
 	struct world w;
@@ -713,7 +763,8 @@ static void pages_of_a_publisher_that_errs(void **unused)
 		struct buf filled[2];
 
 		if (!pages[TABLE_NODES].text)
-			pages[TABLE_NODES].text = "node n0 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all\n";
+			pages[TABLE_NODES].text =
+				"node n0 key=OWN interface=prod mtu=1420 addresses=10.20.0.1/16 direct=all\n";
 		if (!pages[TABLE_RECORDS].text)
 			pages[TABLE_RECORDS].text = "record n1 key=OTHER addresses=10.20.0.2\n";
 		/* Words become keys. */
@@ -726,7 +777,8 @@ static void pages_of_a_publisher_that_errs(void **unused)
 
 			buf_init(&filled[j], 4096);
 			while (*s) {
-				for (k = 0; k < 3 && strncmp(s, words[k], strlen(words[k])) != 0; k++)
+				for (k = 0; k < 3 && strncmp(s, words[k], strlen(words[k])) != 0;
+				     k++)
 					;
 				if (k == 3) {
 					buf_addc(&filled[j], *s++);
@@ -746,7 +798,8 @@ static void pages_of_a_publisher_that_errs(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ roots ------------------------------ */
+/* ------------------------------------------------------------------ roots
+ * ------------------------------ */
 
 static void put_root(struct world *w, const char *path, const struct pubkit_root *r)
 {
@@ -762,7 +815,9 @@ static void a_publisher_key_is_replaced(void **unused)
 {
 	struct secret fresh = { 0 };
 	struct signkey fresh_public;
-	struct pubkit_manifest m = { .serial = 1, .epoch = 2, .root_version = 2, .issued = T0 + 500, .signer = &fresh };
+	struct pubkit_manifest m = {
+		.serial = 1, .epoch = 2, .root_version = 2, .issued = T0 + 500, .signer = &fresh
+	};
 	struct state s;
 	struct world w;
 
@@ -776,10 +831,12 @@ static void a_publisher_key_is_replaced(void **unused)
 	/* Before the new root a manifest of the new epoch is worth nothing. */
 	pubkit_publish(&w.kit, &w.tree, &m, &w.network, NULL);
 	refused(&w, "the new key before the new root", "UNKNOWN-KEY");
-	put_root(&w, "root/2", &(struct pubkit_root){ .version = 2, .epoch = 2, .publisher = &fresh_public });
+	put_root(&w, "root/2",
+		 &(struct pubkit_root){ .version = 2, .epoch = 2, .publisher = &fresh_public });
 	must_once(&w);
 	s = believed(&w);
-	assert_true(s.root_version == 2 && s.epoch == 2 && s.accepted.serial == 1 && s.accepted.epoch == 2);
+	assert_true(s.root_version == 2 && s.epoch == 2 && s.accepted.serial == 1 &&
+		    s.accepted.epoch == 2);
 	assert_true(s.time_floor == T0 + 500);
 	/* T05: the thief's next one. */
 	publish(&w);
@@ -838,7 +895,9 @@ static void many_roots(void **unused)
 		snprintf(path, sizeof(path), "root/%llu", (unsigned long long)v);
 		put_root(&w, path, &(struct pubkit_root){ .version = v });
 	}
-	pubkit_publish(&w.kit, &w.tree, &(struct pubkit_manifest){ .serial = 1, .root_version = 300 }, &w.network, NULL);
+	pubkit_publish(&w.kit, &w.tree,
+		       &(struct pubkit_manifest){ .serial = 1, .root_version = 300 }, &w.network,
+		       NULL);
 	/* T06: as many as fit into one cycle, and they are kept. */
 	assert_int_equal(once(&w), -1);
 	assert_string_equal(w.reason, "ROOT-BEHIND");
@@ -848,7 +907,8 @@ static void many_roots(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ mirrors ---------------------------- */
+/* ------------------------------------------------------------------ mirrors
+ * ---------------------------- */
 
 static void copy_tree(struct pubkit_tree *to, const struct pubkit_tree *from)
 {
@@ -900,7 +960,9 @@ static void mirrors(void **unused)
 	/* The first is frozen at what is in force, which expires: then the second is asked. */
 	copy_tree(&w.mirror, &w.tree);
 	{
-		struct pubkit_manifest m = { .serial = 5, .previous = &w.last, .issued = T0 + 31 * DAY,
+		struct pubkit_manifest m = { .serial = 5,
+					     .previous = &w.last,
+					     .issued = T0 + 31 * DAY,
 					     .expires = T0 + 60 * DAY };
 
 		pubkit_publish(&w.kit, &w.mirror, &m, &w.network, NULL);
@@ -917,7 +979,8 @@ static void mirrors(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ leaving and returning --------------- */
+/* ------------------------------------------------------------------ leaving and returning
+ * --------------- */
 
 static void without_us(struct world *w, const struct gone *gone, size_t n_gone)
 {
@@ -1072,7 +1135,8 @@ static void looking_changes_nothing(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ damage ----------------------------- */
+/* ------------------------------------------------------------------ damage
+ * ----------------------------- */
 
 static int damage_one(const char *name, bool is_dir, void *arg)
 {
@@ -1097,11 +1161,13 @@ static void damaged_documents_are_fetched_again(void **unused)
 	assert_true(w.said > 0 && w.changes == 0 && w.model.n_peers == 3);
 	must_once(&w);
 	assert_int_equal(w.said, 0);
-	/* Floors are in the state: an older manifest is refused even when all documents are lost. */
+	/* Floors are in the state: an older manifest is refused even when all documents are lost.
+	 */
 	publish(&w);
 	must_once(&w);
 	assert_int_equal(os_list(AT_FDCWD, path, damage_one, path, NULL), 0);
-	pubkit_publish(&w.kit, &w.tree, &(struct pubkit_manifest){ .serial = 1, .issued = T0 + 1 }, &w.network, NULL);
+	pubkit_publish(&w.kit, &w.tree, &(struct pubkit_manifest){ .serial = 1, .issued = T0 + 1 },
+		       &w.network, NULL);
 	assert_int_equal(once(&w), -1);
 	assert_string_equal(w.reason, "ROLLBACK");
 	world_release(&w);
@@ -1158,7 +1224,8 @@ static void a_wrong_clock(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ keys and pins ----------------------- */
+/* ------------------------------------------------------------------ keys and pins
+ * ----------------------- */
 
 static void private_keys(void **unused)
 {
@@ -1258,7 +1325,8 @@ static void pins(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ every failure ---------------------- */
+/* ------------------------------------------------------------------ every failure
+ * ---------------------- */
 
 static struct os_sys real;
 static unsigned int calls, fail_call;
@@ -1351,7 +1419,8 @@ static int try_once(struct world *w, struct err *e)
 		r = agent_fetch(&a, &cycle, e);
 	if (!r)
 		r = agent_take(&a, &cycle, e);
-	if (a.current && a.has_key && agent_converge(&a, false, 100, &conv, r ? &(struct err){ 0 } : e) < 0)
+	if (a.current && a.has_key &&
+	    agent_converge(&a, false, 100, &conv, r ? &(struct err){ 0 } : e) < 0)
 		r = -1;
 	if (a.store) {
 		agent_report(&a, &cycle, r < 0 ? e : NULL);
@@ -1371,7 +1440,9 @@ static void before_an_update(struct world *w)
 	world_init(w, 6);
 	small = w->network;
 	small.n_records = small.n_nodes = 5;
-	pubkit_publish(&w->kit, &w->tree, &(struct pubkit_manifest){ .serial = 1, .issued = T0 + 1 }, &small, &w->last);
+	pubkit_publish(&w->kit, &w->tree,
+		       &(struct pubkit_manifest){ .serial = 1, .issued = T0 + 1 }, &small,
+		       &w->last);
 	w->serial = 1;
 	must_once(w);
 	assert_int_equal(w->model.n_peers, 4);
@@ -1382,8 +1453,10 @@ static void check_in_between(struct world *w, unsigned int at)
 {
 	struct state s = believed(w);
 
-	if ((s.accepted.serial != 1 && s.accepted.serial != 2) || s.applied.serial > s.accepted.serial || s.root_version != 1)
-		fail_msg("call %u: accepted %llu, applied %llu", at, (unsigned long long)s.accepted.serial,
+	if ((s.accepted.serial != 1 && s.accepted.serial != 2) ||
+	    s.applied.serial > s.accepted.serial || s.root_version != 1)
+		fail_msg("call %u: accepted %llu, applied %llu", at,
+			 (unsigned long long)s.accepted.serial,
 			 (unsigned long long)s.applied.serial);
 	if (w->model.n_peers != 4 && w->model.n_peers != 5)
 		fail_msg("call %u: %zu peers", at, w->model.n_peers);
@@ -1446,7 +1519,8 @@ static void killed_at_every_call(void **unused)
 		killed = WEXITSTATUS(status) == 137;
 		if (!killed)
 			assert_int_equal(WEXITSTATUS(status), 0);
-		/* The interface was changed in the child alone, as if it had been lost with the power. */
+		/* The interface was changed in the child alone, as if it had been lost with the
+		 * power. */
 		check_in_between(&w, at);
 		must_once(&w);
 		assert_int_equal(w.model.n_peers, 5);
@@ -1456,7 +1530,8 @@ static void killed_at_every_call(void **unused)
 	assert_true(at > 60);
 }
 
-/* T69: each operation on the interface fails in turn: refused or finished in the second round, never less than before. */
+/* T69: each operation on the interface fails in turn: refused or finished in the second round,
+ * never less than before. */
 static void every_operation_fails(void **unused)
 {
 	bool hit = true;
@@ -1481,7 +1556,8 @@ static void every_operation_fails(void **unused)
 	}
 }
 
-/* T74: memory runs out at the n-th allocation and stays out: a clean error, floors and interface whole. */
+/* T74: memory runs out at the n-th allocation and stays out: a clean error, floors and interface
+ * whole. */
 static void memory_runs_out(void **unused)
 {
 	bool hit = true;
@@ -1506,12 +1582,14 @@ static void memory_runs_out(void **unused)
 	assert_true(at > 60);
 }
 
-/* ------------------------------------------------------------------ main ------------------------------- */
+/* ------------------------------------------------------------------ main
+ * ------------------------------- */
 
 static int make_top(void **unused)
 {
 	/* In memory where that can be had: each of the many updates below syncs its file system. */
-	snprintf(top, sizeof(top), "%s/meshrc-agent.XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+	snprintf(top, sizeof(top), "%s/meshrc-agent.XXXXXX",
+		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
 	return mkdtemp(top) ? 0 : -1;
 }
 

@@ -86,7 +86,8 @@ static void defaults(void **unused)
 	assert_int_equal(load("network = prod\n", 15, &c, out, sizeof(out)), 0);
 	assert_string_equal(c.state_dir, CONFIG_STATE_DIR);
 	assert_string_equal(c.private_key, CONFIG_STATE_DIR "/prod/private.key");
-	assert_true(c.n_urls == 0 && !c.node && !c.trust && !c.interface.s[0] && c.backend == BACKEND_AUTO);
+	assert_true(c.n_urls == 0 && !c.node && !c.trust && !c.interface.s[0] &&
+		    c.backend == BACKEND_AUTO);
 	assert_true(!c.offline && !c.has_now && c.interval == CONFIG_INTERVAL);
 	assert_int_equal(load("", 0, &c, out, sizeof(out)), 0);
 	assert_null(c.private_key);
@@ -95,32 +96,59 @@ static void defaults(void **unused)
 static const struct {
 	const char *what, *text, *wanted[3];
 } bad_rows[] = {
-	{ "an unknown key", "netwrok = prod\n", { "agent.conf:1:1: error: unknown key `netwrok`", "did you mean `network`?" } },
-	{ "the option's name with an underscore", "\nprivate_key = x\n", { "agent.conf:2:1:", "did you mean `private-key`?" } },
-	{ "a key twice", "network = a\nnode = b\nnetwork = c\n", { "agent.conf:3:1: error: `network` is given twice",
-								  "agent.conf:1:11: note: first given here" } },
+	{ "an unknown key",
+	  "netwrok = prod\n",
+	  { "agent.conf:1:1: error: unknown key `netwrok`", "did you mean `network`?" } },
+	{ "the option's name with an underscore",
+	  "\nprivate_key = x\n",
+	  { "agent.conf:2:1:", "did you mean `private-key`?" } },
+	{ "a key twice",
+	  "network = a\nnode = b\nnetwork = c\n",
+	  { "agent.conf:3:1: error: `network` is given twice",
+	    "agent.conf:1:11: note: first given here" } },
 	{ "no value", "network =\n", { "agent.conf:1:10: error: `network` has no value" } },
 	{ "no equals sign", "network prod\n", { "agent.conf:1:1: error: expected `key = value`" } },
 	{ "a section", "[agent]\n", { "agent.conf:1:1: error: expected `key = value`" } },
-	{ "CR LF", "network = prod\r\n", { "agent.conf:1:15: error: a control character", "LF alone" } },
-	{ "an escape", "network = pr\033[31mod\n", { "agent.conf:1:13: error: a control character" } },
+	{ "CR LF",
+	  "network = prod\r\n",
+	  { "agent.conf:1:15: error: a control character", "LF alone" } },
+	{ "an escape",
+	  "network = pr\033[31mod\n",
+	  { "agent.conf:1:13: error: a control character" } },
 	{ "a bad network name", "network = ../prod\n", { "agent.conf:1:11: error: not a name" } },
 	{ "a capital in a node's name", "node = Fra1\n", { "agent.conf:1:8: error: not a name" } },
-	{ "a bad interface name", "interface = a/b\n", { "agent.conf:1:13: error: not an interface name" } },
-	{ "an interface name of 16", "interface = abcdefghijklmnop\n", { "not an interface name" } },
-	{ "a bad back end", "backend = kernal\n", { "agent.conf:1:11: error: not `auto`, `kernel` or `userspace`" } },
+	{ "a bad interface name",
+	  "interface = a/b\n",
+	  { "agent.conf:1:13: error: not an interface name" } },
+	{ "an interface name of 16",
+	  "interface = abcdefghijklmnop\n",
+	  { "not an interface name" } },
+	{ "a bad back end",
+	  "backend = kernal\n",
+	  { "agent.conf:1:11: error: not `auto`, `kernel` or `userspace`" } },
 	{ "a bad truth", "offline = yes\n", { "agent.conf:1:11: error: not `true` or `false`" } },
 	{ "a bad time", "now = tomorrow\n", { "agent.conf:1:7: error: not a time" } },
-	{ "an interval of nothing", "interval = 0\n", { "agent.conf:1:12: error: not a number of seconds" } },
-	{ "an interval that is too long", "interval = 86401\n", { "agent.conf:1:12: error: not a number of seconds" } },
-	{ "an ftp URL", "url = ftp://x/y\n", { "agent.conf:1:7: error: not a URL that starts with" } },
-	{ "a URL without a scheme", "url = /srv/mesh\n", { "agent.conf:1:7: error: not a URL that starts with" } },
-	{ "a relative file URL", "url = file://srv\n", { "agent.conf:1:7: error: not a URL that starts with" } },
+	{ "an interval of nothing",
+	  "interval = 0\n",
+	  { "agent.conf:1:12: error: not a number of seconds" } },
+	{ "an interval that is too long",
+	  "interval = 86401\n",
+	  { "agent.conf:1:12: error: not a number of seconds" } },
+	{ "an ftp URL",
+	  "url = ftp://x/y\n",
+	  { "agent.conf:1:7: error: not a URL that starts with" } },
+	{ "a URL without a scheme",
+	  "url = /srv/mesh\n",
+	  { "agent.conf:1:7: error: not a URL that starts with" } },
+	{ "a relative file URL",
+	  "url = file://srv\n",
+	  { "agent.conf:1:7: error: not a URL that starts with" } },
 	{ "a URL without a host", "url = https:///x\n", { "no host" } },
 	{ "a password in a URL", "url = https://me:secret@x/y\n", { "password" } },
 	{ "a query", "url = https://x/y?z\n", { "no '?' part" } },
 	{ "a blank in a URL", "url = https://x/ y\n", { "no URL may have" } },
-	{ "several errors at once", "nod = a\nurl = x\noffline = 1\n",
+	{ "several errors at once",
+	  "nod = a\nurl = x\noffline = 1\n",
 	  { "agent.conf:1:1:", "agent.conf:2:7:", "agent.conf:3:11:" } },
 };
 
@@ -136,7 +164,8 @@ static void what_is_wrong_and_where(void **unused)
 			fail_msg("%s: taken", bad_rows[i].what);
 		for (j = 0; j < 3 && bad_rows[i].wanted[j]; j++)
 			if (!strstr(out, bad_rows[i].wanted[j]))
-				fail_msg("%s: no '%s' in:\n%s", bad_rows[i].what, bad_rows[i].wanted[j], out);
+				fail_msg("%s: no '%s' in:\n%s", bad_rows[i].what,
+					 bad_rows[i].wanted[j], out);
 		assert_null(strchr(out, '\033'));
 	}
 }
@@ -186,7 +215,8 @@ static void a_url_one_byte_too_long(void **unused)
 
 static void options_override(void **unused)
 {
-	static const char text[] = "url = https://a/x\nurl = https://b/x\nnetwork = prod\nnode = fra1\n";
+	static const char text[] =
+		"url = https://a/x\nurl = https://b/x\nnetwork = prod\nnode = fra1\n";
 	struct source s = { "agent.conf", text, sizeof(text) - 1 };
 	struct config_raw raw = { 0 };
 	struct agent_config c;
@@ -216,9 +246,12 @@ static void options_override(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_whole_file),	      cmocka_unit_test(defaults),
-		cmocka_unit_test(what_is_wrong_and_where), cmocka_unit_test(a_nul_byte),
-		cmocka_unit_test(one_url_too_many),	      cmocka_unit_test(a_url_one_byte_too_long),
+		cmocka_unit_test(a_whole_file),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(what_is_wrong_and_where),
+		cmocka_unit_test(a_nul_byte),
+		cmocka_unit_test(one_url_too_many),
+		cmocka_unit_test(a_url_one_byte_too_long),
 		cmocka_unit_test(options_override),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fetching from servers that do everything wrong (tests/cli/hostile-server.py, on 127.0.0.1), with small limits. Run from the
- * top of the tree.
+ * Fetching from servers that do everything wrong (tests/cli/hostile-server.py, on 127.0.0.1), with
+ * small limits. Run from the top of the tree.
  */
 #include "tests/unit/unit.h"
 
@@ -48,16 +48,19 @@ static int start_server(struct server *s, const char *cert)
 		dup2(in[0], 0);
 		dup2(out[1], 1);
 		if (cert)
-			execlp("python3", "python3", "tests/cli/hostile-server.py", "--log", log, "--cert", cert, (char *)NULL);
+			execlp("python3", "python3", "tests/cli/hostile-server.py", "--log", log,
+			       "--cert", cert, (char *)NULL);
 		else
-			execlp("python3", "python3", "tests/cli/hostile-server.py", "--log", log, (char *)NULL);
+			execlp("python3", "python3", "tests/cli/hostile-server.py", "--log", log,
+			       (char *)NULL);
 		_exit(127);
 	}
 	close(in[0]);
 	close(out[1]);
 	s->in = in[1];
 	/* The line may come in pieces. */
-	while (len < sizeof(line) - 1 && !strchr(line, '\n') && (n = read(out[0], line + len, sizeof(line) - 1 - len)) > 0)
+	while (len < sizeof(line) - 1 && !strchr(line, '\n') &&
+	       (n = read(out[0], line + len, sizeof(line) - 1 - len)) > 0)
 		len += (size_t)n;
 	close(out[0]);
 	blank = strchr(line, ' ');
@@ -93,7 +96,9 @@ static struct fetcher *small(void)
 	struct fetcher *f = fetcher_new(&e);
 
 	assert_non_null(f);
-	f->limits = (struct fetch_limits){ .connect_ms = 700, .document_ms = 700, .cycle_ms = 5000, .parallel = 4 };
+	f->limits = (struct fetch_limits){
+		.connect_ms = 700, .document_ms = 700, .cycle_ms = 5000, .parallel = 4
+	};
 	return f;
 }
 
@@ -107,10 +112,10 @@ static void get_one(struct fetcher *f, const char *url, size_t max, struct fetch
 	(void)f->ops->get(f, url, r, 1, os_monotonic_ms() + f->limits.cycle_ms);
 }
 
-#define NEEDS_SERVER()                \
-	do {                          \
-		if (no_server)        \
-			skip();       \
+#define NEEDS_SERVER()          \
+	do {                    \
+		if (no_server)  \
+			skip(); \
 	} while (0)
 
 static void a_good_server(void **unused)
@@ -184,7 +189,8 @@ static const struct {
 	{ "T31 status 304 that was not asked for", "not-modified", "FETCH", "HTTP 304", ERR_IO },
 	{ "status 403", "forbidden", "FETCH", "HTTP 403", ERR_IO },
 	{ "status 206", "partial", "FETCH", "HTTP 206", ERR_IO },
-	{ "status 404 with a page larger than the document", "missing-page", "MISSING", "HTTP 404", ERR_NOENT },
+	{ "status 404 with a page larger than the document", "missing-page", "MISSING", "HTTP 404",
+	  ERR_NOENT },
 	{ "HTTP/0.9", "old-http", "FETCH", "", ERR_IO },
 	{ "the connection is closed at once", "nothing", "FETCH", "", ERR_IO },
 };
@@ -203,7 +209,8 @@ static void what_servers_do(void **unused)
 		if (r.status != FETCH_FAILED)
 			fail_msg("%s: taken: %s", rows[i].what, r.body.data);
 		if (!r.err.reason || strcmp(r.err.reason, rows[i].reason) != 0)
-			fail_msg("%s: %s: %s", rows[i].what, r.err.reason ? r.err.reason : "no reason", r.err.msg);
+			fail_msg("%s: %s: %s", rows[i].what,
+				 r.err.reason ? r.err.reason : "no reason", r.err.msg);
 		ROW_CHECK(strstr(r.err.msg, rows[i].contains), i);
 		ROW_CHECK(r.err.class == rows[i].class, i);
 		ROW_CHECK(r.body.len == 0, i);
@@ -216,7 +223,8 @@ static void what_servers_do(void **unused)
 	}
 }
 
-/* T25: what is past the announced length is not part of the document; it is judged by its hash or signature. */
+/* T25: what is past the announced length is not part of the document; it is judged by its hash or
+ * signature. */
 static void bytes_past_the_length(void **unused)
 {
 	struct fetcher *f;
@@ -287,7 +295,9 @@ static void nothing_from_the_surroundings(void **unused)
 	setenv("ALL_PROXY", "http://127.0.0.1:1/", 1);
 	setenv("HOME", top, 1);
 	snprintf(path, sizeof(path), "%s/.netrc", top);
-	assert_int_equal(os_write_file(AT_FDCWD, path, "machine 127.0.0.1 login me password pw\n", 39, 0600, NULL), 0);
+	assert_int_equal(os_write_file(AT_FDCWD, path, "machine 127.0.0.1 login me password pw\n",
+				       39, 0600, NULL),
+			 0);
 	snprintf(path, sizeof(path), "%s/keys", top);
 	setenv("SSLKEYLOGFILE", path, 1);
 	f = small();
@@ -304,7 +314,9 @@ static void nothing_from_the_surroundings(void **unused)
 	unsetenv("http_proxy");
 	unsetenv("ALL_PROXY");
 	read_log(&log);
-	assert_string_equal(log.data, "/cookie/prod/manifest\n/cookie/prod/manifest\n/redirect-http/prod/manifest\n");
+	assert_string_equal(
+		log.data,
+		"/cookie/prod/manifest\n/cookie/prod/manifest\n/redirect-http/prod/manifest\n");
 	buf_release(&log);
 }
 
@@ -318,17 +330,21 @@ static void many_at_once(void **unused)
 	f = small();
 	for (i = 0; i < ARRAY_LEN(r); i++)
 		fetch_request_init(&r[i], "prod/records/x", CAP);
-	assert_int_equal(f->ops->get(f, url_of("good"), r, ARRAY_LEN(r), os_monotonic_ms() + 5000), 0);
+	assert_int_equal(f->ops->get(f, url_of("good"), r, ARRAY_LEN(r), os_monotonic_ms() + 5000),
+			 0);
 	for (i = 0; i < ARRAY_LEN(r); i++) {
 		assert_int_equal(r[i].status, FETCH_DONE);
 		assert_string_equal(r[i].body.data, BODY);
 		buf_release(&r[i].body);
 	}
 	assert_true(f->requests == ARRAY_LEN(r));
-	/* A server that hangs: the deadline of the cycle ends all of them, those that were not begun included. */
+	/* A server that hangs: the deadline of the cycle ends all of them, those that were not
+	 * begun included. */
 	for (i = 0; i < ARRAY_LEN(r); i++)
 		fetch_request_init(&r[i], "prod/records/x", CAP);
-	assert_int_equal(f->ops->get(f, url_of("silent"), r, ARRAY_LEN(r), os_monotonic_ms() + 1000), -1);
+	assert_int_equal(f->ops->get(f, url_of("silent"), r, ARRAY_LEN(r),
+				     os_monotonic_ms() + 1000),
+			 -1);
 	for (i = 0; i < ARRAY_LEN(r); i++) {
 		assert_int_equal(r[i].status, FETCH_FAILED);
 		assert_string_equal(r[i].err.reason, "DEADLINE");
@@ -488,8 +504,9 @@ static int make_certificate(const char *path)
 		int null = open("/dev/null", O_WRONLY);
 
 		dup2(null, 2);
-		execlp("openssl", "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=test",
-		       "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path, "-out", path, (char *)NULL);
+		execlp("openssl", "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+		       "-days", "3650", "-subj", "/CN=test", "-addext",
+		       "subjectAltName=IP:127.0.0.1", "-keyout", path, "-out", path, (char *)NULL);
 		_exit(127);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
@@ -499,12 +516,14 @@ static int make_certificate(const char *path)
 
 static int join(const char *path)
 {
-	/* openssl writes key and certificate to one file, the second after the first: both must be in it. */
+	/* openssl writes key and certificate to one file, the second after the first: both must be
+	 * in it. */
 	struct buf b;
 	int r;
 
 	buf_init(&b, 1u << 16);
-	r = os_read_file(AT_FDCWD, path, 1u << 16, &b, NULL) || !strstr(b.data, "PRIVATE KEY") || !strstr(b.data, "CERTIFICATE");
+	r = os_read_file(AT_FDCWD, path, 1u << 16, &b, NULL) || !strstr(b.data, "PRIVATE KEY") ||
+	    !strstr(b.data, "CERTIFICATE");
 	buf_release(&b);
 	return r;
 }
@@ -549,13 +568,20 @@ static int tear_down(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_good_server),	  cmocka_unit_test(exactly_the_maximum),
-		cmocka_unit_test(what_servers_do),	  cmocka_unit_test(bytes_past_the_length),
-		cmocka_unit_test(no_content_decoding),	  cmocka_unit_test(tags_that_are_not_kept),
-		cmocka_unit_test(nothing_from_the_surroundings), cmocka_unit_test(many_at_once),
-		cmocka_unit_test(nobody_is_there),	  cmocka_unit_test(silence_inside_tls),
-		cmocka_unit_test(certificates_are_checked), cmocka_unit_test(a_signal_ends_it),
-		cmocka_unit_test(files),		  cmocka_unit_test(memory_stayed_small),
+		cmocka_unit_test(a_good_server),
+		cmocka_unit_test(exactly_the_maximum),
+		cmocka_unit_test(what_servers_do),
+		cmocka_unit_test(bytes_past_the_length),
+		cmocka_unit_test(no_content_decoding),
+		cmocka_unit_test(tags_that_are_not_kept),
+		cmocka_unit_test(nothing_from_the_surroundings),
+		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(nobody_is_there),
+		cmocka_unit_test(silence_inside_tls),
+		cmocka_unit_test(certificates_are_checked),
+		cmocka_unit_test(a_signal_ends_it),
+		cmocka_unit_test(files),
+		cmocka_unit_test(memory_stayed_small),
 	};
 
 	return cmocka_run_group_tests_name("fetch", tests, set_up, tear_down);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an agent remembers: codecs, slots, objects, and every failure of the disk that files can show. */
+/* What an agent remembers: codecs, slots, objects, and every failure of the disk that files can
+ * show. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -35,9 +36,18 @@ static struct state example(uint64_t serial)
 		.epoch = 1,
 		.format_floor = 1,
 		.time_floor = T0,
-		.accepted = { .serial = serial, .epoch = 1, .issued = T0, .since = T0 + 1, .len = 500, .manifest = digest("m"),
+		.accepted = { .serial = serial,
+			      .epoch = 1,
+			      .issued = T0,
+			      .since = T0 + 1,
+			      .len = 500,
+			      .manifest = digest("m"),
 			      .set = digest("s") },
-		.applied = { .serial = serial - 1, .since = T0 + 2, .interface = { "prod" }, .len = 400, .manifest = digest("n"),
+		.applied = { .serial = serial - 1,
+			     .since = T0 + 2,
+			     .interface = { "prod" },
+			     .len = 400,
+			     .manifest = digest("n"),
 			     .set = digest("t") },
 	};
 
@@ -89,7 +99,8 @@ static bool there(const char *name)
 	return os_exists(AT_FDCWD, path);
 }
 
-/* ------------------------------------------------------------------ codecs ----------------------------- */
+/* ------------------------------------------------------------------ codecs
+ * ----------------------------- */
 
 static void state_round_trip(void **unused)
 {
@@ -110,7 +121,8 @@ static void state_round_trip(void **unused)
 		assert_string_equal(text.data, again.data);
 		assert_true(back.accepted.serial == cases[i].accepted.serial);
 		assert_true(back.applied.serial == cases[i].applied.serial);
-		assert_true(back.amnesia == cases[i].amnesia && back.generation == cases[i].generation);
+		assert_true(back.amnesia == cases[i].amnesia &&
+			    back.generation == cases[i].generation);
 		assert_int_equal(state_decode(text.data, text.len, "other", &back, &e), -1);
 		buf_release(&text);
 		buf_release(&again);
@@ -196,13 +208,15 @@ static void report_round_trip(void **unused)
 	assert_string_equal(back.urls[0].etag, "\"tag\"");
 	assert_null(back.urls[0].error);
 	assert_string_equal(back.urls[1].error, "MISSING: y");
-	report_decode("meshrc report 1\nurl \netag x\nchecked never\nwhat is this\n", 54, &a, &back);
+	report_decode("meshrc report 1\nurl \netag x\nchecked never\nwhat is this\n", 54, &a,
+		      &back);
 	assert_true(back.n_urls == 0 && back.checked == 0);
 	buf_release(&text);
 	arena_release(&a);
 }
 
-/* ------------------------------------------------------------------ slots ------------------------------ */
+/* ------------------------------------------------------------------ slots
+ * ------------------------------ */
 
 static void save_serial(struct store *s, uint64_t serial)
 {
@@ -304,7 +318,8 @@ static void a_torn_slot_costs_nothing(void **unused)
 	buf_release(&older);
 }
 
-/* ------------------------------------------------------------------ faults ----------------------------- */
+/* ------------------------------------------------------------------ faults
+ * ----------------------------- */
 
 static struct os_sys real;
 static unsigned int calls, fail_call;
@@ -385,7 +400,8 @@ static bool mend_system(void)
 	return calls >= fail_call;
 }
 
-/* T73: every call of an update fails in turn: the old state stands or the new one does, whole, and objects too. */
+/* T73: every call of an update fails in turn: the old state stands or the new one does, whole, and
+ * objects too. */
 static void every_call_fails_in_turn(void **unused)
 {
 	static const int errors[] = { ENOSPC, EIO, EROFS, EDQUOT };
@@ -463,7 +479,9 @@ static void a_slot_that_cannot_be_read(void **unused)
 	mend_system();
 	assert_true(r == 0 && !lost && state.accepted.serial == 5);
 	/* Only one slot, and it cannot be read: that is no loss, and nothing is begun anew. */
-	assert_int_equal(os_unlink(AT_FDCWD, (snprintf(dir + strlen(dir), 32, "/prod/state.a"), dir), &e), 0);
+	assert_int_equal(os_unlink(AT_FDCWD,
+				   (snprintf(dir + strlen(dir), 32, "/prod/state.a"), dir), &e),
+			 0);
 	*strstr(dir, "/prod/") = '\0';
 	break_system(1, EIO);
 	r = store_load(s, T0, &state, &lost, &e);
@@ -473,7 +491,8 @@ static void a_slot_that_cannot_be_read(void **unused)
 	store_close(s);
 }
 
-/* ------------------------------------------------------------------ folder and objects ----------------- */
+/* ------------------------------------------------------------------ folder and objects
+ * ----------------- */
 
 static void others_must_not_write(void **unused)
 {
@@ -617,8 +636,11 @@ static void only_what_is_named_stays(void **unused)
 	state.accepted.set = put_set(s, "page 7");
 	state.applied = (struct applied){ 0 };
 	assert_int_equal(store_save(s, &state, &e), 0);
-	state.applied = (struct applied){ .serial = 7, .interface = { "prod" }, .len = 10,
-					  .manifest = state.accepted.manifest, .set = state.accepted.set };
+	state.applied = (struct applied){ .serial = 7,
+					  .interface = { "prod" },
+					  .len = 10,
+					  .manifest = state.accepted.manifest,
+					  .set = state.accepted.set };
 	state.accepted.manifest = put(s, "manifest 8");
 	put(s, "page 8");
 	state.accepted.set = put_set(s, "page 8");
@@ -626,7 +648,8 @@ static void only_what_is_named_stays(void **unused)
 	put(s, "left over");
 	write_file("objects/0123.tmp", "x", 1);
 	assert_int_equal(store_collect(s, &state, &e), 0);
-	assert_true(has(s, "root") && has(s, "manifest 7") && has(s, "page 7") && has(s, "manifest 8") && has(s, "page 8"));
+	assert_true(has(s, "root") && has(s, "manifest 7") && has(s, "page 7") &&
+		    has(s, "manifest 8") && has(s, "page 8"));
 	assert_false(has(s, "left over"));
 	assert_false(there("objects/0123.tmp"));
 	/* 7 goes when neither slot names it any more. */
