@@ -126,8 +126,7 @@ static void networkd_config(const struct config *c, struct buf *out)
 	for (i = 0; i < n->n_addresses; i++)
 		buf_addf(out, "Address=%s\n", ifaddr_print(&n->addresses[i], text));
 	for (i = 0; i < c->n_routes; i++)
-		buf_addf(out, "\n[Route]\nDestination=%s\nScope=link\n",
-			 prefix_print(&c->routes[i], text));
+		buf_addf(out, "\n[Route]\nDestination=%s\n", prefix_print(&c->routes[i], text));
 }
 
 int render(const struct config *c, enum render_format format, struct buf *out, struct err *e)

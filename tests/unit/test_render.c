@@ -110,7 +110,7 @@ static void test_networkd(void **state)
 	      "\n# anna\n[WireGuardPeer]\nPublicKey=AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
 	      "\n# file: /etc/systemd/network/70-prod.network\n[Match]\nName=prod\n\n[Network]\n"
 	      "Address=10.20.0.1/16\nAddress=fd20:0:0:1::1/64\n"
-	      "\n[Route]\nDestination=192.168.10.0/24\nScope=link\n");
+	      "\n[Route]\nDestination=192.168.10.0/24\n");
 }
 
 static void test_json(void **state)
