@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The rules by which an agent takes a verified manifest or leaves it. Pure: the clock is an argument. Signatures, network,
- * mesh, epoch and the format floor were checked before (publication/verify.h); here come order and time. Each refusal has
- * one reason code (docs/format.md, "Reason codes").
+ * The rules by which an agent takes a verified manifest or leaves it. Pure: the clock is an
+ * argument. Signatures, network, mesh, epoch and the format floor were checked before
+ * (publication/verify.h); here come order and time. Each refusal has one reason code
+ * (docs/format.md, "Reason codes").
  */
 #ifndef AGENT_ACCEPT_H
 #define AGENT_ACCEPT_H
@@ -21,7 +22,8 @@
 /* The time of one cycle, frozen at its start. */
 struct moment {
 	int64_t t; /* the latest of clock, floor and release */
-	bool behind; /* the clock is before the floor: it is wrong, and says nothing about the future */
+	bool behind; /* the clock is before the floor: it is wrong, and says nothing about the
+			future */
 };
 
 struct moment accept_moment(int64_t clock, int64_t time_floor);
@@ -38,18 +40,19 @@ struct acceptance {
 };
 
 /*
- * Takes the pinned root (`data`, from --trust) or keeps the stored one (`stored`, NULL: none). The higher version counts;
- * two of one version must be the same bytes; the mesh must not change.
+ * Takes the pinned root (`data`, from --trust) or keeps the stored one (`stored`, NULL: none). The
+ * higher version counts; two of one version must be the same bytes; the mesh must not change.
  */
-int accept_pin(const struct root *pin, const struct digest *pin_hash, const struct state *s, bool *ret_use_pin,
-	       struct err *e);
+int accept_pin(const struct root *pin, const struct digest *pin_hash, const struct state *s,
+	       bool *ret_use_pin, struct err *e);
 
 /* What a newly trusted root does to the floors: a higher epoch drops serial and time. */
 void accept_root(const struct root *r, uint64_t len, const struct digest *hash, struct state *s);
 
 /* `hash` is that of the manifest with its signatures. */
-int accept_manifest(const struct state *s, const struct root *r, const struct manifest *m, const struct digest *hash,
-		    struct moment now, struct acceptance *ret, struct err *e);
+int accept_manifest(const struct state *s, const struct root *r, const struct manifest *m,
+		    const struct digest *hash, struct moment now, struct acceptance *ret,
+		    struct err *e);
 
 /* How this network sees us. */
 enum standing {
@@ -58,14 +61,14 @@ enum standing {
 };
 
 /*
- * `node` is our document and `gone` our line among the removed, each NULL when there is none. `key` is our public key;
- * NULL: not checked.
+ * `node` is our document and `gone` our line among the removed, each NULL when there is none. `key`
+ * is our public key; NULL: not checked.
  */
-int accept_self(const char *name, const struct node *node, const struct gone *gone, const struct wgkey *key,
-		const char *key_file, enum standing *ret, struct err *e);
+int accept_self(const char *name, const struct node *node, const struct gone *gone,
+		const struct wgkey *key, const char *key_file, enum standing *ret, struct err *e);
 
 /* The floors after a manifest whose every check has passed. */
-void accept_floors(struct state *s, const struct manifest *m, uint64_t len, const struct digest *hash,
-		   const struct digest *set, struct moment now);
+void accept_floors(struct state *s, const struct manifest *m, uint64_t len,
+		   const struct digest *hash, const struct digest *set, struct moment now);
 
 #endif

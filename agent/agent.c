@@ -29,7 +29,8 @@ int64_t agent_clock(const struct agent_config *c)
 	return c->has_now ? c->now : os_now();
 }
 
-/* ------------------------------------------------------------------ the private key -------------------- */
+/* ------------------------------------------------------------------ the private key
+ * -------------------- */
 
 static int make_key(const char *path, struct err *e)
 {
@@ -66,7 +67,8 @@ static int read_key(const char *path, struct secret *ret, struct err *e)
 	return r < 0 ? err_prefix(e, "the private key %s", path) : 0;
 }
 
-int agent_load_key(const char *path, bool make, struct secret *ret_private, struct wgkey *ret_public, struct err *e)
+int agent_load_key(const char *path, bool make, struct secret *ret_private,
+		   struct wgkey *ret_public, struct err *e)
 {
 	const char *why;
 
@@ -79,7 +81,10 @@ int agent_load_key(const char *path, bool make, struct secret *ret_private, stru
 	if (!why)
 		return 0;
 	secret_release(ret_private);
-	return err_set(e, ERR_INPUT, "the private key %s must not be used: %s; remove the file and a new key is made", path, why);
+	return err_set(
+		e, ERR_INPUT,
+		"the private key %s must not be used: %s; remove the file and a new key is made",
+		path, why);
 }
 
 int agent_key(struct agent *a, bool make, struct err *e)
@@ -90,7 +95,8 @@ int agent_key(struct agent *a, bool make, struct err *e)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ opening ---------------------------- */
+/* ------------------------------------------------------------------ opening
+ * ---------------------------- */
 
 /* A stored root is trusted by the hash in the state, like everything stored. */
 static bool load_stored_root(struct agent *a, struct root *ret)
@@ -103,13 +109,16 @@ static bool load_stored_root(struct agent *a, struct root *ret)
 	if (!a->state.root_version)
 		return false;
 	buf_init(&bytes, MAX_ROOT_DOC);
-	good = !store_get(a->store, &ref, &bytes, NULL) && !signed_split(bytes.data, bytes.len, &doc, NULL) &&
-	       !root_decode(doc.body, doc.body_len, ret, NULL) && ret->version == a->state.root_version;
+	good = !store_get(a->store, &ref, &bytes, NULL) &&
+	       !signed_split(bytes.data, bytes.len, &doc, NULL) &&
+	       !root_decode(doc.body, doc.body_len, ret, NULL) &&
+	       ret->version == a->state.root_version;
 	buf_release(&bytes);
 	return good;
 }
 
-static int keep_root(struct agent *a, const struct root *root, const struct buf *bytes, struct err *e)
+static int keep_root(struct agent *a, const struct root *root, const struct buf *bytes,
+		     struct err *e)
 {
 	struct digest hash;
 
@@ -149,8 +158,10 @@ static int open_trust(struct agent *a, struct err *e)
 	if (accept_pin(&pin, &hash, &a->state, &use_pin, e) < 0)
 		goto out;
 	if (!use_pin && !have_stored) {
-		/* The walk from the pin finds it again; epoch and serial stay as they are, so nothing older gets in. */
-		say(a, "the stored root document version %llu is damaged; going on from the pinned version %llu",
+		/* The walk from the pin finds it again; epoch and serial stay as they are, so
+		 * nothing older gets in. */
+		say(a,
+		    "the stored root document version %llu is damaged; going on from the pinned version %llu",
 		    (ull)a->state.root_version, (ull)pin.version);
 		use_pin = true;
 	}
@@ -167,12 +178,15 @@ static void load_current(struct agent *a)
 
 	if (!c->serial || !a->config->node)
 		return;
-	if (snapshot_load(a->store, a->config->network, a->config->node, c->len, &c->manifest, &c->set, &a->current, &why) < 0)
-		say(a, "the stored documents of serial %llu cannot be used (%s); they are fetched again", (ull)c->serial, why.msg);
+	if (snapshot_load(a->store, a->config->network, a->config->node, c->len, &c->manifest,
+			  &c->set, &a->current, &why) < 0)
+		say(a,
+		    "the stored documents of serial %llu cannot be used (%s); they are fetched again",
+		    (ull)c->serial, why.msg);
 }
 
-int agent_open(struct agent *a, const struct agent_config *config, enum store_access access, void (*fn)(const char *),
-	       struct err *e)
+int agent_open(struct agent *a, const struct agent_config *config, enum store_access access,
+	       void (*fn)(const char *), struct err *e)
 {
 	int64_t clock = agent_clock(config);
 	bool lost;
@@ -185,8 +199,9 @@ int agent_open(struct agent *a, const struct agent_config *config, enum store_ac
 	    store_load(a->store, clock, &a->state, &lost, e) < 0)
 		return -1;
 	if (lost)
-		say(a, "BOTH COPIES OF THE STATE ARE DAMAGED: what was accepted before is not known any more, so an older publication "
-		       "could be taken once. Going on from the pinned root");
+		say(a,
+		    "BOTH COPIES OF THE STATE ARE DAMAGED: what was accepted before is not known any more, so an older publication "
+		    "could be taken once. Going on from the pinned root");
 	(void)store_report_load(a->store, &a->report_arena, &a->report);
 	if (open_trust(a, e) < 0)
 		return -1;
@@ -210,7 +225,8 @@ void agent_close(struct agent *a)
 	*a = (struct agent){ 0 };
 }
 
-/* ------------------------------------------------------------------ fetching --------------------------- */
+/* ------------------------------------------------------------------ fetching
+ * --------------------------- */
 
 /* One try at one URL. */
 struct attempt {
@@ -241,7 +257,8 @@ static int next_root(struct attempt *t)
 	snprintf(path, sizeof(path), "root/%llu", (ull)(a->root.version + 1));
 	fetch_request_init(&r, path, MAX_ROOT_DOC);
 	if (get_one(t, &r) < 0) {
-		/* A server that cannot say so now is no reason to go without the manifest, unless the document is a bomb. */
+		/* A server that cannot say so now is no reason to go without the manifest, unless
+		 * the document is a bomb. */
 		if (r.err.reason && !strcmp(r.err.reason, "TOO-LARGE")) {
 			*t->err = r.err;
 			ret = -1;
@@ -285,7 +302,8 @@ static void remember_etag(struct attempt *t, char *ret)
 	for (i = 0; a->current && i < a->report.n_urls; i++) {
 		const struct report_url *u = &a->report.urls[i];
 
-		if (u->etag && !strcmp(u->url, t->url) && !digest_cmp(&u->manifest, &a->current->hash))
+		if (u->etag && !strcmp(u->url, t->url) &&
+		    !digest_cmp(&u->manifest, &a->current->hash))
 			snprintf(ret, MAX_ETAG + 1, "%s", u->etag);
 	}
 }
@@ -314,20 +332,24 @@ static int take_manifest(struct attempt *t, const char *data, size_t len)
 	struct snapshot *s = snapshot_new(data, len);
 	struct acceptance verdict;
 
-	/* The URL that named a document is asked for it first; any other may fill a gap, since the hash decides. */
+	/* The URL that named a document is asked for it first; any other may fill a gap, since the
+	 * hash decides. */
 	while (from.n_urls < a->config->n_urls) {
-		urls[from.n_urls] = a->config->urls[(t->url_index + from.n_urls) % a->config->n_urls];
+		urls[from.n_urls] =
+			a->config->urls[(t->url_index + from.n_urls) % a->config->n_urls];
 		from.n_urls++;
 	}
 	from.urls = urls;
 	if (!s)
 		return err_nomem(t->err);
-	if (verify_manifest(&a->root, a->config->network, a->state.format_floor, s->data, s->len, &s->arena, &s->manifest, t->err) <
-	    0)
+	if (verify_manifest(&a->root, a->config->network, a->state.format_floor, s->data, s->len,
+			    &s->arena, &s->manifest, t->err) < 0)
 		goto fail;
-	if (accept_manifest(&a->state, &a->root, &s->manifest, &s->hash, t->cycle->now, &verdict, t->err) < 0) {
+	if (accept_manifest(&a->state, &a->root, &s->manifest, &s->hash, t->cycle->now, &verdict,
+			    t->err) < 0) {
 		/* Two signed manifests of one serial are proof against their publisher: kept. */
-		if (a->access == STORE_WRITE && t->err->reason && !strcmp(t->err->reason, "EQUIVOCATION"))
+		if (a->access == STORE_WRITE && t->err->reason &&
+		    !strcmp(t->err->reason, "EQUIVOCATION"))
 			(void)store_equivocation(a->store, s->data, s->len, NULL);
 		goto fail;
 	}
@@ -385,7 +407,8 @@ static void gravest(struct cycle *c, size_t n_urls, struct err *e)
 	size_t i;
 
 	for (i = 0; i < n_urls; i++)
-		if (c->failed[i] && (!worst || (worst->class != ERR_VERIFY && c->errors[i].class == ERR_VERIFY)))
+		if (c->failed[i] &&
+		    (!worst || (worst->class != ERR_VERIFY && c->errors[i].class == ERR_VERIFY)))
 			worst = &c->errors[i];
 	if (worst && e)
 		*e = *worst;
@@ -399,7 +422,8 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 
 	*ret = (struct cycle){ .now = accept_moment(agent_clock(a->config), a->state.time_floor) };
 	if (!a->has_root)
-		return err_set(e, ERR_INPUT, "no root document is trusted yet: give one with --trust");
+		return err_set(e, ERR_INPUT,
+			       "no root document is trusted yet: give one with --trust");
 	if (!a->fetcher) {
 		a->fetcher = fetcher_new(e);
 		if (!a->fetcher)
@@ -477,7 +501,8 @@ out:
 	return r;
 }
 
-/* ------------------------------------------------------------------ converging ------------------------- */
+/* ------------------------------------------------------------------ converging
+ * ------------------------- */
 
 static int need_kern(struct agent *a, struct err *e)
 {
@@ -504,8 +529,9 @@ static const struct config *previous_config(struct agent *a)
 		snapshot_free(a->applied);
 		a->applied = NULL;
 	}
-	if (!a->applied && snapshot_load(a->store, a->config->network, a->config->node, p->len, &p->manifest, &p->set,
-					 &a->applied, &(struct err){ 0 }) < 0)
+	if (!a->applied &&
+	    snapshot_load(a->store, a->config->network, a->config->node, p->len, &p->manifest,
+			  &p->set, &a->applied, &(struct err){ 0 }) < 0)
 		return NULL;
 	return a->applied->has_config ? &a->applied->config : NULL;
 }
@@ -516,7 +542,8 @@ static bool has_names(const struct config *c)
 	size_t i;
 
 	for (i = 0; i < c->n_peers; i++)
-		if (c->peers[i].endpoint.host && resolve_literal(&c->peers[i].endpoint, &literal) < 0)
+		if (c->peers[i].endpoint.host &&
+		    resolve_literal(&c->peers[i].endpoint, &literal) < 0)
 			return true;
 	return false;
 }
@@ -527,11 +554,11 @@ static int cmp_key_to_peer(const void *key, const void *peer)
 }
 
 /*
- * Whose name must be looked up now: an endpoint is only ever set for a peer that has none and for a new declaration, so
- * asking the resolver for all the others at each poll would be for nothing.
+ * Whose name must be looked up now: an endpoint is only ever set for a peer that has none and for a
+ * new declaration, so asking the resolver for all the others at each poll would be for nothing.
  */
-static bool *names_wanted(struct agent *a, const struct config *c, const struct config *previous, const struct ifname *name,
-			  struct arena *arena, struct err *e)
+static bool *names_wanted(struct agent *a, const struct config *c, const struct config *previous,
+			  const struct ifname *name, struct arena *arena, struct err *e)
 {
 	bool *wanted = arena_array(arena, c->n_peers, sizeof(*wanted));
 	struct observed o;
@@ -544,17 +571,21 @@ static bool *names_wanted(struct agent *a, const struct config *c, const struct 
 	if (a->kern->ops->observe(a->kern, name, arena, &o, e) < 0)
 		return NULL;
 	for (i = 0; i < c->n_peers; i++) {
-		const struct peer *p = &c->peers[i], *old = previous ? config_peer(previous, &p->key) : NULL;
+		const struct peer *p = &c->peers[i],
+				  *old = previous ? config_peer(previous, &p->key) : NULL;
 		const struct observed_peer *seen =
-			o.n_peers ? bsearch(&p->key, o.peers, o.n_peers, sizeof(*o.peers), cmp_key_to_peer) : NULL;
+			o.n_peers ? bsearch(&p->key, o.peers, o.n_peers, sizeof(*o.peers),
+					    cmp_key_to_peer) :
+				    NULL;
 
-		wanted[i] = !seen || !seen->endpoint.family || !old || !endpoint_equal(&old->endpoint, &p->endpoint);
+		wanted[i] = !seen || !seen->endpoint.family || !old ||
+			    !endpoint_equal(&old->endpoint, &p->endpoint);
 	}
 	return wanted;
 }
 
-static int resolve(struct agent *a, const struct config *previous, int64_t resolve_ms, struct convergence *c,
-		   struct sock_endpoint **ret, struct err *e)
+static int resolve(struct agent *a, const struct config *previous, int64_t resolve_ms,
+		   struct convergence *c, struct sock_endpoint **ret, struct err *e)
 {
 	const struct config *config = &a->current->config;
 	bool *wanted = NULL;
@@ -569,7 +600,8 @@ static int resolve(struct agent *a, const struct config *previous, int64_t resol
 		if (!wanted)
 			return -1;
 	}
-	return resolve_peers(a->resolver, config, wanted, resolve_ms, &c->arena, ret, &c->unresolved, &c->n_unresolved, e);
+	return resolve_peers(a->resolver, config, wanted, resolve_ms, &c->arena, ret,
+			     &c->unresolved, &c->n_unresolved, e);
 }
 
 static char *alias_of(struct agent *a, char *out, size_t size)
@@ -590,7 +622,8 @@ static int remove_renamed(struct agent *a, bool dry, struct convergence *c, stru
 	c->removed_old = true;
 	if (dry)
 		return 0;
-	if (apply_down(a->kern, &p->interface, alias_of(a, alias, sizeof(alias)), &c->arena, &old, e) < 0)
+	if (apply_down(a->kern, &p->interface, alias_of(a, alias, sizeof(alias)), &c->arena, &old,
+		       e) < 0)
 		return err_prefix(e, "cannot take the old interface %s away", p->interface.s);
 	return 0;
 }
@@ -602,11 +635,15 @@ static int note_applied(struct agent *a, const struct convergence *c, struct err
 	struct applied *p = &next.applied;
 	const struct accepted *now = &a->state.accepted;
 
-	if (p->serial && !digest_cmp(&p->manifest, &now->manifest) && !digest_cmp(&p->set, &now->set) &&
-	    !strcmp(p->interface.s, c->interface.s))
+	if (p->serial && !digest_cmp(&p->manifest, &now->manifest) &&
+	    !digest_cmp(&p->set, &now->set) && !strcmp(p->interface.s, c->interface.s))
 		return 0;
-	*p = (struct applied){ .serial = now->serial, .since = agent_clock(a->config), .interface = c->interface,
-			       .len = now->len, .manifest = now->manifest, .set = now->set };
+	*p = (struct applied){ .serial = now->serial,
+			       .since = agent_clock(a->config),
+			       .interface = c->interface,
+			       .len = now->len,
+			       .manifest = now->manifest,
+			       .set = now->set };
 	if (store_save(a->store, &next, e) < 0)
 		return -1;
 	a->state = next;
@@ -615,7 +652,8 @@ static int note_applied(struct agent *a, const struct convergence *c, struct err
 	return 0;
 }
 
-int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret, struct err *e)
+int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
+		   struct err *e)
 {
 	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
 	const struct config *previous;
@@ -631,19 +669,24 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	if (need_kern(a, e) < 0)
 		return -1;
 	ret->acted = true;
-	ret->interface = a->config->interface.s[0] ? a->config->interface : a->current->config.node->interface;
+	ret->interface = a->config->interface.s[0] ? a->config->interface :
+						     a->current->config.node->interface;
 	ret->n_peers = a->current->config.n_peers;
 	if (remove_renamed(a, dry, ret, e) < 0)
 		return -1;
 	previous = ret->removed_old ? NULL : previous_config(a);
 	if (resolve(a, previous, resolve_ms, ret, &endpoints, e) < 0)
 		return -1;
-	d = (struct desired){ .config = &a->current->config, .endpoints = endpoints, .public_key = a->public_key,
+	d = (struct desired){ .config = &a->current->config,
+			      .endpoints = endpoints,
+			      .public_key = a->public_key,
 			      .alias = alias_of(a, alias, sizeof(alias)) };
 	/* Handshakes carry the kernel's time, so this is the real clock whatever --now says. */
 	if (dry)
-		return apply_plan(a->kern, &ret->interface, &d, previous, os_now(), &ret->arena, &ret->result, e);
-	if (apply_desired(a->kern, &ret->interface, &d, previous, &a->private_key, os_now(), &ret->arena, &ret->result, e) < 0)
+		return apply_plan(a->kern, &ret->interface, &d, previous, os_now(), &ret->arena,
+				  &ret->result, e);
+	if (apply_desired(a->kern, &ret->interface, &d, previous, &a->private_key, os_now(),
+			  &ret->arena, &ret->result, e) < 0)
 		return -1;
 	return note_applied(a, ret, e);
 }
@@ -669,9 +712,10 @@ int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, st
 	else if (a->current && a->current->has_config)
 		*ret_name = a->current->config.node->interface;
 	else
-		return err_set(e, ERR_NOENT,
-			       "nothing of network %s was brought up from this state folder; name what is to go with --interface",
-			       a->config->network);
+		return err_set(
+			e, ERR_NOENT,
+			"nothing of network %s was brought up from this state folder; name what is to go with --interface",
+			a->config->network);
 	if (need_kern(a, e) < 0)
 		return -1;
 	arena_init(&arena);
@@ -688,12 +732,14 @@ int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, st
 	return 0;
 }
 
-int agent_observe(struct agent *a, const struct ifname *name, struct arena *arena, struct observed *ret, struct err *e)
+int agent_observe(struct agent *a, const struct ifname *name, struct arena *arena,
+		  struct observed *ret, struct err *e)
 {
 	return need_kern(a, e) < 0 ? -1 : a->kern->ops->observe(a->kern, name, arena, ret, e);
 }
 
-/* ------------------------------------------------------------------ afterwards ------------------------- */
+/* ------------------------------------------------------------------ afterwards
+ * ------------------------- */
 
 static const char *error_text(struct arena *arena, const struct err *e)
 {
@@ -756,8 +802,11 @@ void agent_report(struct agent *a, const struct cycle *c, const struct err *e)
 	if (!c)
 		for (i = 0; i < next.n_urls; i++) {
 			next.urls[i].url = arena_strdup(&arena, next.urls[i].url);
-			next.urls[i].etag = next.urls[i].etag ? arena_strdup(&arena, next.urls[i].etag) : NULL;
-			next.urls[i].error = next.urls[i].error ? arena_strdup(&arena, next.urls[i].error) : NULL;
+			next.urls[i].etag =
+				next.urls[i].etag ? arena_strdup(&arena, next.urls[i].etag) : NULL;
+			next.urls[i].error = next.urls[i].error ?
+						     arena_strdup(&arena, next.urls[i].error) :
+						     NULL;
 			if (!next.urls[i].url)
 				next.n_urls = i;
 		}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The cycle: load what is in force -> fetch -> accept -> store -> converge. Each step is one call, so that `verify` stops
- * after accepting, `plan` before changing anything, and `run` repeats it. Nothing here prints: what a person should know
- * that is no error goes through agent->say.
+ * The cycle: load what is in force -> fetch -> accept -> store -> converge. Each step is one call,
+ * so that `verify` stops after accepting, `plan` before changing anything, and `run` repeats it.
+ * Nothing here prints: what a person should know that is no error goes through agent->say.
  *
- * Order of calls: agent_open; agent_key; then agent_fetch, agent_take, agent_converge, agent_report as often as wanted;
- * agent_close.
+ * Order of calls: agent_open; agent_key; then agent_fetch, agent_take, agent_converge, agent_report
+ * as often as wanted; agent_close.
  */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
@@ -22,8 +22,9 @@ struct agent {
 	void (*say)(const char *sentence);
 	struct store *store;
 	enum store_access access;
-	struct fetcher *fetcher; /* made on the first use unless a test put one in; agent_close frees it */
-	struct kern *kern; /* likewise */
+	/* Made on the first use unless a test put one in; agent_close frees them. */
+	struct fetcher *fetcher;
+	struct kern *kern;
 	struct resolver *resolver;
 	struct secret private_key;
 	struct wgkey public_key;
@@ -33,38 +34,49 @@ struct agent {
 	struct state state;
 	struct report report;
 	struct arena report_arena;
-	struct snapshot *current; /* what was accepted last; NULL: nothing yet, or its documents are lost */
-	struct snapshot *applied; /* what stands on the interface; NULL: unknown, or the same as `current` */
-	unsigned int first_url; /* rotates in `run`, so that one server cannot hold us back for long */
+	/* What was accepted last; NULL: nothing yet, or its documents are lost. */
+	struct snapshot *current;
+	/* What stands on the interface; NULL: unknown, or the same as `current`. */
+	struct snapshot *applied;
+	/* Rotates in `run`, so that one server cannot hold us back for long. */
+	unsigned int first_url;
 };
 
 /* What one fetch brought. */
 struct cycle {
 	struct moment now;
-	struct snapshot *next; /* NULL: what is in force is the newest. agent_take takes it over, cycle_release frees it */
-	bool stale; /* what is in force has expired: nobody publishes, or somebody keeps us from seeing it */
+	struct snapshot *next; /* NULL: what is in force is the newest. agent_take takes it over,
+				  cycle_release frees it */
+	bool stale; /* what is in force has expired: nobody publishes, or somebody keeps us from
+		       seeing it */
 	uint64_t skipped;
 	const char *url; /* that gave it */
-	struct err errors[MAX_MIRRORS]; /* of each URL that was tried and failed, in the order of the settings */
+	struct err errors[MAX_MIRRORS]; /* of each URL that was tried and failed, in the order of
+					   the settings */
 	bool tried[MAX_MIRRORS], failed[MAX_MIRRORS];
 	unsigned int roots; /* new root documents that were taken */
 	char etags[MAX_MIRRORS][MAX_ETAG + 1]; /* "" where none was given */
 	struct digest etag_of[MAX_MIRRORS]; /* the manifest it stands for */
 };
 
-/* Opens the store, reads the pin and the state, loads what is in force. `say` may be called already. */
-int agent_open(struct agent *a, const struct agent_config *config, enum store_access access, void (*say)(const char *),
-	       struct err *e);
+/* Opens the store, reads the pin and the state, loads what is in force. `say` may be called
+ * already. */
+int agent_open(struct agent *a, const struct agent_config *config, enum store_access access,
+	       void (*say)(const char *), struct err *e);
 void agent_close(struct agent *a);
-/* Reads the private key; with `make`, makes it (mode 0600) when it is missing. Without, a missing file is ERR_NOENT. */
+/* Reads the private key; with `make`, makes it (mode 0600) when it is missing. Without, a missing
+ * file is ERR_NOENT. */
 int agent_key(struct agent *a, bool make, struct err *e);
 /* The same without an agent, for --print-public-key. */
-int agent_load_key(const char *path, bool make, struct secret *ret_private, struct wgkey *ret_public, struct err *e);
+int agent_load_key(const char *path, bool make, struct secret *ret_private,
+		   struct wgkey *ret_public, struct err *e);
 
-/* -1: no URL gave anything acceptable; *e is the gravest reason, ret->errors has all. *ret is to be released either way. */
+/* -1: no URL gave anything acceptable; *e is the gravest reason, ret->errors has all. *ret is to be
+ * released either way. */
 int agent_fetch(struct agent *a, struct cycle *ret, struct err *e);
 void cycle_release(struct cycle *c);
-/* Stores c->next and its floors, durably, and makes it the current one. Nothing to do without c->next. */
+/* Stores c->next and its floors, durably, and makes it the current one. Nothing to do without
+ * c->next. */
 int agent_take(struct agent *a, struct cycle *c, struct err *e);
 
 /* For a dry run: c->next becomes the current one in memory alone. */
@@ -78,17 +90,22 @@ struct convergence {
 	struct apply_result result;
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
-	bool removed_old; /* the interface under the name that an older document had was taken away */
+	bool removed_old; /* the interface under the name that an older document had was taken away
+			   */
 };
 
-/* Brings the interface to a->current. With `dry`, only says what it would do. *ret is to be released either way. */
-int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret, struct err *e);
+/* Brings the interface to a->current. With `dry`, only says what it would do. *ret is to be
+ * released either way. */
+int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
+		   struct err *e);
 void convergence_release(struct convergence *c);
 /* Takes the interface away. *ret_name is the one that was (perhaps not) there. */
 int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e);
 /* Reads the interface as it is: for `status`. */
-int agent_observe(struct agent *a, const struct ifname *name, struct arena *arena, struct observed *ret, struct err *e);
-/* Keeps what happened for `status`: `c` may be NULL (nothing was fetched), `e` too (all is well). */
+int agent_observe(struct agent *a, const struct ifname *name, struct arena *arena,
+		  struct observed *ret, struct err *e);
+/* Keeps what happened for `status`: `c` may be NULL (nothing was fetched), `e` too (all is well).
+ */
 void agent_report(struct agent *a, const struct cycle *c, const struct err *e);
 /* Removes documents that nothing needs any more. */
 void agent_tidy(struct agent *a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The commands of meshrc-agent and what they share: settings from options and file, and how results are told. Only main.c and
- * the cmd_*.c files print.
+ * The commands of meshrc-agent and what they share: settings from options and file, and how results
+ * are told. Only main.c and the cmd_*.c files print.
  */
 #ifndef AGENT_CMD_H
 #define AGENT_CMD_H
@@ -22,12 +22,13 @@ int cmd_plan(int argc, char **argv);
 int cmd_down(int argc, char **argv);
 
 /*
- * The settings, checked; --network is always needed. -1: go on. Otherwise the exit code to end with: something was wrong
- * and is told, or --print-public-key was given and is done.
+ * The settings, checked; --network is always needed. -1: go on. Otherwise the exit code to end
+ * with: something was wrong and is told, or --print-public-key was given and is done.
  */
 int cmd_settings(unsigned int needs, struct agent_config *ret);
 
-/* agent_open with its warnings on stderr, and the key. Returns an exit code, or -1 to go on. The caller ends with agent_close. */
+/* agent_open with its warnings on stderr, and the key. Returns an exit code, or -1 to go on. The
+ * caller ends with agent_close. */
 int cmd_open(struct agent *a, const struct agent_config *config, enum store_access access);
 /* What became of each URL that failed, when another one did it or there are several. */
 void cmd_tell_urls(const struct agent *a, const struct cycle *c, bool good);

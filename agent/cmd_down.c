@@ -14,10 +14,12 @@ int cmd_down(int argc, char **argv)
 		return r;
 	/* Neither the pin nor the key is needed to take something away. */
 	config.trust = NULL;
-	if (agent_open(&a, &config, STORE_WRITE, NULL, &e) < 0 || agent_down(&a, &name, &was_there, &e) < 0) {
+	if (agent_open(&a, &config, STORE_WRITE, NULL, &e) < 0 ||
+	    agent_down(&a, &name, &was_there, &e) < 0) {
 		r = cli_fail(&e);
 	} else {
-		cli_info("%s: %s %s", config.network, was_there ? "took away interface" : "there was no interface", name.s);
+		cli_info("%s: %s %s", config.network,
+			 was_there ? "took away interface" : "there was no interface", name.s);
 		r = EXIT_DONE;
 	}
 	agent_close(&a);

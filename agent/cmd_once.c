@@ -16,8 +16,9 @@ static void tell(const struct once_outcome *o)
 		return;
 	cmd_serial(&a->current->manifest, serial, sizeof(serial));
 	if (!c->acted) {
-		cli_info("%s: %s: node %s was removed from the network, and there is nothing to take away", a->config->network,
-			 serial, a->config->node);
+		cli_info(
+			"%s: %s: node %s was removed from the network, and there is nothing to take away",
+			a->config->network, serial, a->config->node);
 		return;
 	}
 	if (cli_verbose && c->result.n_ops) {
@@ -30,13 +31,16 @@ static void tell(const struct once_outcome *o)
 		return;
 	if (!c->result.n_changes && !c->removed_old)
 		cli_info("%s: %s %s: %zu peer%s; nothing to change", a->config->network, serial,
-			 o->error ? "stays in force" : "in force", c->n_peers, c->n_peers == 1 ? "" : "s");
+			 o->error ? "stays in force" : "in force", c->n_peers,
+			 c->n_peers == 1 ? "" : "s");
 	else
-		cli_info("%s: %s %s: %zu peer%s; %zu changed, %u message%s sent", a->config->network, serial,
-			 o->error ? "stays in force" : "in force", c->n_peers, c->n_peers == 1 ? "" : "s", o->peers_changed,
+		cli_info("%s: %s %s: %zu peer%s; %zu changed, %u message%s sent",
+			 a->config->network, serial, o->error ? "stays in force" : "in force",
+			 c->n_peers, c->n_peers == 1 ? "" : "s", o->peers_changed,
 			 o->stats.set_messages, o->stats.set_messages == 1 ? "" : "s");
 	if (a->current->standing == STANDING_GONE)
-		cli_warn("node %s was removed from network %s: it has no peers any more", a->config->node, a->config->network);
+		cli_warn("node %s was removed from network %s: it has no peers any more",
+			 a->config->node, a->config->network);
 }
 
 static int work(struct agent *a)
@@ -56,7 +60,8 @@ static int work(struct agent *a)
 		cmd_tell_urls(a, &cycle, cycle.url != NULL);
 		cmd_tell_cycle(a, &cycle);
 	} else if (!a->current) {
-		err_set(&e, ERR_NOENT, "nothing was accepted yet, so there is nothing to bring up offline");
+		err_set(&e, ERR_NOENT,
+			"nothing was accepted yet, so there is nothing to bring up offline");
 		failed = true;
 	}
 	if (failed) {

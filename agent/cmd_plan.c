@@ -8,17 +8,23 @@ static int show(struct agent *a, const struct convergence *c)
 	int r;
 
 	buf_init(&out, 64u << 20);
-	buf_addf(&out, "%s: %s: ", a->config->network, cmd_serial(&a->current->manifest, serial, sizeof(serial)));
+	buf_addf(&out, "%s: %s: ", a->config->network,
+		 cmd_serial(&a->current->manifest, serial, sizeof(serial)));
 	if (!c->acted)
-		buf_addf(&out, "node %s was removed from the network; nothing to change\n", a->config->node);
+		buf_addf(&out, "node %s was removed from the network; nothing to change\n",
+			 a->config->node);
 	else if (!c->result.n_ops && !c->removed_old)
-		buf_addf(&out, "interface %s is as it should be; nothing to change\n", c->interface.s);
+		buf_addf(&out, "interface %s is as it should be; nothing to change\n",
+			 c->interface.s);
 	else
-		buf_addf(&out, "interface %s: %zu change%s, %zu peer%s\n", c->interface.s, c->result.n_ops + c->removed_old,
-			 c->result.n_ops + c->removed_old == 1 ? "" : "s", cmd_peers_changed(&c->result),
+		buf_addf(&out, "interface %s: %zu change%s, %zu peer%s\n", c->interface.s,
+			 c->result.n_ops + c->removed_old,
+			 c->result.n_ops + c->removed_old == 1 ? "" : "s",
+			 cmd_peers_changed(&c->result),
 			 cmd_peers_changed(&c->result) == 1 ? "" : "s");
 	if (c->removed_old)
-		buf_addf(&out, "  remove interface %s, the name it had before\n", a->state.applied.interface.s);
+		buf_addf(&out, "  remove interface %s, the name it had before\n",
+			 a->state.applied.interface.s);
 	cmd_print_ops(&c->result, &out);
 	r = cli_print(&out) < 0 ? EXIT_REFUSED : EXIT_DONE;
 	buf_release(&out);

@@ -13,7 +13,8 @@
 /* The first try after a failure; doubled with each further one. */
 #define RETRY_SECONDS 5
 #define RETRY_MAX_SECONDS 300
-/* Names are tried again at each poll, so bringing the interface up does not wait long for a resolver that is away. */
+/* Names are tried again at each poll, so bringing the interface up does not wait long for a
+ * resolver that is away. */
 #define FIRST_RESOLVE_MS 3000
 
 struct daemon {
@@ -25,7 +26,8 @@ struct daemon {
 	bool told_stale;
 };
 
-/* ------------------------------------------------------------------ waiting ---------------------------- */
+/* ------------------------------------------------------------------ waiting
+ * ---------------------------- */
 
 /* Between 80 and 120 percent, so that many agents that start together do not stay together. */
 static int64_t jitter(int64_t ms)
@@ -73,7 +75,8 @@ static void take_events(struct daemon *d)
 		d->poll_now = true;
 }
 
-/* Watches a folder or, when it is not there yet, the nearest one above it that is: there it will appear. */
+/* Watches a folder or, when it is not there yet, the nearest one above it that is: there it will
+ * appear. */
 static void watch_folder(struct daemon *d, char *path, uint32_t events)
 {
 	char *slash;
@@ -88,8 +91,9 @@ static void watch_folder(struct daemon *d, char *path, uint32_t events)
 }
 
 /*
- * The folders of file:// trees. Made anew before each look at the publication, since what is watched may have come or gone, and
- * a folder above it is not to wake us for ever. Without any, the poll alone finds changes.
+ * The folders of file:// trees. Made anew before each look at the publication, since what is
+ * watched may have come or gone, and a folder above it is not to wake us for ever. Without any, the
+ * poll alone finds changes.
  */
 static void set_watches(struct daemon *d)
 {
@@ -112,13 +116,16 @@ static void set_watches(struct daemon *d)
 static void wait_until(struct daemon *d, int64_t when)
 {
 	while (!d->stop && !d->poll_now) {
-		struct pollfd fds[2] = { { .fd = d->signals, .events = POLLIN }, { .fd = d->watch, .events = POLLIN } };
+		struct pollfd fds[2] = { { .fd = d->signals, .events = POLLIN },
+					 { .fd = d->watch, .events = POLLIN } };
 		int64_t left = when - os_monotonic_ms();
 
 		if (left <= 0)
 			return;
-		/* poll's own clock stops while the machine sleeps, ours does not: look again every minute. */
-		if (poll(fds, d->watch >= 0 ? 2 : 1, left > 60000 ? 60000 : (int)left) < 0 && errno != EINTR)
+		/* poll's own clock stops while the machine sleeps, ours does not: look again every
+		 * minute. */
+		if (poll(fds, d->watch >= 0 ? 2 : 1, left > 60000 ? 60000 : (int)left) < 0 &&
+		    errno != EINTR)
 			return;
 		if (fds[0].revents)
 			take_signals(d);
@@ -127,7 +134,8 @@ static void wait_until(struct daemon *d, int64_t when)
 	}
 }
 
-/* ------------------------------------------------------------------ working ---------------------------- */
+/* ------------------------------------------------------------------ working
+ * ---------------------------- */
 
 static void tell_error(struct daemon *d, const struct cycle *c, const struct err *e)
 {
@@ -152,12 +160,15 @@ static int converge(struct daemon *d, bool fresh, int64_t resolve_ms, struct err
 	int r;
 
 	r = agent_converge(a, false, resolve_ms, &c, e);
-	if (!r && c.acted && (c.result.n_changes || before != a->state.applied.serial || c.removed_old)) {
-		cli_info("%s: %s %s: %zu peer%s; %zu changed, %u message%s sent", a->config->network,
+	if (!r && c.acted &&
+	    (c.result.n_changes || before != a->state.applied.serial || c.removed_old)) {
+		cli_info("%s: %s %s: %zu peer%s; %zu changed, %u message%s sent",
+			 a->config->network,
 			 cmd_serial(&a->current->manifest, serial, sizeof(serial)),
-			 fresh || before != a->state.applied.serial ? "in force" : "put back in force", c.n_peers,
-			 c.n_peers == 1 ? "" : "s", cmd_peers_changed(&c.result), c.result.stats.set_messages,
-			 c.result.stats.set_messages == 1 ? "" : "s");
+			 fresh || before != a->state.applied.serial ? "in force" :
+								      "put back in force",
+			 c.n_peers, c.n_peers == 1 ? "" : "s", cmd_peers_changed(&c.result),
+			 c.result.stats.set_messages, c.result.stats.set_messages == 1 ? "" : "s");
 		cmd_tell_unresolved(&c);
 	}
 	if (cli_verbose && c.result.n_ops) {
@@ -170,7 +181,8 @@ static int converge(struct daemon *d, bool fresh, int64_t resolve_ms, struct err
 	return r;
 }
 
-static void tell_outcome(struct daemon *d, const struct cycle *c, bool news, const struct err *error)
+static void tell_outcome(struct daemon *d, const struct cycle *c, bool news,
+			 const struct err *error)
 {
 	if (error) {
 		tell_error(d, c, error);
@@ -205,7 +217,8 @@ static void cycle(struct daemon *d)
 		news = c.next != NULL;
 		if (news && agent_take(a, &c, &fetch_error) < 0)
 			error = &fetch_error;
-		/* Another URL is asked first the next time, so that no single one decides what we see for long. */
+		/* Another URL is asked first the next time, so that no single one decides what we
+		 * see for long. */
 		a->first_url = (a->first_url + 1) % a->config->n_urls;
 	}
 	if (a->current && converge(d, news, RESOLVE_SECONDS * 1000, &apply_error) < 0 && !error)
@@ -225,7 +238,8 @@ static int set_up(struct daemon *d)
 
 	sigemptyset(&set);
 	for (i = 0; i < ARRAY_LEN(wanted); i++) {
-		/* One that our parent had ignored (a shell's background job, nohup) would never arrive. */
+		/* One that our parent had ignored (a shell's background job, nohup) would never
+		 * arrive. */
 		signal(wanted[i], SIG_DFL);
 		sigaddset(&set, wanted[i]);
 	}
@@ -253,7 +267,8 @@ static int work(struct agent *a)
 		}
 		a->fetcher->wake_fd = d.signals;
 	}
-	/* What was in force comes back before anything is asked of anybody: the network may be what we need to ask. */
+	/* What was in force comes back before anything is asked of anybody: the network may be what
+	 * we need to ask. */
 	if (a->current && converge(&d, true, FIRST_RESOLVE_MS, &e) < 0)
 		tell_error(&d, NULL, &e);
 	while (!d.stop) {

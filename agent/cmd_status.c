@@ -14,7 +14,8 @@ static int show(struct agent *a)
 
 	arena_init(&arena);
 	buf_init(&out, 256u << 20);
-	/* Reading an interface needs rights that reading the rest does not: one must not keep us from the other. */
+	/* Reading an interface needs rights that reading the rest does not: one must not keep us
+	 * from the other. */
 	if (a->state.applied.serial) {
 		if (agent_observe(a, &a->state.applied.interface, &arena, &live, &e) < 0)
 			v.live_error = e.msg;

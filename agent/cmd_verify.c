@@ -21,17 +21,19 @@ static int work(struct agent *a)
 	cmd_serial(&s->manifest, serial, sizeof(serial));
 	time_print(s->manifest.expires, t);
 	if (!cycle.next)
-		printf("%s: %s is the newest and was accepted already; valid until %s\n", a->config->network, serial, t);
+		printf("%s: %s is the newest and was accepted already; valid until %s\n",
+		       a->config->network, serial, t);
 	else if (a->current)
-		printf("%s: %s would be accepted after %s; valid until %s\n", a->config->network, serial,
-		       cmd_serial(&a->current->manifest, old, sizeof(old)), t);
+		printf("%s: %s would be accepted after %s; valid until %s\n", a->config->network,
+		       serial, cmd_serial(&a->current->manifest, old, sizeof(old)), t);
 	else
 		printf("%s: %s would be accepted; valid until %s\n", a->config->network, serial, t);
 	if (s->standing == STANDING_GONE)
-		printf("%s: node %s was removed from this network\n", a->config->network, a->config->node);
+		printf("%s: node %s was removed from this network\n", a->config->network,
+		       a->config->node);
 	else
-		printf("%s: node %s: %zu peer%s\n", a->config->network, a->config->node, s->config.n_peers,
-		       s->config.n_peers == 1 ? "" : "s");
+		printf("%s: node %s: %zu peer%s\n", a->config->network, a->config->node,
+		       s->config.n_peers, s->config.n_peers == 1 ? "" : "s");
 	cycle_release(&cycle);
 	return EXIT_DONE;
 }

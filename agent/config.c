@@ -41,7 +41,8 @@ static void trim(const char **s, size_t *len)
 		--*len;
 }
 
-static struct pos place(const struct source *s, uint32_t line, const char *start, const char *at, size_t width)
+static struct pos place(const struct source *s, uint32_t line, const char *start, const char *at,
+			size_t width)
 {
 	uint32_t col = 1;
 	const char *p;
@@ -52,8 +53,8 @@ static struct pos place(const struct source *s, uint32_t line, const char *start
 	return (struct pos){ s, line, col, (uint32_t)width };
 }
 
-static void parse_line(const struct source *s, uint32_t number, const char *line, size_t len, struct config_raw *raw,
-		       struct diag *d)
+static void parse_line(const struct source *s, uint32_t number, const char *line, size_t len,
+		       struct config_raw *raw, struct diag *d)
 {
 	const char *key = line, *value, *eq;
 	size_t key_len = len, value_len, k, i;
@@ -64,7 +65,8 @@ static void parse_line(const struct source *s, uint32_t number, const char *line
 
 	for (i = 0; i < len; i++)
 		if (((unsigned char)line[i] < 0x20 && line[i] != '\t') || line[i] == 0x7f) {
-			entry = diag_error(d, place(s, number, line, line + i, 1), "a control character");
+			entry = diag_error(d, place(s, number, line, line + i, 1),
+					   "a control character");
 			if (line[i] == '\r')
 				diag_help(d, entry, "end lines with LF alone, not CR LF");
 			return;
@@ -74,7 +76,8 @@ static void parse_line(const struct source *s, uint32_t number, const char *line
 		return;
 	eq = memchr(key, '=', key_len);
 	if (!eq) {
-		entry = diag_error(d, place(s, number, line, key, key_len), "expected `key = value`");
+		entry = diag_error(d, place(s, number, line, key, key_len),
+				   "expected `key = value`");
 		diag_help(d, entry, "a comment starts with `#`");
 		return;
 	}
@@ -91,7 +94,8 @@ static void parse_line(const struct source *s, uint32_t number, const char *line
 	if (k == N_CONFIG_KEYS) {
 		const char *near;
 
-		entry = diag_error(d, key_pos, "unknown key `%.*s`", (int)(key_len < 60 ? key_len : 60), key);
+		entry = diag_error(d, key_pos, "unknown key `%.*s`",
+				   (int)(key_len < 60 ? key_len : 60), key);
 		snprintf(word, sizeof(word), "%.*s", (int)(key_len < 60 ? key_len : 60), key);
 		near = text_suggest(word, key_names, N_CONFIG_KEYS);
 		if (near)
@@ -155,8 +159,8 @@ struct finish {
 	bool failed, from_option;
 };
 
-static void PRINTF_LIKE(4, 5)
-	wrong(struct finish *f, enum config_key k, const struct config_value *v, const char *fmt, ...)
+static void PRINTF_LIKE(4, 5) wrong(struct finish *f, enum config_key k,
+				    const struct config_value *v, const char *fmt, ...)
 {
 	char msg[512], before[64] = "";
 	va_list ap;
@@ -188,7 +192,8 @@ static const char *finish_name(struct finish *f, enum config_key k, const struct
 	if (!v->text)
 		return NULL;
 	if (!name_is_valid(v->text, v->len)) {
-		wrong(f, k, v, "not a name: small letters, digits, '.' and '-', at most %d, a letter or digit first",
+		wrong(f, k, v,
+		      "not a name: small letters, digits, '.' and '-', at most %d, a letter or digit first",
 		      MAX_NAME);
 		return NULL;
 	}
@@ -229,7 +234,8 @@ static const char *finish_url(struct finish *f, const struct config_value *v)
 		unsigned char c = (unsigned char)v->text[i];
 
 		if (c <= 0x20 || c >= 0x7f || strchr("\"<>\\^`{}|", c)) {
-			wrong(f, CONFIG_URL, v, "a character that no URL may have, at its byte %zu", i + 1);
+			wrong(f, CONFIG_URL, v, "a character that no URL may have, at its byte %zu",
+			      i + 1);
 			return NULL;
 		}
 		if (c == '?' || c == '#') {
@@ -237,7 +243,8 @@ static const char *finish_url(struct finish *f, const struct config_value *v)
 			return NULL;
 		}
 		if (file && c == '%') {
-			wrong(f, CONFIG_URL, v, "a file:// URL is taken as it stands; '%%' escapes are not known here");
+			wrong(f, CONFIG_URL, v,
+			      "a file:// URL is taken as it stands; '%%' escapes are not known here");
 			return NULL;
 		}
 	}
@@ -246,7 +253,8 @@ static const char *finish_url(struct finish *f, const struct config_value *v)
 		host_len = (size_t)(v->text + len - host);
 		for (i = 0; i < host_len && host[i] != '/'; i++)
 			if (host[i] == '@') {
-				wrong(f, CONFIG_URL, v, "a user or password in a URL is not supported");
+				wrong(f, CONFIG_URL, v,
+				      "a user or password in a URL is not supported");
 				return NULL;
 			}
 		if (!i) {
@@ -282,8 +290,8 @@ static void finish_offline(struct finish *f, const struct config_value *v, struc
 		wrong(f, CONFIG_OFFLINE, v, "not `true` or `false`");
 }
 
-int config_finish(const struct config_raw *raw, struct arena *a, struct agent_config *ret, struct diag *d,
-		  bool *ret_from_option)
+int config_finish(const struct config_raw *raw, struct arena *a, struct agent_config *ret,
+		  struct diag *d, bool *ret_from_option)
 {
 	struct finish f = { .arena = a, .diag = d };
 	struct agent_config c = { .interval = CONFIG_INTERVAL };
@@ -311,7 +319,8 @@ int config_finish(const struct config_raw *raw, struct arena *a, struct agent_co
 	if (v[CONFIG_NOW].text) {
 		c.has_now = true;
 		if (time_parse(v[CONFIG_NOW].text, v[CONFIG_NOW].len, &c.now) < 0)
-			wrong(&f, CONFIG_NOW, &v[CONFIG_NOW], "not a time such as 2026-11-21T10:13:00Z");
+			wrong(&f, CONFIG_NOW, &v[CONFIG_NOW],
+			      "not a time such as 2026-11-21T10:13:00Z");
 	}
 	if (v[CONFIG_POLL].text) {
 		const struct config_value *p = &v[CONFIG_POLL];
@@ -321,7 +330,8 @@ int config_finish(const struct config_raw *raw, struct arena *a, struct agent_co
 		else if (!duration_parse(p->text, p->len, &seconds) && seconds <= MAX_INTERVAL)
 			c.interval = (unsigned int)seconds;
 		else
-			wrong(&f, CONFIG_POLL, p, "not a number of seconds from 1 to %d", MAX_INTERVAL);
+			wrong(&f, CONFIG_POLL, p, "not a number of seconds from 1 to %d",
+			      MAX_INTERVAL);
 	}
 	if (!f.failed && !c.private_key && c.network) {
 		buf_init(&path, 8192);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The agent's settings: options of the command line, and the same names as `key = value` lines of a file. One table says
- * what there is. An option overrides the file; several --url options replace all of the file's.
+ * The agent's settings: options of the command line, and the same names as `key = value` lines of a
+ * file. One table says what there is. An option overrides the file; several --url options replace
+ * all of the file's.
  *
- * A file has one setting on a line, `#` starts a comment line, blank lines are skipped. A value is the rest of its line
- * without the blanks around it: there are no quotes and no escapes. Everything else is an error with its place: an unknown
- * key, a key given twice (but `url`), a value of the wrong kind. Pure: the caller reads the file.
+ * A file has one setting on a line, `#` starts a comment line, blank lines are skipped. A value is
+ * the rest of its line without the blanks around it: there are no quotes and no escapes. Everything
+ * else is an error with its place: an unknown key, a key given twice (but `url`), a value of the
+ * wrong kind. Pure: the caller reads the file.
  */
 #ifndef AGENT_CONFIG_H
 #define AGENT_CONFIG_H
@@ -77,15 +79,17 @@ struct agent_config {
 
 /* The key's name: of an option (with two dashes before it) and in the file. */
 const char *config_key_name(enum config_key k);
-/* Adds a file's settings to *raw, which starts zeroed. Texts point into the source. Errors go to `d`. */
+/* Adds a file's settings to *raw, which starts zeroed. Texts point into the source. Errors go to
+ * `d`. */
 void config_parse(const struct source *s, struct config_raw *raw, struct diag *d);
-/* An option: overrides what a file gave. -1 when there are too many URLs. `text` must outlive the result. */
+/* An option: overrides what a file gave. -1 when there are too many URLs. `text` must outlive the
+ * result. */
 int config_option(struct config_raw *raw, enum config_key k, const char *text);
 /*
- * Checks every value. *ret_from_option is set when an error was found in a value of the command line. Texts live in `a`.
- * Returns 0, or -1 with at least one error in `d`.
+ * Checks every value. *ret_from_option is set when an error was found in a value of the command
+ * line. Texts live in `a`. Returns 0, or -1 with at least one error in `d`.
  */
-int config_finish(const struct config_raw *raw, struct arena *a, struct agent_config *ret, struct diag *d,
-		  bool *ret_from_option);
+int config_finish(const struct config_raw *raw, struct arena *a, struct agent_config *ret,
+		  struct diag *d, bool *ret_from_option);
 
 #endif

@@ -37,8 +37,8 @@ void fetch_request_init(struct fetch_request *r, const char *path, size_t max)
 	buf_init(&r->body, max);
 }
 
-static void PRINTF_LIKE(4, 5)
-	refuse(struct fetch_request *r, enum err_class class, const char *reason, const char *fmt, ...)
+static void PRINTF_LIKE(4, 5) refuse(struct fetch_request *r, enum err_class class,
+				     const char *reason, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -51,7 +51,8 @@ static void PRINTF_LIKE(4, 5)
 	buf_reset(&r->body);
 }
 
-/* ------------------------------------------------------------------ file:// ---------------------------- */
+/* ------------------------------------------------------------------ file://
+ * ---------------------------- */
 
 static void get_file(struct fetcher *f, int dir, struct fetch_request *r, int64_t deadline)
 {
@@ -76,7 +77,8 @@ static void get_file(struct fetcher *f, int dir, struct fetch_request *r, int64_
 	f->bytes += r->body.len;
 }
 
-static void get_files(struct fetcher *f, const char *path, struct fetch_request *requests, size_t n, int64_t deadline)
+static void get_files(struct fetcher *f, const char *path, struct fetch_request *requests, size_t n,
+		      int64_t deadline)
 {
 	struct err e = { 0 };
 	size_t i;
@@ -84,7 +86,8 @@ static void get_files(struct fetcher *f, const char *path, struct fetch_request 
 
 	for (i = 0; i < n; i++) {
 		if (dir < 0)
-			/* Not ERR_NOENT: a folder that is not mounted now does not say that a document does not exist. */
+			/* Not ERR_NOENT: a folder that is not mounted now does not say that a
+			 * document does not exist. */
 			refuse(&requests[i], ERR_IO, "FETCH", "%s", e.msg);
 		else
 			get_file(f, dir, &requests[i], deadline);
@@ -92,7 +95,8 @@ static void get_files(struct fetcher *f, const char *path, struct fetch_request 
 	os_close(dir);
 }
 
-/* ------------------------------------------------------------------ https:// and http:// --------------- */
+/* ------------------------------------------------------------------ https:// and http://
+ * --------------- */
 
 static size_t take_body(char *data, size_t size, size_t n, void *arg)
 {
@@ -117,7 +121,8 @@ static size_t take_body(char *data, size_t size, size_t n, void *arg)
 	return len;
 }
 
-static bool header_is(const char *data, size_t len, const char *name, const char **ret_value, size_t *ret_len)
+static bool header_is(const char *data, size_t len, const char *name, const char **ret_value,
+		      size_t *ret_len)
 {
 	size_t n = strlen(name);
 
@@ -150,7 +155,8 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 	/* The first line of an answer: what an interim one (1xx) said before does not count. */
 	if (len > 5 && !strncasecmp(data, "HTTP/", 5))
 		t->new_etag[0] = '\0';
-	if (header_is(data, len, "ETag:", &value, &value_len) && value_len && value_len <= MAX_ETAG) {
+	if (header_is(data, len, "ETag:", &value, &value_len) && value_len &&
+	    value_len <= MAX_ETAG) {
 		/* It goes into a later request and into a file: visible ASCII or nothing. */
 		for (i = 0; i < value_len; i++)
 			if (value[i] <= 0x20 || value[i] >= 0x7f)
@@ -162,9 +168,9 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 }
 
 /* Sets one option; the first that fails is remembered. */
-#define SET(option, value)                                            \
-	do {                                                          \
-		if (!bad)                                             \
+#define SET(option, value)                                              \
+	do {                                                            \
+		if (!bad)                                               \
 			bad = curl_easy_setopt(t->easy, option, value); \
 	} while (0)
 
@@ -189,7 +195,8 @@ static CURLcode set_up(struct curl_fetcher *f, struct transfer *t, const char *u
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->request->max);
 	SET(CURLOPT_TIMEOUT_MS, (long)left);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(f->base.limits.connect_ms < left ? f->base.limits.connect_ms : left));
+	SET(CURLOPT_CONNECTTIMEOUT_MS,
+	    (long)(f->base.limits.connect_ms < left ? f->base.limits.connect_ms : left));
 	SET(CURLOPT_QUICK_EXIT, 1L);
 	SET(CURLOPT_USERAGENT, "meshrc-agent/" MESHRC_VERSION);
 	SET(CURLOPT_ERRORBUFFER, t->message);
@@ -213,7 +220,8 @@ static void end_transfer(struct curl_fetcher *f, struct transfer *t)
 	t->request = NULL;
 }
 
-static void start(struct curl_fetcher *f, struct transfer *t, const char *base, struct fetch_request *r, int64_t deadline)
+static void start(struct curl_fetcher *f, struct transfer *t, const char *base,
+		  struct fetch_request *r, int64_t deadline)
 {
 	char url[MAX_URL + MAX_FETCH_PATH + 2], line[MAX_ETAG + 32];
 	int64_t own = os_monotonic_ms() + f->base.limits.document_ms;
@@ -242,7 +250,8 @@ static void start(struct curl_fetcher *f, struct transfer *t, const char *base, 
 	}
 	bad = set_up(f, t, url);
 	if (bad || curl_multi_add_handle(f->multi, t->easy)) {
-		refuse(r, ERR_IO, "FETCH", "%s: %s", url, bad ? curl_easy_strerror(bad) : "cannot start the transfer");
+		refuse(r, ERR_IO, "FETCH", "%s: %s", url,
+		       bad ? curl_easy_strerror(bad) : "cannot start the transfer");
 		end_transfer(f, t);
 	}
 }
@@ -254,8 +263,10 @@ static void judge_status(struct transfer *t, const char *url, long code)
 	if (code == 304 && r->etag[0])
 		r->status = FETCH_UNCHANGED;
 	else if (code >= 300 && code < 400 && code != 304)
-		refuse(r, ERR_IO, "REDIRECT", "%s/%s: the server redirects (HTTP %ld), which is not followed: configure the "
-		       "URL that holds the publication itself", url, r->path, code);
+		refuse(r, ERR_IO, "REDIRECT",
+		       "%s/%s: the server redirects (HTTP %ld), which is not followed: configure the "
+		       "URL that holds the publication itself",
+		       url, r->path, code);
 	else if (code == 404 || code == 410)
 		refuse(r, ERR_NOENT, "MISSING", "%s/%s: HTTP %ld", url, r->path, code);
 	else
@@ -272,14 +283,17 @@ static void judge(struct curl_fetcher *f, struct transfer *t, const char *url, C
 	if (t->no_memory)
 		refuse(r, ERR_NOMEM, NULL, "out of memory");
 	else if (t->bad_headers)
-		refuse(r, ERR_LIMIT, "TOO-LARGE", "%s/%s: more than %u bytes of headers", url, r->path, MAX_HEADERS);
+		refuse(r, ERR_LIMIT, "TOO-LARGE", "%s/%s: more than %u bytes of headers", url,
+		       r->path, MAX_HEADERS);
 	else if (result == CURLE_OPERATION_TIMEDOUT)
-		refuse(r, ERR_IO, "DEADLINE", "%s/%s: %s", url, r->path, t->message[0] ? t->message : "timed out");
+		refuse(r, ERR_IO, "DEADLINE", "%s/%s: %s", url, r->path,
+		       t->message[0] ? t->message : "timed out");
 	else if (code != 200 && (result == CURLE_WRITE_ERROR || result == CURLE_FILESIZE_EXCEEDED))
 		/* We ended it ourselves, at the first byte of an error page. */
 		judge_status(t, url, code);
 	else if (t->too_large || result == CURLE_FILESIZE_EXCEEDED)
-		refuse(r, ERR_LIMIT, "TOO-LARGE", "%s/%s: longer than %zu bytes", url, r->path, r->max);
+		refuse(r, ERR_LIMIT, "TOO-LARGE", "%s/%s: longer than %zu bytes", url, r->path,
+		       r->max);
 	else if (result)
 		refuse(r, ERR_IO, "FETCH", "%s/%s: %s", url, r->path,
 		       t->message[0] ? t->message : curl_easy_strerror(result));
@@ -336,7 +350,8 @@ static void reap(struct curl_fetcher *f, const char *url)
 	}
 }
 
-static void get_http(struct curl_fetcher *f, const char *url, struct fetch_request *requests, size_t n, int64_t deadline)
+static void get_http(struct curl_fetcher *f, const char *url, struct fetch_request *requests,
+		     size_t n, int64_t deadline)
 {
 	unsigned int parallel = f->base.limits.parallel;
 	bool stopped = false;
@@ -371,10 +386,12 @@ static void get_http(struct curl_fetcher *f, const char *url, struct fetch_reque
 		}
 	}
 	for (; next < n; next++)
-		refuse(&requests[next], ERR_IO, "DEADLINE", "%s/%s: out of time", url, requests[next].path);
+		refuse(&requests[next], ERR_IO, "DEADLINE", "%s/%s: out of time", url,
+		       requests[next].path);
 }
 
-static int get(struct fetcher *base, const char *url, struct fetch_request *requests, size_t n, int64_t deadline)
+static int get(struct fetcher *base, const char *url, struct fetch_request *requests, size_t n,
+	       int64_t deadline)
 {
 	struct curl_fetcher *f = (struct curl_fetcher *)base;
 	size_t i;
@@ -408,7 +425,8 @@ struct fetcher *fetcher_new(struct err *e)
 {
 	struct curl_fetcher *f;
 
-	/* With it set, the TLS library would write session keys to a file of the caller's choice. */
+	/* With it set, the TLS library would write session keys to a file of the caller's choice.
+	 */
 	unsetenv("SSLKEYLOGFILE");
 	if (curl_global_init(CURL_GLOBAL_DEFAULT)) {
 		err_set(e, ERR_IO, "cannot set libcurl up");
@@ -432,5 +450,5 @@ struct fetcher *fetcher_new(struct err *e)
 			    .parallel = 8 },
 		.wake_fd = -1,
 	};
-	return &f->base;
+	return (struct fetcher *)f;
 }

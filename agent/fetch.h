@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Getting documents: https://, http:// (integrity is in the signatures, so a plain mirror is sound; it is used only where
- * somebody wrote it down) and file://. The only file that knows libcurl.
+ * Getting documents: https://, http:// (integrity is in the signatures, so a plain mirror is sound;
+ * it is used only where somebody wrote it down) and file://. The only file that knows libcurl.
  *
- * A server is not trusted with anything: bytes are counted as they come, every document and every cycle has an absolute
- * deadline on a clock that does not jump, a redirect is an error, no proxy, cookie, .netrc or content decoding is used, and
- * what is asked for is always a fixed name or a hash below the configured URL.
+ * A server is not trusted with anything: bytes are counted as they come, every document and every
+ * cycle has an absolute deadline on a clock that does not jump, a redirect is an error, no proxy,
+ * cookie, .netrc or content decoding is used, and what is asked for is always a fixed name or a
+ * hash below the configured URL.
  *
  * `struct fetcher` is the seam: tests put their own functions in.
  */
@@ -28,7 +29,8 @@
 #define MAX_FETCH_PATH (MAX_DOCUMENT_PATH + 32)
 
 enum fetch_status {
-	FETCH_FAILED, /* `err` says why; class ERR_NOENT when the server says that there is no such document */
+	FETCH_FAILED, /* `err` says why; class ERR_NOENT when the server says that there is no such
+			 document */
 	FETCH_DONE, /* `body` holds it */
 	FETCH_UNCHANGED, /* still what `etag` stands for */
 };
@@ -52,10 +54,12 @@ struct fetcher;
 
 struct fetcher_ops {
 	/*
-	 * Does all requests below one URL, several at once. Every request gets its status; returns 0 when all of them are
-	 * done or unchanged. `deadline` is absolute (os_monotonic_ms); a document's own limit may end it earlier.
+	 * Does all requests below one URL, several at once. Every request gets its status; returns
+	 * 0 when all of them are done or unchanged. `deadline` is absolute (os_monotonic_ms); a
+	 * document's own limit may end it earlier.
 	 */
-	int (*get)(struct fetcher *f, const char *url, struct fetch_request *requests, size_t n, int64_t deadline);
+	int (*get)(struct fetcher *f, const char *url, struct fetch_request *requests, size_t n,
+		   int64_t deadline);
 	void (*free)(struct fetcher *f);
 };
 
@@ -70,7 +74,8 @@ struct fetcher {
 	uint64_t bytes;
 };
 
-/* The real one, with the limits of common/limits.h; NULL when libcurl cannot be set up. Once in a process at a time. */
+/* The real one, with the limits of common/limits.h; NULL when libcurl cannot be set up. Once in a
+ * process at a time. */
 struct fetcher *fetcher_new(struct err *e);
 
 void fetch_request_init(struct fetch_request *r, const char *path, size_t max);

@@ -16,19 +16,30 @@ static const char *opt_config, *opt[N_CONFIG_KEYS];
 static bool opt_offline, opt_print_key;
 
 static const struct cli_option options[] = {
-	{ "config", CLI_STRING, &opt_config, "FILE", "settings as `key = value` lines (" CONFIG_FILE ")", false },
-	{ "url", CLI_LIST, &opt_urls, "URL", "https:// or file:// of the publication; several are mirrors", false },
-	{ "network", CLI_STRING, &opt[CONFIG_NETWORK], "NAME", "the network to take part in", false },
+	{ "config", CLI_STRING, &opt_config, "FILE",
+	  "settings as `key = value` lines (" CONFIG_FILE ")", false },
+	{ "url", CLI_LIST, &opt_urls, "URL",
+	  "https:// or file:// of the publication; several are mirrors", false },
+	{ "network", CLI_STRING, &opt[CONFIG_NETWORK], "NAME", "the network to take part in",
+	  false },
 	{ "node", CLI_STRING, &opt[CONFIG_NODE], "NAME", "the name of this node in it", false },
 	{ "trust", CLI_STRING, &opt[CONFIG_TRUST], "FILE", "the pinned root document", false },
-	{ "private-key", CLI_STRING, &opt[CONFIG_PRIVATE_KEY], "FILE", "made, mode 0600, if missing", false },
-	{ "print-public-key", CLI_FLAG, &opt_print_key, NULL, "print the public half of it and do nothing else", false },
-	{ "state-dir", CLI_STRING, &opt[CONFIG_STATE], "DIR", "what must last over a reboot (" CONFIG_STATE_DIR ")", false },
-	{ "interface", CLI_STRING, &opt[CONFIG_INTERFACE], "NAME", "instead of the published interface name", false },
-	{ "backend", CLI_STRING, &opt[CONFIG_BACKEND], "WHICH", "auto, kernel or userspace", false },
-	{ "offline", CLI_FLAG, &opt_offline, NULL, "fetch nothing; use what was accepted last", false },
-	{ "interval", CLI_STRING, &opt[CONFIG_POLL], "SECONDS", "between two polls of `run` (60)", false },
-	{ "now", CLI_STRING, &opt[CONFIG_NOW], "RFC3339", "take this as the time, for tests", false },
+	{ "private-key", CLI_STRING, &opt[CONFIG_PRIVATE_KEY], "FILE",
+	  "made, mode 0600, if missing", false },
+	{ "print-public-key", CLI_FLAG, &opt_print_key, NULL,
+	  "print the public half of it and do nothing else", false },
+	{ "state-dir", CLI_STRING, &opt[CONFIG_STATE], "DIR",
+	  "what must last over a reboot (" CONFIG_STATE_DIR ")", false },
+	{ "interface", CLI_STRING, &opt[CONFIG_INTERFACE], "NAME",
+	  "instead of the published interface name", false },
+	{ "backend", CLI_STRING, &opt[CONFIG_BACKEND], "WHICH", "auto, kernel or userspace",
+	  false },
+	{ "offline", CLI_FLAG, &opt_offline, NULL, "fetch nothing; use what was accepted last",
+	  false },
+	{ "interval", CLI_STRING, &opt[CONFIG_POLL], "SECONDS", "between two polls of `run` (60)",
+	  false },
+	{ "now", CLI_STRING, &opt[CONFIG_NOW], "RFC3339", "take this as the time, for tests",
+	  false },
 	{ 0 },
 };
 
@@ -42,11 +53,15 @@ static const struct cli_command commands[] = {
 	  "Brings up what was accepted last before it fetches anything. SIGHUP polls at once; SIGTERM ends it and\n"
 	  "leaves the interface as it is.",
 	  0, 0, NULL, cmd_run, false },
-	{ "status", "what is in force, since when, and how the peers are", "", NULL, 0, 0, NULL, cmd_status, false },
-	{ "verify", "fetch and check only, and say what would be accepted", "", NULL, 0, 0, NULL, cmd_verify, false },
-	{ "plan", "what `once` would change on this machine", "", NULL, 0, 0, NULL, cmd_plan, false },
+	{ "status", "what is in force, since when, and how the peers are", "", NULL, 0, 0, NULL,
+	  cmd_status, false },
+	{ "verify", "fetch and check only, and say what would be accepted", "", NULL, 0, 0, NULL,
+	  cmd_verify, false },
+	{ "plan", "what `once` would change on this machine", "", NULL, 0, 0, NULL, cmd_plan,
+	  false },
 	{ "down", "take the interface and all that was added away", "",
-	  "What was accepted is kept: `once` brings the interface up again.", 0, 0, NULL, cmd_down, false },
+	  "What was accepted is kept: `once` brings the interface up again.", 0, 0, NULL, cmd_down,
+	  false },
 	{ 0 },
 };
 
@@ -57,7 +72,8 @@ static const struct cli_program program = {
 	.options = options,
 };
 
-/* ------------------------------------------------------------------ settings --------------------------- */
+/* ------------------------------------------------------------------ settings
+ * --------------------------- */
 
 static struct arena arena;
 static struct buf file_text;
@@ -96,7 +112,8 @@ static void take_options(struct config_raw *raw)
 
 static int missing(const char *what)
 {
-	return cli_usage("--%s is missing (or `%s = ...` in %s)", what, what, opt_config ? opt_config : CONFIG_FILE);
+	return cli_usage("--%s is missing (or `%s = ...` in %s)", what, what,
+			 opt_config ? opt_config : CONFIG_FILE);
 }
 
 static int print_public_key(const struct agent_config *c)
@@ -108,7 +125,8 @@ static int print_public_key(const struct agent_config *c)
 
 	/* The default place is ours to make; a folder that somebody named must be there. */
 	snprintf(dir, sizeof(dir), "%s/%s", c->state_dir, c->network ? c->network : "");
-	if (c->network && !strncmp(c->private_key, dir, strlen(dir)) && os_mkdir_p(AT_FDCWD, dir, 0700, &e) < 0)
+	if (c->network && !strncmp(c->private_key, dir, strlen(dir)) &&
+	    os_mkdir_p(AT_FDCWD, dir, 0700, &e) < 0)
 		return cli_fail(&e);
 	if (agent_load_key(c->private_key, true, &private_key, &public_key, &e) < 0)
 		return cli_fail(&e);
@@ -155,7 +173,8 @@ int cmd_settings(unsigned int needs, struct agent_config *ret)
 	return -1;
 }
 
-/* ------------------------------------------------------------------ what commands share ---------------- */
+/* ------------------------------------------------------------------ what commands share
+ * ---------------- */
 
 static void say(const char *sentence)
 {
@@ -169,8 +188,9 @@ int cmd_open(struct agent *a, const struct agent_config *config, enum store_acce
 	if (agent_open(a, config, access, say, &e) < 0)
 		return cli_fail(&e);
 	if (access == STORE_READ && !os_exists(AT_FDCWD, config->private_key)) {
-		cli_warn("there is no private key %s yet; `once` would make one, whose public half is not what is published",
-			 config->private_key);
+		cli_warn(
+			"there is no private key %s yet; `once` would make one, whose public half is not what is published",
+			config->private_key);
 		return -1;
 	}
 	return agent_key(a, access == STORE_WRITE, &e) < 0 ? cli_fail(&e) : -1;
@@ -189,8 +209,8 @@ void cmd_tell_urls(const struct agent *a, const struct cycle *c, bool good)
 		bool named = !strncmp(e->msg, config->urls[i], strlen(config->urls[i]));
 
 		if (c->failed[i])
-			cli_warn("%s%s%s%s%s", named ? "" : config->urls[i], named ? "" : ": ", e->reason ? e->reason : "",
-				 e->reason ? ": " : "", e->msg);
+			cli_warn("%s%s%s%s%s", named ? "" : config->urls[i], named ? "" : ": ",
+				 e->reason ? e->reason : "", e->reason ? ": " : "", e->msg);
 	}
 }
 
@@ -199,15 +219,20 @@ void cmd_tell_cycle(const struct agent *a, const struct cycle *c)
 	char t[TIME_STRLEN];
 
 	if (c->roots)
-		cli_info("%s: root version %llu is trusted now", a->config->network, (unsigned long long)a->root.version);
+		cli_info("%s: root version %llu is trusted now", a->config->network,
+			 (unsigned long long)a->root.version);
 	if (c->now.behind)
-		cli_warn("CLOCK-BEHIND: the clock is before %s, which cannot be; that time is used instead",
-			 time_print(c->now.t, t));
+		cli_warn(
+			"CLOCK-BEHIND: the clock is before %s, which cannot be; that time is used instead",
+			time_print(c->now.t, t));
 	if (c->skipped)
-		cli_debug("%s: %llu serials were published in between", a->config->network, (unsigned long long)c->skipped);
+		cli_debug("%s: %llu serials were published in between", a->config->network,
+			  (unsigned long long)c->skipped);
 	if (c->stale && a->current)
-		cli_warn("STALE: serial %llu expired at %s and nothing newer is published where we look; it stays in force",
-			 (unsigned long long)a->current->manifest.serial, time_print(a->current->manifest.expires, t));
+		cli_warn(
+			"STALE: serial %llu expired at %s and nothing newer is published where we look; it stays in force",
+			(unsigned long long)a->current->manifest.serial,
+			time_print(a->current->manifest.expires, t));
 }
 
 void cmd_tell_unresolved(const struct convergence *c)
@@ -215,7 +240,8 @@ void cmd_tell_unresolved(const struct convergence *c)
 	size_t i;
 
 	for (i = 0; i < c->n_unresolved && i < 5; i++)
-		cli_warn("no address found for %s; its peer has no endpoint for now", c->unresolved[i]);
+		cli_warn("no address found for %s; its peer has no endpoint for now",
+			 c->unresolved[i]);
 	if (c->n_unresolved > i)
 		cli_warn("no address found for %zu more names", c->n_unresolved - i);
 }
@@ -262,7 +288,8 @@ void cmd_print_ops(const struct apply_result *r, struct buf *out)
 	}
 }
 
-/* ------------------------------------------------------------------ main ------------------------------- */
+/* ------------------------------------------------------------------ main
+ * ------------------------------- */
 
 int main(int argc, char **argv)
 {
@@ -276,7 +303,8 @@ int main(int argc, char **argv)
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	/* `meshrc-agent --print-public-key ...` needs no command. */
-	for (i = 1; i < argc && argv[1][0] == '-' && (size_t)argc < ARRAY_LEN(with_command) - 1; i++)
+	for (i = 1; i < argc && argv[1][0] == '-' && (size_t)argc < ARRAY_LEN(with_command) - 1;
+	     i++)
 		if (!strcmp(argv[i], "--print-public-key")) {
 			static char once[] = "once";
 

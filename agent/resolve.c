@@ -84,7 +84,9 @@ static void take_sockaddr(const struct sockaddr *sa, struct sock_endpoint *ret)
 static void look_up(const char *host, struct sock_endpoint *ret)
 {
 	/* AI_ADDRCONFIG: no IPv6 address where this machine has no IPv6. */
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG };
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+				  .ai_socktype = SOCK_DGRAM,
+				  .ai_flags = AI_ADDRCONFIG };
 	struct addrinfo *list = NULL, *i;
 
 	*ret = (struct sock_endpoint){ 0 };
@@ -177,7 +179,8 @@ static void start_threads(struct batch *b)
 }
 
 /* Takes over `lookups`. Adds what was found by the deadline to what is known. */
-static int run_batch(struct resolver *r, struct lookup *lookups, size_t n, int64_t timeout_ms, struct err *e)
+static int run_batch(struct resolver *r, struct lookup *lookups, size_t n, int64_t timeout_ms,
+		     struct err *e)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 	struct known *grown = NULL;
@@ -207,7 +210,8 @@ static int run_batch(struct resolver *r, struct lookup *lookups, size_t n, int64
 	start_threads(b);
 	pthread_mutex_lock(&b->lock);
 	/* holders == 1: no thread could be started, and nothing will ever come. */
-	while (b->n_done < b->n && b->holders > 1 && pthread_cond_timedwait(&b->changed, &b->lock, &end) != ETIMEDOUT)
+	while (b->n_done < b->n && b->holders > 1 &&
+	       pthread_cond_timedwait(&b->changed, &b->lock, &end) != ETIMEDOUT)
 		;
 	b->next = b->n; /* no new look-up after the deadline */
 	for (i = 0; i < n; i++) {
@@ -230,7 +234,8 @@ static int run_batch(struct resolver *r, struct lookup *lookups, size_t n, int64
 		if (r->n)
 			memcpy(grown, r->known, r->n * sizeof(*grown));
 		for (i = 0, at = r->n; i < n; i++)
-			if (lookups[i].done && lookups[i].found.family && !find_known(r, lookups[i].host)) {
+			if (lookups[i].done && lookups[i].found.family &&
+			    !find_known(r, lookups[i].host)) {
 				memcpy(grown[at].host, lookups[i].host, sizeof(grown[at].host));
 				grown[at++].at = lookups[i].found;
 			}
@@ -244,7 +249,8 @@ static int run_batch(struct resolver *r, struct lookup *lookups, size_t n, int64
 }
 
 /* The distinct names that are wanted. */
-static int collect(const struct config *c, const bool *wanted, struct lookup **ret, size_t *ret_n, struct err *e)
+static int collect(const struct config *c, const bool *wanted, struct lookup **ret, size_t *ret_n,
+		   struct err *e)
 {
 	struct lookup *list = calloc(c->n_peers ? c->n_peers : 1, sizeof(*list));
 	struct sock_endpoint literal;
@@ -269,8 +275,9 @@ static int collect(const struct config *c, const bool *wanted, struct lookup **r
 	return 0;
 }
 
-int resolve_peers(struct resolver *r, const struct config *c, const bool *wanted, int64_t timeout_ms, struct arena *a,
-		  struct sock_endpoint **ret, const char ***ret_failed, size_t *ret_n_failed, struct err *e)
+int resolve_peers(struct resolver *r, const struct config *c, const bool *wanted,
+		  int64_t timeout_ms, struct arena *a, struct sock_endpoint **ret,
+		  const char ***ret_failed, size_t *ret_n_failed, struct err *e)
 {
 	struct sock_endpoint *out = arena_array(a, c->n_peers, sizeof(*out));
 	const char **failed = arena_array(a, c->n_peers, sizeof(*failed));

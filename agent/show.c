@@ -6,7 +6,8 @@
 #include "common/text.h"
 #include "common/timefmt.h"
 
-/* jansson refuses strings that are not UTF-8, and a terminal may read JSON too: everything passes text_safe. */
+/* jansson refuses strings that are not UTF-8, and a terminal may read JSON too: everything passes
+ * text_safe. */
 static json_t *text(const char *s)
 {
 	struct buf safe;
@@ -52,7 +53,8 @@ static void add_manifest(json_t *j, const struct snapshot *s)
 	json_object_set_new(j, "serial", s ? number(s->manifest.serial) : json_null());
 	json_object_set_new(j, "epoch", s ? number(s->manifest.epoch) : json_null());
 	json_object_set_new(j, "commit", text(s ? s->manifest.commit : NULL));
-	json_object_set_new(j, "manifest", s ? json_string(digest_print(&s->hash, hex)) : json_null());
+	json_object_set_new(j, "manifest",
+			    s ? json_string(digest_print(&s->hash, hex)) : json_null());
 	json_object_set_new(j, "issued", moment(s ? s->manifest.issued : 0));
 	json_object_set_new(j, "expires", moment(s ? s->manifest.expires : 0));
 }
@@ -105,7 +107,8 @@ int show_once(const struct once_outcome *o, struct buf *out)
 	json_object_set_new(j, "fresh", json_boolean(o->fresh));
 	json_object_set_new(j, "stale", json_boolean(o->cycle && o->cycle->stale));
 	json_object_set_new(j, "converged", json_boolean(o->converged));
-	json_object_set_new(j, "removed", json_boolean(a->current && a->current->standing == STANDING_GONE));
+	json_object_set_new(j, "removed",
+			    json_boolean(a->current && a->current->standing == STANDING_GONE));
 	json_object_set_new(j, "interface", c && c->acted ? text(c->interface.s) : json_null());
 	json_object_set_new(j, "peers", number(c ? c->n_peers : 0));
 	json_object_set_new(j, "peers_changed", number(o->peers_changed));
@@ -118,7 +121,8 @@ int show_once(const struct once_outcome *o, struct buf *out)
 	return dump(j, out);
 }
 
-/* ------------------------------------------------------------------ status ----------------------------- */
+/* ------------------------------------------------------------------ status
+ * ----------------------------- */
 
 const char *show_condition(const struct status_view *v)
 {
@@ -145,7 +149,8 @@ const char *show_condition(const struct status_view *v)
 /* The name of the peer of this key, or NULL. */
 static const char *peer_name(const struct agent *a, const struct wgkey *key)
 {
-	const struct peer *p = a->current && a->current->has_config ? config_peer(&a->current->config, key) : NULL;
+	const struct peer *p =
+		a->current && a->current->has_config ? config_peer(&a->current->config, key) : NULL;
 
 	return p ? p->name : NULL;
 }
@@ -159,14 +164,19 @@ static json_t *peer_json(const struct status_view *v, const struct observed_peer
 	json_object_set_new(j, "name", text(peer_name(v->agent, &p->key)));
 	json_object_set_new(j, "public_key", json_string(wgkey_print(&p->key, key)));
 	json_object_set_new(j, "endpoint",
-			    p->endpoint.family ? json_string(sock_endpoint_print(&p->endpoint, ep)) : json_null());
+			    p->endpoint.family ?
+				    json_string(sock_endpoint_print(&p->endpoint, ep)) :
+				    json_null());
 	for (i = 0; i < p->n_allowed_ips; i++)
 		json_array_append_new(list, json_string(prefix_print(&p->allowed_ips[i], prefix)));
 	json_object_set_new(j, "allowed_ips", list);
-	json_object_set_new(j, "persistent_keepalive", p->keepalive ? number(p->keepalive) : json_null());
+	json_object_set_new(j, "persistent_keepalive",
+			    p->keepalive ? number(p->keepalive) : json_null());
 	json_object_set_new(j, "last_handshake", moment(p->last_handshake));
 	json_object_set_new(j, "last_handshake_age",
-			    p->last_handshake ? json_integer((json_int_t)(v->now - p->last_handshake)) : json_null());
+			    p->last_handshake ?
+				    json_integer((json_int_t)(v->now - p->last_handshake)) :
+				    json_null());
 	json_object_set_new(j, "rx_bytes", number(p->rx_bytes));
 	json_object_set_new(j, "tx_bytes", number(p->tx_bytes));
 	return j;
@@ -184,7 +194,9 @@ static json_t *live_json(const struct status_view *v)
 	j = json_object();
 	peers = json_array();
 	json_object_set_new(j, "up", json_boolean(o->up));
-	json_object_set_new(j, "public_key", o->has_private_key ? json_string(wgkey_print(&o->public_key, key)) : json_null());
+	json_object_set_new(j, "public_key",
+			    o->has_private_key ? json_string(wgkey_print(&o->public_key, key)) :
+						 json_null());
 	json_object_set_new(j, "listen_port", number(o->listen_port));
 	json_object_set_new(j, "mtu", number(o->mtu));
 	for (i = 0; i < o->n_peers; i++)
@@ -218,12 +230,16 @@ int show_status_json(const struct status_view *v, struct buf *out)
 	json_object_set_new(j, "node", text(a->config->node));
 	json_object_set_new(j, "condition", json_string(show_condition(v)));
 	add_manifest(j, a->current);
-	json_object_set_new(j, "accepted_serial", s->accepted.serial ? number(s->accepted.serial) : json_null());
+	json_object_set_new(j, "accepted_serial",
+			    s->accepted.serial ? number(s->accepted.serial) : json_null());
 	json_object_set_new(j, "accepted_since", moment(s->accepted.since));
-	json_object_set_new(j, "applied_serial", s->applied.serial ? number(s->applied.serial) : json_null());
+	json_object_set_new(j, "applied_serial",
+			    s->applied.serial ? number(s->applied.serial) : json_null());
 	json_object_set_new(j, "applied_since", moment(s->applied.since));
-	json_object_set_new(j, "interface", s->applied.serial ? text(s->applied.interface.s) : json_null());
-	json_object_set_new(j, "root_version", s->root_version ? number(s->root_version) : json_null());
+	json_object_set_new(j, "interface",
+			    s->applied.serial ? text(s->applied.interface.s) : json_null());
+	json_object_set_new(j, "root_version",
+			    s->root_version ? number(s->root_version) : json_null());
 	json_object_set_new(j, "time_floor", moment(s->time_floor));
 	json_object_set_new(j, "amnesia", moment(s->amnesia));
 	json_object_set_new(j, "last_attempt", moment(a->report.checked));
@@ -263,7 +279,8 @@ static void add_bytes(struct buf *out, uint64_t n)
 		u++;
 	}
 	if (u)
-		buf_addf(out, "%llu.%llu %s", (unsigned long long)n, (unsigned long long)(rest * 10 / 1024), units[u]);
+		buf_addf(out, "%llu.%llu %s", (unsigned long long)n,
+			 (unsigned long long)(rest * 10 / 1024), units[u]);
 	else
 		buf_addf(out, "%llu B", (unsigned long long)n);
 }
@@ -279,12 +296,17 @@ static void add_peers(const struct status_view *v, struct buf *out)
 		const char *name = peer_name(v->agent, &p->key);
 
 		buf_addf(out, "  %-20s ", name ? name : wgkey_print(&p->key, key));
-		buf_addf(out, "%-24s ", p->endpoint.family ? sock_endpoint_print(&p->endpoint, ep) : "no endpoint");
+		buf_addf(out, "%-24s ",
+			 p->endpoint.family ? sock_endpoint_print(&p->endpoint, ep) :
+					      "no endpoint");
 		if (!p->last_handshake)
 			buf_adds(out, "no handshake yet");
 		else
 			buf_addf(out, "handshake %s ago",
-				 duration_print(v->now > p->last_handshake ? v->now - p->last_handshake : 0, ago));
+				 duration_print(v->now > p->last_handshake ?
+							v->now - p->last_handshake :
+							0,
+						ago));
 		buf_adds(out, ", ");
 		add_bytes(out, p->rx_bytes);
 		buf_adds(out, " in, ");
@@ -304,7 +326,8 @@ int show_status_text(const struct status_view *v, struct buf *out)
 	buf_addf(out, "%-12s %s\n", "network", a->config->network);
 	buf_addf(out, "%-12s %s\n", "condition", show_condition(v));
 	if (a->current) {
-		buf_addf(out, "%-12s %llu\n", "serial", (unsigned long long)a->current->manifest.serial);
+		buf_addf(out, "%-12s %llu\n", "serial",
+			 (unsigned long long)a->current->manifest.serial);
 		buf_addf(out, "%-12s %s\n", "commit", a->current->manifest.commit);
 		buf_addf(out, "%-12s %s\n", "manifest", digest_print(&a->current->hash, hex));
 		add_ago(out, "issued", a->current->manifest.issued, v->now);
@@ -315,7 +338,8 @@ int show_status_text(const struct status_view *v, struct buf *out)
 	if (s->applied.serial) {
 		buf_addf(out, "%-12s %s\n", "interface", s->applied.interface.s);
 		if (digest_cmp(&s->applied.manifest, &s->accepted.manifest))
-			buf_addf(out, "%-12s %llu\n", "applied", (unsigned long long)s->applied.serial);
+			buf_addf(out, "%-12s %llu\n", "applied",
+				 (unsigned long long)s->applied.serial);
 		add_ago(out, "since", s->applied.since, v->now);
 	}
 	if (r->checked)

@@ -31,7 +31,8 @@ void snapshot_free(struct snapshot *s)
 	free(s);
 }
 
-/* ------------------------------------------------------------------ documents -------------------------- */
+/* ------------------------------------------------------------------ documents
+ * -------------------------- */
 
 struct collector {
 	const struct source_of_documents *from;
@@ -43,7 +44,8 @@ struct collector {
 /* One document on its way. */
 struct piece {
 	const struct document_ref *ref;
-	struct fetch_request request; /* its body is where the bytes end up, also when they come from the store */
+	struct fetch_request request; /* its body is where the bytes end up, also when they come
+					 from the store */
 	bool have;
 };
 
@@ -52,7 +54,8 @@ static bool from_store(struct collector *c, struct piece *p)
 	return c->from->store && !store_get(c->from->store, p->ref, &p->request.body, NULL);
 }
 
-/* Why a document is missing, in the words of the one that matters most: lies before gaps before a slow network. */
+/* Why a document is missing, in the words of the one that matters most: lies before gaps before a
+ * slow network. */
 static void blame(struct err *best, const struct err *e)
 {
 	static const char *const order[] = { "BAD-HASH", "TOO-LARGE", "MISSING" };
@@ -67,8 +70,10 @@ static void blame(struct err *best, const struct err *e)
 	*best = *e;
 }
 
-/* Asks one URL for all that is missing. Returns how many are missing still, or -1 when the disk or the memory fails. */
-static int from_url(struct collector *c, const char *url, struct piece *pieces, size_t n, struct err *why)
+/* Asks one URL for all that is missing. Returns how many are missing still, or -1 when the disk or
+ * the memory fails. */
+static int from_url(struct collector *c, const char *url, struct piece *pieces, size_t n,
+		    struct err *why)
 {
 	struct fetch_request requests[BATCH];
 	struct piece *of[BATCH];
@@ -87,7 +92,8 @@ static int from_url(struct collector *c, const char *url, struct piece *pieces, 
 		struct fetch_request *q = &requests[i];
 		struct digest hash;
 
-		if (q->status == FETCH_DONE && verify_document(of[i]->ref, q->body.data, q->body.len, &q->err) < 0) {
+		if (q->status == FETCH_DONE &&
+		    verify_document(of[i]->ref, q->body.data, q->body.len, &q->err) < 0) {
 			err_prefix(&q->err, "%s/%s", url, q->path);
 			q->status = FETCH_FAILED;
 		}
@@ -99,15 +105,18 @@ static int from_url(struct collector *c, const char *url, struct piece *pieces, 
 		} else {
 			c->snap->n_fetched++;
 			if (!r && c->from->writable)
-				r = store_put(c->from->store, q->body.data, q->body.len, &hash, c->err);
+				r = store_put(c->from->store, q->body.data, q->body.len, &hash,
+					      c->err);
 		}
 		of[i]->request = *q;
 	}
 	return r < 0 ? -1 : missing;
 }
 
-/* Gets up to BATCH documents of one kind. On success the bodies are the caller's to release, on failure there are none. */
-static int get(struct collector *c, const char *kind, const struct document_ref *const *refs, size_t n, struct piece *pieces)
+/* Gets up to BATCH documents of one kind. On success the bodies are the caller's to release, on
+ * failure there are none. */
+static int get(struct collector *c, const char *kind, const struct document_ref *const *refs,
+	       size_t n, struct piece *pieces)
 {
 	char path[MAX_DOCUMENT_PATH];
 	struct err why = { 0 };
@@ -118,7 +127,9 @@ static int get(struct collector *c, const char *kind, const struct document_ref 
 		struct piece *p = &pieces[i];
 
 		p->ref = refs[i];
-		fetch_request_init(&p->request, document_path(c->network, kind, &refs[i]->hash, path), refs[i]->len);
+		fetch_request_init(&p->request,
+				   document_path(c->network, kind, &refs[i]->hash, path),
+				   refs[i]->len);
 		p->have = from_store(c, p);
 		missing += !p->have;
 	}
@@ -131,9 +142,11 @@ static int get(struct collector *c, const char *kind, const struct document_ref 
 	if (missing < 0)
 		return -1;
 	*c->err = why;
-	/* The manifest is published last: what it names and is not there was lost, or is not there yet. */
+	/* The manifest is published last: what it names and is not there was lost, or is not there
+	 * yet. */
 	if (why.class == ERR_NOENT)
-		return err_refuse(c->err, "INCOMPLETE", "the publication is not complete: %s", why.msg);
+		return err_refuse(c->err, "INCOMPLETE", "the publication is not complete: %s",
+				  why.msg);
 	return why.msg[0] ? -1 : err_refuse(c->err, "INCOMPLETE", "no URL to get %s from", kind);
 }
 
@@ -160,18 +173,19 @@ static int get_index(struct collector *c, enum table t, struct index *ret)
 	if (!ref->len)
 		return 0;
 	if (ref->len > MAX_INDEX)
-		return err_refuse(c->err, "TOO-LARGE", "the index of %s has %llu bytes", table_name(t),
-				  (unsigned long long)ref->len);
+		return err_refuse(c->err, "TOO-LARGE", "the index of %s has %llu bytes",
+				  table_name(t), (unsigned long long)ref->len);
 	if (get(c, "index", &ref, 1, &piece) < 0)
 		return -1;
-	r = index_decode(piece.request.body.data, piece.request.body.len, c->network, t, &c->snap->arena, ret, c->err);
+	r = index_decode(piece.request.body.data, piece.request.body.len, c->network, t,
+			 &c->snap->arena, ret, c->err);
 	buf_release(&piece.request.body);
 	return r < 0 ? err_prefix(c->err, "index of %s", table_name(t)) : note(c, true, t, ref);
 }
 
 /* Pages of one table, in batches, into both builders (`also` may be NULL). */
-static int get_pages(struct collector *c, enum table t, const struct document_ref *const *refs, size_t n,
-		     struct network_builder *into, struct network_builder *also)
+static int get_pages(struct collector *c, enum table t, const struct document_ref *const *refs,
+		     size_t n, struct network_builder *into, struct network_builder *also)
 {
 	struct piece pieces[BATCH];
 	size_t at, i;
@@ -199,7 +213,8 @@ static int get_pages(struct collector *c, enum table t, const struct document_re
 	return 0;
 }
 
-/* ------------------------------------------------------------------ what is needed --------------------- */
+/* ------------------------------------------------------------------ what is needed
+ * --------------------- */
 
 /* Marks the pages of an index that can hold `key`. */
 static void mark(const struct index *ix, const char *key, bool *wanted)
@@ -209,8 +224,8 @@ static void mark(const struct index *ix, const char *key, bool *wanted)
 	memset(wanted + first, true, n);
 }
 
-static int get_marked(struct collector *c, const struct index *ix, const bool *wanted, struct network_builder *into,
-		      struct network_builder *also)
+static int get_marked(struct collector *c, const struct index *ix, const bool *wanted,
+		      struct network_builder *into, struct network_builder *also)
 {
 	const struct document_ref **refs = arena_array(&c->snap->arena, ix->n, sizeof(*refs));
 	size_t i, n = 0;
@@ -233,7 +248,8 @@ static struct network_builder *builder(struct collector *c)
 }
 
 /* The pages of one table that can hold our own name, into a network of their own. */
-static int get_own(struct collector *c, enum table t, struct network_builder *all, struct network *ret)
+static int get_own(struct collector *c, enum table t, struct network_builder *all,
+		   struct network *ret)
 {
 	struct network_builder *own = builder(c);
 	struct index ix;
@@ -250,7 +266,8 @@ static int get_own(struct collector *c, enum table t, struct network_builder *al
 	return network_builder_finish(own, ret, c->err);
 }
 
-static int get_groups(struct collector *c, const struct node *node, struct network_builder *all, struct network *ret)
+static int get_groups(struct collector *c, const struct node *node, struct network_builder *all,
+		      struct network *ret)
 {
 	struct network_builder *groups = builder(c);
 	struct index ix = { 0 };
@@ -313,7 +330,8 @@ static int get_records(struct collector *c, const struct node *node, const struc
 	return get_marked(c, &ix, wanted, all, NULL);
 }
 
-/* ------------------------------------------------------------------ the whole -------------------------- */
+/* ------------------------------------------------------------------ the whole
+ * -------------------------- */
 
 static int cmp_entries(const void *a, const void *b)
 {
@@ -343,7 +361,8 @@ static int check_keys(const struct config *c, struct err *e)
 		const char *why = wgkey_weak(&c->peers[i].key);
 
 		if (why)
-			return err_set(e, ERR_INPUT, "peer %s: its public key cannot be used: %s", c->peers[i].name, why);
+			return err_set(e, ERR_INPUT, "peer %s: its public key cannot be used: %s",
+				       c->peers[i].name, why);
 	}
 	return 0;
 }
@@ -370,7 +389,8 @@ static int finish(struct snapshot *s, struct network_builder *all, const char *n
 	}
 	if (!node)
 		return err_refuse(e, "NOT-LISTED", "node %s is not in the stored documents", name);
-	if (expand(&s->network, node, &s->arena, &s->config, e) < 0 || check_keys(&s->config, e) < 0) {
+	if (expand(&s->network, node, &s->arena, &s->config, e) < 0 ||
+	    check_keys(&s->config, e) < 0) {
 		if (e->class == ERR_INPUT || e->class == ERR_LIMIT) {
 			e->class = ERR_VERIFY;
 			e->reason = "BAD-CONFIG";
@@ -409,15 +429,16 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 	node = network_node(&own, from->node);
 	if (!node) {
 		gone_only = builder(c);
-		/* What was collected for a member is of no use now: a removed node keeps other pages. */
+		/* What was collected for a member is of no use now: a removed node keeps other
+		 * pages. */
 		c->snap->set.n = 0;
 		c->snap->set.entries = NULL;
 		if (!gone_only || get_own(c, TABLE_GONE, gone_only, &gone) < 0)
 			return -1;
 		all = gone_only;
 	}
-	if (accept_self(from->node, node, network_gone(&gone, from->node), from->key, from->key_file, &c->snap->standing,
-			c->err) < 0)
+	if (accept_self(from->node, node, network_gone(&gone, from->node), from->key,
+			from->key_file, &c->snap->standing, c->err) < 0)
 		return -1;
 	c->snap->set.gone = c->snap->standing == STANDING_GONE;
 	if (node) {
@@ -430,10 +451,13 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 	return 0;
 }
 
-int snapshot_fetch(struct snapshot *s, const struct source_of_documents *from, const struct snapshot *last, struct err *e)
+int snapshot_fetch(struct snapshot *s, const struct source_of_documents *from,
+		   const struct snapshot *last, struct err *e)
 {
 	struct err own;
-	struct collector c = { .from = from, .snap = s, .network = s->manifest.network, .err = e ? e : &own };
+	struct collector c = {
+		.from = from, .snap = s, .network = s->manifest.network, .err = e ? e : &own
+	};
 	struct network_builder *all;
 
 	if (collect(&c, last, &all) < 0)
@@ -442,19 +466,23 @@ int snapshot_fetch(struct snapshot *s, const struct source_of_documents *from, c
 	return finish(s, all, from->node, c.err);
 }
 
-static int decode_stored(struct store *store, struct snapshot *s, const char *network, struct err *e)
+static int decode_stored(struct store *store, struct snapshot *s, const char *network,
+			 struct err *e)
 {
 	struct signed_doc doc;
 
-	if (signed_split(s->data, s->len, &doc, e) < 0 || manifest_decode(doc.body, doc.body_len, &s->arena, &s->manifest, e) < 0)
+	if (signed_split(s->data, s->len, &doc, e) < 0 ||
+	    manifest_decode(doc.body, doc.body_len, &s->arena, &s->manifest, e) < 0)
 		return -1;
 	if (strcmp(s->manifest.network, network) != 0)
-		return err_refuse(e, "WRONG-NETWORK", "the stored manifest is of network %s", s->manifest.network);
+		return err_refuse(e, "WRONG-NETWORK", "the stored manifest is of network %s",
+				  s->manifest.network);
 	return 0;
 }
 
-int snapshot_load(struct store *store, const char *network, const char *node, uint64_t len, const struct digest *manifest,
-		  const struct digest *set, struct snapshot **ret, struct err *e)
+int snapshot_load(struct store *store, const char *network, const char *node, uint64_t len,
+		  const struct digest *manifest, const struct digest *set, struct snapshot **ret,
+		  struct err *e)
 {
 	struct document_ref ref = { .hash = *manifest, .len = len };
 	struct network_builder *all;
@@ -472,7 +500,8 @@ int snapshot_load(struct store *store, const char *network, const char *node, ui
 		err_nomem(e);
 		goto out;
 	}
-	if (decode_stored(store, s, network, e) < 0 || store_get_set(store, set, &s->arena, &s->set, e) < 0)
+	if (decode_stored(store, s, network, e) < 0 ||
+	    store_get_set(store, set, &s->arena, &s->set, e) < 0)
 		goto out;
 	s->standing = s->set.gone ? STANDING_GONE : STANDING_MEMBER;
 	for (i = 0; i < s->set.n; i++) {

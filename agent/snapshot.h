@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A publication as one node sees it: a manifest that was verified, the pages that this node's configuration needs, and that
- * configuration. It is made from the network (snapshot_fetch) or from the store (snapshot_load), and is whole or not at all.
+ * A publication as one node sees it: a manifest that was verified, the pages that this node's
+ * configuration needs, and that configuration. It is made from the network (snapshot_fetch) or from
+ * the store (snapshot_load), and is whole or not at all.
  *
- * What is fetched: the index and the page of the nodes that can hold our own document; then, from its links, the pages of
- * the groups and of the records that it names. Each is asked for by the hash that a verified document gave for it, and not
- * asked for when the store has it.
+ * What is fetched: the index and the page of the nodes that can hold our own document; then, from
+ * its links, the pages of the groups and of the records that it names. Each is asked for by the
+ * hash that a verified document gave for it, and not asked for when the store has it.
  */
 #ifndef AGENT_SNAPSHOT_H
 #define AGENT_SNAPSHOT_H
@@ -42,19 +43,23 @@ struct source_of_documents {
 	const char *key_file;
 };
 
-/* Takes a copy of a manifest's bytes. The caller verifies s->data into s->manifest before anything else. NULL: no memory. */
+/* Takes a copy of a manifest's bytes. The caller verifies s->data into s->manifest before anything
+ * else. NULL: no memory. */
 struct snapshot *snapshot_new(const char *data, size_t len);
 
 /*
- * Collects what s->manifest needs and expands it. `last` (may be NULL) is what is in force: from it the interface is known
- * when the node was removed. Refusals: INCOMPLETE, BAD-HASH, BAD-FIELD, WRONG-NETWORK, NOT-LISTED, WRONG-NODE, BAD-CONFIG,
- * and the reasons of fetch.h.
+ * Collects what s->manifest needs and expands it. `last` (may be NULL) is what is in force: from it
+ * the interface is known when the node was removed. Refusals: INCOMPLETE, BAD-HASH, BAD-FIELD,
+ * WRONG-NETWORK, NOT-LISTED, WRONG-NODE, BAD-CONFIG, and the reasons of fetch.h.
  */
-int snapshot_fetch(struct snapshot *s, const struct source_of_documents *from, const struct snapshot *last, struct err *e);
+int snapshot_fetch(struct snapshot *s, const struct source_of_documents *from,
+		   const struct snapshot *last, struct err *e);
 
-/* Rebuilds what the state names. Signatures are not checked again: the hashes in the state say that they were. */
-int snapshot_load(struct store *store, const char *network, const char *node, uint64_t len, const struct digest *manifest,
-		  const struct digest *set, struct snapshot **ret, struct err *e);
+/* Rebuilds what the state names. Signatures are not checked again: the hashes in the state say that
+ * they were. */
+int snapshot_load(struct store *store, const char *network, const char *node, uint64_t len,
+		  const struct digest *manifest, const struct digest *set, struct snapshot **ret,
+		  struct err *e);
 
 void snapshot_free(struct snapshot *s); /* NULL is fine */
 

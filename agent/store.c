@@ -28,11 +28,12 @@ struct store {
 	uint64_t generation;
 };
 
-/* ------------------------------------------------------------------ text ------------------------------- */
+/* ------------------------------------------------------------------ text
+ * ------------------------------- */
 
 /*
- * Reads "word word ...\n" lines. The decoders below are loose about spelling: each encodes its result again and wants
- * the very bytes it was given, which leaves one spelling.
+ * Reads "word word ...\n" lines. The decoders below are loose about spelling: each encodes its
+ * result again and wants the very bytes it was given, which leaves one spelling.
  */
 struct text {
 	const char *p, *end;
@@ -119,7 +120,8 @@ static void add_number(struct buf *out, uint64_t n)
 	buf_addf(out, " %llu", (unsigned long long)n);
 }
 
-/* ------------------------------------------------------------------ a slot ----------------------------- */
+/* ------------------------------------------------------------------ a slot
+ * ----------------------------- */
 
 int state_encode(const struct state *s, struct buf *out)
 {
@@ -129,7 +131,8 @@ int state_encode(const struct state *s, struct buf *out)
 
 	buf_adds(out, "meshrc state 1\ngeneration");
 	add_number(out, s->generation);
-	buf_addf(out, "\nnetwork %s\nmesh %s\nroot", s->network, hex_print(s->mesh.b, MESH_ID_LEN, hex));
+	buf_addf(out, "\nnetwork %s\nmesh %s\nroot", s->network,
+		 hex_print(s->mesh.b, MESH_ID_LEN, hex));
 	if (s->root_version) {
 		add_number(out, s->root_version);
 		add_number(out, s->root_len);
@@ -191,8 +194,9 @@ static bool decode_accepted(struct text *t, struct accepted *a)
 {
 	if (is_dash(t))
 		return true;
-	return word_number(t, UINT64_MAX, &a->serial) && a->serial && word_number(t, UINT64_MAX, &a->epoch) &&
-	       word_time(t, &a->issued) && word_time(t, &a->since) && word_ref(t, MAX_MANIFEST, &a->len, &a->manifest) &&
+	return word_number(t, UINT64_MAX, &a->serial) && a->serial &&
+	       word_number(t, UINT64_MAX, &a->epoch) && word_time(t, &a->issued) &&
+	       word_time(t, &a->since) && word_ref(t, MAX_MANIFEST, &a->len, &a->manifest) &&
 	       word_digest(t, &a->set);
 }
 
@@ -200,9 +204,9 @@ static bool decode_applied(struct text *t, struct applied *a)
 {
 	if (is_dash(t))
 		return true;
-	return word_number(t, UINT64_MAX, &a->serial) && a->serial && word_time(t, &a->since) && word(t) &&
-	       !ifname_parse(t->word, t->len, &a->interface) && word_ref(t, MAX_MANIFEST, &a->len, &a->manifest) &&
-	       word_digest(t, &a->set);
+	return word_number(t, UINT64_MAX, &a->serial) && a->serial && word_time(t, &a->since) &&
+	       word(t) && !ifname_parse(t->word, t->len, &a->interface) &&
+	       word_ref(t, MAX_MANIFEST, &a->len, &a->manifest) && word_digest(t, &a->set);
 }
 
 static bool decode_state(const char *data, size_t len, const char *network, struct state *s)
@@ -212,7 +216,8 @@ static bool decode_state(const char *data, size_t len, const char *network, stru
 	size_t at = 0;
 
 	*s = (struct state){ .network = network };
-	if (!next_line(&t, data, len, &at) || !word_is(&t, "meshrc") || !word_is(&t, "state") || !word_is(&t, "1"))
+	if (!next_line(&t, data, len, &at) || !word_is(&t, "meshrc") || !word_is(&t, "state") ||
+	    !word_is(&t, "1"))
 		return false;
 	if (!next_line(&t, data, len, &at) || !word_is(&t, "generation") ||
 	    !word_number(&t, UINT64_MAX - 1, &s->generation))
@@ -224,29 +229,36 @@ static bool decode_state(const char *data, size_t len, const char *network, stru
 		return false;
 	if (!next_line(&t, data, len, &at) || !word_is(&t, "root") || !decode_root(&t, s))
 		return false;
-	if (!next_line(&t, data, len, &at) || !word_is(&t, "epoch") || !word_number(&t, UINT64_MAX, &s->epoch))
+	if (!next_line(&t, data, len, &at) || !word_is(&t, "epoch") ||
+	    !word_number(&t, UINT64_MAX, &s->epoch))
 		return false;
-	if (!next_line(&t, data, len, &at) || !word_is(&t, "format") || !word_number(&t, UINT32_MAX, &number))
+	if (!next_line(&t, data, len, &at) || !word_is(&t, "format") ||
+	    !word_number(&t, UINT32_MAX, &number))
 		return false;
 	s->format_floor = (unsigned int)number;
-	if (!next_line(&t, data, len, &at) || !word_is(&t, "time-floor") || !word_time(&t, &s->time_floor))
+	if (!next_line(&t, data, len, &at) || !word_is(&t, "time-floor") ||
+	    !word_time(&t, &s->time_floor))
 		return false;
-	if (!next_line(&t, data, len, &at) || !word_is(&t, "amnesia") || (!is_dash(&t) && !word_time(&t, &s->amnesia)))
+	if (!next_line(&t, data, len, &at) || !word_is(&t, "amnesia") ||
+	    (!is_dash(&t) && !word_time(&t, &s->amnesia)))
 		return false;
-	if (!next_line(&t, data, len, &at) || !word_is(&t, "accepted") || !decode_accepted(&t, &s->accepted))
+	if (!next_line(&t, data, len, &at) || !word_is(&t, "accepted") ||
+	    !decode_accepted(&t, &s->accepted))
 		return false;
-	return next_line(&t, data, len, &at) && word_is(&t, "applied") && decode_applied(&t, &s->applied);
+	return next_line(&t, data, len, &at) && word_is(&t, "applied") &&
+	       decode_applied(&t, &s->applied);
 }
 
-int state_decode(const char *data, size_t len, const char *network, struct state *ret, struct err *e)
+int state_decode(const char *data, size_t len, const char *network, struct state *ret,
+		 struct err *e)
 {
 	struct state s;
 	struct buf again;
 	bool same;
 
 	buf_init(&again, MAX_STATE);
-	same = decode_state(data, len, network, &s) && !state_encode(&s, &again) && again.len == len &&
-	       !memcmp(again.data, data, len);
+	same = decode_state(data, len, network, &s) && !state_encode(&s, &again) &&
+	       again.len == len && !memcmp(again.data, data, len);
 	buf_release(&again);
 	if (!same)
 		return err_set(e, ERR_INPUT, "not a whole state of network %s", network);
@@ -254,7 +266,8 @@ int state_decode(const char *data, size_t len, const char *network, struct state
 	return 0;
 }
 
-/* ------------------------------------------------------------------ a set ------------------------------ */
+/* ------------------------------------------------------------------ a set
+ * ------------------------------ */
 
 int set_entry_cmp(const struct set_entry *a, const struct set_entry *b)
 {
@@ -291,7 +304,8 @@ static bool decode_entry(struct text *t, struct set_entry *x)
 	if (!word(t))
 		return false;
 	for (table = 0; table < N_TABLES; table++)
-		if (t->len == strlen(table_name(table)) && !memcmp(t->word, table_name(table), t->len))
+		if (t->len == strlen(table_name(table)) &&
+		    !memcmp(t->word, table_name(table), t->len))
 			break;
 	if (table == N_TABLES)
 		return false;
@@ -307,8 +321,9 @@ int set_decode(const char *data, size_t len, struct arena *a, struct set *ret, s
 	size_t at = 0;
 	bool same;
 
-	if (!next_line(&t, data, len, &at) || !word_is(&t, "meshrc") || !word_is(&t, "set") || !word_is(&t, "1") ||
-	    !next_line(&t, data, len, &at) || !word_is(&t, "gone") || !word(&t))
+	if (!next_line(&t, data, len, &at) || !word_is(&t, "meshrc") || !word_is(&t, "set") ||
+	    !word_is(&t, "1") || !next_line(&t, data, len, &at) || !word_is(&t, "gone") ||
+	    !word(&t))
 		goto bad;
 	s.gone = t.len == 3;
 	while (next_line(&t, data, len, &at)) {
@@ -333,7 +348,8 @@ bad:
 	return err_set(e, ERR_INPUT, "not a list of documents");
 }
 
-/* ------------------------------------------------------------------ the report ------------------------- */
+/* ------------------------------------------------------------------ the report
+ * ------------------------- */
 
 /* Text from outside on a line of its own: whatever would end the line becomes a blank. */
 static void add_rest(struct buf *out, const char *s)
@@ -397,7 +413,8 @@ void report_decode(const char *data, size_t len, struct arena *a, struct report 
 	size_t at = 0;
 
 	*ret = (struct report){ 0 };
-	if (!next_line(&t, data, len, &at) || !word_is(&t, "meshrc") || !word_is(&t, "report") || !word_is(&t, "1"))
+	if (!next_line(&t, data, len, &at) || !word_is(&t, "meshrc") || !word_is(&t, "report") ||
+	    !word_is(&t, "1"))
 		return;
 	while (next_line(&t, data, len, &at)) {
 		struct text line = t;
@@ -423,7 +440,8 @@ void report_decode(const char *data, size_t len, struct arena *a, struct report 
 	}
 }
 
-/* ------------------------------------------------------------------ the folder ------------------------- */
+/* ------------------------------------------------------------------ the folder
+ * ------------------------- */
 
 /* Who may write to our folder may choose what we believe. */
 static int check_folder(int fd, const char *what, struct err *e)
@@ -433,10 +451,13 @@ static int check_folder(int fd, const char *what, struct err *e)
 	if (os_sys.fstat(fd, &st) < 0)
 		return err_errno(e, "cannot stat the state folder %s", what);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return err_set(e, ERR_INPUT, "the state folder %s belongs to user %u: chown it to the user that runs the agent",
-			       what, (unsigned int)st.st_uid);
+		return err_set(
+			e, ERR_INPUT,
+			"the state folder %s belongs to user %u: chown it to the user that runs the agent",
+			what, (unsigned int)st.st_uid);
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		return err_set(e, ERR_INPUT, "the state folder %s may be written by others: chmod go-w it", what);
+		return err_set(e, ERR_INPUT,
+			       "the state folder %s may be written by others: chmod go-w it", what);
 	return 0;
 }
 
@@ -465,7 +486,8 @@ out:
 	return r;
 }
 
-int store_open(const char *state_dir, const char *network, enum store_access access, struct store **ret, struct err *e)
+int store_open(const char *state_dir, const char *network, enum store_access access,
+	       struct store **ret, struct err *e)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	struct err why = { 0 };
@@ -512,8 +534,10 @@ void store_close(struct store *s)
 	free(s);
 }
 
-/* 1: *ret is filled; 0: no such slot; -1: there is one and it cannot be used, or (*ret_unreadable) not be read now. */
-static int load_slot(struct store *s, int slot, struct state *ret, bool *ret_unreadable, struct err *e)
+/* 1: *ret is filled; 0: no such slot; -1: there is one and it cannot be used, or (*ret_unreadable)
+ * not be read now. */
+static int load_slot(struct store *s, int slot, struct state *ret, bool *ret_unreadable,
+		     struct err *e)
 {
 	struct err why = { 0 };
 	struct buf text;
@@ -547,7 +571,8 @@ int store_load(struct store *s, int64_t now, struct state *ret, bool *ret_lost, 
 		if (r > 0 && (best < 0 || slots[i].generation > slots[best].generation))
 			best = i;
 	}
-	/* A slot that the disk does not give now may come back: that is no proof of loss, and no reason to begin anew. */
+	/* A slot that the disk does not give now may come back: that is no proof of loss, and no
+	 * reason to begin anew. */
 	if (best < 0 && unreadable) {
 		if (e)
 			*e = why;
@@ -579,7 +604,8 @@ int store_save(struct store *s, struct state *state, struct err *e)
 	buf_init(&text, MAX_STATE);
 	if (state_encode(&next, &text) < 0)
 		err_set(e, ERR_LIMIT, "the state does not fit into %d bytes", MAX_STATE);
-	else if (!os_sync_dir(s->objects, e) && !os_replace(s->dir, slot_names[slot], text.data, text.len, 0600, e)) {
+	else if (!os_sync_dir(s->objects, e) &&
+		 !os_replace(s->dir, slot_names[slot], text.data, text.len, 0600, e)) {
 		s->slot = slot;
 		s->generation = state->generation = next.generation;
 		r = 0;
@@ -588,7 +614,8 @@ int store_save(struct store *s, struct state *state, struct err *e)
 	return r < 0 ? err_prefix(e, "cannot save the state") : 0;
 }
 
-/* ------------------------------------------------------------------ objects ---------------------------- */
+/* ------------------------------------------------------------------ objects
+ * ---------------------------- */
 
 int store_get(struct store *s, const struct document_ref *ref, struct buf *out, struct err *e)
 {
@@ -628,8 +655,10 @@ int store_put(struct store *s, const void *data, size_t len, struct digest *ret,
 	buf_init(&old, len + 1);
 	there = !store_get(s, &ref, &old, NULL);
 	buf_release(&old);
-	/* No fsync here: store_save makes them durable together, before the slot that names them. */
-	return there ? 0 : os_write_file(s->objects, digest_print(&ref.hash, hex), data, len, 0600, e);
+	/* No fsync here: store_save makes them durable together, before the slot that names them.
+	 */
+	return there ? 0 :
+		       os_write_file(s->objects, digest_print(&ref.hash, hex), data, len, 0600, e);
 }
 
 struct keep {
@@ -655,7 +684,8 @@ static int keep(struct keep *k, const struct digest *d, struct err *e)
 }
 
 /* A set's own entry does not say its length, so any length up to the maximum will do. */
-static int read_set(struct store *s, const struct digest *hash, struct arena *a, struct set *ret, struct err *e)
+static int read_set(struct store *s, const struct digest *hash, struct arena *a, struct set *ret,
+		    struct err *e)
 {
 	char hex[DIGEST_STRLEN];
 	struct digest sum;
@@ -666,20 +696,23 @@ static int read_set(struct store *s, const struct digest *hash, struct arena *a,
 	r = os_read_file(s->objects, digest_print(hash, hex), MAX_SET, &text, e);
 	if (!r) {
 		digest_of(text.data, text.len, &sum);
-		r = digest_cmp(&sum, hash) ? err_set(e, ERR_NOENT, "the stored list %s is damaged", hex) :
-					     set_decode(text.data, text.len, a, ret, e);
+		r = digest_cmp(&sum, hash) ?
+			    err_set(e, ERR_NOENT, "the stored list %s is damaged", hex) :
+			    set_decode(text.data, text.len, a, ret, e);
 	}
 	buf_release(&text);
 	return r;
 }
 
-int store_get_set(struct store *s, const struct digest *hash, struct arena *a, struct set *ret, struct err *e)
+int store_get_set(struct store *s, const struct digest *hash, struct arena *a, struct set *ret,
+		  struct err *e)
 {
-	return s->objects < 0 ? err_set(e, ERR_NOENT, "no stored documents") : read_set(s, hash, a, ret, e);
+	return s->objects < 0 ? err_set(e, ERR_NOENT, "no stored documents") :
+				read_set(s, hash, a, ret, e);
 }
 
-static int keep_set(struct store *s, struct keep *k, const struct digest *manifest, const struct digest *hash,
-		    struct err *e)
+static int keep_set(struct store *s, struct keep *k, const struct digest *manifest,
+		    const struct digest *hash, struct err *e)
 {
 	struct set set;
 	size_t i;
@@ -699,9 +732,11 @@ static int keep_state(struct store *s, struct keep *k, const struct state *state
 {
 	if (state->root_version && keep(k, &state->root, e) < 0)
 		return -1;
-	if (state->accepted.serial && keep_set(s, k, &state->accepted.manifest, &state->accepted.set, e) < 0)
+	if (state->accepted.serial &&
+	    keep_set(s, k, &state->accepted.manifest, &state->accepted.set, e) < 0)
 		return -1;
-	if (state->applied.serial && keep_set(s, k, &state->applied.manifest, &state->applied.set, e) < 0)
+	if (state->applied.serial &&
+	    keep_set(s, k, &state->applied.manifest, &state->applied.set, e) < 0)
 		return -1;
 	return 0;
 }
@@ -730,7 +765,8 @@ static int sweep_one(const char *name, bool is_dir, void *arg)
 
 	if (is_dir)
 		return 0;
-	/* What is not named by a hash is a temporary file that a crash left: we hold the lock, so nobody is writing it. */
+	/* What is not named by a hash is a temporary file that a crash left: we hold the lock, so
+	 * nobody is writing it. */
 	if (!digest_parse(name, strlen(name), &d) && w->keep->n &&
 	    bsearch(&d, w->keep->list, w->keep->n, sizeof(d), cmp_digests))
 		return 0;
@@ -745,7 +781,8 @@ int store_collect(struct store *s, const struct state *now, struct err *e)
 
 	arena_init(&k.arena);
 	w.keep = &k;
-	if (keep_slot(s, &k, 0, e) < 0 || keep_slot(s, &k, 1, e) < 0 || keep_state(s, &k, now, e) < 0)
+	if (keep_slot(s, &k, 0, e) < 0 || keep_slot(s, &k, 1, e) < 0 ||
+	    keep_state(s, &k, now, e) < 0)
 		goto out;
 	if (k.n)
 		qsort(k.list, k.n, sizeof(*k.list), cmp_digests);
@@ -755,7 +792,8 @@ out:
 	return r;
 }
 
-/* ------------------------------------------------------------------ the rest --------------------------- */
+/* ------------------------------------------------------------------ the rest
+ * --------------------------- */
 
 int store_report(struct store *s, const struct report *r, struct err *e)
 {
@@ -763,8 +801,9 @@ int store_report(struct store *s, const struct report *r, struct err *e)
 	int ret;
 
 	buf_init(&text, MAX_REPORT);
-	ret = report_encode(r, &text) < 0 ? err_set(e, ERR_LIMIT, "the report is too long") :
-					    os_write_file(s->dir, "report", text.data, text.len, 0600, e);
+	ret = report_encode(r, &text) < 0 ?
+		      err_set(e, ERR_LIMIT, "the report is too long") :
+		      os_write_file(s->dir, "report", text.data, text.len, 0600, e);
 	buf_release(&text);
 	return ret;
 }

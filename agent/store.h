@@ -3,15 +3,16 @@
  * What an agent remembers of one network, below STATE_DIR/NETWORK/ (mode 0700):
  *
  *   lock                one changing agent at a time
- *   state.a, state.b    the floors and what is in force. Written in turn; the valid one of the higher generation counts, so a
- *                       torn, empty or lost slot costs nothing
- *   objects/<64 hex>    documents as they were received, manifests, roots, and the lists ("sets") of what a manifest needs,
- *                       each named by its BLAKE2b-256
- *   report              what the last attempt brought, for `status`; of no weight
- *   equivocation        the last manifest that had a serial of ours and other bytes, kept as evidence
+ *   state.a, state.b    the floors and what is in force. Written in turn; the valid one of the
+ * higher generation counts, so a torn, empty or lost slot costs nothing objects/<64 hex> documents
+ * as they were received, manifests, roots, and the lists ("sets") of what a manifest needs, each
+ * named by its BLAKE2b-256 report              what the last attempt brought, for `status`; of no
+ * weight equivocation        the last manifest that had a serial of ours and other bytes, kept as
+ * evidence
  *
- * A document is trusted because a state slot names its hash: a slot is written only after everything it names passed every
- * check and is on the disk. docs/format.md, "On the node", describes the files.
+ * A document is trusted because a state slot names its hash: a slot is written only after
+ * everything it names passed every check and is on the disk. docs/format.md, "On the node",
+ * describes the files.
  *
  * Order of calls: store_open, store_load; then any; store_close. Nothing here prints.
  */
@@ -62,9 +63,11 @@ struct state {
 	struct applied applied;
 };
 
-/* The text of a slot. decode(encode(x)) = x, encode(decode(bytes)) = bytes. `network` is the name it must carry. */
+/* The text of a slot. decode(encode(x)) = x, encode(decode(bytes)) = bytes. `network` is the name
+ * it must carry. */
 int state_encode(const struct state *s, struct buf *out);
-int state_decode(const char *data, size_t len, const char *network, struct state *ret, struct err *e);
+int state_decode(const char *data, size_t len, const char *network, struct state *ret,
+		 struct err *e);
 
 /* One document that a manifest's configuration was made from. */
 struct set_entry {
@@ -94,7 +97,8 @@ struct report_url {
 
 struct report {
 	int64_t checked; /* the last attempt; 0: never */
-	int64_t fresh; /* the last time that a publication was fetched and found in order; 0: never */
+	int64_t fresh; /* the last time that a publication was fetched and found in order; 0: never
+			*/
 	const char *error; /* of the last attempt; NULL: none */
 	struct report_url urls[MAX_MIRRORS];
 	size_t n_urls;
@@ -106,27 +110,33 @@ void report_decode(const char *data, size_t len, struct arena *a, struct report 
 
 enum store_access {
 	STORE_READ, /* makes nothing, takes no lock; a missing folder is an empty store */
-	STORE_WRITE, /* makes the folders, takes the lock: ERR_CONFLICT when another agent holds it */
+	STORE_WRITE, /* makes the folders, takes the lock: ERR_CONFLICT when another agent holds it
+		      */
 };
 
 struct store;
 
 /* Refuses a folder that others may write to. The caller ends with store_close. */
-int store_open(const char *state_dir, const char *network, enum store_access access, struct store **ret, struct err *e);
+int store_open(const char *state_dir, const char *network, enum store_access access,
+	       struct store **ret, struct err *e);
 void store_close(struct store *s);
 /*
- * Fills *ret from the better slot. 0 also when there is none yet (root_version 0). *ret_lost is set when there are slots
- * and none can be used: the floors are gone, *ret begins anew with `amnesia` = now.
+ * Fills *ret from the better slot. 0 also when there is none yet (root_version 0). *ret_lost is set
+ * when there are slots and none can be used: the floors are gone, *ret begins anew with `amnesia` =
+ * now.
  */
 int store_load(struct store *s, int64_t now, struct state *ret, bool *ret_lost, struct err *e);
-/* Makes all objects put so far durable, then writes the other slot. On failure the old state stands. */
+/* Makes all objects put so far durable, then writes the other slot. On failure the old state
+ * stands. */
 int store_save(struct store *s, struct state *state, struct err *e);
 
 /* Appends the object to `out`, checked against `ref`. ERR_NOENT when it is not there or damaged. */
 int store_get(struct store *s, const struct document_ref *ref, struct buf *out, struct err *e);
-/* Makes an object; it is durable only after the next store_save. One that is there already is not written again. */
+/* Makes an object; it is durable only after the next store_save. One that is there already is not
+ * written again. */
 int store_put(struct store *s, const void *data, size_t len, struct digest *ret, struct err *e);
-int store_get_set(struct store *s, const struct digest *hash, struct arena *a, struct set *ret, struct err *e);
+int store_get_set(struct store *s, const struct digest *hash, struct arena *a, struct set *ret,
+		  struct err *e);
 /* Removes objects that neither a slot on the disk nor `now`, the state in memory, needs. */
 int store_collect(struct store *s, const struct state *now, struct err *e);
 

@@ -18,7 +18,7 @@ k1=$("$PUBKIT" wgkey 1 key1)
 k2=$("$PUBKIT" wgkey 2 key2)
 k3=$("$PUBKIT" wgkey 3 key3)
 "$PUBKIT" root root-1
-nodes=(n0,0,10.20.0.1 n1,1,10.20.0.2,192.0.2.2:51820 n2,2,10.20.0.3,n2.invalid:51820)
+nodes=('n0,0,10.20.0.1' 'n1,1,10.20.0.2,192.0.2.2:51820' 'n2,2,10.20.0.3,n2.invalid:51820')
 hash=-
 # publish SERIAL WORD...: the next manifest of a chain
 publish() {

@@ -11,13 +11,14 @@ PUBKIT=$BUILD/tests/pubkit_tool
 [ -x "$PUBKIT" ] || make -s -C "$ROOT" ${SAN:+SAN="$SAN"} "$PUBKIT" >&2
 cd "$TRASH" || exit 1
 
-nodes=(n0,0,10.20.0.1,192.0.2.1:51820 n1,1,10.20.0.2,192.0.2.2:51820 n2,2,10.20.0.3)
+nodes=('n0,0,10.20.0.1,192.0.2.1:51820' 'n1,1,10.20.0.2,192.0.2.2:51820' 'n2,2,10.20.0.3')
 "$PUBKIT" wgkey 0 key >/dev/null
 "$PUBKIT" root root-1
 mkdir -p tree/root && cp root-1 tree/root/1
-first=$("$PUBKIT" publish tree serial=1 "${nodes[@]}")
+"$PUBKIT" publish tree serial=1 "${nodes[@]}" >/dev/null
 
 # The server's standard input is kept open by a descriptor of ours; it ends with us.
+# shellcheck disable=SC2034 # that it is open is all
 exec {hold}> >(exec python3 "$ROOT/tests/cli/hostile-server.py" --tree tree --log requests >ports)
 wait_for 10 grep -q ' ' ports || skip_all 'the server does not start'
 read -r port _ <ports

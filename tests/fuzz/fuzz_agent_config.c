@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The agent's settings file. Whatever it holds: no value that was not checked comes out, errors have places inside the file,
- * and what is printed of them holds no control byte.
+ * The agent's settings file. Whatever it holds: no value that was not checked comes out, errors
+ * have places inside the file, and what is printed of them holds no control byte.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -32,7 +32,8 @@ static void check(const struct agent_config *c)
 		     c->urls[i]);
 	must(!c->network || name_is_valid(c->network, strlen(c->network)), "network");
 	must(!c->node || name_is_valid(c->node, strlen(c->node)), "node");
-	must(!c->interface.s[0] || !ifname_parse(c->interface.s, strlen(c->interface.s), &again), "interface");
+	must(!c->interface.s[0] || !ifname_parse(c->interface.s, strlen(c->interface.s), &again),
+	     "interface");
 	must(c->interval >= 1 && c->interval <= MAX_INTERVAL, "interval");
 	must(c->state_dir != NULL, "state-dir");
 }
@@ -60,7 +61,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&out, 4u << 20);
 	diag_render(&d, false, &out);
 	for (i = 0; i < out.len; i++)
-		must((unsigned char)out.data[i] >= 0x20 || out.data[i] == '\n' || out.data[i] == '\t', "a control byte");
+		must((unsigned char)out.data[i] >= 0x20 || out.data[i] == '\n' ||
+			     out.data[i] == '\t',
+		     "a control byte");
 	buf_release(&out);
 	arena_release(&a);
 	return 0;

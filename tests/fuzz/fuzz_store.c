@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the agent reads back from its own disk: state slots, sets and reports. Every state and set that is accepted is printed
- * again byte for byte. The checksum of a state would keep the fuzzer out, so it is made right first.
+ * What the agent reads back from its own disk: state slots, sets and reports. Every state and set
+ * that is accepted is printed again byte for byte. The checksum of a state would keep the fuzzer
+ * out, so it is made right first.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -67,13 +68,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		set_encode(&set, &b);
 		same(&b, text, size, "set");
 	}
-	/* A report is read leniently: what is read is written in one way, and read again as the same. */
+	/* A report is read leniently: what is read is written in one way, and read again as the
+	 * same. */
 	report_decode(text, size, &a, &report);
 	buf_reset(&b);
 	if (!report_encode(&report, &b)) {
 		report_decode(b.data, b.len, &a, &twice);
-		if (twice.n_urls != report.n_urls || twice.checked != report.checked || twice.fresh != report.fresh ||
-		    !twice.error != !report.error)
+		if (twice.n_urls != report.n_urls || twice.checked != report.checked ||
+		    twice.fresh != report.fresh || !twice.error != !report.error)
 			abort();
 	}
 	buf_release(&b);

