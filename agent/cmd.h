@@ -35,6 +35,9 @@ void cmd_tell_urls(const struct agent *a, const struct cycle *c, bool good);
 /* Warnings about a publication that is in force: expired, serials that were never seen. */
 void cmd_tell_cycle(const struct agent *a, const struct cycle *c);
 void cmd_tell_unresolved(const struct convergence *c);
+/* Before data goes to stdout: from here on a reader that has seen enough (`| head`) ends us
+ * quietly. */
+void cmd_output(void);
 /* "serial 7 (commit 1a2b3c4)" */
 const char *cmd_serial(const struct manifest *m, char *out, size_t size);
 /* How many different peers the operations touch. */

@@ -87,6 +87,7 @@ static int work(struct agent *a)
 	agent_report(a, o.cycle, o.error);
 	r = o.converged && !failed ? EXIT_DONE : EXIT_REFUSED;
 	if (cli_json) {
+		cmd_output();
 		buf_init(&json, 64u << 20);
 		if (show_once(&o, &json) < 0 || cli_print(&json) < 0)
 			r = EXIT_REFUSED;

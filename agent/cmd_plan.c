@@ -26,6 +26,7 @@ static int show(struct agent *a, const struct convergence *c)
 		buf_addf(&out, "  remove interface %s, the name it had before\n",
 			 a->state.applied.interface.s);
 	cmd_print_ops(&c->result, &out);
+	cmd_output();
 	r = cli_print(&out) < 0 ? EXIT_REFUSED : EXIT_DONE;
 	buf_release(&out);
 	return r;

@@ -25,6 +25,7 @@ static int show(struct agent *a)
 	r = cli_json ? show_status_json(&v, &out) : show_status_text(&v, &out);
 	if (r < 0)
 		cli_error("the status is too large, or memory ran out");
+	cmd_output();
 	r = r < 0 || cli_print(&out) < 0 ? EXIT_REFUSED : EXIT_DONE;
 	buf_release(&out);
 	arena_release(&arena);

@@ -17,6 +17,7 @@ static int work(struct agent *a)
 		cycle_release(&cycle);
 		return r;
 	}
+	cmd_output();
 	s = cycle.next ? cycle.next : a->current;
 	cmd_serial(&s->manifest, serial, sizeof(serial));
 	time_print(s->manifest.expires, t);

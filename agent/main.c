@@ -246,6 +246,11 @@ void cmd_tell_unresolved(const struct convergence *c)
 		cli_warn("no address found for %zu more names", c->n_unresolved - i);
 }
 
+void cmd_output(void)
+{
+	signal(SIGPIPE, SIG_DFL);
+}
+
 const char *cmd_serial(const struct manifest *m, char *out, size_t size)
 {
 	snprintf(out, size, "serial %llu (commit %.7s)", (unsigned long long)m->serial, m->commit);

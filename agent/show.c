@@ -285,34 +285,61 @@ static void add_bytes(struct buf *out, uint64_t n)
 		buf_addf(out, "%llu B", (unsigned long long)n);
 }
 
-static void add_peers(const struct status_view *v, struct buf *out)
+/* A peer and what to call it: the name that the configuration has for it, else its key. */
+struct shown_peer {
+	const struct observed_peer *peer;
+	const char *name;
+	char key[KEY_STRLEN];
+};
+
+static int cmp_shown(const void *pa, const void *pb)
+{
+	const struct shown_peer *a = pa, *b = pb;
+
+	if (!a->name != !b->name)
+		return a->name ? -1 : 1;
+	return strcmp(a->name ? a->name : a->key, b->name ? b->name : b->key);
+}
+
+static void add_peer(const struct shown_peer *s, int64_t now, struct buf *out)
+{
+	const struct observed_peer *p = s->peer;
+	char ep[ENDPOINT_STRLEN], ago[AGO_STRLEN];
+
+	buf_addf(out, "  %-20s %-24s ", s->name ? s->name : s->key,
+		 p->endpoint.family ? sock_endpoint_print(&p->endpoint, ep) : "no endpoint");
+	if (!p->last_handshake)
+		buf_adds(out, "no handshake yet");
+	else
+		buf_addf(out, "handshake %s ago",
+			 duration_print(now > p->last_handshake ? now - p->last_handshake : 0,
+					ago));
+	buf_adds(out, ", ");
+	add_bytes(out, p->rx_bytes);
+	buf_adds(out, " in, ");
+	add_bytes(out, p->tx_bytes);
+	buf_adds(out, " out\n");
+}
+
+static int add_peers(const struct status_view *v, struct buf *out)
 {
 	const struct observed *o = v->live;
-	char key[KEY_STRLEN], ep[ENDPOINT_STRLEN], ago[AGO_STRLEN];
+	struct shown_peer *list = calloc(o->n_peers ? o->n_peers : 1, sizeof(*list));
 	size_t i;
 
+	if (!list)
+		return -1;
 	for (i = 0; i < o->n_peers; i++) {
-		const struct observed_peer *p = &o->peers[i];
-		const char *name = peer_name(v->agent, &p->key);
-
-		buf_addf(out, "  %-20s ", name ? name : wgkey_print(&p->key, key));
-		buf_addf(out, "%-24s ",
-			 p->endpoint.family ? sock_endpoint_print(&p->endpoint, ep) :
-					      "no endpoint");
-		if (!p->last_handshake)
-			buf_adds(out, "no handshake yet");
-		else
-			buf_addf(out, "handshake %s ago",
-				 duration_print(v->now > p->last_handshake ?
-							v->now - p->last_handshake :
-							0,
-						ago));
-		buf_adds(out, ", ");
-		add_bytes(out, p->rx_bytes);
-		buf_adds(out, " in, ");
-		add_bytes(out, p->tx_bytes);
-		buf_adds(out, " out\n");
+		list[i].peer = &o->peers[i];
+		list[i].name = peer_name(v->agent, &o->peers[i].key);
+		wgkey_print(&o->peers[i].key, list[i].key);
 	}
+	if (o->n_peers)
+		qsort(list, o->n_peers, sizeof(*list), cmp_shown);
+	for (i = 0; i < o->n_peers; i++)
+		add_peer(&list[i], v->now, out);
+	free(list);
+	return 0;
 }
 
 int show_status_text(const struct status_view *v, struct buf *out)
@@ -368,7 +395,8 @@ int show_status_text(const struct status_view *v, struct buf *out)
 		buf_addc(out, '\n');
 	} else if (v->live && v->live->exists) {
 		buf_addf(out, "%-12s %zu\n", "peers", v->live->n_peers);
-		add_peers(v, out);
+		if (add_peers(v, out) < 0)
+			return -1;
 	}
 	return buf_ok(out) ? 0 : -1;
 }

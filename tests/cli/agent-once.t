@@ -69,6 +69,7 @@ expect_match 'in force' "$(<"$OUT")" '^condition +in force'
 expect_match 'serial' "$(<"$OUT")" '^serial +1$'
 expect_match 'since when' "$(<"$OUT")" '^since +2026-11-22T00:00:00Z'
 expect_match 'the peers' "$(<"$OUT")" 'n1 .*192.0.2.2:51820 .*no handshake yet'
+expect_match 'sorted by name' "$(grep -o '^  n[0-9]' "$OUT" | tr -d ' \n')" '^n1n2$'
 expect_ok 'status as JSON' agent status --json
 expect_eq 'the same' "$(json 'd["condition"], d["accepted_serial"], sorted(p["name"] for p in d["live"]["peers"])')" \
 	"('in force', 1, ['n1', 'n2'])"

@@ -58,6 +58,7 @@ if wait_for 10 has_peers 1; then ok 'it waits for the first publication'; else n
 publish 2 n0,0,10.20.0.1 n1,1,10.20.0.2,192.0.2.2:51820 n2,2,10.20.0.3
 if wait_for 5 has_peers 2; then ok 'a change in the tree is followed at once'; else not_ok 'a change in the tree is followed at once' "$(<"$log")"; fi
 expect_match 'one line tells' "$(<"$log")" 'prod: serial 2 \(commit 1111111\) in force: 2 peers; 1 changed'
+expect_match 'it leaves no core file' "$(<"/proc/$daemon/limits")" '^Max core file size +0 +0 '
 sleep 0.5
 count=$(lines)
 kill -HUP "$daemon"
