@@ -65,7 +65,7 @@ static int add_document(struct encoder *x, const char *kind, const struct buf *b
 
 static int end_page(struct encoder *x)
 {
-	struct document_ref ref;
+	struct document_ref ref = { 0 };
 	char hex[DIGEST_STRLEN];
 
 	if (!x->entries)

@@ -503,7 +503,8 @@ static int finish_map(struct reader *r, struct yaml_node *map, const struct yaml
 	map->pairs = arena_array(r->arena, map->n, sizeof(*map->pairs));
 	if (!map->pairs)
 		return -1;
-	for (i = 0; i < map->n; i++) {
+	/* No entries, no pairs: NULL only with n of 0. */
+	for (i = 0; entries && i < map->n; i++) {
 		map->pairs[i] =
 			(struct yaml_pair){ .key = entries[2 * i], .value = entries[2 * i + 1] };
 		if (!check_key(r, &map->pairs[i].key))
