@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The interface as a back end shows it and changes it: one table of functions with two implementations (kern_kernel.c:
- * generic netlink; kern_userspace.c: the WireGuard cross-platform socket), and a fake one in the tests. Link, addresses, MTU
- * and routes go through rtnetlink in both (kern_rt.c).
+ * The interface as a back end shows it and changes it: one table of functions with two
+ * implementations (kern_kernel.c: generic netlink; kern_userspace.c: the WireGuard cross-platform
+ * socket), and a fake one in the tests. Link, addresses, MTU and routes go through rtnetlink in
+ * both (kern_rt.c).
  */
 #ifndef AGENT_KERN_H
 #define AGENT_KERN_H
@@ -18,7 +19,8 @@
 #include "common/prefix.h"
 #include "common/secret.h"
 
-/* rtm_protocol of every route we add, so that only our own are ever removed (free in iproute2's rt_protos). */
+/* rtm_protocol of every route we add, so that only our own are ever removed (free in iproute2's
+ * rt_protos). */
 #define ROUTE_PROTOCOL 77
 /* Interface alias (IFLA_IFALIAS) of an interface that we made: "meshrc NETWORK". */
 #define ALIAS_PREFIX "meshrc "
@@ -48,9 +50,11 @@ struct observed {
 	bool up;
 	uint32_t mtu;
 	char alias[256];
-	const struct ifaddr *addresses; /* sorted; IPv6 link-local ones of the kernel's own making are left out */
+	const struct ifaddr *addresses; /* sorted; IPv6 link-local ones of the kernel's own making
+					   are left out */
 	size_t n_addresses;
-	const struct prefix *routes; /* on this interface with ROUTE_PROTOCOL in the main table; sorted */
+	const struct prefix
+		*routes; /* on this interface with ROUTE_PROTOCOL in the main table; sorted */
 	size_t n_routes;
 	bool has_private_key;
 	struct wgkey public_key; /* when has_private_key */
@@ -80,7 +84,8 @@ enum op_flags {
 	OPD_LISTEN_PORT = 1u << 1, /* 0: let the kernel choose */
 	OPD_FWMARK = 1u << 2, /* 0: reset */
 
-	OPP_NEW = 1u << 8, /* the peer is not there yet; without it the message must not create one (UPDATE_ONLY) */
+	OPP_NEW = 1u << 8, /* the peer is not there yet; without it the message must not create one
+			      (UPDATE_ONLY) */
 	OPP_REPLACE_ALLOWED = 1u << 9, /* allowed_ips are all it has; else they are added */
 	OPP_ENDPOINT = 1u << 10,
 	OPP_KEEPALIVE = 1u << 11, /* 0: reset */
@@ -103,9 +108,11 @@ struct op {
 	size_t n_allowed_ips;
 };
 
-/* What a conversation cost: counted by every back end, shown by `once --verbose` and `--json`, compared in tests. */
+/* What a conversation cost: counted by every back end, shown by `once --verbose` and `--json`,
+ * compared in tests. */
 struct kern_stats {
-	unsigned int set_messages; /* messages (or socket transactions) that change something, of every kind */
+	unsigned int set_messages; /* messages (or socket transactions) that change something, of
+				      every kind */
 	unsigned int wg_messages; /* of those, to WireGuard itself */
 	unsigned int peers_sent; /* peer entries in them */
 	uint64_t bytes_sent;
@@ -116,11 +123,14 @@ struct kern;
 
 struct kern_ops {
 	const char *name; /* "kernel", "userspace" */
-	/* Reads everything about one interface. exists = false is no error. Interrupted dumps are retried, bounded. */
-	int (*observe)(struct kern *k, const struct ifname *name, struct arena *a, struct observed *ret, struct err *e);
+	/* Reads everything about one interface. exists = false is no error. Interrupted dumps are
+	 * retried, bounded. */
+	int (*observe)(struct kern *k, const struct ifname *name, struct arena *a,
+		       struct observed *ret, struct err *e);
 	/*
-	 * Does ops[0..n) in their order, packing neighbouring peer operations into as few messages as fit. Stops at the
-	 * first that fails. `private_key` is for OPD_PRIVATE_KEY. For OP_LINK_CREATE see `alias`.
+	 * Does ops[0..n) in their order, packing neighbouring peer operations into as few messages
+	 * as fit. Stops at the first that fails. `private_key` is for OPD_PRIVATE_KEY. For
+	 * OP_LINK_CREATE see `alias`.
 	 */
 	int (*apply)(struct kern *k, const struct ifname *name, const struct op *ops, size_t n,
 		     const struct secret *private_key, const char *alias, struct err *e);
@@ -134,8 +144,10 @@ struct kern {
 
 /* Both return a back end that the caller frees with k->ops->free(k), or NULL. */
 struct kern *kern_kernel_new(struct err *e);
-struct kern *kern_userspace_new(const char *program, struct err *e); /* NULL: wireguard-go, found on PATH */
-/* True when this kernel can make WireGuard interfaces (tried once with a generic netlink family look-up, loading the module). */
+struct kern *kern_userspace_new(const char *program,
+				struct err *e); /* NULL: wireguard-go, found on PATH */
+/* True when this kernel can make WireGuard interfaces (tried once with a generic netlink family
+ * look-up, loading the module). */
 bool kern_kernel_available(void);
 
 #endif

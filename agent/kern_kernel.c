@@ -104,16 +104,14 @@ static int apply_wg(struct kernel *kk, const struct ifname *name, const struct o
 	char key[KEY_STRLEN];
 	struct nlmsghdr *nlh;
 
-	for (;;) {
-		const struct op *first = c.pos < n ? &ops[c.pos] : NULL;
+	while (c.pos < n) {
+		const struct op *first = &ops[c.pos];
 		unsigned int len;
 		int r;
 
 		if (wg_build_set(&c, kk->family, name, private_key, kk->msg, WG_MESSAGE_SIZE, &nlh,
 				 e) < 0)
 			return -1;
-		if (!nlh)
-			return 0;
 		len = nlh->nlmsg_len;
 		kk->k.stats.set_messages++;
 		kk->k.stats.wg_messages++;
@@ -133,6 +131,7 @@ static int apply_wg(struct kernel *kk, const struct ifname *name, const struct o
 		return err_prefix(e, "%s",
 				  first->name ? first->name : wgkey_print(&first->key, key));
 	}
+	return 0;
 }
 
 static int delete_link(struct kernel *kk, const struct ifname *name, struct err *e)

@@ -115,6 +115,10 @@ int rt_parse_link(const struct nlmsghdr *nlh, struct rt_link *ret, struct err *e
 	ret->up = info.ifi_flags & IFF_UP;
 	while ((r = nl_attr_next(&pos, &left, &a)) > 0) {
 		switch (mnl_attr_get_type(a)) {
+		case IFLA_IFNAME:
+			if (get_text(a, ret->name.s, sizeof(ret->name.s)) < 0)
+				return malformed(e, "name");
+			break;
 		case IFLA_MTU:
 			if (!has_size(a, sizeof(uint32_t)))
 				return malformed(e, "MTU");
@@ -280,6 +284,21 @@ int rt_link_get(struct rt *rt, const struct ifname *name, struct rt_link *ret, s
 		return 0;
 	}
 	return nl_err(&rt->nl, e, "cannot read the link");
+}
+
+/* The name of another interface, for a message. */
+static int link_name(struct rt *rt, uint32_t ifindex, struct ifname *ret)
+{
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct rt_link link = { 0 };
+	struct nlmsghdr *nlh;
+	struct ifinfomsg *info = put_header(buf, RTM_GETLINK, 0, sizeof(*info), &nlh);
+
+	info->ifi_index = (int)ifindex;
+	if (nl_request(&rt->nl, nlh, collect_link, &link, NULL) < 0)
+		return -1;
+	*ret = link.name;
+	return 0;
 }
 
 struct collect {
@@ -546,7 +565,7 @@ struct nlmsghdr *rt_build(const struct op *op, uint32_t ifindex, const char *ali
 }
 
 struct refusals {
-	const struct op *ops; /* of this batch */
+	const struct op *const *ops; /* of this batch */
 	const struct op *first; /* that was refused */
 	size_t n;
 	int error;
@@ -556,7 +575,7 @@ struct refusals {
 static int refused(size_t index, int error, const char *text, void *arg)
 {
 	struct refusals *r = arg;
-	const struct op *op = &r->ops[index];
+	const struct op *op = r->ops[index];
 
 	/* It has gone already: the kernel takes secondary addresses and the routes of a lost
 	 * address away by itself. */
@@ -571,38 +590,85 @@ static int refused(size_t index, int error, const char *text, void *arg)
 	return -1;
 }
 
-struct find_other {
+/* The routes that are wanted, sorted by prefix, and which of them somebody else has. */
+struct wanted {
 	struct prefix dst;
-	struct rt_route found;
-	bool any;
+	size_t index; /* of the operation */
+	bool taken;
+	struct rt_route by;
 };
 
-static int find_other(const struct nlmsghdr *nlh, void *arg, struct err *e)
-{
-	struct find_other *f = arg;
-	struct rt_route route;
-	int r = rt_parse_route(nlh, &route, e);
+struct find_taken {
+	struct wanted *list;
+	size_t n;
+	uint32_t ifindex;
+};
 
-	if (r > 0 && prefix_cmp(&route.dst, &f->dst) == 0) {
-		f->found = route;
-		f->any = true;
-	}
-	return r < 0 ? -1 : 0;
+static int cmp_wanted(const void *a, const void *b)
+{
+	return prefix_cmp(&((const struct wanted *)a)->dst, &((const struct wanted *)b)->dst);
 }
 
-static int conflicting_route(struct rt *rt, const struct op *op, size_t more, struct err *e)
+static int find_taken(const struct nlmsghdr *nlh, void *arg, struct err *e)
 {
-	struct find_other f = { .dst = op->route };
-	char text[PREFIX_STRLEN], others[48] = "", where[64] = "";
+	struct find_taken *f = arg;
+	struct wanted key = { 0 }, *w;
+	int r = rt_parse_route(nlh, &key.by, e);
 
-	prefix_print(&op->route, text);
+	if (r <= 0)
+		return r;
+	if (key.by.ifindex == f->ifindex && key.by.protocol == ROUTE_PROTOCOL)
+		return 0;
+	key.dst = key.by.dst;
+	w = bsearch(&key, f->list, f->n, sizeof(*f->list), cmp_wanted);
+	if (w) {
+		w->taken = true;
+		w->by = key.by;
+	}
+	return 0;
+}
+
+/*
+ * The kernel itself would refuse a second route to a prefix only if its metric is the same: with
+ * another metric the two would stand side by side, and ours could draw a network away from the
+ * interface that it is really on.
+ */
+static int find_conflicts(struct rt *rt, const struct op *ops, size_t n, uint32_t ifindex,
+			  struct arena *a, struct find_taken *ret, struct err *e)
+{
+	bool v4 = false, v6 = false;
+	size_t i;
+
+	*ret = (struct find_taken){ .ifindex = ifindex };
+	for (i = 0; i < n; i++) {
+		if (ops[i].kind != OP_ROUTE_ADD)
+			continue;
+		ret->list = arena_grow(a, ret->list, ret->n, sizeof(*ret->list));
+		if (!ret->list)
+			return err_nomem(e);
+		ret->list[ret->n++] = (struct wanted){ .dst = ops[i].route, .index = i };
+		v4 |= ops[i].route.family == 4;
+		v6 |= ops[i].route.family == 6;
+	}
+	if (!ret->n)
+		return 0;
+	qsort(ret->list, ret->n, sizeof(*ret->list), cmp_wanted);
+	if (v4 && dump_routes(rt, AF_INET, 0, no_restart, find_taken, ret, e) < 0)
+		return -1;
+	return v6 ? dump_routes(rt, AF_INET6, 0, no_restart, find_taken, ret, e) : 0;
+}
+
+static int conflict(struct rt *rt, const struct prefix *dst, const struct rt_route *by, size_t more,
+		    struct err *e)
+{
+	char text[PREFIX_STRLEN], others[48] = "", where[64] = "";
+	struct ifname name;
+
+	prefix_print(dst, text);
 	if (more)
-		snprintf(others, sizeof(others), "; %zu more of the kind", more);
-	if (dump_routes(rt, op->route.family == 4 ? AF_INET : AF_INET6, 0, no_restart, find_other,
-			&f, NULL) == 0 &&
-	    f.any)
-		snprintf(where, sizeof(where), " (interface %u, protocol %u)", f.found.ifindex,
-			 f.found.protocol);
+		snprintf(others, sizeof(others), ", and %zu more of the kind", more);
+	if (by && by->ifindex && link_name(rt, by->ifindex, &name) == 0)
+		snprintf(where, sizeof(where), " (through %s)", name.s);
 	return err_set(
 		e, ERR_CONFLICT,
 		"cannot add the route %s: there is one that is not ours%s, and it stays%s: take it away "
@@ -615,7 +681,7 @@ static int report(struct rt *rt, const struct refusals *r, struct err *e)
 	struct buf what;
 
 	if (r->first->kind == OP_ROUTE_ADD && r->error == EEXIST)
-		return conflicting_route(rt, r->first, r->n - 1, e);
+		return conflict(rt, &r->first->route, NULL, r->n - 1, e);
 	rt->nl.error = r->error;
 	snprintf(rt->nl.text, sizeof(rt->nl.text), "%s", r->text);
 	buf_init(&what, 256);
@@ -628,11 +694,67 @@ static int report(struct rt *rt, const struct refusals *r, struct err *e)
 	return -1;
 }
 
+/* One batch from ops[*pos] on, without those to skip. */
+static int send_batch(struct rt *rt, const struct op *ops, size_t n, const bool *skip,
+		      uint32_t ifindex, const char *alias, size_t *pos, struct err *e)
+{
+	const struct op *sent[NL_BATCH_SIZE / 32];
+	struct refusals r = { .ops = sent };
+	uint32_t first_seq = rt->nl.seq + 1;
+	struct nlmsghdr *last = NULL;
+	size_t used = 0, count = 0;
+
+	for (; *pos < n && used + RT_REQUEST_SIZE <= NL_BATCH_SIZE && count < ARRAY_LEN(sent);
+	     (*pos)++) {
+		if (skip[*pos])
+			continue;
+		last = rt_build(&ops[*pos], ifindex, alias, rt->batch + used);
+		last->nlmsg_seq = nl_next_seq(&rt->nl);
+		sent[count++] = &ops[*pos];
+		used += NLMSG_ALIGN(last->nlmsg_len);
+	}
+	if (!last)
+		return 0;
+	last->nlmsg_flags |= NLM_F_ACK;
+	rt->stats->set_messages += (unsigned int)count;
+	rt->stats->bytes_sent += used;
+	if (nl_batch(&rt->nl, rt->batch, used, first_seq, count, refused, &r, e) < 0)
+		return r.n ? report(rt, &r, e) :
+			     nl_err(&rt->nl, e, "cannot change links, addresses or routes");
+	return 0;
+}
+
+static int apply_all(struct rt *rt, const struct op *ops, size_t n, uint32_t ifindex,
+		     const char *alias, struct arena *a, struct err *e)
+{
+	bool *skip = arena_array(a, n, sizeof(*skip));
+	const struct wanted *first = NULL;
+	struct find_taken f;
+	size_t pos = 0, i, n_taken = 0;
+
+	if (!skip)
+		return err_nomem(e);
+	if (find_conflicts(rt, ops, n, ifindex, a, &f, e) < 0)
+		return -1;
+	for (i = 0; i < f.n; i++) {
+		if (!f.list[i].taken)
+			continue;
+		skip[f.list[i].index] = true;
+		if (!n_taken++)
+			first = &f.list[i];
+	}
+	while (pos < n)
+		if (send_batch(rt, ops, n, skip, ifindex, alias, &pos, e) < 0)
+			return -1;
+	return first ? conflict(rt, &first->dst, &first->by, n_taken - 1, e) : 0;
+}
+
 int rt_apply(struct rt *rt, const struct ifname *name, const struct op *ops, size_t n,
 	     const char *alias, struct err *e)
 {
 	struct rt_link link;
-	size_t done = 0;
+	struct arena a;
+	int r;
 
 	if (!n)
 		return 0;
@@ -640,27 +762,8 @@ int rt_apply(struct rt *rt, const struct ifname *name, const struct op *ops, siz
 		return -1;
 	if (!link.exists)
 		return err_set(e, ERR_NOENT, "the interface has gone");
-	while (done < n) {
-		struct refusals r = { .ops = ops + done };
-		uint32_t first_seq = rt->nl.seq + 1;
-		size_t used = 0, count = 0;
-
-		while (done + count < n && used + RT_REQUEST_SIZE <= NL_BATCH_SIZE) {
-			struct nlmsghdr *nlh =
-				rt_build(&ops[done + count], link.ifindex, alias, rt->batch + used);
-
-			nlh->nlmsg_seq = nl_next_seq(&rt->nl);
-			count++;
-			used += NLMSG_ALIGN(nlh->nlmsg_len);
-			if (done + count == n || used + RT_REQUEST_SIZE > NL_BATCH_SIZE)
-				nlh->nlmsg_flags |= NLM_F_ACK;
-		}
-		rt->stats->set_messages += (unsigned int)count;
-		rt->stats->bytes_sent += used;
-		if (nl_batch(&rt->nl, rt->batch, used, first_seq, count, refused, &r, e) < 0)
-			return r.n ? report(rt, &r, e) :
-				     nl_err(&rt->nl, e, "cannot change links, addresses or routes");
-		done += count;
-	}
-	return 0;
+	arena_init(&a);
+	r = apply_all(rt, ops, n, link.ifindex, alias, &a, e);
+	arena_release(&a);
+	return r;
 }

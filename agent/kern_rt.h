@@ -20,6 +20,7 @@ struct rt {
 struct rt_link {
 	bool exists, up;
 	uint32_t ifindex, mtu;
+	struct ifname name;
 	char kind[16]; /* "wireguard", "tun"; "" for hardware */
 	char alias[256];
 };
@@ -44,7 +45,8 @@ int rt_link_delete(struct rt *rt, const struct ifname *name, struct err *e) MUST
  * Does a row of OP_LINK_MTU, _UP, _ALIAS, OP_ADDR_*, OP_ROUTE_* in one stream. The kernel goes on
  * behind one that it refuses, so all of a batch that can be done is done; the error is about the
  * first that was refused, and says how many more were. A route or address to be removed that is not
- * there is no error. ERR_CONFLICT when a route to the same prefix exists that is not ours.
+ * there is no error. ERR_CONFLICT when a route to the same prefix exists in the main table that is
+ * not ours, whatever its metric; all else is done then.
  */
 int rt_apply(struct rt *rt, const struct ifname *name, const struct op *ops, size_t n,
 	     const char *alias, struct err *e) MUST_CHECK;

@@ -247,12 +247,10 @@ static int apply_peers(struct userspace *u, const struct ifname *name, const str
 	int ret = 0;
 
 	buf_init(&out, UAPI_SET_SIZE + 1024);
-	for (;;) {
-		const struct op *first = c.pos < n ? &ops[c.pos] : NULL;
+	while (c.pos < n) {
+		const struct op *first = &ops[c.pos];
 
-		if (!uapi_build_peers(&c, &out))
-			break;
-		if (!buf_ok(&out)) {
+		if (!uapi_build_peers(&c, &out) || !buf_ok(&out)) {
 			ret = err_nomem(e);
 			break;
 		}

@@ -7,13 +7,13 @@
 
 #include "common/secret.h"
 
-/* Room for the refusals of a whole batch. */
-#define RECEIVE_QUEUE (1 << 20)
+/* Room for the refusals of a whole batch, and for the largest request. */
+#define QUEUE (1 << 20)
 
 static void *sys_open(int bus, uint32_t *ret_portid)
 {
 	struct timeval timeout = { .tv_sec = NL_TIMEOUT_SECONDS };
-	int yes = 1, queue = RECEIVE_QUEUE, fd, saved;
+	int yes = 1, queue = QUEUE, fd, saved;
 	struct mnl_socket *s = mnl_socket_open2(bus, SOCK_CLOEXEC);
 
 	if (!s)
@@ -24,6 +24,7 @@ static void *sys_open(int bus, uint32_t *ret_portid)
 	(void)mnl_socket_setsockopt(s, NETLINK_CAP_ACK, &yes, sizeof(yes));
 	(void)mnl_socket_setsockopt(s, NETLINK_EXT_ACK, &yes, sizeof(yes));
 	(void)mnl_socket_setsockopt(s, NETLINK_GET_STRICT_CHK, &yes, sizeof(yes));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &queue, sizeof(queue));
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue)) < 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||

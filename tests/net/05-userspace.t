@@ -32,6 +32,7 @@ daemons() {
 }
 
 expect_ok 'three nodes' net_up hub n1 n2
+peer_key=()
 hub_private=$(wg genkey)
 hub_key=$(wg pubkey <<<"$hub_private")
 cat >hub.spec <<SPEC
@@ -48,7 +49,7 @@ for i in 1 2; do
 	printf 'private %s\nport 51820\nmtu 1380\naddress 10.8.0.%d/24\npeer %s endpoint=%s:51820 ips=10.8.0.100/32\n' \
 		"$key" "$i" "$hub_key" "$(net_addr4 hub)" >"n$i.spec"
 	printf 'peer %s endpoint=%s:51820 ips=10.8.0.%d/32\n' "$(wg pubkey <<<"$key")" "$(net_addr4 "n$i")" "$i" >>hub.spec
-	eval "key$i=\$(wg pubkey <<<\"\$key\")"
+	peer_key[i]=$(wg pubkey <<<"$key")
 done
 
 # A socket file that nobody serves any more.
@@ -72,8 +73,8 @@ for i in 1 2; do
 	expect_ok "n$i" on "n$i" apply wg0 "n$i.spec"
 	expect_ok "n$i is reached" net_exec hub ping -n -q -c 2 -i 0.2 -W 5 "10.8.0.$i"
 done
-before=$(net_exec hub wg show wg0 latest-handshakes | grep -F "$key1")
-sed "s|^\(peer $key2 .*\)ips=.*|\1ips=10.8.0.2/32,10.60.0.0/16|" hub.spec >hub2.spec
+before=$(net_exec hub wg show wg0 latest-handshakes | grep -F "${peer_key[1]}")
+sed "s|^\(peer ${peer_key[2]} .*\)ips=.*|\1ips=10.8.0.2/32,10.60.0.0/16|" hub.spec >hub2.spec
 net_start hub ping -n -i 0.02 -c 100 10.8.0.1
 ping_pid=$NET_PID
 for i in 1 2 3; do
@@ -84,7 +85,7 @@ for i in 1 2 3; do
 done
 wait "$ping_pid"
 expect_match 'the flow to the other lost nothing' "$(tail -n 3 "$NET_DIR/hub.log")" '100 packets transmitted, 100 (packets )?received'
-expect_eq 'its handshake is the same' "$(net_exec hub wg show wg0 latest-handshakes | grep -F "$key1")" "$before"
+expect_eq 'its handshake is the same' "$(net_exec hub wg show wg0 latest-handshakes | grep -F "${peer_key[1]}")" "$before"
 
 # Other hands.
 drift() {
@@ -100,9 +101,9 @@ stranger=$(wg genkey | wg pubkey)
 wg genpsk >psk
 wg genkey >other
 drift 'a peer by hand' wg set wg0 peer "$stranger" allowed-ips 10.66.0.0/16
-drift 'a peer away' wg set wg0 peer "$key1" remove
-drift 'a prefix taken' wg set wg0 peer "$key1" allowed-ips 10.8.0.1/32,10.8.0.2/32
-drift 'a preshared key' wg set wg0 peer "$key1" preshared-key psk
+drift 'a peer away' wg set wg0 peer "${peer_key[1]}" remove
+drift 'a prefix taken' wg set wg0 peer "${peer_key[1]}" allowed-ips 10.8.0.1/32,10.8.0.2/32
+drift 'a preshared key' wg set wg0 peer "${peer_key[1]}" preshared-key psk
 drift 'another private key' wg set wg0 private-key other
 drift 'another port and mark' wg set wg0 listen-port 4444 fwmark 9
 drift 'another MTU' ip link set wg0 mtu 1300
@@ -119,8 +120,10 @@ expect_eq 'is one again' "$(daemons hub | wc -l)" 1
 
 # Whose it is.
 expect_fail "another network's" on hub down wg0 'meshrc other'
-net_exec hub ip link add dummy1 type dummy 2>/dev/null &&
-	expect_fail 'an interface that is no WireGuard' on hub apply dummy1 hub.spec
+expect_ok 'a bridge' net_exec hub ip link add br1 type bridge
+expect_fail 'an interface that is no WireGuard' on hub apply br1 hub.spec
+expect_fail 'and taking it down' on hub down br1 'meshrc test'
+expect_ok 'it stays' net_exec hub ip link show br1
 
 # Size.
 {
@@ -144,6 +147,19 @@ for i in 0 1; do
 done
 expect_ok 'the daemons end' wait_for 10 bash -c "$(declare -p net_holder net_inode); $(declare -f net_pids daemons); [ -z \"\$(daemons hub)\" ]"
 expect_eq 'and leave no socket' "$(net_exec hub ls /run/wireguard)" ''
+
+# Daemons that lie: an error, at once, and nothing is changed.
+expect_ok 'a link' net_exec n1 sh -c "ip link add wg3 type bridge && ip link set wg3 alias 'meshrc test'"
+for mode in hangup garbage endless half refuse; do
+	net_start n1 "$tool" liar /run/wireguard/wg3.sock "$mode"
+	liar=$NET_PID
+	wait_for 5 net_exec n1 test -S /run/wireguard/wg3.sock
+	expect_fail "a daemon that lies: $mode" timeout 30 nsenter -t "${net_holder[n1]}" -m -n \
+		"$tool" userspace apply wg3 "$TRASH/n1.spec"
+	expect_match "$mode: says so" "$(<"$ERR")" 'WireGuard daemon'
+	net_stop "$liar"
+	net_exec n1 rm -f /run/wireguard/wg3.sock
+done
 
 # No such program, and one that fails.
 mkdir empty broken

@@ -708,6 +708,30 @@ static void fake_close(void *sock)
 	free(s);
 }
 
+static void *outer_open(int bus, uint32_t *ret_portid)
+{
+	void *s;
+
+	if (fake->pause)
+		fake->pause();
+	s = fake_open(bus, ret_portid);
+	if (fake->resume)
+		fake->resume();
+	return s;
+}
+
+static ssize_t outer_send(void *sock, const void *data, size_t len)
+{
+	ssize_t n;
+
+	if (fake->pause)
+		fake->pause();
+	n = fake_send(sock, data, len);
+	if (fake->resume)
+		fake->resume();
+	return n;
+}
+
 void fake_nl_start(struct fake_nl *f, struct model *m)
 {
 	*f = (struct fake_nl){ .m = m };
@@ -715,7 +739,7 @@ void fake_nl_start(struct fake_nl *f, struct model *m)
 		saved = nl_sys;
 	fake = f;
 	nl_sys = (struct nl_sys){
-		.open = fake_open, .send = fake_send, .recv = fake_recv, .close = fake_close
+		.open = outer_open, .send = outer_send, .recv = fake_recv, .close = fake_close
 	};
 }
 

@@ -49,6 +49,10 @@ struct fake_nl {
 	bool stale; /* every answer is preceded by one of an older request and one of another port
 		     */
 
+	/* Around everything it does, when they are there. */
+	void (*pause)(void);
+	void (*resume)(void);
+
 	/* What was sent. */
 	unsigned int wg_sets, peer_entries, replaced_all;
 	size_t largest;

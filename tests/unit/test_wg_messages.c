@@ -10,12 +10,26 @@
 
 #include "agent/apply.h"
 #include "agent/kern_wg.h"
-#include "tests/unit/dice.h"
+#include "tests/unit/fail_alloc.h"
 #include "tests/unit/fake_nl.h"
 
 #define NOW INT64_C(1000000)
 
 static const struct ifname wg0 = { "wg0" };
+
+/* The kernel of the tests has memory of its own. */
+static size_t paused;
+
+static void fail_alloc_pause(void)
+{
+	paused = fail_alloc_left;
+	fail_alloc_left = 0;
+}
+
+static void fail_alloc_resume(void)
+{
+	fail_alloc_left = paused;
+}
 
 struct setting {
 	struct model m;
@@ -610,6 +624,65 @@ static void test_many_routes(void **state)
 	tear_down(&s);
 }
 
+/* Memory runs out at each allocation of the back end and the diff: a clean error, and the next time
+ * all goes well. */
+static void test_no_memory(void **state)
+{
+	static const char from[] =
+		"addr=10.0.0.1/24 route=10.5.0.0/16|A 10.0.0.2/32,10.5.0.0/16|B 10.0.0.3/32 psk";
+	static const char to[] =
+		"addr=10.0.0.9/24 route=10.6.0.0/16 port=5|A 10.0.0.2/32|B 10.0.0.3/32,10.5.0.0/16|D";
+	bool failed = true;
+	size_t n;
+
+	for (n = 1; failed; n++) {
+		struct setting s;
+		struct arena a;
+		int r;
+
+		set_up(&s, from, to);
+		/* An arena of its own: the one of the setting has room left. */
+		arena_init(&a);
+		s.nl.pause = fail_alloc_pause;
+		s.nl.resume = fail_alloc_resume;
+		fail_alloc_at(n);
+		r = apply_desired(s.k, &wg0, &s.want.desired, NULL, &s.key, NOW, &a, &s.result,
+				  &s.e);
+		failed = fail_alloc_stop();
+		if (r < 0)
+			assert_true(failed && s.e.msg[0] && !s.result.verified);
+		else
+			assert_true(s.result.verified && fake_is(&s.m, &s.want, true));
+		arena_release(&a);
+		assert_int_equal(go(&s), 0);
+		assert_true(fake_is(&s.m, &s.want, true));
+		tear_down(&s);
+	}
+	assert_true(n > 3);
+
+	/* And where the back end is made. */
+	for (n = 1, failed = true; failed; n++) {
+		struct model m;
+		struct fake_nl nl;
+		struct kern *k;
+		struct err e = { 0 };
+
+		fake_model("-", &m);
+		fake_nl_start(&nl, &m);
+		fail_alloc_at(n);
+		nl.pause = fail_alloc_pause;
+		nl.resume = fail_alloc_resume;
+		k = kern_kernel_new(&e);
+		failed = fail_alloc_stop();
+		assert_true(k || (failed && e.class == ERR_NOMEM));
+		if (k)
+			k->ops->free(k);
+		fake_nl_stop();
+		model_release(&m);
+	}
+	assert_true(n > 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -619,7 +692,7 @@ int main(void)
 		cmocka_unit_test(test_bad_dumps),      cmocka_unit_test(test_dump_errors),
 		cmocka_unit_test(test_no_wireguard),   cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_split_set),      cmocka_unit_test(test_messages),
-		cmocka_unit_test(test_many_routes),
+		cmocka_unit_test(test_many_routes),    cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,16 @@ expect_fail 'a route that another has' "$tool" kernel apply wg0 conflict.spec
 expect_match 'it is named' "$(<"$ERR")" '10\.97\.0\.0/16.*not ours'
 expect_match 'it stays where it was' "$(ip route show 10.97.0.0/16)" 'dev dummy1'
 expect_match 'the other one was added' "$(ip route show 10.96.0.0/16)" 'dev wg0 proto 77'
+expect_match 'and where it leads' "$(<"$ERR")" 'through dummy1'
+ip route add 10.95.0.0/16 dev dummy1 metric 500
+(cat one.spec; echo 'route 10.95.0.0/16') >conflict.spec
+expect_fail 'the same with another metric' "$tool" kernel apply wg0 conflict.spec
+expect_match 'is left to the other' "$(ip route show 10.95.0.0/16)" '^10.95.0.0/16 dev dummy1'
+expect_no_match 'and to it alone' "$(ip route show 10.95.0.0/16)" 'wg0'
+ip -6 route add fd95::/48 dev dummy1 metric 500
+(cat one.spec; echo 'route fd95::/48') >conflict.spec
+expect_fail 'and in IPv6' "$tool" kernel apply wg0 conflict.spec
+expect_no_match 'is left to the other' "$(ip -6 route show fd95::/48)" 'wg0'
 expect_ok 'without it' "$tool" kernel apply wg0 one.spec
 expect_fail 'an interface that is no WireGuard' "$tool" kernel apply dummy1 one.spec
 expect_match 'and why' "$(<"$ERR")" 'no WireGuard interface'
@@ -167,6 +177,7 @@ expect_fail 'it has gone' ip link show wg0
 
 # Live sessions: one with three others, of which one changes.
 expect_ok 'four nodes' net_up hub n1 n2 n3
+peer_key=()
 hub_private=$(wg genkey)
 {
 	printf 'private %s\nport 51820\naddress 10.8.0.100/24\n' "$hub_private"
@@ -176,7 +187,7 @@ for i in 1 2 3; do
 	printf 'private %s\nport 51820\naddress 10.8.0.%d/24\npeer %s endpoint=%s:51820 ips=10.8.0.100/32\n' \
 		"$key" "$i" "$(pub "$hub_private")" "$(net_addr4 hub)" >"n$i.spec"
 	printf 'peer %s endpoint=%s:51820 ips=10.8.0.%d/32\n' "$(pub "$key")" "$(net_addr4 "n$i")" "$i" >>hub.spec
-	eval "key$i=\$(pub \"\$key\")"
+	peer_key[i]=$(pub "$key")
 	expect_ok "n$i" net_exec "n$i" "$tool" kernel apply wg0 "n$i.spec"
 done
 expect_ok 'hub' net_exec hub "$tool" kernel apply wg0 hub.spec
@@ -185,10 +196,10 @@ for i in 1 2 3; do
 done
 handshake() { net_exec hub wg show wg0 latest-handshakes | awk -v k="$1" '$1 == k { print $2 }'; }
 received() { net_exec hub wg show wg0 transfer | awk -v k="$1" '$1 == k { print $2 }'; }
-before1=$(handshake "$key1") bytes1=$(received "$key1")
+before1=$(handshake "${peer_key[1]}") bytes1=$(received "${peer_key[1]}")
 net_start hub ping -n -i 0.02 -c 150 10.8.0.1
 ping_pid=$NET_PID
-sed "s|^\(peer $key2 .*\)ips=.*|\1ips=10.8.0.2/32,10.60.0.0/16|" hub.spec >hub2.spec
+sed "s|^\(peer ${peer_key[2]} .*\)ips=.*|\1ips=10.8.0.2/32,10.60.0.0/16|" hub.spec >hub2.spec
 for i in 1 2 3 4 5; do
 	net_exec hub "$tool" kernel apply wg0 hub2.spec hub.spec >"$OUT"
 	costs "one peer changes ($i)" verified=1 set=1 wg=1 peers=1
@@ -197,18 +208,18 @@ for i in 1 2 3 4 5; do
 done
 wait "$ping_pid"
 expect_match 'the flow to another lost nothing' "$(tail -n 3 "$NET_DIR/hub.log")" '150 packets transmitted, 150 (packets )?received'
-expect_eq 'its handshake is the same' "$(handshake "$key1")" "$before1"
-expect_ok 'its counters went on' test "$(received "$key1")" -gt "$bytes1"
+expect_eq 'its handshake is the same' "$(handshake "${peer_key[1]}")" "$before1"
+expect_ok 'its counters went on' test "$(received "${peer_key[1]}")" -gt "$bytes1"
 # A peer that roamed: it is elsewhere now, and stays reachable.
 net_exec n3 ip addr del "$(net_addr4 n3)/24" dev eth0
 net_exec n3 ip addr add 192.0.2.200/24 dev eth0
 expect_ok 'n3 speaks from another address' net_exec n3 ping -n -q -c 2 -i 0.2 -W 5 10.8.0.100
-expect_match 'the hub has followed' "$(net_exec hub wg show wg0 endpoints | grep -F "$key3")" '192.0.2.200:51820'
+expect_match 'the hub has followed' "$(net_exec hub wg show wg0 endpoints | grep -F "${peer_key[3]}")" '192.0.2.200:51820'
 net_exec hub "$tool" kernel apply wg0 hub.spec hub.spec >"$OUT"
 costs 'roaming is no drift' verified=1 set=0
 net_exec hub "$tool" kernel apply wg0 hub.spec >"$OUT"
 costs 'not without memory either' verified=1 set=0
-expect_match 'the hub still follows' "$(net_exec hub wg show wg0 endpoints | grep -F "$key3")" '192.0.2.200:51820'
+expect_match 'the hub still follows' "$(net_exec hub wg show wg0 endpoints | grep -F "${peer_key[3]}")" '192.0.2.200:51820'
 expect_ok 'the network goes' net_down
 
 # Size.

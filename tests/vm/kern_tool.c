@@ -15,7 +15,10 @@
  *that number; with `lost` it is done, and its answer never comes.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "agent/apply.h"
 #include "agent/nl.h"
@@ -434,6 +437,40 @@ static int run(struct kern *k, int argc, char **argv, struct arena *a, struct er
 	return ret;
 }
 
+/* Answers every request in the same wrong way, until it is killed. */
+static void liar(const char *path, const char *mode)
+{
+	static char lines[1 << 16], request[1 << 16];
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+	size_t i;
+
+	for (i = 0; i < sizeof(lines); i += 4)
+		memcpy(lines + i, "a=b\n", 4);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	if (s < 0 || bind(s, (const struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(s, 5) < 0)
+		die(path, "cannot listen");
+	signal(SIGPIPE, SIG_IGN);
+	while ((fd = accept4(s, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		const char *say = "";
+
+		if (recv(fd, request, sizeof(request), 0) > 0) {
+			if (strcmp(mode, "garbage") == 0)
+				say = "\x7f"
+				      "ELF\n\n\n";
+			else if (strcmp(mode, "half") == 0)
+				say = "listen_port=5\npublic_key=41";
+			else if (strcmp(mode, "refuse") == 0)
+				say = "errno=22\n\n";
+			while (strcmp(mode, "endless") == 0 &&
+			       send(fd, lines, sizeof(lines), 0) > 0)
+				;
+			(void)send(fd, say, strlen(say), 0);
+		}
+		close(fd);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct err e = { 0 };
@@ -445,7 +482,9 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "available") == 0)
 		return kern_kernel_available() ? 0 : 1;
 	if (argc < 3)
-		die("usage", "kern_tool kernel|userspace|conf|available ...");
+		die("usage", "kern_tool kernel|userspace|conf|available|liar ...");
+	if (argc == 4 && strcmp(argv[1], "liar") == 0)
+		liar(argv[2], argv[3]);
 	arena_init(&a);
 	if (strcmp(argv[1], "conf") == 0) {
 		spec_read(argv[2], &a, &s);
