@@ -40,6 +40,16 @@ static int not_as_wanted(const struct ifname *name, const struct op *ops, size_t
 	return -1;
 }
 
+static bool only_routes(const struct op *ops, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (ops[i].kind != OP_ROUTE_ADD)
+			return false;
+	return n > 0;
+}
+
 static int converge(struct kern *k, const struct ifname *name, const struct desired *d,
 		    const struct config *previous, const struct secret *private_key, int64_t now,
 		    struct arena *a, struct apply_result *ret, struct err *e)
@@ -72,6 +82,9 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 			*e = why;
 			return err_prefix(e, "interface %s", name->s);
 		}
+		if (r < 0 && why.class == ERR_CONFLICT &&
+		    diff_make(&ret->after, d, d->config, now, a, &ops, &n, NULL) == 0)
+			ret->all_but_routes = only_routes(ops, n);
 		if (r < 0 && (ret->rounds == MAX_ROUNDS || why.class == ERR_CONFLICT)) {
 			*e = why;
 			return err_prefix(e, "interface %s", name->s);

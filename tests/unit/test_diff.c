@@ -687,6 +687,14 @@ static void test_conflicts(void **state)
 	assert_non_null(strstr(s.e.msg, "interface wg0: "));
 	assert_int_equal(s.m.n_peers, 1);
 	assert_int_equal(s.result.after.n_peers, 1);
+	assert_true(s.result.all_but_routes);
+	tear_down(&s);
+
+	/* The conflict is not all that is missing. */
+	set_up(&s, "- other=10.5.0.0/16", "route=10.5.0.0/16|A 10.5.0.0/16");
+	s.f.before_observe = meddle_once;
+	assert_int_equal(go(&s), -1);
+	assert_false(s.result.all_but_routes);
 	tear_down(&s);
 
 	set_up(&s, "alias= key=X|A", "|B");
