@@ -27,6 +27,9 @@ int ifname_parse(const char *s, size_t len, struct ifname *ret)
 
 	if (!len || len >= IFNAME_SIZE)
 		return -1;
+	/* Not "-x" either: the name is an argument of programs. */
+	if (s[0] == '-')
+		return -1;
 	if ((len == 1 && s[0] == '.') || (len == 2 && s[0] == '.' && s[1] == '.'))
 		return -1;
 	for (i = 0; i < len; i++) {

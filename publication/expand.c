@@ -13,6 +13,8 @@ struct expansion {
 	size_t *counts; /* prefixes that each peer will get, before reduction */
 	struct prefix **lists;
 	size_t n_peers;
+	size_t via; /* index of the peer that the link at hand goes through */
+	size_t steps, collected; /* members visited and prefixes put so far, both bounded */
 	bool hidden; /* keep prefixes that a wider one of the same peer covers */
 	struct err *err;
 };
@@ -34,6 +36,14 @@ static int record_index(struct expansion *x, const char *name, size_t *ret)
 	return 0;
 }
 
+static int visit(struct expansion *x, size_t record, const struct link *link, member_fn *fn)
+{
+	/* Bounded before, not after: a document of a few megabytes can ask for billions of visits. */
+	if (++x->steps > MAX_EXPANSION_STEPS || x->collected > MAX_EXPANSION_PREFIXES)
+		return err_set(x->err, ERR_LIMIT, "node %s: its links name too many nodes or prefixes", x->node->name);
+	return fn(x, record, link);
+}
+
 /* Calls fn for each node of the link's target but this node and the link's `via`. */
 static int for_each_member(struct expansion *x, const struct link *link, member_fn *fn)
 {
@@ -44,13 +54,13 @@ static int for_each_member(struct expansion *x, const struct link *link, member_
 	if (!strcmp(link->target, GROUP_ALL)) {
 		for (i = 0; i < x->net->n_records; i++)
 			if (strcmp(records[i].name, x->node->name) != 0 &&
-			    (!link->via || strcmp(records[i].name, link->via) != 0) && fn(x, i, link) < 0)
+			    (!link->via || strcmp(records[i].name, link->via) != 0) && visit(x, i, link, fn) < 0)
 				return -1;
 		return 0;
 	}
 	if (!target_is_group(link->target))
 		return record_index(x, link->target, &at) < 0 ? -1 :
-		       !strcmp(link->target, x->node->name) ? 0 : fn(x, at, link);
+		       !strcmp(link->target, x->node->name) ? 0 : visit(x, at, link, fn);
 	g = network_group(x->net, link->target);
 	if (!g)
 		return missing(x, "the group", link->target);
@@ -63,7 +73,7 @@ static int for_each_member(struct expansion *x, const struct link *link, member_
 		if (at >= x->net->n_records || strcmp(records[at].name, name) != 0)
 			if (record_index(x, name, &at) < 0)
 				return -1;
-		if (fn(x, at, link) < 0)
+		if (visit(x, at, link, fn) < 0)
 			return -1;
 		at++;
 	}
@@ -98,6 +108,7 @@ static void put(struct expansion *x, size_t peer, const struct prefix *p)
 	if (x->lists)
 		x->lists[peer][x->counts[peer]] = *p;
 	x->counts[peer]++;
+	x->collected++;
 }
 
 static void put_record(struct expansion *x, size_t peer, const struct record *r, bool addresses)
@@ -115,37 +126,33 @@ static void put_record(struct expansion *x, size_t peer, const struct record *r,
 
 static int put_through(struct expansion *x, size_t record, const struct link *link)
 {
-	size_t peer;
-
-	if (via_peer(x, link, &peer) < 0)
-		return -1;
-	put_record(x, peer, &x->net->records[record], link->kind == LINK_THROUGH);
+	put_record(x, x->via, &x->net->records[record], link->kind == LINK_THROUGH);
 	return 0;
 }
 
 /* Run twice: without lists it counts, with lists of that size it fills them. */
 static int collect_prefixes(struct expansion *x)
 {
-	size_t i, j, peer;
+	size_t i, j;
 
+	x->collected = 0;
 	memset(x->counts, 0, x->n_peers * sizeof(*x->counts));
-	for (i = 0; i < x->net->n_records; i++)
+	for (i = 0; i < x->net->n_records && x->collected <= MAX_EXPANSION_PREFIXES; i++)
 		if (x->peer_of[i])
 			put_record(x, x->peer_of[i] - 1, &x->net->records[i], true);
+	if (x->collected > MAX_EXPANSION_PREFIXES)
+		return err_set(x->err, ERR_LIMIT, "node %s: its peers have too many prefixes", x->node->name);
 	for (i = 0; i < x->node->n_links; i++) {
 		const struct link *link = &x->node->links[i];
 
 		if (link->kind == LINK_DIRECT)
 			continue;
-		if (link->kind != LINK_ALLOW) {
-			if (for_each_member(x, link, put_through) < 0)
-				return -1;
-			continue;
-		}
-		if (via_peer(x, link, &peer) < 0)
+		if (via_peer(x, link, &x->via) < 0)
+			return -1;
+		if (link->kind != LINK_ALLOW && for_each_member(x, link, put_through) < 0)
 			return -1;
 		for (j = 0; j < link->n_prefixes; j++)
-			put(x, peer, &link->prefixes[j]);
+			put(x, x->via, &link->prefixes[j]);
 	}
 	return 0;
 }

@@ -117,6 +117,7 @@ static void test_ifname(void **state)
 		{ "16 bytes", S("abcdefghijklmnop"), false },
 		{ "wg-quick's characters", S("aZ09_=+.-"), true },
 		{ "empty", S(""), false },
+		{ "would be an option of a program", S("-wg0"), false },
 		{ "a dot", S("."), false },
 		{ "two dots", S(".."), false },
 		{ "three dots", S("..."), true },

@@ -304,6 +304,51 @@ static void test_limits(void **state)
 	assert_int_equal(expand_many(256, 1023, &e), 0);
 }
 
+/* A short document that asks for a great many visits is refused before they are made. */
+static void test_bounded_work(void **state)
+{
+	enum { RECORDS = 20000 };
+	struct record *list = arena_array(&arena, RECORDS, sizeof(*list));
+	size_t n_links = MAX_EXPANSION_STEPS / RECORDS + 2, i;
+	struct link *links = arena_array(&arena, n_links, sizeof(*links));
+	struct node node = { .name = "zz", .interface = { "prod" }, .links = links };
+	struct network net = { .name = "prod", .records = list, .n_records = RECORDS };
+	struct err e = { 0 };
+	struct config c;
+	char name[32];
+
+	memset(&node.key, 0xff, sizeof(node.key));
+	for (i = 0; i < RECORDS; i++) {
+		struct ipaddr *a = arena_alloc(&arena, sizeof(*a));
+
+		snprintf(name, sizeof(name), "n%06zu", i);
+		*a = (struct ipaddr){ .family = 4, .b = { 10, 0, (uint8_t)(i >> 8), (uint8_t)i } };
+		list[i] = (struct record){
+			.name = arena_strdup(&arena, name), .addresses = a, .n_addresses = 1
+		};
+		list[i].key.b[0] = (uint8_t)(i >> 8);
+		list[i].key.b[1] = (uint8_t)i;
+	}
+	links[0] = (struct link){ .kind = LINK_DIRECT, .target = GROUP_ALL };
+	for (i = 1; i < n_links; i++)
+		links[i] = (struct link){
+			.kind = LINK_ROUTES, .target = GROUP_ALL, .via = list[i].name
+		};
+	/* The records have no routes: what is bounded here is the visits alone. */
+	node.n_links = 4;
+	assert_int_equal(expand(&net, &node, &arena, &c, &e), 0);
+	node.n_links = n_links;
+	assert_int_equal(expand(&net, &node, &arena, &c, &e), -1);
+	assert_int_equal(e.class, ERR_LIMIT);
+	assert_non_null(strstr(e.msg, "too many nodes"));
+	/* Addresses too: each link puts 20,000 prefixes. */
+	for (i = 1; i < n_links; i++)
+		links[i].kind = LINK_THROUGH;
+	node.n_links = MAX_EXPANSION_PREFIXES / RECORDS + 2;
+	assert_int_equal(expand(&net, &node, &arena, &c, &e), -1);
+	assert_int_equal(e.class, ERR_LIMIT);
+}
+
 static void test_nth_allocation(void **state)
 {
 	size_t n = 0;
@@ -350,7 +395,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_expand), T(test_conflicts),	T(test_peer_equal),
-		T(test_limits), T(test_nth_allocation),
+		T(test_limits), T(test_bounded_work),	T(test_nth_allocation),
 	};
 
 	return cmocka_run_group_tests_name("expansion", tests, NULL, NULL);
