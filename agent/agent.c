@@ -89,6 +89,16 @@ int agent_load_key(const char *path, bool make, struct secret *ret_private,
 
 int agent_key(struct agent *a, bool make, struct err *e)
 {
+	const char *path = a->config->private_key;
+
+	/* A new key would end every session: the others know the old one alone. */
+	if (make && a->state.accepted.serial && !os_exists(AT_FDCWD, path))
+		return err_set(
+			e, ERR_NOENT,
+			"the private key %s is missing, but serial %llu was accepted with it already: put the file back; or "
+			"make a new one (meshrc-agent --print-public-key) and publish its public half as public_key of node %s",
+			path, (ull)a->state.accepted.serial,
+			a->config->node ? a->config->node : "...");
 	if (agent_load_key(a->config->private_key, make, &a->private_key, &a->public_key, e) < 0)
 		return -1;
 	a->has_key = true;
@@ -554,8 +564,9 @@ static int cmp_key_to_peer(const void *key, const void *peer)
 }
 
 /*
- * Whose name must be looked up now: an endpoint is only ever set for a peer that has none and for a
- * new declaration, so asking the resolver for all the others at each poll would be for nothing.
+ * Whose name must be looked up now: the endpoint of a live session is only set for a new
+ * declaration (see diff.h), so asking the resolver for all of those at each poll would be for
+ * nothing.
  */
 static bool *names_wanted(struct agent *a, const struct config *c, const struct config *previous,
 			  const struct ifname *name, struct arena *arena, struct err *e)
@@ -579,7 +590,8 @@ static bool *names_wanted(struct agent *a, const struct config *c, const struct 
 				    NULL;
 
 		wanted[i] = !seen || !seen->endpoint.family || !old ||
-			    !endpoint_equal(&old->endpoint, &p->endpoint);
+			    !endpoint_equal(&old->endpoint, &p->endpoint) ||
+			    !session_lives(seen, os_now());
 	}
 	return wanted;
 }
@@ -669,6 +681,10 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	if (need_kern(a, e) < 0)
 		return -1;
 	ret->acted = true;
+	if (a->has_key && a->current->standing == STANDING_MEMBER &&
+	    accept_self(a->config->node, a->current->config.node, NULL, &a->public_key,
+			a->config->private_key, &(enum standing){ 0 }, e) < 0)
+		return -1;
 	ret->interface = a->config->interface.s[0] ? a->config->interface :
 						     a->current->config.node->interface;
 	ret->n_peers = a->current->config.n_peers;

@@ -41,6 +41,11 @@ bool sock_endpoint_equal(const struct sock_endpoint *a, const struct sock_endpoi
 	       memcmp(a->b, b->b, a->family == 4 ? 4 : 16) == 0;
 }
 
+bool session_lives(const struct observed_peer *p, int64_t now)
+{
+	return p->last_handshake && now - p->last_handshake <= SESSION_SECONDS;
+}
+
 static bool endpoint_wanted(const struct observed_peer *have, const struct peer *want,
 			    const struct sock_endpoint *endpoint, const struct config *previous,
 			    int64_t now)
@@ -53,10 +58,10 @@ static bool endpoint_wanted(const struct observed_peer *have, const struct peer 
 		return true;
 	if (sock_endpoint_equal(&have->endpoint, endpoint))
 		return false;
-	if (!previous)
-		return !have->last_handshake || now - have->last_handshake > SESSION_SECONDS;
-	before = config_peer(previous, &want->key);
-	return !before || !endpoint_equal(&before->endpoint, &want->endpoint);
+	before = previous ? config_peer(previous, &want->key) : NULL;
+	if (previous && (!before || !endpoint_equal(&before->endpoint, &want->endpoint)))
+		return true;
+	return !session_lives(have, now);
 }
 
 /* Splits the sorted lists into what both have and what only `want` has; true when `have` has more

@@ -41,12 +41,14 @@ struct desired {
 /* A peer whose last handshake is at most this old has a live session (REJECT_AFTER_TIME of
  * WireGuard). */
 #define SESSION_SECONDS 180
+bool session_lives(const struct observed_peer *p, int64_t now);
 
 /*
- * `previous` is the configuration that was in force before (NULL when unknown): a declared endpoint
- * is set only for a new peer, for a peer without one, and when the declaration itself changed,
- * because an endpoint that roamed is not drift. When previous is NULL, an endpoint that differs is
- * set unless the peer had a handshake within the last 180 seconds before `now`.
+ * `previous` is the configuration that was in force before (NULL when unknown). A declared endpoint
+ * that differs from the one in use is set for a new peer, for a peer without one, when the
+ * declaration itself changed, and for a peer without a live session: its name may have got another
+ * address, or could not be looked up when the declaration changed. The endpoint of a live session
+ * is left alone, because one that roamed and works is not drift.
  *
  * ERR_CONFLICT: an interface of this name is there and is not ours to change. Ours is one that
  * carries d->alias; and one without an alias that has neither key nor peers (somebody made it for

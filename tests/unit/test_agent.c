@@ -408,10 +408,47 @@ static void a_roamed_endpoint_stays(void **unused)
 	p = model_peer(&w.model, &key);
 	assert_non_null(p);
 	p->endpoint.b[3] ^= 7;
+	p->last_handshake = os_now();
 	must_once(&w);
 	assert_int_equal(w.changes, 0);
 	/* The next serial declares the same: still no reason. */
 	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.changes, 0);
+	world_release(&w);
+}
+
+/* A name that got another address, or could not be looked up when the declaration changed: set as
+ * soon as the session is lost, though the declaration is that of the last time. */
+static void a_name_is_followed(void **unused)
+{
+	struct record *records;
+	struct sock_endpoint good;
+	struct model_peer *p;
+	struct wgkey key;
+	struct world w;
+
+	world_init(&w, 3);
+	records = arena_array(&w.tree.arena, 3, sizeof(*records));
+	memcpy(records, w.network.records, 3 * sizeof(*records));
+	records[1].endpoint.host = "localhost";
+	w.network.records = records;
+	publish(&w);
+	must_once(&w);
+	pubkit_wgkey(1, &key);
+	p = model_peer(&w.model, &key);
+	assert_non_null(p);
+	good = p->endpoint;
+	assert_true(good.family != 0);
+	p->endpoint.b[3] ^= 7;
+	p->last_handshake = os_now();
+	must_once(&w);
+	assert_int_equal(w.changes, 0);
+	p = model_peer(&w.model, &key);
+	p->last_handshake = os_now() - SESSION_SECONDS - 10;
+	must_once(&w);
+	assert_int_equal(w.changes, 1);
+	assert_true(sock_endpoint_equal(&model_peer(&w.model, &key)->endpoint, &good));
 	must_once(&w);
 	assert_int_equal(w.changes, 0);
 	world_release(&w);
@@ -1267,6 +1304,39 @@ static void private_keys(void **unused)
 	world_release(&w);
 }
 
+/* A key that is lost or replaced must not end every session. */
+static void another_key_than_the_published_one(void **unused)
+{
+	char other[KEY_STRLEN + 1], ours[KEY_STRLEN + 1];
+	struct err e = { 0 };
+	struct wgkey before;
+	struct agent a = { 0 };
+	struct world w;
+
+	world_init(&w, 3);
+	publish(&w);
+	must_once(&w);
+	before = w.model.public_key;
+	pubkit_wgkey_text(0, ours);
+	pubkit_wgkey_text(9, other);
+	write_out(w.key, other, strlen(other));
+	refused(&w, "another key", "WRONG-NODE");
+	assert_int_equal(wgkey_cmp(&before, &w.model.public_key), 0);
+	assert_int_equal(unlink(w.key), 0);
+	a.fetcher = &w.fetcher.base;
+	a.kern = &w.kern.k;
+	assert_int_equal(agent_open(&a, &w.config, STORE_WRITE, NULL, &e), 0);
+	assert_int_equal(agent_key(&a, true, &e), -1);
+	assert_int_equal(e.class, ERR_NOENT);
+	assert_non_null(strstr(e.msg, "put the file back"));
+	agent_close(&a);
+	assert_false(os_exists(AT_FDCWD, w.key));
+	write_out(w.key, ours, strlen(ours));
+	must_once(&w);
+	assert_int_equal(w.changes, 0);
+	world_release(&w);
+}
+
 static int open_error(struct world *w, char *out, size_t size)
 {
 	struct err e = { 0 };
@@ -1614,6 +1684,7 @@ int main(void)
 		cmocka_unit_test(from_nothing_to_in_force),
 		cmocka_unit_test(only_what_changed_is_fetched),
 		cmocka_unit_test(a_roamed_endpoint_stays),
+		cmocka_unit_test(a_name_is_followed),
 		cmocka_unit_test(drift_is_repaired),
 		cmocka_unit_test(nothing_reachable),
 		cmocka_unit_test(every_byte_of_a_manifest),
@@ -1634,6 +1705,7 @@ int main(void)
 		cmocka_unit_test(both_slots_lost),
 		cmocka_unit_test(a_wrong_clock),
 		cmocka_unit_test(private_keys),
+		cmocka_unit_test(another_key_than_the_published_one),
 		cmocka_unit_test(pins),
 		cmocka_unit_test(every_call_fails),
 		cmocka_unit_test(killed_at_every_call),
