@@ -403,6 +403,33 @@ static int cmp_freed(const void *a, const void *b)
 	return ipaddr_cmp(&((const struct freed *)a)->address, &((const struct freed *)b)->address);
 }
 
+/* The latest first. */
+static int cmp_freed_age(const void *pa, const void *pb)
+{
+	const struct freed *a = pa, *b = pb;
+
+	return a->serial > b->serial ? -1 : a->serial < b->serial ? 1 : cmp_freed(pa, pb);
+}
+
+static int cmp_gone_age(const void *pa, const void *pb)
+{
+	const struct gone *a = pa, *b = pb;
+
+	return a->serial > b->serial ? -1 : a->serial < b->serial ? 1 : strcmp(a->name, b->name);
+}
+
+static int cmp_gone(const void *a, const void *b)
+{
+	return strcmp(((const struct gone *)a)->name, ((const struct gone *)b)->name);
+}
+
+static size_t drop_oldest_gone(struct gone *list, size_t n)
+{
+	qsort(list, n, sizeof(*list), cmp_gone_age);
+	qsort(list, MAX_TOMBSTONES, sizeof(*list), cmp_gone);
+	return MAX_TOMBSTONES;
+}
+
 /* The freed addresses of the new network are the spare ones that nobody got again. */
 static int make_tombstones(struct allocator *x, struct network *ret)
 {
@@ -415,6 +442,11 @@ static int make_tombstones(struct allocator *x, struct network *ret)
 	for (i = 0; i < x->n_spare; i++)
 		if (!x->reused[i])
 			freed[n++] = x->spare[i];
+	/* Past the limit the oldest are forgotten: their addresses count as never used again. */
+	if (n > MAX_TOMBSTONES) {
+		qsort(freed, n, sizeof(*freed), cmp_freed_age);
+		n = MAX_TOMBSTONES;
+	}
 	if (n > 1)
 		qsort(freed, n, sizeof(*freed), cmp_freed);
 	/* Both lists are sorted and share no name: a merge keeps the order. */
@@ -426,6 +458,9 @@ static int make_tombstones(struct allocator *x, struct network *ret)
 		if (!m_network_node(x->net, g.name))
 			gone[n_gone++] = g;
 	}
+	/* An agent that sleeps through this many removals is told that it is not listed. */
+	if (n_gone > MAX_TOMBSTONES)
+		n_gone = drop_oldest_gone(gone, n_gone);
 	ret->freed = freed;
 	ret->n_freed = n;
 	ret->gone = gone;

@@ -31,8 +31,12 @@ struct targets {
 
 struct link_list {
 	struct link *list;
-	size_t n;
+	size_t n, cap;
+	bool too_many; /* more than MAX_LINKS different ones */
 };
+
+/* A list of links this long is freed of repetitions before it grows. */
+#define LINKS_BEFORE_DEDUP 64
 
 struct compiler {
 	const struct m_network *m;
@@ -268,23 +272,53 @@ static bool *mark(struct compiler *c, const struct targets *ts)
 
 /* ------------------------------------------------------------------ links ------------------------------ */
 
+static int cmp_links(const void *a, const void *b)
+{
+	return link_cmp(a, b);
+}
+
+static size_t unique_links(struct link_list *l)
+{
+	size_t i, kept = 0;
+
+	if (l->n > 1)
+		qsort(l->list, l->n, sizeof(*l->list), cmp_links);
+	for (i = 0; i < l->n; i++)
+		if (!kept || link_cmp(&l->list[kept - 1], &l->list[i]))
+			l->list[kept++] = l->list[i];
+	return kept;
+}
+
+/* Entries that say the same again are common; what they repeat is dropped before it can fill the memory. */
 static void add_link(struct compiler *c, size_t node, struct link link)
 {
 	struct link_list *l = &c->links[node];
 	struct link *list;
 
+	if (l->too_many)
+		return;
 	/* Nobody is its own peer. */
 	if (link.kind == LINK_DIRECT && !strcmp(link.target, c->m->nodes[node].name))
 		return;
 	if (link.kind == LINK_ROUTES && !strcmp(link.target, c->m->nodes[node].name))
 		return;
-	list = arena_grow(c->arena, l->list, l->n, sizeof(*list));
-	if (!list) {
-		c->nomem = true;
-		return;
+	if (l->n == l->cap) {
+		if (l->n >= LINKS_BEFORE_DEDUP)
+			l->n = unique_links(l);
+		if (l->n > l->cap / 2 || !l->cap) {
+			size_t cap = l->cap ? 2 * l->cap : 4;
+
+			l->too_many = l->n > MAX_LINKS;
+			list = l->too_many ? NULL : get(c, cap, sizeof(*list));
+			if (!list)
+				return;
+			if (l->n)
+				memcpy(list, l->list, l->n * sizeof(*list));
+			l->list = list;
+			l->cap = cap;
+		}
 	}
-	l->list = list;
-	list[l->n++] = link;
+	l->list[l->n++] = link;
 }
 
 static void add_direct(struct compiler *c, const bool *who, const struct targets *to)
@@ -514,23 +548,6 @@ static uint64_t setting(const struct m_uint *own, const struct m_uint *network, 
 	return own->set ? own->v : network->set ? network->v : fallback;
 }
 
-static int cmp_links(const void *a, const void *b)
-{
-	return link_cmp(a, b);
-}
-
-static size_t unique_links(struct link_list *l)
-{
-	size_t i, kept = 0;
-
-	if (l->n > 1)
-		qsort(l->list, l->n, sizeof(*l->list), cmp_links);
-	for (i = 0; i < l->n; i++)
-		if (!kept || link_cmp(&l->list[kept - 1], &l->list[i]))
-			l->list[kept++] = l->list[i];
-	return kept;
-}
-
 static void fill_node(struct compiler *c, size_t index, const struct allocation *al, struct node *ret)
 {
 	const struct m_node *m = &c->m->nodes[index];
@@ -562,9 +579,9 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 	}
 	n.n_links = unique_links(&c->links[index]);
 	n.links = c->links[index].list;
-	if (n.n_links > MAX_LINKS)
+	if (c->links[index].too_many || n.n_links > MAX_LINKS)
 		diag_help(c->diag,
-			  diag_error(c->diag, m->pos, "node `%s` has %zu links; at most %d are possible", m->name, n.n_links,
+			  diag_error(c->diag, m->pos, "node `%s` has more links than the %d that are possible", m->name,
 				     MAX_LINKS),
 			  "join groups (`tag:NAME`) rather than single nodes");
 	*ret = n;

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "common/buf.h"
+#include "common/limits.h"
 #include "publication/document.h"
 #include "reconciler/compile.h"
 #include "schema/load.h"
@@ -378,6 +379,55 @@ static void long_lists_become_a_group(void **state)
 	buf_release(&b);
 }
 
+static void what_is_said_again_costs_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct buf b;
+	int i;
+
+	buf_init(&b, 1 << 20);
+	buf_adds(&b, "version: 1\naddresses: [10.0.0.0/24]\n" THREE "topology:\n");
+	for (i = 0; i < 1000; i++)
+		buf_adds(&b, "  - mesh: [a, b, c, 'tag:t']\n");
+	must_compile(f, b.data, NULL, 1);
+	expect_links(f, "a", "direct=b direct=c direct=tag:t");
+	buf_release(&b);
+}
+
+/* `n` nodes and one more, which is joined with each of them by a link of its own. */
+static void compile_many_links(struct fixture *f, int n)
+{
+	struct buf b;
+	int i;
+
+	buf_init(&b, 8 << 20);
+	buf_adds(&b, "version: 1\naddresses: [10.0.0.0/8]\nnodes:\n");
+	for (i = 0; i <= n; i++) {
+		struct wgkey key = { { (uint8_t)i, (uint8_t)(i >> 8), 7, 9 } };
+		char text[KEY_STRLEN];
+
+		buf_addf(&b, "  n%05d: {public_key: %s, endpoint: 'n:%d'}\n", i, wgkey_print(&key, text), i + 1);
+	}
+	buf_adds(&b, "topology:\n");
+	for (i = 1; i <= n; i++)
+		buf_addf(&b, "%sn%05d%s", i % 8 == 1 ? "  - link: {between: [n00000], and: [" : ", ", i,
+			 i % 8 == 0 || i == n ? "]}\n" : "");
+	compile_yaml(f, b.data, NULL, 1);
+	buf_release(&b);
+}
+
+static void a_node_has_a_bounded_number_of_links(void **state)
+{
+	struct fixture *f = *state;
+
+	compile_many_links(f, MAX_LINKS);
+	assert_int_equal(f->result, 0);
+	assert_int_equal(network_node(&f->network, "n00000")->n_links, MAX_LINKS);
+	compile_many_links(f, MAX_LINKS + 1);
+	assert_int_not_equal(f->result, 0);
+	assert_non_null(strstr(messages(f), "node `n00000` has more links than the 16384 that are possible"));
+}
+
 static void keepalive_follows_the_endpoint(void **state)
 {
 	struct fixture *f = *state;
@@ -446,6 +496,8 @@ int main(void)
 		TEST(the_same_route_twice_is_fine_where_nobody_sees_both),
 		TEST(a_clash_between_two_hubs_is_found),
 		TEST(long_lists_become_a_group),
+		TEST(what_is_said_again_costs_nothing),
+		TEST(a_node_has_a_bounded_number_of_links),
 		TEST(keepalive_follows_the_endpoint),
 		TEST(an_endpoint_without_port_uses_the_listen_port),
 		TEST(the_order_of_nodes_does_not_matter),
