@@ -51,7 +51,7 @@ static const char *with_keys(struct arena *a, const char *yaml)
 	struct buf b;
 	char *s;
 
-	buf_init(&b, 1 << 20);
+	buf_init(&b, 16 << 20);
 	for (; *yaml; yaml++) {
 		if (*yaml == '$') {
 			buf_adds(&b, keys[*++yaml - '1']);
