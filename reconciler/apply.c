@@ -138,7 +138,7 @@ static int check_descent(struct apply *a, struct err *e)
 		if (i && !strcmp(published, s->published.networks[i - 1].manifest.commit))
 			continue;
 		if (repo_descends(s->repo, s->commit, published, &descends, &inner) < 0) {
-			if (inner.class != ERR_NOENT) {
+			if (inner.class != ERR_NOENT && inner.class != ERR_INPUT) {
 				*e = inner;
 				return -1;
 			}
@@ -155,7 +155,8 @@ static int check_descent(struct apply *a, struct err *e)
 			"purpose: meshrc apply --allow-rewind",
 			SHORT_ID, s->commit, SHORT_ID, published,
 			known ? "the branch went back, or another way" :
-				"that commit is not in this repository; a shallow clone?");
+				"that commit, or the history down to it, is not in this repository; in a shallow clone: "
+				"git fetch --unshallow");
 	}
 	return 0;
 }

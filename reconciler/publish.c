@@ -136,6 +136,11 @@ int published_tip(struct repo *r, const char *branch, const char *remote,
 		goto fail;
 	n = remote ? snprintf(ref, sizeof(ref), "refs/remotes/%s/%s", remote, branch) : -1;
 	if (n < 0 || (size_t)n >= sizeof(ref) || repo_ref(r, ref, theirs, &theirs_err) < 0) {
+		if (theirs_err.class && theirs_err.class != ERR_NOENT) {
+			if (e)
+				*e = theirs_err;
+			return -1;
+		}
 		if (ours < 0)
 			goto fail;
 		return 0;

@@ -328,8 +328,12 @@ int repo_ref(struct repo *r, const char *name, char ret_commit[static COMMIT_HEX
 		return -1;
 	if (rc)
 		return err_set(e, ERR_NOENT, "there is no %s", name);
-	if (commit_of(r, &id, name, &commit, e) < 0)
+	if (commit_of(r, &id, name, &commit, e) < 0) {
+		/* The reference is there: a damaged repository, and not one without it. */
+		if (e && e->class == ERR_NOENT)
+			e->class = ERR_IO;
 		return -1;
+	}
 	commit_hex(commit, ret_commit);
 	git_commit_free(commit);
 	return 0;
@@ -496,7 +500,12 @@ int repo_descends(struct repo *r, const char *commit, const char *ancestor, bool
 	}
 	rc = git_graph_descendant_of(r->git, git_commit_id(c), git_commit_id(a));
 	if (rc < 0) {
-		repo_git_error(rc, e, "cannot walk the history of %s", commit);
+		if (rc == GIT_ENOTFOUND)
+			err_set(e, ERR_INPUT,
+				"the history of %s is not complete here (a shallow clone?): git fetch --unshallow",
+				commit);
+		else
+			repo_git_error(rc, e, "cannot walk the history of %s", commit);
 		rc = -1;
 		goto out;
 	}
@@ -603,6 +612,8 @@ static int read_blob(struct repo *r, const git_oid *id, const char *path, size_t
 		rc = git_odb_read_header(&len, &type, odb, id);
 	if (rc) {
 		repo_git_error(rc, e, "cannot read %s", path);
+		if (e && e->class == ERR_NOENT)
+			e->class = ERR_IO;
 	} else if (type != GIT_OBJECT_BLOB) {
 		rc = err_set(e, ERR_INPUT, "%s is not a file", path);
 	} else if (len > max) {

@@ -47,12 +47,13 @@ int repo_resolve(struct repo *r, const char *rev, char ret_commit[static COMMIT_
 int repo_branch(struct repo *r, const char *branch, char ret_commit[static COMMIT_HEX],
 		struct err *e);
 
-/* As repo_branch for a whole reference name ("refs/remotes/origin/published"). */
+/* As repo_branch for a whole reference name ("refs/remotes/origin/published"). Of both: a reference
+ * whose commit cannot be read is ERR_IO, never ERR_NOENT. */
 int repo_ref(struct repo *r, const char *name, char ret_commit[static COMMIT_HEX], struct err *e);
 /* The branch that HEAD names, with a commit or without; ERR_NOENT when HEAD is detached. */
 int repo_head_branch(struct repo *r, struct arena *a, const char **ret, struct err *e);
 /* True when `ancestor` is `commit` or can be reached from it through parents. ERR_NOENT: one of
- * them is not in the repository. */
+ * them is not in the repository; ERR_INPUT: the history between them is not (a shallow clone). */
 int repo_descends(struct repo *r, const char *commit, const char *ancestor, bool *ret,
 		  struct err *e);
 /* Appends the first line of a commit's message. */

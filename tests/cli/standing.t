@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What stands already, and cannot be read, or is not where it should be: clones that are incomplete or behind, branches
+# that somebody tampered with, directories that are ahead.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/net.sh"
+
+net=$TRASH/net
+new_net "$net" || exit 1
+cd "$net" || exit 1
+apply() { "$MESHRC" apply --auto-approve "$@"; }
+move_b() {
+	sed -i "/^  b:/,/endpoint:/s/endpoint: .*/endpoint: $1/" networks/prod.yaml
+	commit . "Move b to $1"
+}
+loose() { # DIR COMMIT: the file of an object
+	printf '%s/.git/objects/%s/%s' "$1" "${2:0:2}" "${2:2}"
+}
+
+# What cannot be read is not "nothing".
+apply >/dev/null 2>"$ERR" || note_file stderr "$ERR"
+cp -r "$net" "$TRASH/damaged"
+rm -f "$(loose "$TRASH/damaged" "$(git rev-parse published)")"
+expect_fail 'a published branch whose commit is gone' "$MESHRC" plan --repo "$TRASH/damaged"
+expect_match 'is not an empty one' "$(<"$ERR")" 'refs/heads/published'
+expect_fail 'neither for apply' apply --repo "$TRASH/damaged"
+move_b b2.example.net
+git init -q --bare -b main "$TRASH/remote.git"
+git remote add origin "$TRASH/remote.git"
+git push -q origin main published
+for i in 3 4 5; do
+	move_b "b$i.example.net"
+	apply >/dev/null 2>&1
+done
+git push -q origin main published
+git clone -q --depth 1 --no-single-branch "file://$TRASH/remote.git" "$TRASH/shallow" 2>/dev/null
+git -C "$TRASH/shallow" config meshrc.signingKey "$net.keys/publisher.key"
+git -C "$TRASH/shallow" branch -q published origin/published
+sed -i 's/b5\.example/b6.example/' "$TRASH/shallow/networks/prod.yaml"
+commit "$TRASH/shallow" 'In a shallow clone'
+expect_fail 'a shallow clone' apply --repo "$TRASH/shallow"
+expect_match 'is told how to become a whole one' "$(<"$ERR")" 'NOT-DESCENDANT.*git fetch --unshallow'
+git -C "$TRASH/shallow" fetch -q --depth 1 origin "$(git rev-parse published~2)"
+git -C "$TRASH/shallow" update-ref refs/remotes/origin/published "$(git rev-parse published~2)"
+expect_fail 'one that lacks the history between two branches' "$MESHRC" plan --repo "$TRASH/shallow"
+expect_match 'says what is missing' "$(<"$ERR")" 'not complete here.*git fetch --unshallow'
+
+done_testing
