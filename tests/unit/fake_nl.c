@@ -254,7 +254,10 @@ static void put_ip(struct nlmsghdr *nlh, const struct prefix *p)
 {
 	struct nlattr *nest = mnl_attr_nest_start(nlh, 0);
 
-	mnl_attr_put_u8(nlh, WGALLOWEDIP_A_CIDR_MASK, fake->bad == BAD_MASK ? 129 : p->len);
+	mnl_attr_put_u8(nlh, WGALLOWEDIP_A_CIDR_MASK,
+			fake->bad == BAD_MASK || (fake->bad == BAD_MASK6 && p->family == 6) ?
+				129 :
+				p->len);
 	mnl_attr_put_u16(nlh, WGALLOWEDIP_A_FAMILY,
 			 fake->bad == BAD_FAMILY ? AF_UNIX :
 			 p->family == 4		 ? AF_INET :

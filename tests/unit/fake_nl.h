@@ -39,6 +39,7 @@ struct fake_nl {
 		CUT_ATTRIBUTE,
 		NO_KEY,
 		BAD_MASK,
+		BAD_MASK6,
 		BAD_FAMILY,
 		BAD_ENDPOINT,
 		TWICE,

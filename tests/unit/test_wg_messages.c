@@ -229,6 +229,53 @@ static void test_fragments(void **state)
 	}
 }
 
+/* A peer that somebody removes between two fragments is not made anew by the second. */
+static void test_fragment_of_nobody(void **state)
+{
+	uint8_t buf[512] __attribute__((aligned(8)));
+	struct prefix ips[20];
+	struct op op = {
+		.kind = OP_PEER_SET,
+		.flags = OPP_NEW | OPP_REPLACE_ALLOWED,
+		.key = fake_key('A'),
+		.allowed_ips = ips,
+		.n_allowed_ips = ARRAY_LEN(ips),
+	};
+	struct wg_cursor c = { .ops = &op, .n = 1 };
+	unsigned int messages = 0;
+	struct nlmsghdr *nlh;
+	struct setting s;
+	struct nl nl;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(ips); i++)
+		ips[i] = (struct prefix){ .family = 4, .len = 32, .b = { 10, 0, 0, (uint8_t)i } };
+	set_up(&s, "", "");
+	assert_int_equal(nl_open(&nl, NETLINK_GENERIC, &s.e), 0);
+	while (wg_build_set(&c, FAKE_FAMILY, &wg0, NULL, buf, sizeof(buf), &nlh, &s.e) == 0 &&
+	       nlh) {
+		assert_int_equal(nl_request(&nl, nlh, NULL, NULL, &s.e), 0);
+		assert_int_equal(s.m.n_peers, messages ? 0 : 1);
+		model_remove_peers(&s.m);
+		messages++;
+	}
+	assert_true(messages > 1);
+	nl_close(&nl);
+	tear_down(&s);
+}
+
+/* Removing the first address of a subnet takes the second along, which is to go too: no failure. */
+static void test_gone_already(void **state)
+{
+	struct setting s;
+
+	set_up(&s, "addr=10.0.0.1/24 addr=10.0.0.2/24 route=10.5.0.0/16", "addr=10.9.0.1/24");
+	assert_int_equal(go(&s), 0);
+	assert_int_equal(s.result.rounds, 1);
+	assert_true(fake_is(&s.m, &s.want, true));
+	tear_down(&s);
+}
+
 static void test_no_private_key(void **state)
 {
 	struct setting s;
@@ -300,6 +347,7 @@ static void test_bad_dumps(void **state)
 		{ "an attribute that ends behind its list", CUT_ATTRIBUTE },
 		{ "a peer without a key", NO_KEY },
 		{ "a mask of 129 bits", BAD_MASK },
+		{ "an IPv6 mask of 129 bits", BAD_MASK6 },
 		{ "an address of no family", BAD_FAMILY },
 		{ "an endpoint of 15 bytes", BAD_ENDPOINT },
 		{ "all peers twice", TWICE },
@@ -313,8 +361,8 @@ static void test_bad_dumps(void **state)
 		struct setting s;
 		struct observed o;
 
-		set_up(&s, "|A 10.0.0.2/32 ep=192.0.2.1:5|B 10.0.0.3/32",
-		       "|A 10.0.0.2/32|B 10.0.0.3/32");
+		set_up(&s, "|A 10.0.0.2/32 ep=192.0.2.1:5|B fd00::/64",
+		       "|A 10.0.0.2/32|B fd00::/64");
 		s.nl.bad = (int)rows[i].bad;
 		ROW_CHECK(s.k->ops->observe(s.k, &wg0, &s.a, &o, &s.e) == -1 && s.e.msg[0], i);
 		/* Nothing is changed by what cannot be read. */
@@ -688,7 +736,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_time),     cmocka_unit_test(test_one_peer),
 		cmocka_unit_test(test_large),	       cmocka_unit_test(test_fragments),
-		cmocka_unit_test(test_no_private_key), cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_no_private_key), cmocka_unit_test(test_fragment_of_nobody),
+		cmocka_unit_test(test_gone_already),   cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_bad_dumps),      cmocka_unit_test(test_dump_errors),
 		cmocka_unit_test(test_no_wireguard),   cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_split_set),      cmocka_unit_test(test_messages),
