@@ -57,7 +57,8 @@ void *arena_alloc(struct arena *a, size_t size)
 		b = new_block(size > BLOCK_SIZE / 4 ? size : BLOCK_SIZE);
 		if (!b)
 			return NULL;
-		/* A big block goes behind the current one, so that the rest of that one is not lost. */
+		/* A big block goes behind the current one, so that the rest of that one is not
+		 * lost. */
 		if (a->blocks && size > BLOCK_SIZE / 4) {
 			b->next = a->blocks->next;
 			a->blocks->next = b;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A region: things that live and die together (a model, a decoded network, a plan). Allocation never
- * fails half: NULL means out of memory, and everything already made stays valid until arena_release.
- * Memory comes zeroed and aligned for any type.
+ * A region: things that live and die together (a model, a decoded network, a plan). Allocation
+ * never fails half: NULL means out of memory, and everything already made stays valid until
+ * arena_release. Memory comes zeroed and aligned for any type.
  */
 #ifndef COMMON_ARENA_H
 #define COMMON_ARENA_H
@@ -25,9 +25,9 @@ char *arena_strndup(struct arena *a, const char *s, size_t len);
 char *arena_strdup(struct arena *a, const char *s);
 
 /*
- * Makes room for one more element in an array of `n` elements that was grown only by this call, starting
- * from NULL and 0. Returns the array, perhaps moved (the old one stays in the arena), or NULL.
- * Capacity is the next power of two of n, so no capacity is stored.
+ * Makes room for one more element in an array of `n` elements that was grown only by this call,
+ * starting from NULL and 0. Returns the array, perhaps moved (the old one stays in the arena), or
+ * NULL. Capacity is the next power of two of n, so no capacity is stored.
  */
 void *arena_grow(struct arena *a, void *array, size_t n, size_t size);
 

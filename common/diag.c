@@ -40,7 +40,8 @@ static char *format(struct arena *a, const char *fmt, va_list ap)
 	return p;
 }
 
-static struct diag_entry *add(struct diag *d, enum diag_severity severity, struct pos pos, const char *fmt, va_list ap)
+static struct diag_entry *add(struct diag *d, enum diag_severity severity, struct pos pos,
+			      const char *fmt, va_list ap)
 {
 	struct diag_entry *entries, *e;
 
@@ -133,7 +134,8 @@ static uint32_t hidden_from(const struct diag *d, const struct pos *pos)
 	for (i = 0; i < d->n_hidden; i++) {
 		const struct diag_hidden *h = &d->hidden[i];
 
-		if (h->from.source != pos->source || pos->line < h->from.line || pos->line > h->last_line)
+		if (h->from.source != pos->source || pos->line < h->from.line ||
+		    pos->line > h->last_line)
 			continue;
 		c = pos->line == h->from.line ? h->from.col : 1;
 		if (!col || c < col)
@@ -233,8 +235,8 @@ static void render_excerpt(const struct diag *d, const struct pos *pos, struct b
 	buf_addc(out, '\n');
 }
 
-static void render_place(const struct diag *d, const struct pos *pos, const char *kind, const char *paint, bool colour,
-			 const char *msg, struct buf *out)
+static void render_place(const struct diag *d, const struct pos *pos, const char *kind,
+			 const char *paint, bool colour, const char *msg, struct buf *out)
 {
 	if (colour)
 		buf_adds(out, "\033[1m");
@@ -278,6 +280,6 @@ void diag_render(struct diag *d, bool colour, struct buf *out)
 		}
 	}
 	if (all > d->n)
-		buf_addf(out, "%zu more error%s or warning%s not shown\n", all - d->n, all - d->n == 1 ? "" : "s",
-			 all - d->n == 1 ? "" : "s");
+		buf_addf(out, "%zu more error%s or warning%s not shown\n", all - d->n,
+			 all - d->n == 1 ? "" : "s", all - d->n == 1 ? "" : "s");
 }

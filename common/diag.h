@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is wrong with the files a person wrote: a bounded list of errors and warnings, each with its place. One run
- * reports all of them. Rendered as
+ * What is wrong with the files a person wrote: a bounded list of errors and warnings, each with its
+ * place. One run reports all of them. Rendered as
  *
  *   networks/prod.yaml:12:7: error: unknown key `endpiont`
  *      12 |     endpiont: fra1.example.net
@@ -28,7 +28,8 @@ struct source {
 	size_t len;
 };
 
-/* A place in a source; lines and columns count from 1, columns in characters. source == NULL: no place. */
+/* A place in a source; lines and columns count from 1, columns in characters. source == NULL: no
+ * place. */
 struct pos {
 	const struct source *source;
 	uint32_t line, col;
@@ -58,14 +59,19 @@ struct diag {
 };
 
 void diag_init(struct diag *d, struct arena *arena);
-/* Adds one; the returned entry (NULL past MAX_DIAGS) may be given a help or a second place with the calls below. */
-struct diag_entry *diag_error(struct diag *d, struct pos pos, const char *fmt, ...) PRINTF_LIKE(3, 4);
-struct diag_entry *diag_warn(struct diag *d, struct pos pos, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Adds one; the returned entry (NULL past MAX_DIAGS) may be given a help or a second place with the
+ * calls below. */
+struct diag_entry *diag_error(struct diag *d, struct pos pos, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+struct diag_entry *diag_warn(struct diag *d, struct pos pos, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
 void diag_help(struct diag *d, struct diag_entry *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
-void diag_other(struct diag *d, struct diag_entry *e, struct pos other, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void diag_other(struct diag *d, struct diag_entry *e, struct pos other, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
 /*
- * No excerpt shows what stands from `from` to the end of the line `last_line` of the same source: a secret that somebody
- * put into a file. Running out of memory sets d->nomem, after which no excerpt is shown at all.
+ * No excerpt shows what stands from `from` to the end of the line `last_line` of the same source: a
+ * secret that somebody put into a file. Running out of memory sets d->nomem, after which no excerpt
+ * is shown at all.
  */
 void diag_hide(struct diag *d, struct pos from, uint32_t last_line);
 /* Turns every warning into an error (`--strict`). */

@@ -4,7 +4,8 @@
 #include "common/num.h"
 #include "common/prefix.h"
 
-/* RFC 1123 2.1 host names, underscores not allowed; the last label may not be all digits (it would be an address). */
+/* RFC 1123 2.1 host names, underscores not allowed; the last label may not be all digits (it would
+ * be an address). */
 static const char *parse_host_name(const char *s, size_t len, char out[static MAX_HOST + 1])
 {
 	size_t i, label = 0;
@@ -25,7 +26,8 @@ static const char *parse_host_name(const char *s, size_t len, char out[static MA
 			label = 0;
 			digits = true;
 		} else {
-			if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c == '-' && label)))
+			if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+			      (c == '-' && label)))
 				return "a host name has only letters, digits, '-' and '.'";
 			if (++label > 63)
 				return "a label of a host name has at most 63 characters";
@@ -39,8 +41,8 @@ static const char *parse_host_name(const char *s, size_t len, char out[static MA
 	return digits ? "neither an IP address nor a host name" : NULL;
 }
 
-int endpoint_parse(const char *s, size_t len, bool port_optional, struct arena *a, struct endpoint *ret,
-		   const char **ret_why)
+int endpoint_parse(const char *s, size_t len, bool port_optional, struct arena *a,
+		   struct endpoint *ret, const char **ret_why)
 {
 	char host[MAX_HOST + 1];
 	struct endpoint e = { 0 };

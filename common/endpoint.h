@@ -14,18 +14,19 @@
 #include "common/limits.h"
 
 struct endpoint {
-	const char *host; /* NULL: none. A literal in canonical spelling without brackets, or a name in lower case */
+	const char *host; /* NULL: none. A literal in canonical spelling without brackets, or a name
+			     in lower case */
 	uint16_t port; /* 0 only while a YAML endpoint without a port waits for its default */
 };
 
 #define ENDPOINT_STRLEN (MAX_HOST + 9)
 
 /*
- * Takes every spelling of the contract; a missing port gives port 0 when `port_optional`. A bare IPv6 literal
- * needs brackets. On failure *ret_why is a static sentence for the user.
+ * Takes every spelling of the contract; a missing port gives port 0 when `port_optional`. A bare
+ * IPv6 literal needs brackets. On failure *ret_why is a static sentence for the user.
  */
-int endpoint_parse(const char *s, size_t len, bool port_optional, struct arena *a, struct endpoint *ret,
-		   const char **ret_why) MUST_CHECK;
+int endpoint_parse(const char *s, size_t len, bool port_optional, struct arena *a,
+		   struct endpoint *ret, const char **ret_why) MUST_CHECK;
 char *endpoint_print(const struct endpoint *e, char out[static ENDPOINT_STRLEN]);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 

@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdarg.h>
 
-static void fill(struct err *e, enum err_class class, const char *reason, const char *fmt, va_list ap)
+static void fill(struct err *e, enum err_class class, const char *reason, const char *fmt,
+		 va_list ap)
 {
 	int saved = errno;
 

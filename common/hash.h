@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* BLAKE2b-256 (RFC 7693, libsodium's crypto_generichash) of documents, and its text: 64 lower-case hex digits. */
+/* BLAKE2b-256 (RFC 7693, libsodium's crypto_generichash) of documents, and its text: 64 lower-case
+ * hex digits. */
 #ifndef COMMON_HASH_H
 #define COMMON_HASH_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Keys and their base64 text. WireGuard keys are Curve25519 (32 bytes), signing keys Ed25519 (32 bytes public).
- * The text has one spelling: 44 characters of RFC 4648 base64 with padding, unused bits zero. Decoding is constant time
- * (libsodium), since private keys pass through here too.
+ * Keys and their base64 text. WireGuard keys are Curve25519 (32 bytes), signing keys Ed25519 (32
+ * bytes public). The text has one spelling: 44 characters of RFC 4648 base64 with padding, unused
+ * bits zero. Decoding is constant time (libsodium), since private keys pass through here too.
  */
 #ifndef COMMON_KEY_H
 #define COMMON_KEY_H
@@ -31,10 +31,12 @@ struct signature {
 
 int wgkey_parse(const char *s, size_t len, struct wgkey *ret) MUST_CHECK;
 char *wgkey_print(const struct wgkey *k, char out[static KEY_STRLEN]);
-int wgkey_cmp(const struct wgkey *a, const struct wgkey *b); /* for public keys: not constant time */
+int wgkey_cmp(const struct wgkey *a,
+	      const struct wgkey *b); /* for public keys: not constant time */
 /*
- * A public key that must not be used: all zero, of low order (the points of RFC 7748 section 6.1 and
- * https://cr.yp.to/ecdh.html#validate), or a published test vector. Returns why as a static sentence, or NULL.
+ * A public key that must not be used: all zero, of low order (the points of RFC 7748 section 6.1
+ * and https://cr.yp.to/ecdh.html#validate), or a published test vector. Returns why as a static
+ * sentence, or NULL.
  */
 const char *wgkey_weak(const struct wgkey *k);
 /* The public half of a private key. */

@@ -44,8 +44,8 @@
 #define MAX_LINKS 16384 /* of one node document */
 #define MAX_ALLOWED_IPS 262144 /* on one interface; 65,536 peers with 4 prefixes */
 
-/* What expanding one node document may cost, before anything is reduced: an all-to-all star of MAX_NODES
- * takes under 1 million visits. */
+/* What expanding one node document may cost, before anything is reduced: an all-to-all star of
+ * MAX_NODES takes under 1 million visits. */
 #define MAX_EXPANSION_STEPS (16u << 20)
 #define MAX_EXPANSION_PREFIXES (4u * MAX_ALLOWED_IPS)
 

@@ -35,8 +35,8 @@ int ifname_parse(const char *s, size_t len, struct ifname *ret)
 	for (i = 0; i < len; i++) {
 		char c = s[i];
 
-		if (!is_lower_alnum(c) && !(c >= 'A' && c <= 'Z') && c != '_' && c != '=' && c != '+' &&
-		    c != '.' && c != '-')
+		if (!is_lower_alnum(c) && !(c >= 'A' && c <= 'Z') && c != '_' && c != '=' &&
+		    c != '+' && c != '.' && c != '-')
 			return -1;
 		name.s[i] = c;
 	}

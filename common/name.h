@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names. A node, network or tag name is [a-z0-9][a-z0-9.-]* of at most MAX_NAME bytes. An interface name is what
- * the kernel takes (dev_valid_name: 1 to 15 bytes, not "." or "..", no '/', ':' or blank) and wg-quick too
+ * Names. A node, network or tag name is [a-z0-9][a-z0-9.-]* of at most MAX_NAME bytes. An interface
+ * name is what the kernel takes (dev_valid_name: 1 to 15 bytes, not "." or "..", no '/', ':' or
+ * blank) and wg-quick too
  * ([a-zA-Z0-9_=+.-]{1,15}), and that no program takes for an option (no '-' in front).
  */
 #ifndef COMMON_NAME_H

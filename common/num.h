@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Strict unsigned decimal numbers: ASCII digits, no sign, no blank, no leading zero, at most `max`. */
+/* Strict unsigned decimal numbers: ASCII digits, no sign, no blank, no leading zero, at most `max`.
+ */
 #ifndef COMMON_NUM_H
 #define COMMON_NUM_H
 

@@ -17,7 +17,8 @@ static const struct cli_option common_options[] = {
 	{ "help", CLI_FLAG, &want_help, NULL, "show this help", false },
 	{ "version", CLI_FLAG, &want_version, NULL, "show the version", false },
 	{ "quiet", CLI_FLAG, &cli_quiet, NULL, "print errors only", false },
-	{ "verbose", CLI_FLAG, &cli_verbose, NULL, "say what is done, and print lists whole", false },
+	{ "verbose", CLI_FLAG, &cli_verbose, NULL, "say what is done, and print lists whole",
+	  false },
 	{ "json", CLI_FLAG, &cli_json, NULL, "print data as JSON", false },
 	{ 0 },
 };
@@ -65,16 +66,16 @@ static void say(const char *kind, const char *fmt, va_list ap)
 	buf_release(&out);
 }
 
-#define SAY_FUNCTION(name, kind, condition)        \
-	void name(const char *fmt, ...)            \
-	{                                          \
-		va_list ap;                        \
-                                                   \
-		if (!(condition))                  \
-			return;                    \
-		va_start(ap, fmt);                 \
-		say(kind, fmt, ap);                \
-		va_end(ap);                        \
+#define SAY_FUNCTION(name, kind, condition) \
+	void name(const char *fmt, ...)     \
+	{                                   \
+		va_list ap;                 \
+                                            \
+		if (!(condition))           \
+			return;             \
+		va_start(ap, fmt);          \
+		say(kind, fmt, ap);         \
+		va_end(ap);                 \
 	}
 
 SAY_FUNCTION(cli_error, "error: ", true)
@@ -125,7 +126,8 @@ static void print_options(const struct cli_option *o, FILE *f)
 
 		if (o->hidden)
 			continue;
-		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg ? " " : "",
+			 o->arg ? o->arg : "");
 		fprintf(f, "  %-26s %s\n", left, o->help);
 	}
 }
@@ -134,8 +136,8 @@ static void print_command_help(void)
 {
 	bool has_own = command->options && command->options->name;
 
-	printf("Usage: %s %s%s%s [OPTIONS]\n\n%s.\n", program->name, command->name, *command->args ? " " : "",
-	       command->args, command->summary);
+	printf("Usage: %s %s%s%s [OPTIONS]\n\n%s.\n", program->name, command->name,
+	       *command->args ? " " : "", command->args, command->summary);
 	if (command->help)
 		printf("\n%s\n", command->help);
 	if (has_own)
@@ -150,12 +152,13 @@ static void print_program_help(FILE *f)
 {
 	const struct cli_command *c;
 
-	fprintf(f, "Usage: %s COMMAND [OPTIONS]\n\n%s.\n\nCommands:\n", program->name, program->summary);
+	fprintf(f, "Usage: %s COMMAND [OPTIONS]\n\n%s.\n\nCommands:\n", program->name,
+		program->summary);
 	for (c = program->commands; c->name; c++)
 		if (!c->hidden)
 			fprintf(f, "  %-12s %s\n", c->name, c->summary);
-	fprintf(f, "\n'%s COMMAND --help' tells more about each; the manual page is %s(%s).\n", program->name,
-		program->name, strcmp(program->name, "meshrc") ? "8" : "1");
+	fprintf(f, "\n'%s COMMAND --help' tells more about each; the manual page is %s(%s).\n",
+		program->name, program->name, strcmp(program->name, "meshrc") ? "8" : "1");
 }
 
 static int unknown_command(const char *word)
@@ -168,8 +171,8 @@ static int unknown_command(const char *word)
 		if (!c->hidden)
 			names[n++] = c->name;
 	near = text_suggest(word, names, n);
-	cli_error("unknown command '%s'%s%s%s", word, near ? ": did you mean '" : "", near ? near : "",
-		  near ? "'?" : "");
+	cli_error("unknown command '%s'%s%s%s", word, near ? ": did you mean '" : "",
+		  near ? near : "", near ? "'?" : "");
 	fprintf(stderr, "Try '%s --help'.\n", program->name);
 	return EXIT_WRONG_USAGE;
 }
@@ -206,18 +209,22 @@ static int store(const struct cli_option *o, const char *value)
 	case CLI_LIST:
 		list = o->dest;
 		if (list->n == CLI_LIST_MAX)
-			return cli_usage("--%s is given too often (at most %d times)", o->name, CLI_LIST_MAX);
+			return cli_usage("--%s is given too often (at most %d times)", o->name,
+					 CLI_LIST_MAX);
 		list->v[list->n++] = value;
 		return 0;
 	}
 	return 0;
 }
 
-/* getopt_long with the tables of program and command; positional arguments end up in argv[optind...]. */
+/* getopt_long with the tables of program and command; positional arguments end up in
+ * argv[optind...]. */
 static int parse_options(int argc, char **argv)
 {
 	const struct cli_option *all[MAX_OPTIONS], *const tables[] = {
-		command ? command->options : NULL, program->options, common_options,
+		command ? command->options : NULL,
+		program->options,
+		common_options,
 	};
 	struct option longs[MAX_OPTIONS + 1] = { 0 };
 	size_t n = 0, i;
@@ -228,7 +235,9 @@ static int parse_options(int argc, char **argv)
 
 		for (o = tables[i]; o && o->name && n < MAX_OPTIONS; o++) {
 			all[n] = o;
-			longs[n] = (struct option){ o->name, o->kind == CLI_FLAG ? no_argument : required_argument,
+			longs[n] = (struct option){ o->name,
+						    o->kind == CLI_FLAG ? no_argument :
+									  required_argument,
 						    NULL, 256 };
 			n++;
 		}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line of both programs: a table of commands, each with a table of options, from which parsing, help and
- * did-you-mean come. Data goes to stdout, everything else to stderr; the end of cli_main checks that stdout was
- * really written. Exit codes: docs/man/meshrc.1, EXIT STATUS.
+ * The command line of both programs: a table of commands, each with a table of options, from which
+ * parsing, help and did-you-mean come. Data goes to stdout, everything else to stderr; the end of
+ * cli_main checks that stdout was really written. Exit codes: docs/man/meshrc.1, EXIT STATUS.
  */
 #ifndef COMMON_OS_CLI_H
 #define COMMON_OS_CLI_H
@@ -66,21 +66,26 @@ extern bool cli_quiet, cli_verbose, cli_json;
 /* Parses, runs, checks stdout; returns the exit code for main. */
 int cli_main(const struct cli_program *p, int argc, char **argv);
 
-/* True when colour is wanted on this descriptor: a terminal, TERM not "dumb", NO_COLOR unset or empty. */
+/* True when colour is wanted on this descriptor: a terminal, TERM not "dumb", NO_COLOR unset or
+ * empty. */
 bool cli_colour(int fd);
-/* Long work: a line on a terminal's stderr that the next one replaces; nothing elsewhere or with --quiet. NULL clears it. */
+/* Long work: a line on a terminal's stderr that the next one replaces; nothing elsewhere or with
+ * --quiet. NULL clears it. */
 void cli_progress(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void cli_progress_clear(void);
-/* One line to stderr, "meshrc: ..."; escaped by text_safe. cli_info is silent with --quiet, cli_debug needs --verbose. */
+/* One line to stderr, "meshrc: ..."; escaped by text_safe. cli_info is silent with --quiet,
+ * cli_debug needs --verbose. */
 void cli_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void cli_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void cli_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void cli_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Prints "NAME: error: MESSAGE" for `e` and returns EXIT_REFUSED. */
 int cli_fail(const struct err *e);
-/* Wrong usage of the running command: prints the message and where to find help; returns EXIT_WRONG_USAGE. */
+/* Wrong usage of the running command: prints the message and where to find help; returns
+ * EXIT_WRONG_USAGE. */
 int cli_usage(const char *fmt, ...) PRINTF_LIKE(1, 2);
-/* Writes a buffer to stdout; a buffer that failed is an error. Returns 0 or -1 after telling the user. */
+/* Writes a buffer to stdout; a buffer that failed is an error. Returns 0 or -1 after telling the
+ * user. */
 int cli_print(const struct buf *b);
 
 #endif

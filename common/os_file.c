@@ -81,7 +81,8 @@ int os_read_fd(int fd, size_t max, struct buf *out, struct err *e)
 
 		if (room > 64 << 10)
 			room = 64 << 10;
-		/* When the buffer is full, one byte more tells "exactly as long" from "too long". */
+		/* When the buffer is full, one byte more tells "exactly as long" from "too long".
+		 */
 		if (room)
 			p = buf_reserve(out, room);
 		if (!p)
@@ -102,8 +103,8 @@ int os_read_fd(int fd, size_t max, struct buf *out, struct err *e)
 	}
 }
 
-static int read_named(int dirfd, const char *name, int flags, mode_t refuse, size_t max, struct buf *out,
-		      struct err *e)
+static int read_named(int dirfd, const char *name, int flags, mode_t refuse, size_t max,
+		      struct buf *out, struct err *e)
 {
 	struct stat st;
 	int fd, r = -1;
@@ -117,7 +118,8 @@ static int read_named(int dirfd, const char *name, int flags, mode_t refuse, siz
 	else if (!S_ISREG(st.st_mode))
 		err_set(e, ERR_INPUT, "%s is not a regular file", name);
 	else if (st.st_mode & refuse)
-		err_set(e, ERR_INPUT, "%s may be read by others than its owner: chmod 600 it", name);
+		err_set(e, ERR_INPUT, "%s may be read by others than its owner: chmod 600 it",
+			name);
 	else if ((uint64_t)st.st_size > max)
 		err_set(e, ERR_LIMIT, "%s is longer than %zu bytes", name, max);
 	else if (os_read_fd(fd, max, out, e) < 0)
@@ -182,7 +184,8 @@ static int sync_parent(int dirfd, const char *name, struct err *e)
 	return r;
 }
 
-static int put(int dirfd, const char *name, const void *data, size_t len, mode_t mode, bool durable, struct err *e)
+static int put(int dirfd, const char *name, const void *data, size_t len, mode_t mode, bool durable,
+	       struct err *e)
 {
 	char tmp[4096], hex[17];
 	uint8_t rnd[8];
@@ -220,19 +223,22 @@ fail:
 	return -1;
 }
 
-int os_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode, struct err *e)
+int os_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+	       struct err *e)
 {
 	return put(dirfd, name, data, len, mode, true, e);
 }
 
-int os_write_file(int dirfd, const char *name, const void *data, size_t len, mode_t mode, struct err *e)
+int os_write_file(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+		  struct err *e)
 {
 	return put(dirfd, name, data, len, mode, false, e);
 }
 
 int os_create(int dirfd, const char *name, const void *data, size_t len, mode_t mode, struct err *e)
 {
-	int fd = os_sys.openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	int fd = os_sys.openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+			       mode);
 
 	if (fd < 0 && errno == EEXIST)
 		return err_set(e, ERR_CONFLICT, "%s exists already", name);
@@ -294,8 +300,8 @@ static int cmp_names(const void *pa, const void *pb)
 	return strcmp(a->name, b->name);
 }
 
-int os_list(int dirfd, const char *path, int (*fn)(const char *name, bool is_dir, void *arg), void *arg,
-	    struct err *e)
+int os_list(int dirfd, const char *path, int (*fn)(const char *name, bool is_dir, void *arg),
+	    void *arg, struct err *e)
 {
 	struct dir_name *names = NULL;
 	struct dirent *entry;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The seam to the system: every system call that files, time and randomness need, as one table of functions. Tests put
- * failing ones in (the n-th write, a full disk, a clock at 1970); the programs leave it as it is. Only files named os_*
- * and the network and netlink edges call through it, and nothing calls these functions past it.
+ * The seam to the system: every system call that files, time and randomness need, as one table of
+ * functions. Tests put failing ones in (the n-th write, a full disk, a clock at 1970); the programs
+ * leave it as it is. Only files named os_* and the network and netlink edges call through it, and
+ * nothing calls these functions past it.
  */
 #ifndef COMMON_OS_SYS_H
 #define COMMON_OS_SYS_H

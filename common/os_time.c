@@ -9,7 +9,8 @@ int64_t os_now(void)
 {
 	struct timespec ts = { 0 };
 
-	/* Cannot fail for this clock (clock_gettime(2)); 1970 is what the rules for bad clocks expect if it does. */
+	/* Cannot fail for this clock (clock_gettime(2)); 1970 is what the rules for bad clocks
+	 * expect if it does. */
 	(void)os_sys.clock_gettime(CLOCK_REALTIME, &ts);
 	return ts.tv_sec;
 }

@@ -66,8 +66,9 @@ int prefix_parse(const char *s, size_t len, struct prefix *ret, bool *ret_host_b
 }
 
 /*
- * glibc prints IPv6 as RFC 5952 asks, but for IPv4-mapped and -compatible addresses, which it prints in mixed
- * notation; RFC 5952 section 5 recommends that for the well-known prefixes, and inet_pton reads it back.
+ * glibc prints IPv6 as RFC 5952 asks, but for IPv4-mapped and -compatible addresses, which it
+ * prints in mixed notation; RFC 5952 section 5 recommends that for the well-known prefixes, and
+ * inet_pton reads it back.
  */
 char *ipaddr_print(const struct ipaddr *a, char out[static IPADDR_STRLEN])
 {
@@ -76,7 +77,8 @@ char *ipaddr_print(const struct ipaddr *a, char out[static IPADDR_STRLEN])
 	return out;
 }
 
-static char *print_with_len(const struct ipaddr *a, unsigned int bits, char out[static PREFIX_STRLEN])
+static char *print_with_len(const struct ipaddr *a, unsigned int bits,
+			    char out[static PREFIX_STRLEN])
 {
 	char text[IPADDR_STRLEN];
 
@@ -178,7 +180,8 @@ size_t prefix_canonical(struct prefix *list, size_t n)
 
 	if (n > 1)
 		qsort(list, n, sizeof(*list), cmp_void);
-	/* Sorted so, a covering prefix stands before all that it covers, with nothing else between. */
+	/* Sorted so, a covering prefix stands before all that it covers, with nothing else between.
+	 */
 	for (i = 0; i < n; i++)
 		if (!kept || !prefix_contains(&list[kept - 1], &list[i]))
 			list[kept++] = list[i];

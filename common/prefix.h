@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * IP addresses and prefixes. One spelling each: IPv4 in dotted decimal without leading zeros, IPv6 as RFC 5952
- * prints it (lower case, longest run of zeros shortened), a prefix length without leading zeros, host bits zero.
+ * IP addresses and prefixes. One spelling each: IPv4 in dotted decimal without leading zeros, IPv6
+ * as RFC 5952 prints it (lower case, longest run of zeros shortened), a prefix length without
+ * leading zeros, host bits zero.
  */
 #ifndef COMMON_PREFIX_H
 #define COMMON_PREFIX_H
@@ -12,7 +13,8 @@
 
 #include "common/attr.h"
 
-/* family: 4 or 6. The unused bytes of an IPv4 address are zero, so memcmp of whole structs is equality. */
+/* family: 4 or 6. The unused bytes of an IPv4 address are zero, so memcmp of whole structs is
+ * equality. */
 struct ipaddr {
 	uint8_t family;
 	uint8_t b[16];
@@ -33,7 +35,8 @@ struct ifaddr {
 #define IPADDR_STRLEN 46
 #define PREFIX_STRLEN 50
 
-/* The parsers accept any spelling that inet_pton takes (no zone, no leading zeros in IPv4). 0 or -1. */
+/* The parsers accept any spelling that inet_pton takes (no zone, no leading zeros in IPv4). 0 or
+ * -1. */
 int ipaddr_parse(const char *s, size_t len, struct ipaddr *ret) MUST_CHECK;
 /* "ADDRESS/LEN"; *ret is masked, *ret_host_bits says whether that changed it. */
 int prefix_parse(const char *s, size_t len, struct prefix *ret, bool *ret_host_bits) MUST_CHECK;
@@ -60,8 +63,8 @@ bool prefix_contains_addr(const struct prefix *outer, const struct ipaddr *a);
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 
 /*
- * Makes a list of prefixes canonical in place: sorted, and without one that another of the list covers (or
- * repeats). Returns the new length.
+ * Makes a list of prefixes canonical in place: sorted, and without one that another of the list
+ * covers (or repeats). Returns the new length.
  */
 size_t prefix_canonical(struct prefix *list, size_t n);
 

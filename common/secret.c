@@ -35,9 +35,12 @@ int secret_from_base64(struct secret *s, const char *text, size_t len, struct er
 	if (secret_init(&out, 32, e) < 0)
 		return -1;
 	if (len != KEY_STRLEN - 1 ||
-	    sodium_base642bin(out.b, 32, text, len, NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 || n != 32) {
+	    sodium_base642bin(out.b, 32, text, len, NULL, &n, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    n != 32) {
 		secret_release(&out);
-		return err_set(e, ERR_INPUT, "not a private key: 44 characters of base64 are wanted");
+		return err_set(e, ERR_INPUT,
+			       "not a private key: 44 characters of base64 are wanted");
 	}
 	*s = out;
 	return 0;

@@ -5,7 +5,8 @@
 
 #include "common/num.h"
 
-/* Days since 1970-01-01 of a Gregorian date: years counted from March, so that the leap day comes last. */
+/* Days since 1970-01-01 of a Gregorian date: years counted from March, so that the leap day comes
+ * last. */
 static int64_t days_from_date(int64_t y, unsigned int m, unsigned int d)
 {
 	int64_t era, yoe, doy;
@@ -47,11 +48,11 @@ int time_parse(const char *s, size_t len, int64_t *ret)
 	unsigned int y, mo, d, h, mi, sec, m2, d2;
 	int64_t days, y2;
 
-	if (len != TIME_STRLEN - 1 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' ||
-	    s[19] != 'Z')
+	if (len != TIME_STRLEN - 1 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' ||
+	    s[16] != ':' || s[19] != 'Z')
 		return -1;
-	if (!field(s, 0, 4, &y) || !field(s, 5, 2, &mo) || !field(s, 8, 2, &d) || !field(s, 11, 2, &h) ||
-	    !field(s, 14, 2, &mi) || !field(s, 17, 2, &sec))
+	if (!field(s, 0, 4, &y) || !field(s, 5, 2, &mo) || !field(s, 8, 2, &d) ||
+	    !field(s, 11, 2, &h) || !field(s, 14, 2, &mi) || !field(s, 17, 2, &sec))
 		return -1;
 	if (y < 1970 || mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || sec > 59)
 		return -1;
@@ -74,8 +75,8 @@ char *time_print(int64_t t, char out[static TIME_STRLEN])
 		t = TIME_MAX;
 	date_from_days(t / 86400, &y, &m, &d);
 	rest = (unsigned int)(t % 86400);
-	snprintf(out, TIME_STRLEN, "%04u-%02u-%02uT%02u:%02u:%02uZ", (unsigned int)y % 10000, m % 100, d % 100,
-		 rest / 3600 % 100, rest / 60 % 60, rest % 60);
+	snprintf(out, TIME_STRLEN, "%04u-%02u-%02uT%02u:%02u:%02uZ", (unsigned int)y % 10000,
+		 m % 100, d % 100, rest / 3600 % 100, rest / 60 % 60, rest % 60);
 	return out;
 }
 
@@ -84,7 +85,8 @@ static const struct unit {
 	const char *word;
 	int64_t seconds;
 } units[] = {
-	{ 'w', NULL, 7 * 86400 }, { 'd', "day", 86400 }, { 'h', "hour", 3600 }, { 'm', "minute", 60 }, { 's', "second", 1 },
+	{ 'w', NULL, 7 * 86400 }, { 'd', "day", 86400 }, { 'h', "hour", 3600 },
+	{ 'm', "minute", 60 },	  { 's', "second", 1 },
 };
 
 int duration_parse(const char *s, size_t len, int64_t *ret)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Points in time as seconds since 1970-01-01T00:00:00Z, printed as RFC 3339 in UTC with whole seconds
- * ("2026-11-21T10:13:00Z", one spelling), years 1970 to 9999; and durations as "90s", "15m", "12h", "30d", "2w".
+ * Points in time as seconds since 1970-01-01T00:00:00Z, printed as RFC 3339 in UTC with whole
+ * seconds
+ * ("2026-11-21T10:13:00Z", one spelling), years 1970 to 9999; and durations as "90s", "15m", "12h",
+ * "30d", "2w".
  */
 #ifndef COMMON_TIMEFMT_H
 #define COMMON_TIMEFMT_H

@@ -29,7 +29,8 @@ struct network_builder *network_builder_new(struct arena *a, const char *network
 	return b->name ? b : NULL;
 }
 
-/* The line decoders of the small tables; each appends to its array. 0, -1 malformed, -2 no memory or over the limit. */
+/* The line decoders of the small tables; each appends to its array. 0, -1 malformed, -2 no memory
+ * or over the limit. */
 static int add_record_line(struct network_builder *b, struct words *w, const char **ret_key)
 {
 	struct record *list = arena_grow(b->arena, b->records, b->n_records, sizeof(*list));
@@ -76,8 +77,8 @@ static int add_member_line(struct network_builder *b, struct words *w, const cha
 		m->group = arena_strndup(b->arena, s, len);
 	if (!m->group)
 		return -2;
-	if (!target_is_group(m->group) || !strcmp(m->group, GROUP_ALL) || row_name(w, b->arena, &m->node) < 0 ||
-	    !words_end(w))
+	if (!target_is_group(m->group) || !strcmp(m->group, GROUP_ALL) ||
+	    row_name(w, b->arena, &m->node) < 0 || !words_end(w))
 		return -1;
 	key = arena_alloc(b->arena, len + 1 + strlen(m->node) + 1);
 	if (!key)
@@ -101,11 +102,12 @@ static int add_freed_line(struct network_builder *b, struct words *w, const char
 		return -2;
 	b->freed = list;
 	f = &list[b->n_freed];
-	if (!words_is(w, "freed") || !words_next(w, &s, &len) || ipaddr_parse(s, len, &f->address) < 0 ||
+	if (!words_is(w, "freed") || !words_next(w, &s, &len) ||
+	    ipaddr_parse(s, len, &f->address) < 0 ||
 	    !row_same_text(ipaddr_print(&f->address, text), s, len))
 		return -1;
-	if (row_number(w, "serial", 1, UINT64_MAX, &f->serial) < 0 || !words_field(w, "node", &s, &len) ||
-	    !name_is_valid(s, len))
+	if (row_number(w, "serial", 1, UINT64_MAX, &f->serial) < 0 ||
+	    !words_field(w, "node", &s, &len) || !name_is_valid(s, len))
 		return -1;
 	f->node = arena_strndup(b->arena, s, len);
 	if (!f->node)
@@ -139,11 +141,13 @@ static int add_gone_line(struct network_builder *b, struct words *w, const char 
 typedef int add_line_fn(struct network_builder *b, struct words *w, const char **ret_key);
 
 static add_line_fn *const add_line_fns[N_TABLES] = {
-	[TABLE_FREED] = add_freed_line,	    [TABLE_GONE] = add_gone_line, [TABLE_GROUPS] = add_member_line,
-	[TABLE_NODES] = add_node_line, [TABLE_RECORDS] = add_record_line,
+	[TABLE_FREED] = add_freed_line,	   [TABLE_GONE] = add_gone_line,
+	[TABLE_GROUPS] = add_member_line,  [TABLE_NODES] = add_node_line,
+	[TABLE_RECORDS] = add_record_line,
 };
 
-int network_builder_add_page(struct network_builder *b, enum table t, const char *data, size_t len, struct err *e)
+int network_builder_add_page(struct network_builder *b, enum table t, const char *data, size_t len,
+			     struct err *e)
 {
 	const char *last = NULL, *key = NULL;
 	struct line_reader r;
@@ -161,8 +165,10 @@ int network_builder_add_page(struct network_builder *b, enum table t, const char
 			return line_bad(&r, e, "more than %d lines in a page", MAX_PAGE_ENTRIES);
 		added = add_line_fns[t](b, &w, &key);
 		if (added == -2)
-			return err_set(e, ERR_LIMIT, "%s: line %zu: out of memory, or more entries than a network may have",
-				       table_name(t), r.number);
+			return err_set(
+				e, ERR_LIMIT,
+				"%s: line %zu: out of memory, or more entries than a network may have",
+				table_name(t), r.number);
 		if (added < 0)
 			return line_bad(&r, e, "not a line of table %s", table_name(t));
 		if (last && strcmp(last, key) >= 0)
@@ -195,8 +201,8 @@ static int cmp_members(const void *pa, const void *pb)
 }
 
 /* Pages mostly arrive in order; sorts only when they did not. Fails on a duplicate. */
-static int sort_unique(void *list, size_t n, size_t size, int (*cmp)(const void *, const void *), enum table t,
-		       struct err *e)
+static int sort_unique(void *list, size_t n, size_t size, int (*cmp)(const void *, const void *),
+		       enum table t, struct err *e)
 {
 	bool sorted = true;
 	size_t i;
@@ -208,7 +214,9 @@ static int sort_unique(void *list, size_t n, size_t size, int (*cmp)(const void 
 	qsort(list, n, size, cmp);
 	for (i = 1; i < n; i++)
 		if (!cmp((char *)list + (i - 1) * size, (char *)list + i * size))
-			return err_refuse(e, "BAD-FIELD", "an entry of table %s stands in two pages", table_name(t));
+			return err_refuse(e, "BAD-FIELD",
+					  "an entry of table %s stands in two pages",
+					  table_name(t));
 	return 0;
 }
 
@@ -243,9 +251,11 @@ int network_builder_finish(struct network_builder *b, struct network *ret, struc
 {
 	struct network n = { .name = b->name };
 
-	if (sort_unique(b->records, b->n_records, sizeof(*b->records), cmp_by_name, TABLE_RECORDS, e) < 0 ||
+	if (sort_unique(b->records, b->n_records, sizeof(*b->records), cmp_by_name, TABLE_RECORDS,
+			e) < 0 ||
 	    sort_unique(b->nodes, b->n_nodes, sizeof(*b->nodes), cmp_by_name, TABLE_NODES, e) < 0 ||
-	    sort_unique(b->members, b->n_members, sizeof(*b->members), cmp_members, TABLE_GROUPS, e) < 0 ||
+	    sort_unique(b->members, b->n_members, sizeof(*b->members), cmp_members, TABLE_GROUPS,
+			e) < 0 ||
 	    sort_unique(b->freed, b->n_freed, sizeof(*b->freed), cmp_freed, TABLE_FREED, e) < 0 ||
 	    sort_unique(b->gone, b->n_gone, sizeof(*b->gone), cmp_by_name, TABLE_GONE, e) < 0 ||
 	    make_groups(b, &n, e) < 0)

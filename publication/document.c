@@ -14,7 +14,8 @@ const char *table_name(enum table t)
 	return table_names[t];
 }
 
-char *document_path(const char *network, const char *kind, const struct digest *hash, char out[static MAX_DOCUMENT_PATH])
+char *document_path(const char *network, const char *kind, const struct digest *hash,
+		    char out[static MAX_DOCUMENT_PATH])
 {
 	char hex[DIGEST_STRLEN];
 
@@ -40,12 +41,15 @@ static void begin(struct buf *b, const char *kind, const char *network)
 	buf_addf(b, "meshrc %s %d\nnetwork %s\n", kind, FORMAT_VERSION, network);
 }
 
-static int add_document(struct encoder *x, const char *kind, const struct buf *b, struct document_ref *ret)
+static int add_document(struct encoder *x, const char *kind, const struct buf *b,
+			struct document_ref *ret)
 {
 	struct document *docs, *d;
 
 	if (!buf_ok(b))
-		return err_set(x->err, ERR_LIMIT, "the %s document of %s is larger than a document may be", kind, x->net->name);
+		return err_set(x->err, ERR_LIMIT,
+			       "the %s document of %s is larger than a document may be", kind,
+			       x->net->name);
 	docs = arena_grow(x->arena, x->docs, x->n_docs, sizeof(*docs));
 	if (!docs)
 		return err_nomem(x->err);
@@ -72,13 +76,15 @@ static int end_page(struct encoder *x)
 		return 0;
 	if (add_document(x, table_name(x->table), &x->page, &ref) < 0)
 		return -1;
-	buf_addf(&x->index, "page %llu %s %s\n", (unsigned long long)ref.len, digest_print(&ref.hash, hex), x->first);
+	buf_addf(&x->index, "page %llu %s %s\n", (unsigned long long)ref.len,
+		 digest_print(&ref.hash, hex), x->first);
 	begin(&x->page, table_name(x->table), x->net->name);
 	x->entries = 0;
 	return 0;
 }
 
-/* True for one key in 64, the same ones everywhere: where a page ends depends on nothing but this line. */
+/* True for one key in 64, the same ones everywhere: where a page ends depends on nothing but this
+ * line. */
 static bool ends_page(const char *key)
 {
 	struct digest d;
@@ -90,8 +96,10 @@ static bool ends_page(const char *key)
 static int add_line(struct encoder *x, const char *key, const struct buf *line)
 {
 	if (!buf_ok(line) || line->len > MAX_LINE)
-		return err_set(x->err, ERR_LIMIT, "%s: %s needs a line of more than %u bytes", x->net->name, key, MAX_LINE);
-	if ((x->entries == MAX_PAGE_ENTRIES || x->page.len + line->len + 1 > MAX_PAGE) && end_page(x) < 0)
+		return err_set(x->err, ERR_LIMIT, "%s: %s needs a line of more than %u bytes",
+			       x->net->name, key, MAX_LINE);
+	if ((x->entries == MAX_PAGE_ENTRIES || x->page.len + line->len + 1 > MAX_PAGE) &&
+	    end_page(x) < 0)
 		return -1;
 	if (!x->entries) {
 		x->first = arena_strdup(x->arena, key);
@@ -150,7 +158,8 @@ static int add_lines(struct encoder *x, struct buf *line)
 	case TABLE_GONE:
 		for (i = 0; i < n->n_gone; i++) {
 			buf_reset(line);
-			buf_addf(line, "gone %s serial=%llu", n->gone[i].name, (unsigned long long)n->gone[i].serial);
+			buf_addf(line, "gone %s serial=%llu", n->gone[i].name,
+				 (unsigned long long)n->gone[i].serial);
 			if (add_line(x, n->gone[i].name, line) < 0)
 				return -1;
 		}
@@ -161,8 +170,9 @@ static int add_lines(struct encoder *x, struct buf *line)
 
 			freed_key(&f->address, key);
 			buf_reset(line);
-			buf_addf(line, "freed %s serial=%llu node=%s", ipaddr_print(&f->address, ip),
-				 (unsigned long long)f->serial, f->node);
+			buf_addf(line, "freed %s serial=%llu node=%s",
+				 ipaddr_print(&f->address, ip), (unsigned long long)f->serial,
+				 f->node);
 			row_put_key(line, &f->key);
 			if (add_line(x, key, line) < 0)
 				return -1;
@@ -182,8 +192,8 @@ static int cmp_documents(const void *pa, const void *pb)
 	return c ? c : digest_cmp(&a->hash, &b->hash);
 }
 
-int network_encode(const struct network *n, struct arena *a, struct document **ret_documents, size_t *ret_n,
-		   struct document_ref ret_tables[static N_TABLES], struct err *e)
+int network_encode(const struct network *n, struct arena *a, struct document **ret_documents,
+		   size_t *ret_n, struct document_ref ret_tables[static N_TABLES], struct err *e)
 {
 	struct encoder x = { .net = n, .arena = a, .err = e };
 	struct buf line;
@@ -219,7 +229,8 @@ out:
 	return r;
 }
 
-/* ------------------------------------------------------------------ decoding of documents -------------- */
+/* ------------------------------------------------------------------ decoding of documents
+ * -------------- */
 
 int document_header(struct line_reader *r, const char *kind, const char *network, struct err *e)
 {
@@ -238,8 +249,8 @@ int document_header(struct line_reader *r, const char *kind, const char *network
 	return 0;
 }
 
-int index_decode(const char *data, size_t len, const char *network, enum table t, struct arena *a, struct index *ret,
-		 struct err *e)
+int index_decode(const char *data, size_t len, const char *network, enum table t, struct arena *a,
+		 struct index *ret, struct err *e)
 {
 	struct index ix = { .table = t };
 	struct line_reader r;
@@ -252,7 +263,8 @@ int index_decode(const char *data, size_t len, const char *network, enum table t
 	line_init(&r, data, len);
 	if (len > MAX_INDEX)
 		return err_refuse(e, "BAD-FIELD", "an index of more than %u bytes", MAX_INDEX);
-	if (document_header(&r, "index", network, e) < 0 || line_value(&r, "table", &s, &s_len, e) < 0)
+	if (document_header(&r, "index", network, e) < 0 ||
+	    line_value(&r, "table", &s, &s_len, e) < 0)
 		return -1;
 	if (!row_same_text(table_name(t), s, s_len))
 		return line_bad(&r, e, "not the index of table %s", table_name(t));
@@ -266,10 +278,12 @@ int index_decode(const char *data, size_t len, const char *network, enum table t
 			return err_nomem(e);
 		ix.entries = entries;
 		x = &entries[ix.n];
-		if (!words_is(&w, "page") || !words_next(&w, &s, &s_len) || num_parse(s, s_len, MAX_PAGE, &v) < 0 || !v)
+		if (!words_is(&w, "page") || !words_next(&w, &s, &s_len) ||
+		    num_parse(s, s_len, MAX_PAGE, &v) < 0 || !v)
 			return line_bad(&r, e, "'page LENGTH HASH KEY' is wanted");
 		x->page.len = v;
-		if (!words_next(&w, &s, &s_len) || digest_parse(s, s_len, &x->page.hash) < 0 || !words_rest(&w, &s, &s_len))
+		if (!words_next(&w, &s, &s_len) || digest_parse(s, s_len, &x->page.hash) < 0 ||
+		    !words_rest(&w, &s, &s_len))
 			return line_bad(&r, e, "'page LENGTH HASH KEY' is wanted");
 		x->first = arena_strndup(a, s, s_len);
 		if (!x->first)
@@ -290,7 +304,8 @@ size_t index_find(const struct index *ix, const char *key, size_t *ret_first)
 {
 	size_t len = strlen(key), low = 0, high = ix->n, last;
 
-	/* The first page whose first key is past `key`; the page before it can hold `key` itself. */
+	/* The first page whose first key is past `key`; the page before it can hold `key` itself.
+	 */
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
@@ -300,7 +315,8 @@ size_t index_find(const struct index *ix, const char *key, size_t *ret_first)
 			high = mid;
 	}
 	for (last = low; last < ix->n; last++)
-		if (strncmp(ix->entries[last].first, key, len) != 0 || ix->entries[last].first[len] != ' ')
+		if (strncmp(ix->entries[last].first, key, len) != 0 ||
+		    ix->entries[last].first[len] != ' ')
 			break;
 	*ret_first = low ? low - 1 : 0;
 	return last - *ret_first;

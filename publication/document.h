@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The documents of a publication as bytes; docs/format.md describes every one of them. Lines of ASCII, one spelling for
- * everything: decode(encode(x)) = x and encode(decode(bytes)) = bytes, for every input that decode accepts. The decoders
- * take bytes that were authenticated already and are strict all the same: version, order, uniqueness, no unknown field, no
- * trailing byte. They name the line that is wrong.
+ * The documents of a publication as bytes; docs/format.md describes every one of them. Lines of
+ * ASCII, one spelling for everything: decode(encode(x)) = x and encode(decode(bytes)) = bytes, for
+ * every input that decode accepts. The decoders take bytes that were authenticated already and are
+ * strict all the same: version, order, uniqueness, no unknown field, no trailing byte. They name
+ * the line that is wrong.
  *
- * A table (records, groups, nodes, freed, gone) is a sorted list of lines cut into pages. A page ends after a line whose key's
- * hash has six zero bits, so a page holds 64 lines on average and a change touches one page. A page is stored under its own
- * hash; an index lists a table's pages; the manifest lists the indexes.
+ * A table (records, groups, nodes, freed, gone) is a sorted list of lines cut into pages. A page
+ * ends after a line whose key's hash has six zero bits, so a page holds 64 lines on average and a
+ * change touches one page. A page is stored under its own hash; an index lists a table's pages; the
+ * manifest lists the indexes.
  */
 #ifndef PUBLICATION_DOCUMENT_H
 #define PUBLICATION_DOCUMENT_H
@@ -40,7 +42,8 @@ struct document {
 
 /* A place in the tree for a document of this hash: "prod/records/<64 hex>". */
 #define MAX_DOCUMENT_PATH (MAX_NAME + 1 + 8 + DIGEST_STRLEN)
-char *document_path(const char *network, const char *kind, const struct digest *hash, char out[static MAX_DOCUMENT_PATH]);
+char *document_path(const char *network, const char *kind, const struct digest *hash,
+		    char out[static MAX_DOCUMENT_PATH]);
 
 /* What a manifest or an index says of a document. */
 struct document_ref {
@@ -63,26 +66,30 @@ struct index {
 bool group_name_is_valid(const char *s, size_t len);
 
 /*
- * Encodes a whole network: every page and index, and the five index references for the manifest (a table without lines has
- * len 0 in `ret_tables` and no document). Documents come sorted by (kind, hash), each once.
+ * Encodes a whole network: every page and index, and the five index references for the manifest (a
+ * table without lines has len 0 in `ret_tables` and no document). Documents come sorted by (kind,
+ * hash), each once.
  */
-int network_encode(const struct network *n, struct arena *a, struct document **ret_documents, size_t *ret_n,
-		   struct document_ref ret_tables[static N_TABLES], struct err *e);
+int network_encode(const struct network *n, struct arena *a, struct document **ret_documents,
+		   size_t *ret_n, struct document_ref ret_tables[static N_TABLES], struct err *e);
 
-/* Decoders of single documents; results live in `a`. `network` is the name that the document must carry. */
-int index_decode(const char *data, size_t len, const char *network, enum table t, struct arena *a, struct index *ret,
-		 struct err *e);
+/* Decoders of single documents; results live in `a`. `network` is the name that the document must
+ * carry. */
+int index_decode(const char *data, size_t len, const char *network, enum table t, struct arena *a,
+		 struct index *ret, struct err *e);
 
 /* Collects pages of one network in any order; network_builder_finish sorts out what they hold. */
 struct network_builder;
 struct network_builder *network_builder_new(struct arena *a, const char *network);
-int network_builder_add_page(struct network_builder *b, enum table t, const char *data, size_t len, struct err *e);
+int network_builder_add_page(struct network_builder *b, enum table t, const char *data, size_t len,
+			     struct err *e);
 /* Checks order and uniqueness across pages. The result lives in the builder's arena. */
 int network_builder_finish(struct network_builder *b, struct network *ret, struct err *e);
 
 /*
- * The pages of an index that can hold lines whose key is `key` or starts with `key` and a blank (groups: all members of a
- * group). *ret_first and the number returned say which entries; 0 when none can.
+ * The pages of an index that can hold lines whose key is `key` or starts with `key` and a blank
+ * (groups: all members of a group). *ret_first and the number returned say which entries; 0 when
+ * none can.
  */
 size_t index_find(const struct index *ix, const char *key, size_t *ret_first);
 

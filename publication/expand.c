@@ -23,7 +23,8 @@ typedef int member_fn(struct expansion *x, size_t record, const struct link *lin
 
 static int missing(struct expansion *x, const char *what, const char *name)
 {
-	return err_set(x->err, ERR_INPUT, "node %s: %s %s is not in the network", x->node->name, what, name);
+	return err_set(x->err, ERR_INPUT, "node %s: %s %s is not in the network", x->node->name,
+		       what, name);
 }
 
 static int record_index(struct expansion *x, const char *name, size_t *ret)
@@ -38,9 +39,11 @@ static int record_index(struct expansion *x, const char *name, size_t *ret)
 
 static int visit(struct expansion *x, size_t record, const struct link *link, member_fn *fn)
 {
-	/* Bounded before, not after: a document of a few megabytes can ask for billions of visits. */
+	/* Bounded before, not after: a document of a few megabytes can ask for billions of visits.
+	 */
 	if (++x->steps > MAX_EXPANSION_STEPS || x->collected > MAX_EXPANSION_PREFIXES)
-		return err_set(x->err, ERR_LIMIT, "node %s: its links name too many nodes or prefixes", x->node->name);
+		return err_set(x->err, ERR_LIMIT,
+			       "node %s: its links name too many nodes or prefixes", x->node->name);
 	return fn(x, record, link);
 }
 
@@ -54,13 +57,15 @@ static int for_each_member(struct expansion *x, const struct link *link, member_
 	if (!strcmp(link->target, GROUP_ALL)) {
 		for (i = 0; i < x->net->n_records; i++)
 			if (strcmp(records[i].name, x->node->name) != 0 &&
-			    (!link->via || strcmp(records[i].name, link->via) != 0) && visit(x, i, link, fn) < 0)
+			    (!link->via || strcmp(records[i].name, link->via) != 0) &&
+			    visit(x, i, link, fn) < 0)
 				return -1;
 		return 0;
 	}
 	if (!target_is_group(link->target))
 		return record_index(x, link->target, &at) < 0 ? -1 :
-		       !strcmp(link->target, x->node->name) ? 0 : visit(x, at, link, fn);
+		       !strcmp(link->target, x->node->name)   ? 0 :
+								visit(x, at, link, fn);
 	g = network_group(x->net, link->target);
 	if (!g)
 		return missing(x, "the group", link->target);
@@ -69,7 +74,8 @@ static int for_each_member(struct expansion *x, const struct link *link, member_
 
 		if (!strcmp(name, x->node->name) || (link->via && !strcmp(name, link->via)))
 			continue;
-		/* Both sides are sorted: the next record is where the last one was, or a search away. */
+		/* Both sides are sorted: the next record is where the last one was, or a search
+		 * away. */
 		if (at >= x->net->n_records || strcmp(records[at].name, name) != 0)
 			if (record_index(x, name, &at) < 0)
 				return -1;
@@ -85,7 +91,8 @@ static int add_peer(struct expansion *x, size_t record, const struct link *link)
 	if (x->peer_of[record])
 		return 0;
 	if (x->n_peers >= MAX_PEERS)
-		return err_set(x->err, ERR_LIMIT, "node %s: more than %d peers", x->node->name, MAX_PEERS);
+		return err_set(x->err, ERR_LIMIT, "node %s: more than %d peers", x->node->name,
+			       MAX_PEERS);
 	x->peer_of[record] = (uint32_t)++x->n_peers;
 	return 0;
 }
@@ -97,7 +104,8 @@ static int via_peer(struct expansion *x, const struct link *link, size_t *ret)
 	if (record_index(x, link->via, &at) < 0)
 		return -1;
 	if (!x->peer_of[at])
-		return err_set(x->err, ERR_INPUT, "node %s: %s is to carry traffic for others, but is no peer",
+		return err_set(x->err, ERR_INPUT,
+			       "node %s: %s is to carry traffic for others, but is no peer",
 			       x->node->name, link->via);
 	*ret = x->peer_of[at] - 1;
 	return 0;
@@ -141,7 +149,8 @@ static int collect_prefixes(struct expansion *x)
 		if (x->peer_of[i])
 			put_record(x, x->peer_of[i] - 1, &x->net->records[i], true);
 	if (x->collected > MAX_EXPANSION_PREFIXES)
-		return err_set(x->err, ERR_LIMIT, "node %s: its peers have too many prefixes", x->node->name);
+		return err_set(x->err, ERR_LIMIT, "node %s: its peers have too many prefixes",
+			       x->node->name);
 	for (i = 0; i < x->node->n_links; i++) {
 		const struct link *link = &x->node->links[i];
 
@@ -205,14 +214,17 @@ static int fill_peers(struct expansion *x, size_t *ret_total)
 		p->name = r->name;
 		p->key = r->key;
 		p->endpoint = r->endpoint;
-		p->keepalive = x->node->flags & NODE_HAS_KEEPALIVE && r->endpoint.host ? x->node->keepalive : 0;
+		p->keepalive = x->node->flags & NODE_HAS_KEEPALIVE && r->endpoint.host ?
+				       x->node->keepalive :
+				       0;
 		p->allowed_ips = x->lists[at];
 		p->n_allowed_ips = x->hidden ? sort_unique(x->lists[at], x->counts[at]) :
 					       prefix_canonical(x->lists[at], x->counts[at]);
 		total += p->n_allowed_ips;
 	}
 	if (!x->hidden && total > MAX_ALLOWED_IPS)
-		return err_set(x->err, ERR_LIMIT, "node %s: more than %d allowed IPs", x->node->name, MAX_ALLOWED_IPS);
+		return err_set(x->err, ERR_LIMIT, "node %s: more than %d allowed IPs",
+			       x->node->name, MAX_ALLOWED_IPS);
 	*ret_total = total;
 	return 0;
 }
@@ -224,7 +236,8 @@ struct owned_prefix {
 
 static int cmp_owned(const void *a, const void *b)
 {
-	return prefix_cmp(&((const struct owned_prefix *)a)->prefix, &((const struct owned_prefix *)b)->prefix);
+	return prefix_cmp(&((const struct owned_prefix *)a)->prefix,
+			  &((const struct owned_prefix *)b)->prefix);
 }
 
 static int cmp_peer_keys(const void *a, const void *b)
@@ -239,11 +252,12 @@ static int check_keys(struct expansion *x)
 
 	for (i = 0; i < x->n_peers; i++) {
 		if (i && !wgkey_cmp(&x->peers[i - 1].key, &x->peers[i].key))
-			return err_set(x->err, ERR_INPUT, "node %s: %s and %s have the same public key", x->node->name,
+			return err_set(x->err, ERR_INPUT,
+				       "node %s: %s and %s have the same public key", x->node->name,
 				       x->peers[i - 1].name, x->peers[i].name);
 		if (!wgkey_cmp(&x->peers[i].key, &x->node->key))
-			return err_set(x->err, ERR_INPUT, "node %s: %s has the same public key", x->node->name,
-				       x->peers[i].name);
+			return err_set(x->err, ERR_INPUT, "node %s: %s has the same public key",
+				       x->node->name, x->peers[i].name);
 	}
 	return 0;
 }
@@ -258,7 +272,8 @@ static int expand_peers(struct expansion *x, struct owned_prefix **ret_all, size
 	if (!x->peer_of)
 		return err_nomem(x->err);
 	for (i = 0; i < x->node->n_links; i++)
-		if (x->node->links[i].kind == LINK_DIRECT && for_each_member(x, &x->node->links[i], add_peer) < 0)
+		if (x->node->links[i].kind == LINK_DIRECT &&
+		    for_each_member(x, &x->node->links[i], add_peer) < 0)
 			return -1;
 	x->peers = arena_array(x->arena, x->n_peers, sizeof(*x->peers));
 	x->counts = arena_array(x->arena, x->n_peers, sizeof(*x->counts));
@@ -273,7 +288,8 @@ static int expand_peers(struct expansion *x, struct owned_prefix **ret_all, size
 		return err_nomem(x->err);
 	for (i = 0, total = 0; i < x->n_peers; i++)
 		for (j = 0; j < x->peers[i].n_allowed_ips; j++)
-			all[total++] = (struct owned_prefix){ x->peers[i].allowed_ips[j], &x->peers[i] };
+			all[total++] =
+				(struct owned_prefix){ x->peers[i].allowed_ips[j], &x->peers[i] };
 	if (total > 1)
 		qsort(all, total, sizeof(*all), cmp_owned);
 	*ret_all = all;
@@ -296,7 +312,8 @@ static bool needs_route(const struct node *node, const struct prefix *p)
 	return true;
 }
 
-int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret, struct err *e)
+int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret,
+	   struct err *e)
 {
 	struct expansion x = { .net = n, .node = node, .arena = a, .err = e };
 	size_t i, total, n_routes = 0;
@@ -309,8 +326,10 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 	/* The kernel would silently give such a prefix to the peer that names it last. */
 	for (i = 1; i < total; i++)
 		if (!prefix_cmp(&all[i - 1].prefix, &all[i].prefix))
-			return err_set(e, ERR_INPUT, "node %s: %s would stand under two peers, %s and %s", node->name,
-				       prefix_print(&all[i].prefix, text), all[i - 1].peer->name, all[i].peer->name);
+			return err_set(e, ERR_INPUT,
+				       "node %s: %s would stand under two peers, %s and %s",
+				       node->name, prefix_print(&all[i].prefix, text),
+				       all[i - 1].peer->name, all[i].peer->name);
 	routes = arena_array(a, total, sizeof(*routes));
 	if (!routes)
 		return err_nomem(e);
@@ -371,8 +390,9 @@ bool peer_equal(const struct peer *a, const struct peer *b)
 {
 	size_t i;
 
-	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) || a->keepalive != b->keepalive ||
-	    !endpoint_equal(&a->endpoint, &b->endpoint) || a->n_allowed_ips != b->n_allowed_ips)
+	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) ||
+	    a->keepalive != b->keepalive || !endpoint_equal(&a->endpoint, &b->endpoint) ||
+	    a->n_allowed_ips != b->n_allowed_ips)
 		return false;
 	for (i = 0; i < a->n_allowed_ips; i++)
 		if (prefix_cmp(&a->allowed_ips[i], &b->allowed_ips[i]))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The expansion: from a node document to the node's complete WireGuard configuration. The one function that `render`,
- * `plan` and the agent all call, so that what a person was shown is what the node does.
+ * The expansion: from a node document to the node's complete WireGuard configuration. The one
+ * function that `render`, `plan` and the agent all call, so that what a person was shown is what
+ * the node does.
  */
 #ifndef PUBLICATION_EXPAND_H
 #define PUBLICATION_EXPAND_H
@@ -13,7 +14,8 @@
 struct peer {
 	const char *name;
 	struct wgkey key;
-	const struct prefix *allowed_ips; /* canonical; no prefix stands under two peers of one config */
+	const struct prefix
+		*allowed_ips; /* canonical; no prefix stands under two peers of one config */
 	size_t n_allowed_ips;
 	struct endpoint endpoint; /* host NULL: none */
 	uint16_t keepalive; /* seconds; 0: none */
@@ -24,20 +26,23 @@ struct config {
 	const struct node *node; /* interface, port, MTU, addresses: as in the document */
 	const struct peer *peers; /* sorted by public key */
 	size_t n_peers;
-	const struct prefix *routes; /* what the node's routing table needs for this interface: sorted, each once */
+	const struct prefix *routes; /* what the node's routing table needs for this interface:
+					sorted, each once */
 	size_t n_routes;
 };
 
 /*
- * Expands `node` (which need not be part of n->nodes). Pure and deterministic. The result lives in `a` and points into
- * `n` and `node`. Fails (ERR_INPUT) when a name is missing from `n`, when a `via` is not joined directly, or when one
- * prefix would stand under two peers; with ERR_LIMIT past MAX_PEERS or MAX_ALLOWED_IPS.
+ * Expands `node` (which need not be part of n->nodes). Pure and deterministic. The result lives in
+ * `a` and points into `n` and `node`. Fails (ERR_INPUT) when a name is missing from `n`, when a
+ * `via` is not joined directly, or when one prefix would stand under two peers; with ERR_LIMIT past
+ * MAX_PEERS or MAX_ALLOWED_IPS.
  *
- * Routes: every AllowedIP that no prefix of the interface's own addresses covers, as wg-quick does; one inside another
- * stays, since a route of some other interface may lie between the two. 0.0.0.0/0 and ::/0 are left out: a default route
- * needs policy routing, not a plain route.
+ * Routes: every AllowedIP that no prefix of the interface's own addresses covers, as wg-quick does;
+ * one inside another stays, since a route of some other interface may lie between the two.
+ * 0.0.0.0/0 and ::/0 are left out: a default route needs policy routing, not a plain route.
  */
-int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret, struct err *e);
+int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret,
+	   struct err *e);
 
 /* A prefix that would stand under two peers. */
 struct prefix_conflict {
@@ -46,9 +51,10 @@ struct prefix_conflict {
 };
 
 /*
- * Every conflict that makes expand refuse `node`, at most `max` of them, sorted by prefix; for the compiler, which names the
- * places. With `hidden`, also those that do no harm because the same peer has a wider prefix: what could come to light at a
- * node that lacks the wider one. Other errors of expand are returned as there.
+ * Every conflict that makes expand refuse `node`, at most `max` of them, sorted by prefix; for the
+ * compiler, which names the places. With `hidden`, also those that do no harm because the same peer
+ * has a wider prefix: what could come to light at a node that lacks the wider one. Other errors of
+ * expand are returned as there.
  */
 int expand_conflicts(const struct network *n, const struct node *node, bool hidden, struct arena *a,
 		     struct prefix_conflict *ret, size_t max, size_t *ret_n, struct err *e);

@@ -53,7 +53,8 @@ int line_want(struct line_reader *r, struct words *ret, struct err *e)
 	return got < 0 ? -1 : 0;
 }
 
-int line_value(struct line_reader *r, const char *key, const char **ret, size_t *ret_len, struct err *e)
+int line_value(struct line_reader *r, const char *key, const char **ret, size_t *ret_len,
+	       struct err *e)
 {
 	struct words w;
 
@@ -72,7 +73,8 @@ int line_number(struct line_reader *r, const char *key, uint64_t max, uint64_t *
 	if (line_value(r, key, &s, &len, e) < 0)
 		return -1;
 	if (num_parse(s, len, max, ret) < 0)
-		return line_bad(r, e, "%s must be a number of at most %llu", key, (unsigned long long)max);
+		return line_bad(r, e, "%s must be a number of at most %llu", key,
+				(unsigned long long)max);
 	return 0;
 }
 

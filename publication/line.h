@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading documents line by line and word by word. A document is lines of printable ASCII, each ended by LF; words are
- * separated by one blank; nothing else is accepted. Inside publication/ only.
+ * Reading documents line by line and word by word. A document is lines of printable ASCII, each
+ * ended by LF; words are separated by one blank; nothing else is accepted. Inside publication/
+ * only.
  */
 #ifndef PUBLICATION_LINE_H
 #define PUBLICATION_LINE_H
@@ -18,7 +19,8 @@ struct line_reader {
 };
 
 struct words {
-	const char *p, *end; /* what is left of the line; p == NULL: nothing, not even an empty word */
+	const char *p,
+		*end; /* what is left of the line; p == NULL: nothing, not even an empty word */
 };
 
 void line_init(struct line_reader *r, const char *data, size_t len);
@@ -27,7 +29,8 @@ int line_next(struct line_reader *r, struct words *ret, struct err *e);
 /* As line_next, but the end is an error too. */
 int line_want(struct line_reader *r, struct words *ret, struct err *e);
 /* The next line must be exactly "key value" with this key; *ret is the value. */
-int line_value(struct line_reader *r, const char *key, const char **ret, size_t *ret_len, struct err *e);
+int line_value(struct line_reader *r, const char *key, const char **ret, size_t *ret_len,
+	       struct err *e);
 /* As line_value for a number. */
 int line_number(struct line_reader *r, const char *key, uint64_t max, uint64_t *ret, struct err *e);
 /* A BAD-FIELD error that names the line last read. */

@@ -5,7 +5,8 @@
 #include "common/timefmt.h"
 #include "publication/line.h"
 
-/* ------------------------------------------------------------------ body and signatures ---------------- */
+/* ------------------------------------------------------------------ body and signatures
+ * ---------------- */
 
 int signed_split(const char *data, size_t len, struct signed_doc *ret, struct err *e)
 {
@@ -25,7 +26,8 @@ int signed_split(const char *data, size_t len, struct signed_doc *ret, struct er
 			return -1;
 		if (!got)
 			break;
-		if ((size_t)(w.end - w.p) < sizeof(word) - 1 || memcmp(w.p, word, sizeof(word) - 1) != 0) {
+		if ((size_t)(w.end - w.p) < sizeof(word) - 1 ||
+		    memcmp(w.p, word, sizeof(word) - 1) != 0) {
 			if (d.n)
 				return line_bad(&r, e, "a line after the signatures");
 			d.body_len = (size_t)(r.p - data);
@@ -33,8 +35,9 @@ int signed_split(const char *data, size_t len, struct signed_doc *ret, struct er
 		}
 		if (d.n == MAX_SIGNATURES)
 			return line_bad(&r, e, "more than %d signatures", MAX_SIGNATURES);
-		if (!words_is(&w, "signature") || !words_next(&w, &s, &n) || signkey_parse(s, n, &d.keys[d.n]) < 0 ||
-		    !words_next(&w, &s, &n) || signature_parse(s, n, &d.signatures[d.n]) < 0 || !words_end(&w))
+		if (!words_is(&w, "signature") || !words_next(&w, &s, &n) ||
+		    signkey_parse(s, n, &d.keys[d.n]) < 0 || !words_next(&w, &s, &n) ||
+		    signature_parse(s, n, &d.signatures[d.n]) < 0 || !words_end(&w))
 			return line_bad(&r, e, "'signature KEY SIGNATURE' is wanted");
 		if (d.n && signkey_cmp(&d.keys[d.n - 1], &d.keys[d.n]) >= 0)
 			return line_bad(&r, e, "the signatures are not in the order of their keys");
@@ -53,7 +56,8 @@ void signed_append(struct buf *b, const struct signkey *key, const struct signat
 	buf_addf(b, "signature %s %s\n", signkey_print(key, k), signature_print(sig, s));
 }
 
-/* ------------------------------------------------------------------ fields that both bodies have ------- */
+/* ------------------------------------------------------------------ fields that both bodies have
+ * ------- */
 
 static void put_mesh(struct buf *out, const struct mesh_id *mesh)
 {
@@ -69,7 +73,8 @@ static void put_time(struct buf *out, const char *key, int64_t t)
 	buf_addf(out, "%s %s\n", key, time_print(t, text));
 }
 
-static int take_first_line(struct line_reader *r, const char *kind, unsigned int *ret_format, struct err *e)
+static int take_first_line(struct line_reader *r, const char *kind, unsigned int *ret_format,
+			   struct err *e)
 {
 	struct words w;
 	const char *s;
@@ -82,7 +87,8 @@ static int take_first_line(struct line_reader *r, const char *kind, unsigned int
 	    num_parse(s, len, UINT32_MAX, &v) < 0 || !words_end(&w))
 		return line_bad(r, e, "not a document 'meshrc %s'", kind);
 	if (v != FORMAT_VERSION)
-		return err_refuse(e, "UNKNOWN-FORMAT", "this version reads format %d of a %s, not %llu: upgrade meshrc",
+		return err_refuse(e, "UNKNOWN-FORMAT",
+				  "this version reads format %d of a %s, not %llu: upgrade meshrc",
 				  FORMAT_VERSION, kind, (unsigned long long)v);
 	*ret_format = (unsigned int)v;
 	return 0;
@@ -95,7 +101,9 @@ static int take_mesh(struct line_reader *r, struct mesh_id *ret, struct err *e)
 
 	if (line_value(r, "mesh", &s, &len, e) < 0)
 		return -1;
-	return hex_parse(s, len, ret->b, sizeof(ret->b)) < 0 ? line_bad(r, e, "mesh must be 32 hex digits") : 0;
+	return hex_parse(s, len, ret->b, sizeof(ret->b)) < 0 ?
+		       line_bad(r, e, "mesh must be 32 hex digits") :
+		       0;
 }
 
 static int take_time(struct line_reader *r, const char *key, int64_t *ret, struct err *e)
@@ -105,7 +113,9 @@ static int take_time(struct line_reader *r, const char *key, int64_t *ret, struc
 
 	if (line_value(r, key, &s, &len, e) < 0)
 		return -1;
-	return time_parse(s, len, ret) < 0 ? line_bad(r, e, "%s must be a time such as 2026-01-31T12:00:00Z", key) : 0;
+	return time_parse(s, len, ret) < 0 ?
+		       line_bad(r, e, "%s must be a time such as 2026-01-31T12:00:00Z", key) :
+		       0;
 }
 
 static int want_end(struct line_reader *r, struct err *e)
@@ -116,7 +126,8 @@ static int want_end(struct line_reader *r, struct err *e)
 	return got > 0 ? line_bad(r, e, "an unknown line") : got;
 }
 
-/* ------------------------------------------------------------------ manifest --------------------------- */
+/* ------------------------------------------------------------------ manifest
+ * --------------------------- */
 
 int manifest_encode(const struct manifest *m, struct buf *out)
 {
@@ -126,12 +137,15 @@ int manifest_encode(const struct manifest *m, struct buf *out)
 	buf_addf(out, "meshrc manifest %u\n", m->format);
 	put_mesh(out, &m->mesh);
 	buf_addf(out, "network %s\nroot-version %llu\nepoch %llu\nserial %llu\n", m->network,
-		 (unsigned long long)m->root_version, (unsigned long long)m->epoch, (unsigned long long)m->serial);
-	buf_addf(out, "previous %s\ncommit %s\n", m->has_previous ? digest_print(&m->previous, hex) : "-", m->commit);
+		 (unsigned long long)m->root_version, (unsigned long long)m->epoch,
+		 (unsigned long long)m->serial);
+	buf_addf(out, "previous %s\ncommit %s\n",
+		 m->has_previous ? digest_print(&m->previous, hex) : "-", m->commit);
 	put_time(out, "issued", m->issued);
 	put_time(out, "expires", m->expires);
 	for (t = 0; t < N_TABLES; t++)
-		buf_addf(out, "table %s %llu %s\n", table_name((enum table)t), (unsigned long long)m->tables[t].len,
+		buf_addf(out, "table %s %llu %s\n", table_name((enum table)t),
+			 (unsigned long long)m->tables[t].len,
 			 m->tables[t].len ? digest_print(&m->tables[t].hash, hex) : "-");
 	return buf_ok(out) ? 0 : -1;
 }
@@ -160,18 +174,22 @@ static int take_tables(struct line_reader *r, struct manifest *m, struct err *e)
 
 		if (line_want(r, &w, e) < 0)
 			return -1;
-		if (!words_is(&w, "table") || !words_is(&w, table_name((enum table)t)) || !words_next(&w, &s, &len) ||
-		    num_parse(s, len, MAX_INDEX, &ref->len) < 0 || !words_next(&w, &s, &len) || !words_end(&w))
-			return line_bad(r, e, "'table %s LENGTH HASH' is wanted", table_name((enum table)t));
+		if (!words_is(&w, "table") || !words_is(&w, table_name((enum table)t)) ||
+		    !words_next(&w, &s, &len) || num_parse(s, len, MAX_INDEX, &ref->len) < 0 ||
+		    !words_next(&w, &s, &len) || !words_end(&w))
+			return line_bad(r, e, "'table %s LENGTH HASH' is wanted",
+					table_name((enum table)t));
 		if (!ref->len && len == 1 && *s == '-')
 			continue;
 		if (!ref->len || digest_parse(s, len, &ref->hash) < 0)
-			return line_bad(r, e, "'table %s LENGTH HASH' is wanted", table_name((enum table)t));
+			return line_bad(r, e, "'table %s LENGTH HASH' is wanted",
+					table_name((enum table)t));
 	}
 	return 0;
 }
 
-int manifest_decode(const char *body, size_t len, struct arena *a, struct manifest *ret, struct err *e)
+int manifest_decode(const char *body, size_t len, struct arena *a, struct manifest *ret,
+		    struct err *e)
 {
 	struct manifest m = { 0 };
 	struct line_reader r;
@@ -191,7 +209,8 @@ int manifest_decode(const char *body, size_t len, struct arena *a, struct manife
 		return err_nomem(e);
 	if (line_number(&r, "root-version", UINT64_MAX, &m.root_version, e) < 0 ||
 	    line_number(&r, "epoch", UINT64_MAX, &m.epoch, e) < 0 ||
-	    line_number(&r, "serial", UINT64_MAX, &m.serial, e) < 0 || line_value(&r, "previous", &s, &n, e) < 0)
+	    line_number(&r, "serial", UINT64_MAX, &m.serial, e) < 0 ||
+	    line_value(&r, "previous", &s, &n, e) < 0)
 		return -1;
 	if (!m.root_version || !m.epoch || !m.serial)
 		return line_bad(&r, e, "root-version, epoch and serial count from 1");
@@ -209,7 +228,8 @@ int manifest_decode(const char *body, size_t len, struct arena *a, struct manife
 	m.commit = arena_strndup(a, s, n);
 	if (!m.commit)
 		return err_nomem(e);
-	if (take_time(&r, "issued", &m.issued, e) < 0 || take_time(&r, "expires", &m.expires, e) < 0)
+	if (take_time(&r, "issued", &m.issued, e) < 0 ||
+	    take_time(&r, "expires", &m.expires, e) < 0)
 		return -1;
 	if (m.expires <= m.issued)
 		return line_bad(&r, e, "expires must be later than issued");
@@ -219,7 +239,8 @@ int manifest_decode(const char *body, size_t len, struct arena *a, struct manife
 	return 0;
 }
 
-/* ------------------------------------------------------------------ root ------------------------------- */
+/* ------------------------------------------------------------------ root
+ * ------------------------------- */
 
 static void put_keys(struct buf *out, const char *word, const struct signkey *keys, size_t n)
 {
@@ -248,7 +269,8 @@ int root_encode(const struct root *r, struct buf *out)
 }
 
 /* Lines "word KEY", sorted, as long as they come. */
-static int take_keys(struct line_reader *r, const char *word, struct signkey *keys, size_t *ret_n, struct err *e)
+static int take_keys(struct line_reader *r, const char *word, struct signkey *keys, size_t *ret_n,
+		     struct err *e)
 {
 	size_t n = 0, len;
 	struct words w;
@@ -266,7 +288,8 @@ static int take_keys(struct line_reader *r, const char *word, struct signkey *ke
 		}
 		if (n == MAX_ROOT_KEYS)
 			return line_bad(r, e, "more than %d keys", MAX_ROOT_KEYS);
-		if (!words_next(&w, &s, &len) || !words_end(&w) || signkey_parse(s, len, &keys[n]) < 0)
+		if (!words_next(&w, &s, &len) || !words_end(&w) ||
+		    signkey_parse(s, len, &keys[n]) < 0)
 			return line_bad(r, e, "'%s KEY' is wanted", word);
 		if (n && signkey_cmp(&keys[n - 1], &keys[n]) >= 0)
 			return line_bad(r, e, "the keys are not in order");
@@ -285,7 +308,8 @@ int root_decode(const char *body, size_t len, struct root *ret, struct err *e)
 	size_t n;
 
 	if (len > MAX_ROOT_DOC)
-		return err_refuse(e, "BAD-FIELD", "a root document of more than %u bytes", MAX_ROOT_DOC);
+		return err_refuse(e, "BAD-FIELD", "a root document of more than %u bytes",
+				  MAX_ROOT_DOC);
 	line_init(&r, body, len);
 	if (take_first_line(&r, "root", &x.format, e) < 0 || take_mesh(&r, &x.mesh, e) < 0 ||
 	    line_number(&r, "version", UINT64_MAX, &x.version, e) < 0 ||
@@ -305,10 +329,12 @@ int root_decode(const char *body, size_t len, struct root *ret, struct err *e)
 		return -1;
 	x.root_threshold = (unsigned int)v;
 	if (take_keys(&r, "root-key", x.root_keys, &x.n_root_keys, e) < 0 ||
-	    take_keys(&r, "publisher-key", x.publisher_keys, &x.n_publisher_keys, e) < 0 || want_end(&r, e) < 0)
+	    take_keys(&r, "publisher-key", x.publisher_keys, &x.n_publisher_keys, e) < 0 ||
+	    want_end(&r, e) < 0)
 		return -1;
 	if (!x.root_threshold || x.root_threshold > x.n_root_keys)
-		return err_refuse(e, "BAD-FIELD", "a root threshold of %u with %zu root keys", x.root_threshold, x.n_root_keys);
+		return err_refuse(e, "BAD-FIELD", "a root threshold of %u with %zu root keys",
+				  x.root_threshold, x.n_root_keys);
 	*ret = x;
 	return 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The manifest: the small signed document from which everything else of a network is authenticated, and the only one that
- * changes its content under its name (NETWORK/manifest). docs/format.md describes every line. The root document has the
- * same shape (root/VERSION) and says which publisher keys may sign manifests.
+ * The manifest: the small signed document from which everything else of a network is authenticated,
+ * and the only one that changes its content under its name (NETWORK/manifest). docs/format.md
+ * describes every line. The root document has the same shape (root/VERSION) and says which
+ * publisher keys may sign manifests.
  *
- * Both are a body, which is what is signed, followed by signature lines. Verify the bytes first (publication/verify.h),
- * then decode the same bytes.
+ * Both are a body, which is what is signed, followed by signature lines. Verify the bytes first
+ * (publication/verify.h), then decode the same bytes.
  */
 #ifndef PUBLICATION_MANIFEST_H
 #define PUBLICATION_MANIFEST_H
@@ -74,7 +75,8 @@ void signed_append(struct buf *b, const struct signkey *key, const struct signat
 
 /* Bodies. The encoders append; the decoders want a body exactly (no signature line). */
 int manifest_encode(const struct manifest *m, struct buf *out);
-int manifest_decode(const char *body, size_t len, struct arena *a, struct manifest *ret, struct err *e);
+int manifest_decode(const char *body, size_t len, struct arena *a, struct manifest *ret,
+		    struct err *e);
 int root_encode(const struct root *r, struct buf *out);
 int root_decode(const char *body, size_t len, struct root *ret, struct err *e);
 

@@ -67,8 +67,8 @@ bool record_equal(const struct record *a, const struct record *b)
 {
 	size_t i;
 
-	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) || a->n_addresses != b->n_addresses ||
-	    !endpoint_equal(&a->endpoint, &b->endpoint))
+	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) ||
+	    a->n_addresses != b->n_addresses || !endpoint_equal(&a->endpoint, &b->endpoint))
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A compiled network, as the reconciler publishes it and an agent reads it back: records, groups, node documents and
- * tombstones. It says who is joined with whom between groups, so its size follows the number of nodes, not of pairs;
- * publication/expand.h turns one node's document into that node's WireGuard configuration.
+ * A compiled network, as the reconciler publishes it and an agent reads it back: records, groups,
+ * node documents and tombstones. It says who is joined with whom between groups, so its size
+ * follows the number of nodes, not of pairs; publication/expand.h turns one node's document into
+ * that node's WireGuard configuration.
  *
- * Everything lives in the arena that the maker chose. All arrays are sorted as stated and hold no duplicates. An agent's
- * copy may be partial: it holds the records and groups that its own node document needs.
+ * Everything lives in the arena that the maker chose. All arrays are sorted as stated and hold no
+ * duplicates. An agent's copy may be partial: it holds the records and groups that its own node
+ * document needs.
  */
 #ifndef PUBLICATION_NETWORK_H
 #define PUBLICATION_NETWORK_H
@@ -30,7 +32,8 @@ struct record {
 	struct endpoint endpoint; /* host NULL: nobody can reach it first */
 };
 
-/* A set of nodes under a name: "tag:dc", or what the compiler made up, such as "all!fra1". Never a node's name. */
+/* A set of nodes under a name: "tag:dc", or what the compiler made up, such as "all!fra1". Never a
+ * node's name. */
 struct group {
 	const char *name;
 	const char *const *members; /* sorted by strcmp */
@@ -42,13 +45,17 @@ struct group {
 /* Longest group name: what the compiler makes up is hashed when it would be longer. */
 #define MAX_GROUP_NAME 255
 
-/* One line of a node document. `target` is a node's name (no ':' and no '!'), GROUP_ALL or a group's name. */
+/* One line of a node document. `target` is a node's name (no ':' and no '!'), GROUP_ALL or a
+ * group's name. */
 enum link_kind {
-	/* Each node of target (but not this one) is a peer of its own: AllowedIPs = its addresses and routes. */
+	/* Each node of target (but not this one) is a peer of its own: AllowedIPs = its addresses
+	   and routes. */
 	LINK_DIRECT,
-	/* The entry for `via` (a node) also gets the routes of each node of target (but this one and `via`). */
+	/* The entry for `via` (a node) also gets the routes of each node of target (but this one
+	   and `via`). */
 	LINK_ROUTES,
-	/* The entry for `via` also gets the addresses and routes of each node of target (but this one and `via`). */
+	/* The entry for `via` also gets the addresses and routes of each node of target (but this
+	   one and `via`). */
 	LINK_THROUGH,
 	/* The entry for `via` also gets `prefixes`. */
 	LINK_ALLOW,
@@ -84,11 +91,13 @@ struct node {
 	size_t n_links;
 };
 
-/* An address that a node had once; it is handed out again only when its pool has no unused one left. */
+/* An address that a node had once; it is handed out again only when its pool has no unused one
+ * left. */
 struct freed {
 	struct ipaddr address;
 	uint64_t serial; /* of the manifest that freed it */
-	const char *node; /* who had it: a node of the same name and key that comes back gets it again */
+	const char *node; /* who had it: a node of the same name and key that comes back gets it
+			     again */
 	struct wgkey key;
 };
 

@@ -104,7 +104,8 @@ void freed_key(const struct ipaddr *a, char out[static 34])
 	hex_print(a->b, sizeof(a->b), out + 1);
 }
 
-/* ------------------------------------------------------------------ decoding of lines ------------------ */
+/* ------------------------------------------------------------------ decoding of lines
+ * ------------------ */
 
 int row_name(struct words *w, struct arena *a, const char **ret)
 {
@@ -162,7 +163,8 @@ bool row_same_text(const char *printed, const char *s, size_t len)
 	return strlen(printed) == len && !memcmp(printed, s, len);
 }
 
-static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a, const struct prefix **ret, size_t *ret_n)
+static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a,
+			  const struct prefix **ret, size_t *ret_n)
 {
 	size_t n = count_items(s, len), i = 0, item_len;
 	const char *p = s, *item;
@@ -180,7 +182,8 @@ static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a
 		    !row_same_text(prefix_print(&list[i], text), item, item_len))
 			return -1;
 		/* Canonical: sorted, and none inside the one before it. */
-		if (i && (prefix_cmp(&list[i - 1], &list[i]) >= 0 || prefix_contains(&list[i - 1], &list[i])))
+		if (i && (prefix_cmp(&list[i - 1], &list[i]) >= 0 ||
+			  prefix_contains(&list[i - 1], &list[i])))
 			return -1;
 	}
 	*ret = list;
@@ -188,7 +191,8 @@ static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a
 	return 0;
 }
 
-static int take_addresses(struct words *w, struct arena *a, const struct ipaddr **ret, size_t *ret_n)
+static int take_addresses(struct words *w, struct arena *a, const struct ipaddr **ret,
+			  size_t *ret_n)
 {
 	size_t len, n, i = 0, item_len;
 	const char *s, *p, *item;
@@ -248,10 +252,12 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 	if (!words_is(w, "record") || row_name(w, a, &r.name) < 0 || row_key(w, &r.key) < 0 ||
 	    take_addresses(w, a, &r.addresses, &r.n_addresses) < 0)
 		return -1;
-	if (words_field(w, "routes", &s, &len) && parse_prefixes(s, len, MAX_ROUTES, a, &r.routes, &r.n_routes) < 0)
+	if (words_field(w, "routes", &s, &len) &&
+	    parse_prefixes(s, len, MAX_ROUTES, a, &r.routes, &r.n_routes) < 0)
 		return -1;
 	if (words_field(w, "endpoint", &s, &len) &&
-	    (endpoint_parse(s, len, false, a, &r.endpoint, &why) < 0 || !row_same_text(endpoint_print(&r.endpoint, text), s, len)))
+	    (endpoint_parse(s, len, false, a, &r.endpoint, &why) < 0 ||
+	     !row_same_text(endpoint_print(&r.endpoint, text), s, len)))
 		return -1;
 	if (!words_end(w))
 		return -1;
@@ -268,14 +274,15 @@ bool group_name_is_valid(const char *s, size_t len)
 	for (i = 0; i < len; i++) {
 		char c = s[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' || c == '!' ||
-		      c == '#'))
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+		      c == ':' || c == '!' || c == '#'))
 			return false;
 	}
 	return true;
 }
 
-static int parse_link(enum link_kind kind, const char *s, size_t len, struct arena *a, struct link *ret)
+static int parse_link(enum link_kind kind, const char *s, size_t len, struct arena *a,
+		      struct link *ret)
 {
 	struct link l = { .kind = kind };
 
@@ -390,4 +397,3 @@ int node_decode(const char *line, size_t len, struct arena *a, struct node *ret,
 
 	return node_words(&w, a, ret) < 0 ? err_refuse(e, "BAD-FIELD", "not a node line") : 0;
 }
-

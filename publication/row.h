@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Single lines of the tables: a record, a node, and the pieces that other lines have too. Inside publication/ only.
+ * Single lines of the tables: a record, a node, and the pieces that other lines have too. Inside
+ * publication/ only.
  */
 #ifndef PUBLICATION_ROW_H
 #define PUBLICATION_ROW_H
@@ -10,14 +11,16 @@
 #include "publication/line.h"
 #include "publication/network.h"
 
-/* The sort key of a freed address: its family's digit and 32 hex digits, so that strcmp sorts as ipaddr_cmp does. */
+/* The sort key of a freed address: its family's digit and 32 hex digits, so that strcmp sorts as
+ * ipaddr_cmp does. */
 #define FREED_KEY_SIZE 34
 void freed_key(const struct ipaddr *a, char out[static FREED_KEY_SIZE]);
 
 /* " key=BASE64" */
 void row_put_key(struct buf *out, const struct wgkey *k);
 
-/* Each takes the next word of the line; 0, or -1 when it is not what the name says (or memory ran out). */
+/* Each takes the next word of the line; 0, or -1 when it is not what the name says (or memory ran
+ * out). */
 int row_name(struct words *w, struct arena *a, const char **ret);
 int row_key(struct words *w, struct wgkey *ret);
 int row_number(struct words *w, const char *name, uint64_t min, uint64_t max, uint64_t *ret);

@@ -20,7 +20,8 @@ int sign_new_key(struct secret *ret_seed, struct signkey *ret_public, struct err
 	return 0;
 }
 
-static int make_pair(const struct secret *seed, struct secret *ret_key, struct signkey *ret_public, struct err *e)
+static int make_pair(const struct secret *seed, struct secret *ret_key, struct signkey *ret_public,
+		     struct err *e)
 {
 	if (seed->len != crypto_sign_SEEDBYTES)
 		return err_set(e, ERR_INPUT, "a signing key has %u bytes", crypto_sign_SEEDBYTES);
@@ -47,11 +48,12 @@ struct made_signature {
 
 static int cmp_made(const void *a, const void *b)
 {
-	return signkey_cmp(&((const struct made_signature *)a)->key, &((const struct made_signature *)b)->key);
+	return signkey_cmp(&((const struct made_signature *)a)->key,
+			   &((const struct made_signature *)b)->key);
 }
 
-static int sign_one(const char *type, const struct buf *body, const struct secret *seed, struct made_signature *ret,
-		    struct err *e)
+static int sign_one(const char *type, const struct buf *body, const struct secret *seed,
+		    struct made_signature *ret, struct err *e)
 {
 	struct secret key = { 0 };
 	struct buf message;
@@ -66,10 +68,12 @@ static int sign_one(const char *type, const struct buf *body, const struct secre
 	}
 	if (make_pair(seed, &key, &ret->key, e) < 0)
 		goto out;
-	crypto_sign_detached(ret->sig.b, NULL, (const unsigned char *)message.data, message.len, key.b);
+	crypto_sign_detached(ret->sig.b, NULL, (const unsigned char *)message.data, message.len,
+			     key.b);
 	/* A fault while signing can give the key away: nothing leaves here that does not verify. */
 	if (!verify_signature(type, body->data, body->len, &ret->key, &ret->sig)) {
-		err_set(e, ERR_VERIFY, "the new signature does not verify: faulty memory or processor?");
+		err_set(e, ERR_VERIFY,
+			"the new signature does not verify: faulty memory or processor?");
 		goto out;
 	}
 	r = 0;
@@ -79,8 +83,8 @@ out:
 	return r;
 }
 
-int sign_document(const char *type, const struct buf *body, const struct secret *seeds, size_t n_seeds, struct buf *out,
-		  struct err *e)
+int sign_document(const char *type, const struct buf *body, const struct secret *seeds,
+		  size_t n_seeds, struct buf *out, struct err *e)
 {
 	struct made_signature made[MAX_SIGNATURES];
 	size_t i;

@@ -6,7 +6,8 @@
 /* An address that must not be handed out: in use in the new network, or used once. */
 struct taken {
 	struct ipaddr addr;
-	const struct m_node *node; /* who has it in the new network; NULL: nobody, it was used before */
+	const struct m_node
+		*node; /* who has it in the new network; NULL: nobody, it was used before */
 	const struct pos *pinned; /* where it is written, or NULL */
 };
 
@@ -19,7 +20,8 @@ struct allocator {
 	struct allocation *ret; /* one per node */
 	struct taken *taken; /* sorted by address once all that is known has been collected */
 	size_t n_taken;
-	struct freed *spare; /* addresses that were used once and that nobody has in the new network: freed earlier or now */
+	struct freed *spare; /* addresses that were used once and that nobody has in the new
+				network: freed earlier or now */
 	size_t n_spare;
 	bool *reused; /* one per spare[]: handed out again */
 	bool nomem;
@@ -50,7 +52,8 @@ static const struct m_prefix *pool_of(const struct m_network *m, const struct ip
 	return NULL;
 }
 
-static void take(struct allocator *x, const struct ipaddr *addr, const struct m_node *node, const struct pos *pinned)
+static void take(struct allocator *x, const struct ipaddr *addr, const struct m_node *node,
+		 const struct pos *pinned)
 {
 	struct taken *list = arena_grow(x->arena, x->taken, x->n_taken, sizeof(*list));
 
@@ -109,14 +112,16 @@ static int pin_all(struct allocator *x)
 
 			take(x, &m->addresses[j].addr, m, &m->addresses[j].pos);
 			give(x, i, &m->addresses[j].addr,
-			     pool ? pool->prefix.len : (uint8_t)family_bits(m->addresses[j].addr.family));
+			     pool ? pool->prefix.len :
+				    (uint8_t)family_bits(m->addresses[j].addr.family));
 		}
 	}
 	return x->nomem ? -1 : 0;
 }
 
 /* The address of this pool that the node has in the publication, or NULL. */
-static const struct ipaddr *published_address(const struct allocator *x, const char *name, const struct prefix *pool)
+static const struct ipaddr *published_address(const struct allocator *x, const char *name,
+					      const struct prefix *pool)
 {
 	const struct record *r = network_record(x->old, name);
 	size_t i;
@@ -133,15 +138,18 @@ static void report_pin_clash(struct allocator *x, const struct m_node *m, const 
 	struct diag_entry *d;
 
 	ipaddr_print(&pin->addr, text);
-	d = diag_error(x->diag, *pin->pinned, "%s is the address that node `%s` has already", text, m->name);
+	d = diag_error(x->diag, *pin->pinned, "%s is the address that node `%s` has already", text,
+		       m->name);
 	diag_other(x->diag, d, m->pos, "`%s` got it automatically", m->name);
-	diag_help(x->diag, d, "automatic addresses never move: pin a free address here, or give `%s` `addresses` of its own first",
-		  m->name);
+	diag_help(
+		x->diag, d,
+		"automatic addresses never move: pin a free address here, or give `%s` `addresses` of its own first",
+		m->name);
 }
 
 /*
- * One pass over all automatic addresses that can be kept or given back. What is found is appended behind the pins, which stay
- * sorted in front.
+ * One pass over all automatic addresses that can be kept or given back. What is found is appended
+ * behind the pins, which stay sorted in front.
  */
 static int keep_all(struct allocator *x)
 {
@@ -198,8 +206,8 @@ static int cmp_returning(const void *pa, const void *pb)
 	return c ? c : a->freed < b->freed ? -1 : a->freed > b->freed;
 }
 
-static void give_back_one(struct allocator *x, size_t node, const struct prefix *pool, const struct returning *list,
-			  size_t n)
+static void give_back_one(struct allocator *x, size_t node, const struct prefix *pool,
+			  const struct returning *list, size_t n)
 {
 	const struct m_node *m = &x->net->nodes[node];
 	const struct freed *best = NULL;
@@ -287,7 +295,8 @@ static void cursor_init(struct cursor *c, const struct prefix *pool)
 	memcpy(c->next.b, pool->b, sizeof(c->next.b));
 }
 
-static bool cursor_take(struct cursor *c, const struct allocator *x, const struct prefix *pool, struct ipaddr *ret)
+static bool cursor_take(struct cursor *c, const struct allocator *x, const struct prefix *pool,
+			struct ipaddr *ret)
 {
 	while (!c->exhausted) {
 		struct ipaddr addr = c->next;
@@ -314,7 +323,8 @@ static const struct freed *oldest_spare(struct allocator *x, const struct prefix
 	for (i = 0; i < x->n_spare; i++) {
 		const struct freed *f = &x->spare[i];
 
-		if (!x->reused[i] && prefix_contains_addr(pool, &f->address) && (!best || f->serial < best->serial))
+		if (!x->reused[i] && prefix_contains_addr(pool, &f->address) &&
+		    (!best || f->serial < best->serial))
 			best = f;
 	}
 	return best;
@@ -344,10 +354,11 @@ static void hand_out_pool(struct allocator *x, const struct m_prefix *pool)
 			give(x, i, &f->address, pool->prefix.len);
 			continue;
 		}
-		diag_help(x->diag,
-			  diag_error(x->diag, m->pos, "the pool %s has no address left for node `%s`",
-				     prefix_print(&pool->prefix, text), m->name),
-			  "add a pool to the network's `addresses`, or write a longer list of pinned addresses");
+		diag_help(
+			x->diag,
+			diag_error(x->diag, m->pos, "the pool %s has no address left for node `%s`",
+				   prefix_print(&pool->prefix, text), m->name),
+			"add a pool to the network's `addresses`, or write a longer list of pinned addresses");
 	}
 }
 
@@ -375,7 +386,8 @@ static int collect_spare(struct allocator *x)
 
 		for (j = 0; j < r->n_addresses; j++)
 			if (!in_use_now(x, &r->addresses[j]))
-				x->spare[x->n_spare++] = (struct freed){ r->addresses[j], x->serial, r->name, r->key };
+				x->spare[x->n_spare++] = (struct freed){ r->addresses[j], x->serial,
+									 r->name, r->key };
 	}
 	return 0;
 }
@@ -452,8 +464,10 @@ static int make_tombstones(struct allocator *x, struct network *ret)
 	/* Both lists are sorted and share no name: a merge keeps the order. */
 	for (i = 0, j = 0; i < x->old->n_gone || j < x->old->n_nodes;) {
 		bool from_gone = j == x->old->n_nodes ||
-				 (i < x->old->n_gone && strcmp(x->old->gone[i].name, x->old->nodes[j].name) < 0);
-		struct gone g = from_gone ? x->old->gone[i++] : (struct gone){ x->old->nodes[j++].name, x->serial };
+				 (i < x->old->n_gone &&
+				  strcmp(x->old->gone[i].name, x->old->nodes[j].name) < 0);
+		struct gone g = from_gone ? x->old->gone[i++] :
+					    (struct gone){ x->old->nodes[j++].name, x->serial };
 
 		if (!m_network_node(x->net, g.name))
 			gone[n_gone++] = g;
@@ -468,12 +482,18 @@ static int make_tombstones(struct allocator *x, struct network *ret)
 	return 0;
 }
 
-int allocate(const struct m_network *m, const struct network *published, uint64_t serial, struct arena *a, struct diag *d,
-	     struct allocation *ret, struct network *ret_tombstones)
+int allocate(const struct m_network *m, const struct network *published, uint64_t serial,
+	     struct arena *a, struct diag *d, struct allocation *ret,
+	     struct network *ret_tombstones)
 {
 	static const struct network nothing;
 	struct allocator x = {
-		.net = m, .old = published ? published : &nothing, .serial = serial, .arena = a, .diag = d, .ret = ret,
+		.net = m,
+		.old = published ? published : &nothing,
+		.serial = serial,
+		.arena = a,
+		.diag = d,
+		.ret = ret,
 	};
 	size_t i, errors = d->errors;
 
@@ -491,8 +511,11 @@ int allocate(const struct m_network *m, const struct network *published, uint64_
 		if (ret[i].n > 1)
 			qsort(ret[i].addresses, ret[i].n, sizeof(*ret[i].addresses), cmp_ifaddrs);
 		if (!ret[i].n && d->errors == errors)
-			diag_help(d, diag_error(d, m->nodes[i].pos, "node `%s` has no address", m->nodes[i].name),
-				  "give the network pools (`addresses: [10.20.0.0/16]`), or the node `addresses` of its own");
+			diag_help(
+				d,
+				diag_error(d, m->nodes[i].pos, "node `%s` has no address",
+					   m->nodes[i].name),
+				"give the network pools (`addresses: [10.20.0.0/16]`), or the node `addresses` of its own");
 	}
 	if (make_tombstones(&x, ret_tombstones) < 0)
 		goto nomem;

@@ -6,7 +6,8 @@
 #include "reconciler/allocate.h"
 #include "reconciler/conflict.h"
 
-/* More single nodes than this in one list of selectors become a group of their own, so that documents stay short. */
+/* More single nodes than this in one list of selectors become a group of their own, so that
+ * documents stay short. */
 #define MAX_SINGLE 8
 /* Pairs that cannot meet are named one by one up to here for each topology entry. */
 #define MAX_NAMED_PAIRS 5
@@ -62,7 +63,8 @@ static void *get(struct compiler *c, size_t n, size_t size)
 	return p;
 }
 
-/* ------------------------------------------------------------------ selectors -------------------------- */
+/* ------------------------------------------------------------------ selectors
+ * -------------------------- */
 
 struct tagged {
 	const char *tag;
@@ -210,7 +212,8 @@ static int cmp_index(const void *pa, const void *pb)
 }
 
 /* The single nodes of a long list as one group, named after the place of the list: "#2.spokes". */
-static struct target fold_singles(struct compiler *c, const struct m_selectors *s, size_t entry, const char *side)
+static struct target fold_singles(struct compiler *c, const struct m_selectors *s, size_t entry,
+				  const char *side)
 {
 	struct target t = { 0 };
 	size_t i, n = 0, kept = 0;
@@ -227,7 +230,9 @@ static struct target fold_singles(struct compiler *c, const struct m_selectors *
 		return t;
 	snprintf(name, 64, "#%zu.%s", entry + 1, side);
 	for (i = 0, n = 0; i < s->n; i++) {
-		const struct m_node *node = s->list[i].kind == SELECT_NODE ? m_network_node(c->m, s->list[i].name) : NULL;
+		const struct m_node *node = s->list[i].kind == SELECT_NODE ?
+						    m_network_node(c->m, s->list[i].name) :
+						    NULL;
 
 		if (node)
 			members[n++] = (uint32_t)(node - c->m->nodes);
@@ -240,7 +245,8 @@ static struct target fold_singles(struct compiler *c, const struct m_selectors *
 	return (struct target){ name, members, kept };
 }
 
-static struct targets resolve(struct compiler *c, const struct m_selectors *s, size_t entry, const char *side)
+static struct targets resolve(struct compiler *c, const struct m_selectors *s, size_t entry,
+			      const char *side)
 {
 	struct target folded = fold_singles(c, s, entry, side);
 	struct targets ts = { 0 };
@@ -270,7 +276,8 @@ static bool *mark(struct compiler *c, const struct targets *ts)
 	return in;
 }
 
-/* ------------------------------------------------------------------ links ------------------------------ */
+/* ------------------------------------------------------------------ links
+ * ------------------------------ */
 
 static int cmp_links(const void *a, const void *b)
 {
@@ -289,7 +296,8 @@ static size_t unique_links(struct link_list *l)
 	return kept;
 }
 
-/* Entries that say the same again are common; what they repeat is dropped before it can fill the memory. */
+/* Entries that say the same again are common; what they repeat is dropped before it can fill the
+ * memory. */
 static void add_link(struct compiler *c, size_t node, struct link link)
 {
 	struct link_list *l = &c->links[node];
@@ -327,11 +335,14 @@ static void add_direct(struct compiler *c, const bool *who, const struct targets
 
 	for (i = 0; i < c->m->n_nodes && !c->nomem; i++)
 		for (j = 0; who[i] && j < to->n; j++)
-			add_link(c, i, (struct link){ .kind = LINK_DIRECT, .target = to->list[j].name });
+			add_link(c, i,
+				 (struct link){ .kind = LINK_DIRECT, .target = to->list[j].name });
 }
 
-/* The targets without the nodes marked in `out`; a group that loses members gets a name that says so. */
-static struct targets subtract(struct compiler *c, const struct targets *ts, const bool *out, const char *suffix)
+/* The targets without the nodes marked in `out`; a group that loses members gets a name that says
+ * so. */
+static struct targets subtract(struct compiler *c, const struct targets *ts, const bool *out,
+			       const char *suffix)
 {
 	struct targets ret = { 0 };
 	size_t i, j;
@@ -359,7 +370,8 @@ static struct targets subtract(struct compiler *c, const struct targets *ts, con
 			struct digest digest;
 
 			digest_of(suffix, strlen(suffix), &digest);
-			snprintf(name, MAX_GROUP_NAME + 1, "%.150s!#%.32s", t.name, digest_print(&digest, hex));
+			snprintf(name, MAX_GROUP_NAME + 1, "%.150s!#%.32s", t.name,
+				 digest_print(&digest, hex));
 		} else {
 			memcpy(name, t.name, strlen(t.name));
 			memcpy(name + strlen(t.name), suffix, strlen(suffix) + 1);
@@ -402,7 +414,8 @@ static const char *first_hub(const struct compiler *c, const struct m_selectors 
 	return tag ? c->m->nodes[tag->members[0]].name : NULL;
 }
 
-/* ------------------------------------------------------------------ pairs that cannot meet ------------- */
+/* ------------------------------------------------------------------ pairs that cannot meet
+ * ------------- */
 
 static bool reachable(const struct compiler *c, size_t i)
 {
@@ -411,10 +424,12 @@ static bool reachable(const struct compiler *c, size_t i)
 
 static void warn_pair(struct compiler *c, struct pos pos, size_t a, size_t b)
 {
-	struct diag_entry *e = diag_warn(c->diag, pos, "`%s` and `%s` cannot meet: neither has an endpoint",
-					 c->m->nodes[a].name, c->m->nodes[b].name);
+	struct diag_entry *e =
+		diag_warn(c->diag, pos, "`%s` and `%s` cannot meet: neither has an endpoint",
+			  c->m->nodes[a].name, c->m->nodes[b].name);
 
-	diag_help(c->diag, e, "give one of them an `endpoint`, or join both through a hub (`star`)");
+	diag_help(c->diag, e,
+		  "give one of them an `endpoint`, or join both through a hub (`star`)");
 }
 
 /* Counts the pairs of two marked sets where neither side can be reached first, and names some. */
@@ -444,7 +459,8 @@ static void warn_unreachable(struct compiler *c, struct pos pos, const bool *a, 
 		diag_warn(c->diag, pos, "and %zu more pairs that cannot meet", pairs - named);
 }
 
-/* ------------------------------------------------------------------ topology --------------------------- */
+/* ------------------------------------------------------------------ topology
+ * --------------------------- */
 
 static void compile_mesh(struct compiler *c, const struct m_topology *t, size_t entry)
 {
@@ -459,7 +475,8 @@ static void compile_mesh(struct compiler *c, const struct m_topology *t, size_t 
 
 static void compile_star(struct compiler *c, const struct m_topology *t, size_t entry)
 {
-	struct targets hubs = resolve(c, &t->a, entry, "hubs"), spokes = resolve(c, &t->b, entry, "spokes");
+	struct targets hubs = resolve(c, &t->a, entry, "hubs"),
+		       spokes = resolve(c, &t->b, entry, "spokes");
 	bool *is_hub = mark(c, &hubs), *is_spoke;
 	const char *first;
 	size_t i, j;
@@ -479,9 +496,13 @@ static void compile_star(struct compiler *c, const struct m_topology *t, size_t 
 		if (!is_spoke[i])
 			continue;
 		if (c->n_pools)
-			add_link(c, i, (struct link){ LINK_ALLOW, NULL, first, c->pools, c->n_pools });
+			add_link(c, i,
+				 (struct link){ LINK_ALLOW, NULL, first, c->pools, c->n_pools });
 		for (j = 0; j < spokes.n; j++)
-			add_link(c, i, (struct link){ .kind = LINK_ROUTES, .target = spokes.list[j].name, .via = first });
+			add_link(c, i,
+				 (struct link){ .kind = LINK_ROUTES,
+						.target = spokes.list[j].name,
+						.via = first });
 	}
 }
 
@@ -501,7 +522,9 @@ static void compile_topology(struct compiler *c)
 {
 	static const struct m_selector all = { .kind = SELECT_ALL };
 	struct m_selector everybody = all;
-	struct m_topology mesh = { .kind = TOPOLOGY_MESH, .pos = c->m->pos, .a = { &everybody, 1 } };
+	struct m_topology mesh = { .kind = TOPOLOGY_MESH,
+				   .pos = c->m->pos,
+				   .a = { &everybody, 1 } };
 	size_t i;
 
 	if (!c->m->has_topology)
@@ -523,9 +546,11 @@ static void compile_topology(struct compiler *c)
 	}
 }
 
-/* ------------------------------------------------------------------ records and node documents --------- */
+/* ------------------------------------------------------------------ records and node documents
+ * --------- */
 
-static void fill_record(struct compiler *c, const struct m_node *m, const struct allocation *al, struct record *ret)
+static void fill_record(struct compiler *c, const struct m_node *m, const struct allocation *al,
+			struct record *ret)
 {
 	struct ipaddr *addresses = get(c, al->n, sizeof(*addresses));
 	struct prefix *routes = get(c, m->n_routes, sizeof(*routes));
@@ -537,7 +562,9 @@ static void fill_record(struct compiler *c, const struct m_node *m, const struct
 		addresses[i] = al->addresses[i].addr;
 	for (i = 0; i < m->n_routes; i++)
 		routes[i] = m->routes[i].prefix;
-	*ret = (struct record){ .name = m->name, .key = m->public_key, .addresses = addresses, .n_addresses = al->n };
+	*ret = (struct record){
+		.name = m->name, .key = m->public_key, .addresses = addresses, .n_addresses = al->n
+	};
 	ret->routes = routes;
 	ret->n_routes = prefix_canonical(routes, m->n_routes);
 	ret->endpoint = m->endpoint;
@@ -548,10 +575,14 @@ static uint64_t setting(const struct m_uint *own, const struct m_uint *network, 
 	return own->set ? own->v : network->set ? network->v : fallback;
 }
 
-static void fill_node(struct compiler *c, size_t index, const struct allocation *al, struct node *ret)
+static void fill_node(struct compiler *c, size_t index, const struct allocation *al,
+		      struct node *ret)
 {
 	const struct m_node *m = &c->m->nodes[index];
-	struct node n = { .name = m->name, .key = m->public_key, .addresses = al->addresses, .n_addresses = al->n };
+	struct node n = { .name = m->name,
+			  .key = m->public_key,
+			  .addresses = al->addresses,
+			  .n_addresses = al->n };
 	uint64_t keepalive = 0;
 
 	if (m->has_interface)
@@ -560,7 +591,8 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 		n.interface = c->m->interface;
 	else if (ifname_parse(c->m->name, strlen(c->m->name), &n.interface) < 0)
 		diag_help(c->diag,
-			  diag_error(c->diag, m->pos, "the network's name `%s` is no interface name", c->m->name),
+			  diag_error(c->diag, m->pos,
+				     "the network's name `%s` is no interface name", c->m->name),
 			  "add `interface: NAME` with at most 15 characters to the network");
 	n.listen_port = (uint16_t)setting(&m->listen_port, &c->m->listen_port, DEFAULT_LISTEN_PORT);
 	n.flags |= NODE_HAS_LISTEN_PORT;
@@ -581,8 +613,9 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 	n.links = c->links[index].list;
 	if (c->links[index].too_many || n.n_links > MAX_LINKS)
 		diag_help(c->diag,
-			  diag_error(c->diag, m->pos, "node `%s` has more links than the %d that are possible", m->name,
-				     MAX_LINKS),
+			  diag_error(c->diag, m->pos,
+				     "node `%s` has more links than the %d that are possible",
+				     m->name, MAX_LINKS),
 			  "join groups (`tag:NAME`) rather than single nodes");
 	*ret = n;
 }
@@ -612,8 +645,8 @@ static void fill_everybody(struct compiler *c)
 	c->everybody = list;
 }
 
-int compile(const struct m_network *m, const struct network *published, uint64_t serial, struct arena *a, struct diag *d,
-	    struct network *ret)
+int compile(const struct m_network *m, const struct network *published, uint64_t serial,
+	    struct arena *a, struct diag *d, struct network *ret)
 {
 	struct compiler c = { .m = m, .arena = a, .diag = d };
 	struct network n = { .name = m->name, .n_records = m->n_nodes, .n_nodes = m->n_nodes };

@@ -4,7 +4,8 @@
 #include "common/limits.h"
 #include "publication/expand.h"
 
-/* Conflicts that wider prefixes hide, looked at one by one for each view; with more, every node is examined. */
+/* Conflicts that wider prefixes hide, looked at one by one for each view; with more, every node is
+ * examined. */
 #define MAX_HIDDEN 4096
 
 struct owner {
@@ -20,7 +21,8 @@ static int cmp_owners(const void *pa, const void *pb)
 	return c ? c : a->record < b->record ? -1 : a->record > b->record;
 }
 
-/* True when two records want the same prefix: only then, or with prefixes that come through another node, can any clash. */
+/* True when two records want the same prefix: only then, or with prefixes that come through another
+ * node, can any clash. */
 static int any_shared_prefix(const struct network *n, struct arena *a, bool *ret)
 {
 	size_t i, j, total = 0;
@@ -43,13 +45,15 @@ static int any_shared_prefix(const struct network *n, struct arena *a, bool *ret
 		qsort(all, total, sizeof(*all), cmp_owners);
 	*ret = false;
 	for (i = 1; i < total && !*ret; i++)
-		*ret = !prefix_cmp(&all[i - 1].prefix, &all[i].prefix) && all[i - 1].record != all[i].record;
+		*ret = !prefix_cmp(&all[i - 1].prefix, &all[i].prefix) &&
+		       all[i - 1].record != all[i].record;
 	return 0;
 }
 
 static int cmp_views(const void *pa, const void *pb)
 {
-	const struct node *a = *(const struct node *const *)pa, *b = *(const struct node *const *)pb;
+	const struct node *a = *(const struct node *const *)pa,
+			  *b = *(const struct node *const *)pb;
 	size_t i;
 
 	if (a->n_links != b->n_links)
@@ -102,11 +106,11 @@ struct found {
 };
 
 /*
- * The place where `peer` gets the prefix from: its own route or address, else another node's route or the network's pool that
- * comes through it. `not` is a place that was named already.
+ * The place where `peer` gets the prefix from: its own route or address, else another node's route
+ * or the network's pool that comes through it. `not` is a place that was named already.
  */
-static struct pos origin(const struct m_network *m, const struct network *n, const char *peer, const struct prefix *p,
-			 const char *not_node, const char **ret_what)
+static struct pos origin(const struct m_network *m, const struct network *n, const char *peer,
+			 const struct prefix *p, const char *not_node, const char **ret_what)
 {
 	const struct m_node *own = m_network_node(m, peer);
 	const struct record *r = network_record(n, peer);
@@ -132,7 +136,8 @@ static struct pos origin(const struct m_network *m, const struct network *n, con
 	return own ? own->pos : pos;
 }
 
-static void report(const struct m_network *m, const struct network *n, struct diag *d, const struct found *f)
+static void report(const struct m_network *m, const struct network *n, struct diag *d,
+		   const struct found *f)
 {
 	char text[PREFIX_STRLEN];
 	const char *what_a, *what_b;
@@ -142,15 +147,19 @@ static void report(const struct m_network *m, const struct network *n, struct di
 
 	prefix_print(&f->c.prefix, text);
 	if (f->more)
-		e = diag_error(d, at_a, "%s would stand under two peers, `%s` and `%s`, on node `%s` and %zu more", text, f->c.a,
-			       f->c.b, f->at, f->more);
+		e = diag_error(
+			d, at_a,
+			"%s would stand under two peers, `%s` and `%s`, on node `%s` and %zu more",
+			text, f->c.a, f->c.b, f->at, f->more);
 	else
-		e = diag_error(d, at_a, "%s would stand under two peers, `%s` and `%s`, on node `%s`", text, f->c.a, f->c.b,
-			       f->at);
+		e = diag_error(d, at_a,
+			       "%s would stand under two peers, `%s` and `%s`, on node `%s`", text,
+			       f->c.a, f->c.b, f->at);
 	diag_other(d, e, at_b, "`%s` gets it from here", f->c.b);
-	diag_help(d, e,
-		  "WireGuard sends a prefix to one peer only: let one of them have it, make one longer (the longest wins), or do "
-		  "not join both with this node");
+	diag_help(
+		d, e,
+		"WireGuard sends a prefix to one peer only: let one of them have it, make one longer (the longest wins), or do "
+		"not join both with this node");
 }
 
 static bool known(const struct found *list, size_t n, const struct prefix_conflict *c)
@@ -158,7 +167,8 @@ static bool known(const struct found *list, size_t n, const struct prefix_confli
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (!prefix_cmp(&list[i].c.prefix, &c->prefix) && !strcmp(list[i].c.a, c->a) && !strcmp(list[i].c.b, c->b))
+		if (!prefix_cmp(&list[i].c.prefix, &c->prefix) && !strcmp(list[i].c.a, c->a) &&
+		    !strcmp(list[i].c.b, c->b))
 			return true;
 	return false;
 }
@@ -171,7 +181,8 @@ struct search {
 	size_t n_found;
 };
 
-/* True when the node itself brings this prefix: then it is not the one that sees it under two peers. */
+/* True when the node itself brings this prefix: then it is not the one that sees it under two
+ * peers. */
 static bool brings(const struct network *n, const char *name, const struct prefix *p)
 {
 	const struct record *r = network_record(n, name);
@@ -184,7 +195,8 @@ static bool brings(const struct network *n, const char *name, const struct prefi
 }
 
 /* Tells which nodes of the view have the conflict: those that are no part of it. */
-static struct found describe(const struct search *s, const struct prefix_conflict *c, const struct node *const *nodes, size_t n)
+static struct found describe(const struct search *s, const struct prefix_conflict *c,
+			     const struct node *const *nodes, size_t n)
 {
 	struct found f = { .c = *c };
 	size_t i;
@@ -192,7 +204,8 @@ static struct found describe(const struct search *s, const struct prefix_conflic
 	for (i = 0; i < n; i++) {
 		const char *name = nodes[i]->name;
 
-		if (n > 1 && (!strcmp(name, c->a) || !strcmp(name, c->b) || brings(s->net, name, &c->prefix)))
+		if (n > 1 && (!strcmp(name, c->a) || !strcmp(name, c->b) ||
+			      brings(s->net, name, &c->prefix)))
 			continue;
 		if (f.at)
 			f.more++;
@@ -205,7 +218,8 @@ static struct found describe(const struct search *s, const struct prefix_conflic
 }
 
 /* `nodes` share the view of `node`. */
-static int examine(struct search *s, const struct node *node, const struct node *const *nodes, size_t n)
+static int examine(struct search *s, const struct node *node, const struct node *const *nodes,
+		   size_t n)
 {
 	struct prefix_conflict list[MAX_DIAGS];
 	struct arena scratch;
@@ -224,8 +238,10 @@ static int examine(struct search *s, const struct node *node, const struct node 
 	return r;
 }
 
-/* True when a route of this node covers one of the conflicting prefixes: without the node, that one is no longer hidden. */
-static bool covers_any(const struct network *n, const char *name, const struct prefix_conflict *list, size_t n_list)
+/* True when a route of this node covers one of the conflicting prefixes: without the node, that one
+ * is no longer hidden. */
+static bool covers_any(const struct network *n, const char *name,
+		       const struct prefix_conflict *list, size_t n_list)
 {
 	const struct record *r = network_record(n, name);
 	size_t i, j;
@@ -237,8 +253,10 @@ static bool covers_any(const struct network *n, const char *name, const struct p
 	return false;
 }
 
-/* What is hidden behind a wider prefix at all others comes to light at the node whose own prefix the wider one is. */
-static int examine_hidden(struct search *s, const struct node *nobody, const struct node *const *nodes, size_t n)
+/* What is hidden behind a wider prefix at all others comes to light at the node whose own prefix
+ * the wider one is. */
+static int examine_hidden(struct search *s, const struct node *nobody,
+			  const struct node *const *nodes, size_t n)
 {
 	struct prefix_conflict *list;
 	struct arena scratch;
@@ -262,8 +280,9 @@ static int examine_hidden(struct search *s, const struct node *nobody, const str
 }
 
 /*
- * Nodes of one view differ only in that none is its own peer. In a view of three nodes or more, what clashes for a node that
- * is nobody clashes for one of them too, since a clash has two owners; smaller views are examined node by node.
+ * Nodes of one view differ only in that none is its own peer. In a view of three nodes or more,
+ * what clashes for a node that is nobody clashes for one of them too, since a clash has two owners;
+ * smaller views are examined node by node.
  */
 static int examine_view(struct search *s, const struct node *const *nodes, size_t n)
 {
@@ -283,7 +302,8 @@ static int examine_view(struct search *s, const struct node *const *nodes, size_
 	return only_direct(nodes[0]) ? 0 : examine_hidden(s, &nobody, nodes, n);
 }
 
-void conflict_check(const struct m_network *m, const struct network *n, struct arena *a, struct diag *d)
+void conflict_check(const struct m_network *m, const struct network *n, struct arena *a,
+		    struct diag *d)
 {
 	const struct node **nodes = arena_array(a, n->n_nodes, sizeof(*nodes));
 	struct search s = { .net = n, .diag = d, .model = m };

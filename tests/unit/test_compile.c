@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The compiler: YAML text in, records and node documents out, compared as the lines they are published as. */
+/* The compiler: YAML text in, records and node documents out, compared as the lines they are
+ * published as. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,9 +15,12 @@
 
 /* Public keys of nobody: distinct, valid, of no low order. */
 static const char *const keys[] = {
-	"9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=", "2RzKFbGMx5g7fG0BrWCI7JIpGvcwGkqUaCoENYueJw4=",
-	"gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=", "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=",
-	"HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=", "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
+	"9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=",
+	"2RzKFbGMx5g7fG0BrWCI7JIpGvcwGkqUaCoENYueJw4=",
+	"gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=",
+	"TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=",
+	"HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=",
+	"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
 };
 
 struct fixture {
@@ -64,7 +68,8 @@ static const char *with_keys(struct arena *a, const char *yaml)
 	return s;
 }
 
-static void compile_yaml(struct fixture *f, const char *yaml, const struct network *published, uint64_t serial)
+static void compile_yaml(struct fixture *f, const char *yaml, const struct network *published,
+			 uint64_t serial)
 {
 	struct source *files = arena_array(&f->arena, 2, sizeof(*files));
 	const char *text = with_keys(&f->arena, yaml);
@@ -74,7 +79,8 @@ static void compile_yaml(struct fixture *f, const char *yaml, const struct netwo
 	diag_init(&f->diag, &f->arena);
 	f->result = schema_load(files, 2, &f->arena, &f->diag, &f->model);
 	if (!f->result)
-		f->result = compile(&f->model.networks[0], published, serial, &f->arena, &f->diag, &f->network);
+		f->result = compile(&f->model.networks[0], published, serial, &f->arena, &f->diag,
+				    &f->network);
 }
 
 static char *messages(struct fixture *f)
@@ -86,7 +92,8 @@ static char *messages(struct fixture *f)
 	return arena_strdup(&f->arena, b.data);
 }
 
-static void must_compile(struct fixture *f, const char *yaml, const struct network *published, uint64_t serial)
+static void must_compile(struct fixture *f, const char *yaml, const struct network *published,
+			 uint64_t serial)
 {
 	compile_yaml(f, yaml, published, serial);
 	if (f->result)
@@ -123,7 +130,8 @@ static void expect_address(struct fixture *f, const char *node, const char *want
 	assert_string_equal(all, want);
 }
 
-static void expect_error(struct fixture *f, const char *yaml, const struct network *published, const char *text)
+static void expect_error(struct fixture *f, const char *yaml, const struct network *published,
+			 const char *text)
 {
 	compile_yaml(f, yaml, published, 2);
 	assert_int_not_equal(f->result, 0);
@@ -131,9 +139,9 @@ static void expect_error(struct fixture *f, const char *yaml, const struct netwo
 		fail_msg("'%s' is not in:\n%s", text, messages(f));
 }
 
-#define THREE                                                     \
-	"nodes:\n"                                                \
-	"  a: {public_key: $1, endpoint: 'a.example.net'}\n"      \
+#define THREE                                                           \
+	"nodes:\n"                                                      \
+	"  a: {public_key: $1, endpoint: 'a.example.net'}\n"            \
 	"  b: {public_key: $2, endpoint: 'b.example.net', tags: [t]}\n" \
 	"  c: {public_key: $3, tags: [t]}\n"
 
@@ -151,12 +159,17 @@ static void a_mesh_joins_its_members_only(void **state)
 {
 	struct fixture *f = *state;
 
-	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE "topology:\n  - mesh: ['tag:t']\n", NULL, 1);
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
+		     "topology:\n  - mesh: ['tag:t']\n",
+		     NULL, 1);
 	expect_links(f, "a", "");
 	expect_links(f, "b", "direct=tag:t");
 	assert_int_equal(f->network.n_groups, 1);
 	assert_int_equal(f->network.groups[0].n_members, 2);
-	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE "topology:\n  - mesh: [a, b]\n", NULL, 1);
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE "topology:\n  - mesh: [a, b]\n",
+		     NULL, 1);
 	expect_links(f, "a", "direct=b");
 	expect_links(f, "b", "direct=a");
 	expect_links(f, "c", "");
@@ -211,8 +224,9 @@ static void a_link_joins_both_sides(void **state)
 static void pairs_that_cannot_meet_are_warned_of(void **state)
 {
 	struct fixture *f = *state;
-	static const char yaml[] = "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
-				   "  a: {public_key: $1}\n  b: {public_key: $2}\n  c: {public_key: $3, endpoint: 'c:1'}\n";
+	static const char yaml[] =
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		"  a: {public_key: $1}\n  b: {public_key: $2}\n  c: {public_key: $3, endpoint: 'c:1'}\n";
 
 	must_compile(f, yaml, NULL, 1);
 	assert_int_equal(f->diag.warnings, 1);
@@ -281,29 +295,39 @@ static void a_freed_address_is_the_last_resort(void **state)
 {
 	struct fixture *f = *state;
 	struct network first, second;
-	static const char all[] = POOL NODE("a", "1") NODE("b", "2") NODE("c", "3") NODE("d", "4") NODE("e", "5")
-		NODE("f", "6");
+	static const char all[] = POOL NODE("a", "1") NODE("b", "2") NODE("c", "3") NODE("d", "4")
+		NODE("e", "5") NODE("f", "6");
 
 	must_compile(f, all, NULL, 1);
 	expect_address(f, "f", "10.0.0.6/29");
 	first = f->network;
-	must_compile(f, POOL NODE("a", "1") NODE("c", "3") NODE("d", "4") NODE("e", "5") NODE("f", "6"), &first, 2);
+	must_compile(f,
+		     POOL NODE("a", "1") NODE("c", "3") NODE("d", "4") NODE("e", "5")
+			     NODE("f", "6"),
+		     &first, 2);
 	second = f->network;
-	must_compile(f, POOL NODE("a", "1") NODE("c", "3") NODE("d", "4") NODE("e", "5") NODE("f", "6") NODE("g", "2"),
+	must_compile(f,
+		     POOL NODE("a", "1") NODE("c", "3") NODE("d", "4") NODE("e", "5") NODE("f", "6")
+			     NODE("g", "2"),
 		     &second, 3);
 	expect_address(f, "g", "10.0.0.2/29");
 	assert_int_equal(f->network.n_freed, 0);
 	/* One leaves and another comes in the same change: its place is free at once. */
-	must_compile(f, POOL NODE("a", "1") NODE("b", "2") NODE("c", "3") NODE("d", "4") NODE("e", "5") NODE("z", "6"),
+	must_compile(f,
+		     POOL NODE("a", "1") NODE("b", "2") NODE("c", "3") NODE("d", "4") NODE("e", "5")
+			     NODE("z", "6"),
 		     &first, 2);
 	expect_address(f, "z", "10.0.0.6/29");
 }
 
 static void a_full_pool_is_an_error(void **state)
 {
-	expect_error(*state,
-		     "version: 1\naddresses: [10.0.0.0/30]\nnodes:\n" NODE("a", "1") NODE("b", "2") NODE("c", "3"), NULL,
-		     "networks/net.yaml:6:3: error: the pool 10.0.0.0/30 has no address left for node `c`");
+	expect_error(
+		*state,
+		"version: 1\naddresses: [10.0.0.0/30]\nnodes:\n" NODE("a", "1") NODE("b", "2")
+			NODE("c", "3"),
+		NULL,
+		"networks/net.yaml:6:3: error: the pool 10.0.0.0/30 has no address left for node `c`");
 }
 
 static void a_pin_never_takes_an_automatic_address(void **state)
@@ -314,11 +338,18 @@ static void a_pin_never_takes_an_automatic_address(void **state)
 	must_compile(f, POOL NODE("a", "1") NODE("b", "2"), NULL, 1);
 	first = f->network;
 	expect_error(f,
-		     POOL NODE("a", "1") NODE("b", "2") "  c: {public_key: $3, endpoint: 'c:1', addresses: [10.0.0.2]}\n",
+		     POOL NODE("a", "1") NODE(
+			     "b",
+			     "2") "  c: {public_key: $3, endpoint: 'c:1', addresses: [10.0.0.2]}\n",
 		     &first, "10.0.0.2 is the address that node `b` has already");
-	assert_non_null(strstr(messages(f), "networks/net.yaml:5:3: note: `b` got it automatically"));
+	assert_non_null(
+		strstr(messages(f), "networks/net.yaml:5:3: note: `b` got it automatically"));
 	/* Whoever pins the address it has keeps it. */
-	must_compile(f, POOL NODE("a", "1") "  b: {public_key: $2, endpoint: 'b:1', addresses: [10.0.0.2]}\n", &first, 2);
+	must_compile(
+		f,
+		POOL NODE("a",
+			  "1") "  b: {public_key: $2, endpoint: 'b:1', addresses: [10.0.0.2]}\n",
+		&first, 2);
 	expect_address(f, "b", "10.0.0.2/29");
 	assert_int_equal(f->network.n_freed, 0);
 }
@@ -333,29 +364,33 @@ static void one_prefix_under_two_peers_names_both_places(void **state)
 		     "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n"
 		     "  c: {public_key: $3, endpoint: 'c:1'}\n",
 		     NULL, "networks/net.yaml:4:");
-	assert_non_null(strstr(messages(f), "192.168.1.0/24 would stand under two peers, `a` and `b`"));
+	assert_non_null(
+		strstr(messages(f), "192.168.1.0/24 would stand under two peers, `a` and `b`"));
 	assert_non_null(strstr(messages(f), "networks/net.yaml:5:"));
 }
 
 static void the_same_route_twice_is_fine_where_nobody_sees_both(void **state)
 {
-	must_compile(*state,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
-		     "  a: {public_key: $1, endpoint: 'a:1', routes: [192.168.1.0/24]}\n"
-		     "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n"
-		     "  c: {public_key: $3, endpoint: 'c:1'}\n  d: {public_key: $4, endpoint: 'd:1'}\n"
-		     "topology:\n  - mesh: [a, c]\n  - mesh: [b, d]\n",
-		     NULL, 1);
+	must_compile(
+		*state,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		"  a: {public_key: $1, endpoint: 'a:1', routes: [192.168.1.0/24]}\n"
+		"  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n"
+		"  c: {public_key: $3, endpoint: 'c:1'}\n  d: {public_key: $4, endpoint: 'd:1'}\n"
+		"topology:\n  - mesh: [a, c]\n  - mesh: [b, d]\n",
+		NULL, 1);
 }
 
 static void a_clash_between_two_hubs_is_found(void **state)
 {
 	struct fixture *f = *state;
 
-	expect_error(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" NODE("a", "1") NODE("b", "2") NODE("c", "3")
-			     "topology:\n  - star: {hubs: [a], spokes: [c]}\n  - star: {hubs: [b], spokes: [c]}\n",
-		     NULL, "10.0.0.0/24 would stand under two peers, `a` and `b`, on node `c`");
+	expect_error(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" NODE("a", "1") NODE("b", "2") NODE(
+			"c",
+			"3") "topology:\n  - star: {hubs: [a], spokes: [c]}\n  - star: {hubs: [b], spokes: [c]}\n",
+		NULL, "10.0.0.0/24 would stand under two peers, `a` and `b`, on node `c`");
 }
 
 static void long_lists_become_a_group(void **state)
@@ -370,7 +405,8 @@ static void long_lists_become_a_group(void **state)
 		struct wgkey key = { { (uint8_t)(i + 9), 7, 7 } };
 		char text[KEY_STRLEN];
 
-		buf_addf(&b, "  n%02d: {public_key: %s, endpoint: 'n:1'}\n", i, wgkey_print(&key, text));
+		buf_addf(&b, "  n%02d: {public_key: %s, endpoint: 'n:1'}\n", i,
+			 wgkey_print(&key, text));
 	}
 	buf_adds(&b, "topology:\n  - mesh: [n00, n01, n02, n03, n04, n05, n06, n07, n08, n09]\n");
 	must_compile(f, b.data, NULL, 1);
@@ -406,11 +442,13 @@ static void compile_many_links(struct fixture *f, int n)
 		struct wgkey key = { { (uint8_t)i, (uint8_t)(i >> 8), 7, 9 } };
 		char text[KEY_STRLEN];
 
-		buf_addf(&b, "  n%05d: {public_key: %s, endpoint: 'n:%d'}\n", i, wgkey_print(&key, text), i + 1);
+		buf_addf(&b, "  n%05d: {public_key: %s, endpoint: 'n:%d'}\n", i,
+			 wgkey_print(&key, text), i + 1);
 	}
 	buf_adds(&b, "topology:\n");
 	for (i = 1; i <= n; i++)
-		buf_addf(&b, "%sn%05d%s", i % 8 == 1 ? "  - link: {between: [n00000], and: [" : ", ", i,
+		buf_addf(&b, "%sn%05d%s",
+			 i % 8 == 1 ? "  - link: {between: [n00000], and: [" : ", ", i,
 			 i % 8 == 0 || i == n ? "]}\n" : "");
 	compile_yaml(f, b.data, NULL, 1);
 	buf_release(&b);
@@ -425,7 +463,8 @@ static void a_node_has_a_bounded_number_of_links(void **state)
 	assert_int_equal(network_node(&f->network, "n00000")->n_links, MAX_LINKS);
 	compile_many_links(f, MAX_LINKS + 1);
 	assert_int_not_equal(f->result, 0);
-	assert_non_null(strstr(messages(f), "node `n00000` has more links than the 16384 that are possible"));
+	assert_non_null(strstr(messages(f),
+			       "node `n00000` has more links than the 16384 that are possible"));
 }
 
 static void keepalive_follows_the_endpoint(void **state)

@@ -323,17 +323,17 @@ static void test_bounded_work(void **state)
 
 		snprintf(name, sizeof(name), "n%06zu", i);
 		*a = (struct ipaddr){ .family = 4, .b = { 10, 0, (uint8_t)(i >> 8), (uint8_t)i } };
-		list[i] = (struct record){
-			.name = arena_strdup(&arena, name), .addresses = a, .n_addresses = 1
-		};
+		list[i] = (struct record){ .name = arena_strdup(&arena, name),
+					   .addresses = a,
+					   .n_addresses = 1 };
 		list[i].key.b[0] = (uint8_t)(i >> 8);
 		list[i].key.b[1] = (uint8_t)i;
 	}
 	links[0] = (struct link){ .kind = LINK_DIRECT, .target = GROUP_ALL };
 	for (i = 1; i < n_links; i++)
-		links[i] = (struct link){
-			.kind = LINK_ROUTES, .target = GROUP_ALL, .via = list[i].name
-		};
+		links[i] = (struct link){ .kind = LINK_ROUTES,
+					  .target = GROUP_ALL,
+					  .via = list[i].name };
 	/* The records have no routes: what is bounded here is the visits alone. */
 	node.n_links = 4;
 	assert_int_equal(expand(&net, &node, &arena, &c, &e), 0);
@@ -394,8 +394,8 @@ static void test_nth_allocation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_expand), T(test_conflicts),	T(test_peer_equal),
-		T(test_limits), T(test_bounded_work),	T(test_nth_allocation),
+		T(test_expand), T(test_conflicts),    T(test_peer_equal),
+		T(test_limits), T(test_bounded_work), T(test_nth_allocation),
 	};
 
 	return cmocka_run_group_tests_name("expansion", tests, NULL, NULL);
