@@ -514,14 +514,26 @@ out:
 /* ------------------------------------------------------------------ converging
  * ------------------------- */
 
+static char *alias_of(struct agent *a, char *out, size_t size)
+{
+	snprintf(out, size, ALIAS_PREFIX "%s", a->config->network);
+	return out;
+}
+
 static int need_kern(struct agent *a, struct err *e)
 {
+	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
 	enum backend want = a->config->backend;
 
 	if (a->kern)
 		return 0;
+	/* An interface of ours that runs in userspace stays there: the kernel cannot take it over
+	 * without ending its sessions. */
 	if (want == BACKEND_AUTO)
-		want = kern_kernel_available() ? BACKEND_KERNEL : BACKEND_USERSPACE;
+		want = kern_kernel_available() &&
+				       !kern_userspace_marked(alias_of(a, alias, sizeof(alias))) ?
+			       BACKEND_KERNEL :
+			       BACKEND_USERSPACE;
 	a->kern = want == BACKEND_KERNEL ? kern_kernel_new(e) : kern_userspace_new(NULL, e);
 	return a->kern ? 0 : -1;
 }
@@ -616,28 +628,66 @@ static int resolve(struct agent *a, const struct config *previous, int64_t resol
 			     &c->unresolved, &c->n_unresolved, e);
 }
 
-static char *alias_of(struct agent *a, char *out, size_t size)
-{
-	snprintf(out, size, ALIAS_PREFIX "%s", a->config->network);
-	return out;
-}
-
-/* An interface under the name that an older document gave it would keep its port and its routes. */
-static int remove_renamed(struct agent *a, bool dry, struct convergence *c, struct err *e)
+/*
+ * Our interfaces under other names than `keep` (NULL: all). The alias is the mark, not the state:
+ * what an older document, another --interface or a run that was cut off left would keep its port
+ * and its routes.
+ */
+static int find_others(struct agent *a, const struct ifname *keep, struct arena *arena,
+		       struct ifname **ret, size_t *ret_n, struct err *e)
 {
 	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
-	const struct applied *p = &a->state.applied;
-	struct apply_result old;
+	struct ifname *all = NULL;
+	size_t n = 0, kept = 0, i;
 
-	if (!p->serial || !strcmp(p->interface.s, c->interface.s))
-		return 0;
-	c->removed_old = true;
-	if (dry)
-		return 0;
-	if (apply_down(a->kern, &p->interface, alias_of(a, alias, sizeof(alias)), &c->arena, &old,
-		       e) < 0)
-		return err_prefix(e, "cannot take the old interface %s away", p->interface.s);
+	if (a->kern->ops->marked(a->kern, alias_of(a, alias, sizeof(alias)), arena, &all, &n, e) <
+	    0)
+		return -1;
+	for (i = 0; i < n; i++)
+		if (!keep || strcmp(all[i].s, keep->s) != 0)
+			all[kept++] = all[i];
+	*ret = all;
+	*ret_n = kept;
 	return 0;
+}
+
+static int remove_others(struct agent *a, const struct ifname *names, size_t n, struct err *e)
+{
+	static const struct op op = { .kind = OP_LINK_DELETE };
+	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (a->kern->ops->apply(a->kern, &names[i], &op, 1, NULL,
+					alias_of(a, alias, sizeof(alias)), e) < 0)
+			return err_prefix(e, "cannot take the old interface %s away", names[i].s);
+	return 0;
+}
+
+static int forget_applied(struct agent *a, struct err *e)
+{
+	struct state next = a->state;
+
+	if (!next.applied.serial)
+		return 0;
+	next.applied = (struct applied){ 0 };
+	if (store_save(a->store, &next, e) < 0)
+		return -1;
+	a->state = next;
+	return 0;
+}
+
+/* Removed from the network, and what the interface was is not known any more: it goes as a whole. */
+static int converge_gone(struct agent *a, bool dry, struct convergence *c, struct err *e)
+{
+	if (find_others(a, NULL, &c->arena, &c->others, &c->n_others, e) < 0)
+		return -1;
+	if (c->n_others) {
+		c->acted = true;
+		c->interface = c->others[0];
+	}
+	return dry || (!remove_others(a, c->others, c->n_others, e) && !forget_applied(a, e)) ? 0 :
+												-1;
 }
 
 /* Notes what is proved to be in force. Only a difference is worth a write. */
@@ -676,10 +726,10 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	arena_init(&ret->arena);
 	if (!a->current)
 		return err_set(e, ERR_NOENT, "nothing was accepted yet");
-	if (!a->current->has_config)
-		return 0;
 	if (need_kern(a, e) < 0)
 		return -1;
+	if (!a->current->has_config)
+		return converge_gone(a, dry, ret, e);
 	ret->acted = true;
 	if (a->has_key && a->current->standing == STANDING_MEMBER &&
 	    accept_self(a->config->node, a->current->config.node, NULL, &a->public_key,
@@ -688,9 +738,11 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	ret->interface = a->config->interface.s[0] ? a->config->interface :
 						     a->current->config.node->interface;
 	ret->n_peers = a->current->config.n_peers;
-	if (remove_renamed(a, dry, ret, e) < 0)
+	if (find_others(a, &ret->interface, &ret->arena, &ret->others, &ret->n_others, e) < 0)
 		return -1;
-	previous = ret->removed_old ? NULL : previous_config(a);
+	previous = strcmp(a->state.applied.interface.s, ret->interface.s) != 0 ?
+			   NULL :
+			   previous_config(a);
 	if (resolve(a, previous, resolve_ms, ret, &endpoints, e) < 0)
 		return -1;
 	d = (struct desired){ .config = &a->current->config,
@@ -701,10 +753,19 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	if (dry)
 		return apply_plan(a->kern, &ret->interface, &d, previous, os_now(), &ret->arena,
 				  &ret->result, e);
-	if (apply_desired(a->kern, &ret->interface, &d, previous, &a->private_key, os_now(),
-			  &ret->arena, &ret->result, e) < 0)
+	/* The old interface stays until the new one is known to be ours to have. */
+	if (ret->n_others && (apply_plan(a->kern, &ret->interface, &d, previous, os_now(),
+					 &ret->arena, &ret->result, e) < 0 ||
+			      remove_others(a, ret->others, ret->n_others, e) < 0))
 		return -1;
-	return note_applied(a, ret, e);
+	if (apply_desired(a->kern, &ret->interface, &d, previous, &a->private_key, os_now(),
+			  &ret->arena, &ret->result, e) == 0)
+		return note_applied(a, ret, e);
+	/* The peers are right, so this is what is compared with next: otherwise each further
+	 * attempt would take the endpoints for declared anew and set them again. */
+	if (ret->result.all_but_routes)
+		(void)note_applied(a, ret, NULL);
+	return -1;
 }
 
 void convergence_release(struct convergence *c)
@@ -715,37 +776,42 @@ void convergence_release(struct convergence *c)
 int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e)
 {
 	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
-	struct state next = a->state;
 	struct apply_result result;
+	struct ifname *all;
 	struct arena arena;
-	int r;
+	size_t n;
+	int r = -1;
 
 	*ret_was_there = false;
+	if (need_kern(a, e) < 0)
+		return -1;
+	arena_init(&arena);
+	if (find_others(a, NULL, &arena, &all, &n, e) < 0)
+		goto out;
+	if (n) {
+		*ret_name = all[0];
+		*ret_was_there = true;
+		r = remove_others(a, all, n, e);
+		goto out;
+	}
 	if (a->state.applied.serial)
 		*ret_name = a->state.applied.interface;
 	else if (a->config->interface.s[0])
 		*ret_name = a->config->interface;
 	else if (a->current && a->current->has_config)
 		*ret_name = a->current->config.node->interface;
-	else
-		return err_set(
-			e, ERR_NOENT,
+	else {
+		err_set(e, ERR_NOENT,
 			"nothing of network %s was brought up from this state folder; name what is to go with --interface",
 			a->config->network);
-	if (need_kern(a, e) < 0)
-		return -1;
-	arena_init(&arena);
+		goto out;
+	}
 	r = apply_down(a->kern, ret_name, alias_of(a, alias, sizeof(alias)), &arena, &result, e);
 	if (!r)
 		*ret_was_there = result.before.exists;
+out:
 	arena_release(&arena);
-	if (r < 0 || !a->state.applied.serial)
-		return r;
-	next.applied = (struct applied){ 0 };
-	if (store_save(a->store, &next, e) < 0)
-		return -1;
-	a->state = next;
-	return 0;
+	return r < 0 ? -1 : forget_applied(a, e);
 }
 
 int agent_observe(struct agent *a, const struct ifname *name, struct arena *arena,

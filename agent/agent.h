@@ -84,14 +84,16 @@ void agent_pretend(struct agent *a, struct cycle *c);
 
 struct convergence {
 	struct arena arena;
-	bool acted; /* false: there is nothing to bring up (removed before anything was in force) */
+	bool acted; /* false: there is nothing to bring up, or to take away (removed before anything
+		       was in force) */
 	struct ifname interface;
 	size_t n_peers;
 	struct apply_result result;
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
-	bool removed_old; /* the interface under the name that an older document had was taken away
-			   */
+	/* Interfaces that carry our alias under another name than the one wanted: taken away. */
+	struct ifname *others;
+	size_t n_others;
 };
 
 /* Brings the interface to a->current. With `dry`, only says what it would do. *ret is to be

@@ -40,14 +40,16 @@ static int not_as_wanted(const struct ifname *name, const struct op *ops, size_t
 	return -1;
 }
 
-static bool only_routes(const struct op *ops, size_t n)
+/* Nothing is left to do on WireGuard itself. */
+static bool only_around(const struct op *ops, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (ops[i].kind != OP_ROUTE_ADD)
+		if (ops[i].kind == OP_LINK_CREATE || ops[i].kind == OP_DEVICE ||
+		    ops[i].kind == OP_PEER_SET || ops[i].kind == OP_PEER_REMOVE)
 			return false;
-	return n > 0;
+	return true;
 }
 
 static int converge(struct kern *k, const struct ifname *name, const struct desired *d,
@@ -69,8 +71,10 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 	while (n) {
 		int r;
 
-		if (ret->rounds == MAX_ROUNDS)
+		if (ret->rounds == MAX_ROUNDS) {
+			ret->all_but_routes = only_around(ops, n);
 			return not_as_wanted(name, ops, n, e);
+		}
 		ret->rounds++;
 		ret->n_changes += n;
 		r = k->ops->apply(k, name, ops, n, private_key, d->alias, &why);
@@ -82,9 +86,8 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 			*e = why;
 			return err_prefix(e, "interface %s", name->s);
 		}
-		if (r < 0 && why.class == ERR_CONFLICT &&
-		    diff_make(&ret->after, d, d->config, now, a, &ops, &n, NULL) == 0)
-			ret->all_but_routes = only_routes(ops, n);
+		if (r < 0 && diff_make(&ret->after, d, d->config, now, a, &ops, &n, NULL) == 0)
+			ret->all_but_routes = only_around(ops, n);
 		if (r < 0 && (ret->rounds == MAX_ROUNDS || why.class == ERR_CONFLICT)) {
 			*e = why;
 			return err_prefix(e, "interface %s", name->s);

@@ -17,9 +17,8 @@
 struct apply_result {
 	bool verified; /* the read-back is what was wanted */
 	/*
-	 * After a conflict over routes: the read-back is what was wanted but for routes that others
-	 * have. So the peers are right, and this configuration is the `previous` one of the next
-	 * call.
+	 * After an error: the read-back is what was wanted but for link, addresses and routes. So
+	 * the peers are right, and this configuration is the `previous` one of the next call.
 	 */
 	bool all_but_routes;
 	unsigned int rounds; /* in which operations were sent: 0 when all was in place, at most 2 */

@@ -29,7 +29,7 @@ static void tell(const struct once_outcome *o)
 	}
 	if (!o->converged && !c->result.verified)
 		return;
-	if (!c->result.n_changes && !c->removed_old)
+	if (!c->result.n_changes && !c->n_others)
 		cli_info("%s: %s %s: %zu peer%s; nothing to change", a->config->network, serial,
 			 o->error ? "stays in force" : "in force", c->n_peers,
 			 c->n_peers == 1 ? "" : "s");

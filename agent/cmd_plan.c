@@ -5,6 +5,7 @@ static int show(struct agent *a, const struct convergence *c)
 {
 	char serial[96];
 	struct buf out;
+	size_t i;
 	int r;
 
 	buf_init(&out, 64u << 20);
@@ -13,18 +14,17 @@ static int show(struct agent *a, const struct convergence *c)
 	if (!c->acted)
 		buf_addf(&out, "node %s was removed from the network; nothing to change\n",
 			 a->config->node);
-	else if (!c->result.n_ops && !c->removed_old)
+	else if (!c->result.n_ops && !c->n_others)
 		buf_addf(&out, "interface %s is as it should be; nothing to change\n",
 			 c->interface.s);
 	else
 		buf_addf(&out, "interface %s: %zu change%s, %zu peer%s\n", c->interface.s,
-			 c->result.n_ops + c->removed_old,
-			 c->result.n_ops + c->removed_old == 1 ? "" : "s",
+			 c->result.n_ops + c->n_others,
+			 c->result.n_ops + c->n_others == 1 ? "" : "s",
 			 cmd_peers_changed(&c->result),
 			 cmd_peers_changed(&c->result) == 1 ? "" : "s");
-	if (c->removed_old)
-		buf_addf(&out, "  remove interface %s, the name it had before\n",
-			 a->state.applied.interface.s);
+	for (i = 0; i < c->n_others; i++)
+		buf_addf(&out, "  remove interface %s, the name it had before\n", c->others[i].s);
 	cmd_print_ops(&c->result, &out);
 	cmd_output();
 	r = cli_print(&out) < 0 ? EXIT_REFUSED : EXIT_DONE;

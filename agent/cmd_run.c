@@ -161,7 +161,7 @@ static int converge(struct daemon *d, bool fresh, int64_t resolve_ms, struct err
 
 	r = agent_converge(a, false, resolve_ms, &c, e);
 	if (!r && c.acted &&
-	    (c.result.n_changes || before != a->state.applied.serial || c.removed_old)) {
+	    (c.result.n_changes || before != a->state.applied.serial || c.n_others)) {
 		cli_info("%s: %s %s: %zu peer%s; %zu changed, %u message%s sent",
 			 a->config->network,
 			 cmd_serial(&a->current->manifest, serial, sizeof(serial)),

@@ -134,6 +134,9 @@ struct kern_ops {
 	 */
 	int (*apply)(struct kern *k, const struct ifname *name, const struct op *ops, size_t n,
 		     const struct secret *private_key, const char *alias, struct err *e);
+	/* The WireGuard links, of either back end, whose alias is exactly this one. */
+	int (*marked)(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
+		      size_t *ret_n, struct err *e);
 	void (*free)(struct kern *k);
 };
 
@@ -149,5 +152,7 @@ struct kern *kern_userspace_new(const char *program,
 /* True when this kernel can make WireGuard interfaces (tried once with a generic netlink family
  * look-up, loading the module). */
 bool kern_kernel_available(void);
+/* True when a userspace interface (kind "tun") carries this alias. */
+bool kern_userspace_marked(const char *alias);
 
 #endif

@@ -146,7 +146,9 @@ static int delete_link(struct kernel *kk, const struct ifname *name, struct err 
 	kk->k.stats.set_messages++;
 	kk->k.stats.wg_messages++;
 	kk->k.stats.bytes_sent += nlh->nlmsg_len;
-	if (nl_request(&kk->genl, nlh, NULL, NULL, e) < 0 && kk->genl.error != ENODEV)
+	/* A userspace device that we made before has none of its peers in the kernel. */
+	if (nl_request(&kk->genl, nlh, NULL, NULL, e) < 0 && kk->genl.error != ENODEV &&
+	    kk->genl.error != EOPNOTSUPP)
 		return nl_err(&kk->genl, e, "cannot remove the peers");
 	return rt_link_delete(&kk->rt, name, e);
 }
@@ -187,6 +189,12 @@ static int kernel_apply(struct kern *k, const struct ifname *name, const struct 
 	return 0;
 }
 
+static int kernel_marked(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
+			 size_t *ret_n, struct err *e)
+{
+	return rt_marked(&((struct kernel *)k)->rt, alias, NULL, a, ret, ret_n, e);
+}
+
 static void kernel_free(struct kern *k)
 {
 	struct kernel *kk = (struct kernel *)k;
@@ -203,6 +211,7 @@ static const struct kern_ops kernel_ops = {
 	.name = "kernel",
 	.observe = kernel_observe,
 	.apply = kernel_apply,
+	.marked = kernel_marked,
 	.free = kernel_free,
 };
 

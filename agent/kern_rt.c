@@ -286,6 +286,73 @@ int rt_link_get(struct rt *rt, const struct ifname *name, struct rt_link *ret, s
 	return nl_err(&rt->nl, e, "cannot read the link");
 }
 
+struct find_marked {
+	const char *alias, *only_kind;
+	struct arena *arena;
+	struct ifname *names;
+	size_t n;
+};
+
+static void restart_marked(void *arg)
+{
+	struct find_marked *f = arg;
+
+	f->names = NULL;
+	f->n = 0;
+}
+
+static int collect_marked(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	struct find_marked *f = arg;
+	struct rt_link link;
+
+	/* A link of somebody else's that we cannot read is none of our business. */
+	if (rt_parse_link(nlh, &link, NULL) < 0 || strcmp(link.alias, f->alias) != 0)
+		return 0;
+	if (f->only_kind ? strcmp(link.kind, f->only_kind) != 0 :
+			   strcmp(link.kind, "wireguard") != 0 && strcmp(link.kind, "tun") != 0)
+		return 0;
+	f->names = arena_grow(f->arena, f->names, f->n, sizeof(*f->names));
+	if (!f->names)
+		return err_nomem(e);
+	f->names[f->n++] = link.name;
+	return 0;
+}
+
+int rt_marked(struct rt *rt, const char *alias, const char *only_kind, struct arena *a,
+	      struct ifname **ret, size_t *ret_n, struct err *e)
+{
+	struct find_marked f = { .alias = alias, .only_kind = only_kind, .arena = a };
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+
+	put_header(buf, RTM_GETLINK, 0, sizeof(struct ifinfomsg), &nlh);
+	rt->stats->dumps++;
+	if (nl_dump(&rt->nl, nlh, restart_marked, collect_marked, &f, e) < 0)
+		return nl_err(&rt->nl, e, "cannot read the links");
+	*ret = f.names;
+	*ret_n = f.n;
+	return 0;
+}
+
+bool kern_userspace_marked(const char *alias)
+{
+	struct kern_stats unused = { 0 };
+	struct ifname *names;
+	struct arena a;
+	struct rt rt;
+	size_t n = 0;
+
+	if (rt_open(&rt, &unused, NULL) < 0)
+		return false;
+	arena_init(&a);
+	if (rt_marked(&rt, alias, "tun", &a, &names, &n, NULL) < 0)
+		n = 0;
+	arena_release(&a);
+	rt_close(&rt);
+	return n > 0;
+}
+
 /* The name of another interface, for a message. */
 static int link_name(struct rt *rt, uint32_t ifindex, struct ifname *ret)
 {

@@ -31,6 +31,10 @@ void rt_close(struct rt *rt); /* all zero is fine */
 /* No interface of this name: 0 with ret->exists false. */
 int rt_link_get(struct rt *rt, const struct ifname *name, struct rt_link *ret,
 		struct err *e) MUST_CHECK;
+/* The names of all links of kind "wireguard" or "tun" with this alias, in `a`; `only_kind` (NULL:
+ * both) asks for one kind. */
+int rt_marked(struct rt *rt, const char *alias, const char *only_kind, struct arena *a,
+	      struct ifname **ret, size_t *ret_n, struct err *e) MUST_CHECK;
 /* Link, addresses and routes of `o`; the WireGuard part stays as it is. */
 int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct rt_link *ret_link,
 	       struct observed *o, struct err *e) MUST_CHECK;

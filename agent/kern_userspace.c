@@ -508,6 +508,12 @@ static int userspace_apply(struct kern *k, const struct ifname *name, const stru
 	return 0;
 }
 
+static int userspace_marked(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
+			 size_t *ret_n, struct err *e)
+{
+	return rt_marked(&((struct userspace *)k)->rt, alias, NULL, a, ret, ret_n, e);
+}
+
 static void userspace_free(struct kern *k)
 {
 	struct userspace *u = (struct userspace *)k;
@@ -526,6 +532,7 @@ static const struct kern_ops userspace_ops = {
 	.name = "userspace",
 	.observe = userspace_observe,
 	.apply = userspace_apply,
+	.marked = userspace_marked,
 	.free = userspace_free,
 };
 

@@ -672,6 +672,7 @@ static int fake_apply(struct kern *k, const struct ifname *name, const struct op
 
 	for (i = 0; i < n; i++) {
 		bool fails = ++f->n_ops == f->fail_at ||
+			     (f->fail_this_kind && ops[i].kind == f->fail_kind) ||
 			     (f->fail_at && f->fail_for_ever && f->n_ops > f->fail_at);
 		int r;
 
@@ -699,10 +700,20 @@ static void fake_free(struct kern *k)
 {
 }
 
+/* The model has no name, so there is never one under another name. */
+static int fake_marked(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
+		       size_t *ret_n, struct err *e)
+{
+	*ret = NULL;
+	*ret_n = 0;
+	return 0;
+}
+
 static const struct kern_ops fake_ops = {
 	.name = "fake",
 	.observe = fake_observe,
 	.apply = fake_apply,
+	.marked = fake_marked,
 	.free = fake_free,
 };
 

@@ -101,6 +101,8 @@ struct fake_kern {
 		fail_after; /* fail_after: it is done, and only then reported as failed */
 	unsigned int n_observes, fail_observe_at;
 	enum err_class fail_class;
+	bool fail_this_kind; /* each operation of fail_kind fails */
+	enum op_kind fail_kind;
 	void (*before_observe)(struct fake_kern *f, unsigned int n); /* somebody else's hand */
 };
 

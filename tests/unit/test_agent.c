@@ -117,6 +117,8 @@ static const struct fetcher_ops fake_ops = { .get = fake_get, .free = fake_free 
 
 /* The model stands for the kernel, whose memory is its own: it does not run out with ours. */
 static const struct kern_ops *model_ops;
+static struct ifname model_name; /* of the one interface that the model has */
+static const char *foreign; /* an interface of somebody else's has this name; NULL: none */
 
 static int kern_apply(struct kern *k, const struct ifname *name, const struct op *ops, size_t n,
 		      const struct secret *private_key, const char *alias, struct err *e)
@@ -125,6 +127,9 @@ static int kern_apply(struct kern *k, const struct ifname *name, const struct op
 	int r;
 
 	fail_alloc_left = 0;
+	if (((struct fake_kern *)k)->m->exists)
+		assert_string_equal(name->s, model_name.s);
+	model_name = *name;
 	r = model_ops->apply(k, name, ops, n, private_key, alias, e);
 	fail_alloc_left = left;
 	return r;
@@ -138,8 +143,22 @@ static int kern_observe(struct kern *k, const struct ifname *name, struct arena 
 
 	fail_alloc_left = 0;
 	r = model_ops->observe(k, name, a, ret, e);
+	if (foreign && !strcmp(name->s, foreign))
+		*ret = (struct observed){ .exists = true };
+	else if (strcmp(name->s, model_name.s) != 0)
+		*ret = (struct observed){ 0 };
 	fail_alloc_left = left;
 	return r;
+}
+
+static int kern_marked(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
+		       size_t *ret_n, struct err *e)
+{
+	const struct model *m = ((struct fake_kern *)k)->m;
+
+	*ret_n = m->exists && !strcmp(m->alias, alias);
+	*ret = *ret_n ? &model_name : NULL;
+	return 0;
 }
 
 static void kern_free(struct kern *k)
@@ -147,7 +166,11 @@ static void kern_free(struct kern *k)
 }
 
 static const struct kern_ops kern_ops = {
-	.name = "fake", .observe = kern_observe, .apply = kern_apply, .free = kern_free
+	.name = "fake",
+	.observe = kern_observe,
+	.apply = kern_apply,
+	.marked = kern_marked,
+	.free = kern_free
 };
 
 /* ------------------------------------------------------------------ a world
@@ -1094,6 +1117,15 @@ static void not_listed_is_not_removed(void **unused)
 	world_release(&w);
 }
 
+static int damage_one(const char *name, bool is_dir, void *arg)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", (const char *)arg, name);
+	write_out(path, "damaged", 7);
+	return 0;
+}
+
 static void another_interface_name(void **unused)
 {
 	struct node *nodes;
@@ -1114,6 +1146,103 @@ static void another_interface_name(void **unused)
 	assert_int_equal(ifname_parse("mine", 4, &w.config.interface), 0);
 	must_once(&w);
 	assert_string_equal(believed(&w).applied.interface.s, "mine");
+	assert_string_equal(model_name.s, "mine");
+	/* Onto one that somebody else has: refused, and what was there stays. */
+	foreign = "theirs";
+	assert_int_equal(ifname_parse("theirs", 6, &w.config.interface), 0);
+	assert_int_equal(once(&w), -1);
+	assert_string_equal(model_name.s, "mine");
+	assert_true(w.model.exists && w.model.n_peers == 2);
+	/* The old name became somebody else's: theirs stays, and the new one comes. */
+	foreign = "mine";
+	assert_int_equal(model_delete(&w.model), 0);
+	assert_int_equal(ifname_parse("wg8", 3, &w.config.interface), 0);
+	must_once(&w);
+	assert_true(w.model.exists && w.model.n_peers == 2);
+	/* The state does not know of it (cut off, or another folder), the alias does. */
+	foreign = NULL;
+	assert_int_equal(ifname_parse("wg5", 3, &model_name), 0);
+	must_once(&w);
+	assert_string_equal(model_name.s, "wg8");
+	assert_int_equal(ifname_parse("wg5", 3, &model_name), 0);
+	{
+		struct ifname name = { 0 };
+		struct err e = { 0 };
+		struct agent a;
+		bool there = false;
+
+		open_agent(&w, &a, STORE_WRITE);
+		assert_int_equal(agent_down(&a, &name, &there, &e), 0);
+		agent_close(&a);
+		assert_true(there && !w.model.exists);
+		assert_string_equal(name.s, "wg5");
+	}
+	world_release(&w);
+}
+
+/* Removed while all stored documents are lost: what the interface was is not known, so it goes. */
+static void removed_with_damaged_documents(void **unused)
+{
+	static const struct gone gone[] = { { "n0", 2 } };
+	struct world w;
+	char path[256];
+
+	world_init(&w, 4);
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.n_peers, 3);
+	snprintf(path, sizeof(path), "%s/prod/objects", w.state);
+	assert_int_equal(os_list(AT_FDCWD, path, damage_one, path, NULL), 0);
+	without_us(&w, gone, 1);
+	publish(&w);
+	must_once(&w);
+	assert_false(w.model.exists);
+	assert_true(believed(&w).applied.serial == 0 && believed(&w).accepted.serial == 2);
+	must_once(&w);
+	world_release(&w);
+}
+
+/* While something around WireGuard cannot be done, each attempt must leave the endpoints alone. */
+static void endpoints_stay_while_something_else_fails(void **unused)
+{
+	struct record *records;
+	struct model_peer *p;
+	struct ifaddr address;
+	struct node *nodes;
+	struct wgkey key;
+	struct world w;
+	uint8_t roamed;
+
+	world_init(&w, 3);
+	publish(&w);
+	must_once(&w);
+	nodes = arena_array(&w.tree.arena, 3, sizeof(*nodes));
+	records = arena_array(&w.tree.arena, 3, sizeof(*records));
+	memcpy(nodes, w.network.nodes, 3 * sizeof(*nodes));
+	memcpy(records, w.network.records, 3 * sizeof(*records));
+	address = nodes[0].addresses[0];
+	address.addr.b[2] = 9;
+	nodes[0].addresses = &address;
+	nodes[0].n_addresses = 1;
+	records[1].endpoint.host = "198.51.100.1";
+	w.network.nodes = nodes;
+	w.network.records = records;
+	publish(&w);
+	w.kern.fail_kind = OP_ADDR_ADD;
+	w.kern.fail_this_kind = true;
+	assert_int_equal(once(&w), -1);
+	assert_true(believed(&w).applied.serial == 2);
+	pubkit_wgkey(1, &key);
+	p = model_peer(&w.model, &key);
+	p->endpoint.b[3] ^= 7;
+	p->last_handshake = os_now();
+	roamed = p->endpoint.b[3];
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(model_peer(&w.model, &key)->endpoint.b[3], roamed);
+	w.kern.fail_this_kind = false;
+	must_once(&w);
+	assert_true(w.model.n_addresses == 1 && !ifaddr_cmp(&w.model.addresses[0], &address));
+	assert_int_equal(model_peer(&w.model, &key)->endpoint.b[3], roamed);
 	world_release(&w);
 }
 
@@ -1174,15 +1303,6 @@ static void looking_changes_nothing(void **unused)
 
 /* ------------------------------------------------------------------ damage
  * ----------------------------- */
-
-static int damage_one(const char *name, bool is_dir, void *arg)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", (const char *)arg, name);
-	write_out(path, "damaged", 7);
-	return 0;
-}
 
 static void damaged_documents_are_fetched_again(void **unused)
 {
@@ -1699,6 +1819,8 @@ int main(void)
 		cmocka_unit_test(removed_from_the_network),
 		cmocka_unit_test(not_listed_is_not_removed),
 		cmocka_unit_test(another_interface_name),
+		cmocka_unit_test(removed_with_damaged_documents),
+		cmocka_unit_test(endpoints_stay_while_something_else_fails),
 		cmocka_unit_test(down_and_up),
 		cmocka_unit_test(looking_changes_nothing),
 		cmocka_unit_test(damaged_documents_are_fetched_again),
