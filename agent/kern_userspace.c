@@ -509,7 +509,7 @@ static int userspace_apply(struct kern *k, const struct ifname *name, const stru
 }
 
 static int userspace_marked(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
-			 size_t *ret_n, struct err *e)
+			    size_t *ret_n, struct err *e)
 {
 	return rt_marked(&((struct userspace *)k)->rt, alias, NULL, a, ret, ret_n, e);
 }
