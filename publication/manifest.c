@@ -219,8 +219,8 @@ int manifest_decode(const char *body, size_t len, struct arena *a, struct manife
 			return line_bad(&r, e, "previous must be a hash or '-'");
 		m.has_previous = true;
 	}
-	if (m.has_previous != (m.serial > 1))
-		return line_bad(&r, e, "serial 1, and no other, has no previous manifest");
+	if (m.has_previous && m.serial == 1)
+		return line_bad(&r, e, "serial 1 has no previous manifest");
 	if (line_value(&r, "commit", &s, &n, e) < 0)
 		return -1;
 	if (!is_commit(s, n))

@@ -36,7 +36,7 @@ struct manifest {
 	uint64_t root_version; /* the root document that names this manifest's publisher */
 	uint64_t epoch;
 	uint64_t serial; /* from 1 */
-	bool has_previous; /* false only for serial 1 of an epoch */
+	bool has_previous; /* false for the first of an epoch, always for serial 1 */
 	struct digest previous; /* hash of the previous manifest, all its bytes */
 	const char *commit; /* lower-case hex of the source commit */
 	int64_t issued, expires;

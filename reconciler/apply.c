@@ -78,8 +78,14 @@ static int make_outgoing(struct apply *a, bool refresh, struct err *e)
 {
 	struct session *s = &a->s;
 	int64_t validity = s->model.settings.expires;
+	uint64_t first = 1;
+	bool new = false;
 	size_t i;
 
+	for (i = 0; i < s->n_networks; i++)
+		new |= !s->networks[i].old;
+	if (new && published_first_serial(s->repo, &s->published, &first, e) < 0)
+		return -1;
 	a->n_out = 0;
 	a->work = a->pruned = false;
 	a->out = arena_array(&s->arena, s->n_networks + s->published.n, sizeof(*a->out));
@@ -96,8 +102,8 @@ static int make_outgoing(struct apply *a, bool refresh, struct err *e)
 				return -1;
 			compiled = &retired;
 		}
-		if (outgoing_make(compiled, n->old, &s->root, s->commit, a->now, validity, refresh,
-				  &s->arena, &a->out[a->n_out], e) < 0)
+		if (outgoing_make(compiled, n->old, first, &s->root, s->commit, a->now, validity,
+				  refresh, &s->arena, &a->out[a->n_out], e) < 0)
 			return -1;
 		a->n_out++;
 	}
@@ -110,8 +116,8 @@ static int make_outgoing(struct apply *a, bool refresh, struct err *e)
 			a->pruned = true;
 			continue;
 		}
-		if (outgoing_make(&p->network, p, &s->root, s->commit, a->now, validity, refresh,
-				  &s->arena, &a->out[a->n_out], e) < 0)
+		if (outgoing_make(&p->network, p, first, &s->root, s->commit, a->now, validity,
+				  refresh, &s->arena, &a->out[a->n_out], e) < 0)
 			return -1;
 		a->n_out++;
 	}
@@ -473,15 +479,49 @@ static void tell_done(const struct apply *a, const char *commit)
 		 commit, a->s.model.settings.branch.s);
 }
 
+/* What was read came from the remote's branch: ours catches up first. */
+static int catch_up(struct apply *a, struct err *e)
+{
+	const char *branch = a->s.model.settings.branch.s;
+	char local[COMMIT_HEX] = "";
+	struct err inner = { 0 };
+
+	if (!a->s.published.exists)
+		return 0;
+	if (repo_branch(a->s.repo, branch, local, &inner) < 0 && inner.class != ERR_NOENT) {
+		*e = inner;
+		return -1;
+	}
+	if (!strcmp(local, a->s.published.commit))
+		return 0;
+	return publish_move_branch(a->s.repo, branch, *local ? local : NULL, a->s.published.commit,
+				   e);
+}
+
+static int commit_tree(struct apply *a, const struct tree_file *files, size_t n,
+		       char ret_commit[static COMMIT_HEX], struct err *e)
+{
+	const char *parent = a->s.published.exists ? a->s.published.commit : NULL;
+	struct buf message;
+	int rc;
+
+	if (catch_up(a, e) < 0)
+		return -1;
+	buf_init(&message, 1u << 20);
+	rc = make_message(a, &message, e);
+	if (!rc)
+		rc = publish_to_branch(a->s.repo, a->s.model.settings.branch.s, parent, files, n,
+				       message.data, a->now, ret_commit, e);
+	buf_release(&message);
+	return rc;
+}
+
 static int publish_tree(struct apply *a, const struct secret *key, struct err *e)
 {
-	const struct m_settings *m = &a->s.model.settings;
-	char commit[COMMIT_HEX], local[COMMIT_HEX] = "";
 	struct tree_file *files;
-	struct buf message;
+	char commit[COMMIT_HEX];
 	bool changed = false;
 	size_t n, i;
-	int rc;
 
 	for (i = 0; i < a->n_out; i++)
 		if ((a->out[i].changed || a->out[i].renewed) &&
@@ -489,21 +529,8 @@ static int publish_tree(struct apply *a, const struct secret *key, struct err *e
 			return -1;
 	if (make_tree(a, &files, &n, e) < 0)
 		return -1;
-	/* What was read came from the remote's branch: ours catches up first. */
-	if (a->s.published.exists &&
-	    (repo_branch(a->s.repo, m->branch.s, local, NULL) < 0 ||
-	     strcmp(local, a->s.published.commit) != 0) &&
-	    publish_move_branch(a->s.repo, m->branch.s, *local ? local : NULL,
-				a->s.published.commit, e) < 0)
-		return -1;
-	buf_init(&message, 1u << 20);
-	rc = make_message(a, &message, e);
-	if (!rc)
-		rc = publish_to_branch(a->s.repo, m->branch.s,
-				       a->s.published.exists ? a->s.published.commit : NULL, files,
-				       n, message.data, a->now, commit, e);
-	buf_release(&message);
-	if (rc < 0 || deliver(a, commit, files, n, &changed, e) < 0)
+	if (commit_tree(a, files, n, commit, e) < 0 ||
+	    deliver(a, commit, files, n, &changed, e) < 0)
 		return -1;
 	tell_done(a, commit);
 	return 0;
@@ -513,12 +540,20 @@ static int publish_tree(struct apply *a, const struct secret *key, struct err *e
 static int finish_earlier(struct apply *a, struct err *e)
 {
 	struct tree_file *files;
-	bool changed = false;
+	char commit[COMMIT_HEX];
+	bool changed = false, mended;
 	size_t n;
 
 	if (take_lock(a, e) < 0 || check_tip(a, e) < 0 || make_tree(a, &files, &n, e) < 0 ||
-	    deliver(a, NULL, files, n, &changed, e) < 0)
+	    commit_tree(a, files, n, commit, e) < 0)
 		return -1;
+	mended = strcmp(commit, a->s.published.commit) != 0;
+	if (deliver(a, mended ? commit : NULL, files, n, &changed, e) < 0)
+		return -1;
+	if (mended)
+		cli_warn(
+			"'%s' held other files than a publication does; commit %.*s puts that right",
+			a->s.model.settings.branch.s, SHORT_ID, commit);
 	if (changed)
 		cli_info(
 			"nothing to publish; the directory was not as it should be and is repaired");

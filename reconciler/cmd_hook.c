@@ -206,7 +206,8 @@ static int check_published(struct hook *h, const struct update *u, const struct 
 		if (published_read_commit(h->repo, u->old, NULL, &h->arena, &old, &h->err) < 0)
 			return -1;
 	}
-	if (published_read_commit(h->repo, u->new, &s->root, &h->arena, &new, &h->err) < 0)
+	if (published_read_commit(h->repo, u->new, &s->root, &h->arena, &new, &h->err) < 0 ||
+	    published_check_tree(h->repo, &new, s->roots, s->n_roots, &h->arena, &h->err) < 0)
 		return -1;
 	return compare_published(&old, &new, &h->err);
 }

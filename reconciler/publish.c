@@ -223,6 +223,144 @@ const struct published_network *published_network(const struct published *p, con
 	return NULL;
 }
 
+struct path_set {
+	const char **paths;
+	size_t n;
+};
+
+static int cmp_paths(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int add_path(struct path_set *set, struct arena *a, const char *path)
+{
+	const char **grown = arena_grow(a, set->paths, set->n, sizeof(*grown));
+
+	if (!grown)
+		return -1;
+	set->paths = grown;
+	grown[set->n] = arena_strdup(a, path);
+	return grown[set->n++] ? 0 : -1;
+}
+
+/* The documents that a manifest names, by path and sorted. */
+static int name_documents(const struct tree_reader *t, const struct manifest *m, struct arena *a,
+			  struct path_set *set, struct err *e)
+{
+	char path[MAX_DOCUMENT_PATH];
+	size_t len, j;
+	int i;
+
+	snprintf(path, sizeof(path), "%s/manifest", m->network);
+	if (add_path(set, a, path) < 0)
+		return err_nomem(e);
+	for (i = 0; i < N_TABLES; i++) {
+		const struct document_ref *ref = &m->tables[i];
+		struct index index;
+		const char *data;
+
+		if (!ref->len)
+			continue;
+		document_path(m->network, "index", &ref->hash, path);
+		if (add_path(set, a, path) < 0)
+			return err_nomem(e);
+		if (read_document(t, m->network, "index", ref, MAX_INDEX, a, &data, &len, e) < 0 ||
+		    index_decode(data, len, m->network, (enum table)i, a, &index, e) < 0)
+			return -1;
+		for (j = 0; j < index.n; j++) {
+			document_path(m->network, table_name((enum table)i),
+				      &index.entries[j].page.hash, path);
+			if (add_path(set, a, path) < 0)
+				return err_nomem(e);
+		}
+	}
+	qsort(set->paths, set->n, sizeof(*set->paths), cmp_paths);
+	return 0;
+}
+
+static int not_ours(struct err *e, const char *path)
+{
+	return err_refuse(e, "BAD-FIELD", "'%s' is no part of the publication", path);
+}
+
+/* Every file in or below a folder is one of the set. */
+static int check_folder(struct repo *r, const char *commit, const char *folder,
+			const struct path_set *set, unsigned int depth, struct arena *a,
+			struct err *e)
+{
+	struct repo_entry *list;
+	size_t n, i;
+
+	if (repo_folder(r, commit, folder, a, &list, &n, e) < 0)
+		return -1;
+	for (i = 0; i < n; i++) {
+		char path[1024];
+		const char *key = path;
+
+		snprintf(path, sizeof(path), "%s/%s", folder, list[i].name);
+		if (list[i].is_dir && depth) {
+			if (check_folder(r, commit, path, set, depth - 1, a, e) < 0)
+				return -1;
+		} else if (list[i].is_dir ||
+			   !bsearch(&key, set->paths, set->n, sizeof(key), cmp_paths)) {
+			return not_ours(e, path);
+		}
+	}
+	return 0;
+}
+
+static int check_roots(const struct tree_reader *t, const struct root_doc *roots, size_t n_roots,
+		       uint64_t newest, struct arena *a, struct err *e)
+{
+	struct path_set set = { 0 };
+	const char *data;
+	size_t len, i;
+	char path[32];
+
+	for (i = 0; i < n_roots; i++) {
+		struct err inner = { 0 };
+
+		snprintf(path, sizeof(path), "root/%zu", i + 1);
+		if (t->read(t, path, MAX_ROOT_DOC, a, &data, &len, &inner) < 0) {
+			if (inner.class == ERR_NOENT && i >= newest)
+				break;
+			if (e)
+				*e = inner;
+			return -1;
+		}
+		if (len != roots[i].len || memcmp(data, roots[i].data, len) != 0)
+			return err_refuse(e, "BAD-ROOT",
+					  "%s is not the trust/root-%zu of the configuration", path,
+					  i + 1);
+		if (add_path(&set, a, path) < 0)
+			return err_nomem(e);
+	}
+	if (set.n)
+		qsort(set.paths, set.n, sizeof(*set.paths), cmp_paths);
+	return check_folder(t->repo, t->commit, "root", &set, 0, a, e);
+}
+
+int published_check_tree(struct repo *r, const struct published *p, const struct root_doc *roots,
+			 size_t n_roots, struct arena *a, struct err *e)
+{
+	struct tree_reader t = { .read = read_committed, .repo = r, .commit = p->commit };
+	uint64_t newest = 1;
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		const struct manifest *m = &p->networks[i].manifest;
+		struct path_set set = { 0 };
+
+		if (name_documents(&t, m, a, &set, e) < 0 ||
+		    check_folder(r, p->commit, m->network, &set, 1, a, e) < 0)
+			return -1;
+		if (m->root_version > newest)
+			newest = m->root_version;
+	}
+	return check_roots(&t, roots, n_roots, newest, a, e);
+}
+
 static int cmp_freed(const void *a, const void *b)
 {
 	return ipaddr_cmp(&((const struct freed *)a)->address, &((const struct freed *)b)->address);
@@ -289,7 +427,18 @@ static bool same_tables(const struct document_ref *a, const struct document_ref 
 	return true;
 }
 
-int outgoing_make(const struct network *n, const struct published_network *old,
+/* A commit raises no serial by more than one, so none is above the number of commits. */
+int published_first_serial(struct repo *r, const struct published *p, uint64_t *ret, struct err *e)
+{
+	uint64_t n = 0;
+
+	if (p->exists && repo_generation(r, p->commit, &n, e) < 0)
+		return err_prefix(e, "the published branch");
+	*ret = n + 1;
+	return 0;
+}
+
+int outgoing_make(const struct network *n, const struct published_network *old, uint64_t first,
 		  const struct root *root, const char *commit, int64_t now, int64_t validity,
 		  bool refresh, struct arena *a, struct outgoing *ret, struct err *e)
 {
@@ -318,7 +467,7 @@ int outgoing_make(const struct network *n, const struct published_network *old,
 	m->root_version = root->version;
 	m->epoch = root->epoch;
 	m->commit = commit;
-	m->serial = 1;
+	m->serial = was ? 1 : first;
 	m->issued = now;
 	if (was && was->epoch == root->epoch) {
 		m->serial = was->serial + 1;

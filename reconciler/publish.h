@@ -44,6 +44,14 @@ int published_read(struct repo *r, const char *branch, const struct root *root, 
 /* The same of a commit (hex id). */
 int published_read_commit(struct repo *r, const char *commit, const struct root *root,
 			  struct arena *a, struct published *ret, struct err *e);
+/*
+ * What a push may bring: nothing stands in the tree of a commit but root documents as roots[] has
+ * them (all up to the newest that a manifest names), the manifests, and the documents that these
+ * name. `p` is what published_read_commit read of it.
+ */
+struct root_doc;
+int published_check_tree(struct repo *r, const struct published *p, const struct root_doc *roots,
+			 size_t n_roots, struct arena *a, struct err *e);
 const struct published_network *published_network(const struct published *p, const char *name);
 /*
  * The commit to read the publication from: the local branch, or refs/remotes/REMOTE/BRANCH where
@@ -75,8 +83,12 @@ struct outgoing {
  * the root differ from `old` (NULL: not published yet), when half of the old one's time is over, or
  * with `refresh`. A new manifest has the next serial, the old one's hash, issued = now but never
  * before the old one, and expires `validity` seconds later.
+ *
+ * A network that is not published has serial `first`: 1, or one that is above all that were signed
+ * under its name in this epoch (published_first_serial). Under a higher epoch serials begin at 1.
  */
-int outgoing_make(const struct network *n, const struct published_network *old,
+int published_first_serial(struct repo *r, const struct published *p, uint64_t *ret, struct err *e);
+int outgoing_make(const struct network *n, const struct published_network *old, uint64_t first,
 		  const struct root *root, const char *commit, int64_t now, int64_t validity,
 		  bool refresh, struct arena *a, struct outgoing *ret, struct err *e);
 /* Signs a new manifest, and checks the result against `root`. */
@@ -99,7 +111,8 @@ int tree_verify(const struct tree_file *files, size_t n, const char *network,
 /*
  * One commit on `branch` whose tree is exactly `files`, whose parent is `parent` (hex, or NULL for
  * the first) and which names its source commit. Compare-and-swap: ERR_CONFLICT when the branch is
- * no longer at parent. Objects that exist already are not written again.
+ * no longer at parent. Objects that exist already are not written again. *ret_commit is `parent`
+ * when that has this tree already.
  */
 int publish_to_branch(struct repo *r, const char *branch, const char *parent,
 		      const struct tree_file *files, size_t n, const char *message, int64_t now,

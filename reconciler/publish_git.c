@@ -187,8 +187,7 @@ int publish_to_branch(struct repo *r, const char *branch, const char *parent,
 	char ref[1024];
 	bool same;
 
-	if (branch_ref(branch, ref, sizeof(ref), e) < 0 ||
-	    refuse_checked_out(r, ref, branch, e) < 0)
+	if (branch_ref(branch, ref, sizeof(ref), e) < 0)
 		return -1;
 	if (parent && git_oid_fromstr(&parent_id, parent) < 0)
 		return err_set(e, ERR_INPUT, "'%s' is not the id of a commit", parent);
@@ -206,6 +205,9 @@ int publish_to_branch(struct repo *r, const char *branch, const char *parent,
 		snprintf(ret_commit, COMMIT_HEX, "%s", parent);
 		goto out;
 	}
+	rc = refuse_checked_out(r, ref, branch, e);
+	if (rc < 0)
+		goto out;
 	/* One sync for all objects, before anything names them. */
 	rc = fd = os_open_dir(AT_FDCWD, repo_gitdir(r), e);
 	if (fd < 0 || (rc = os_sync_dir(fd, e)) < 0)

@@ -485,6 +485,16 @@ int repo_resolve(struct repo *r, const char *rev, char ret_commit[static COMMIT_
 	return 0;
 }
 
+static int walk_failed(int rc, const char *commit, struct err *e)
+{
+	if (rc == GIT_ENOTFOUND)
+		return err_set(
+			e, ERR_INPUT,
+			"the history of %s is not complete here (a shallow clone?): git fetch --unshallow",
+			commit);
+	return repo_git_error(rc, e, "cannot walk the history of %s", commit);
+}
+
 int repo_descends(struct repo *r, const char *commit, const char *ancestor, bool *ret,
 		  struct err *e)
 {
@@ -500,13 +510,7 @@ int repo_descends(struct repo *r, const char *commit, const char *ancestor, bool
 	}
 	rc = git_graph_descendant_of(r->git, git_commit_id(c), git_commit_id(a));
 	if (rc < 0) {
-		if (rc == GIT_ENOTFOUND)
-			err_set(e, ERR_INPUT,
-				"the history of %s is not complete here (a shallow clone?): git fetch --unshallow",
-				commit);
-		else
-			repo_git_error(rc, e, "cannot walk the history of %s", commit);
-		rc = -1;
+		rc = walk_failed(rc, commit, e);
 		goto out;
 	}
 	*ret = rc == 1;
@@ -514,6 +518,29 @@ int repo_descends(struct repo *r, const char *commit, const char *ancestor, bool
 out:
 	git_commit_free(c);
 	git_commit_free(a);
+	return rc;
+}
+
+int repo_generation(struct repo *r, const char *commit, uint64_t *ret, struct err *e)
+{
+	git_commit *c = NULL, *parent;
+	uint64_t n = 1;
+	int rc = 0;
+
+	if (commit_of_hex(r, commit, &c, e) < 0)
+		return -1;
+	while (git_commit_parentcount(c)) {
+		rc = git_commit_parent(&parent, c, 0);
+		if (rc) {
+			rc = walk_failed(rc, commit, e);
+			break;
+		}
+		git_commit_free(c);
+		c = parent;
+		n++;
+	}
+	git_commit_free(c);
+	*ret = n;
 	return rc;
 }
 

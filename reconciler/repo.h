@@ -56,6 +56,9 @@ int repo_head_branch(struct repo *r, struct arena *a, const char **ret, struct e
  * them is not in the repository; ERR_INPUT: the history between them is not (a shallow clone). */
 int repo_descends(struct repo *r, const char *commit, const char *ancestor, bool *ret,
 		  struct err *e);
+/* The number of commits from this one to the first, along first parents. ERR_INPUT: the history is
+ * not complete here. */
+int repo_generation(struct repo *r, const char *commit, uint64_t *ret, struct err *e);
 /* Appends the first line of a commit's message. */
 int repo_subject(struct repo *r, const char *commit, struct buf *out, struct err *e);
 

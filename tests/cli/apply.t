@@ -134,13 +134,15 @@ expect_ok 'back to main' apply --allow-rewind
 } >networks/lab.yaml
 commit . 'Add lab'
 expect_ok 'a second network' apply
-expect_eq 'begins with serial 1' "$(serial . lab)" 1
+lab=$(git rev-list --count published)
+expect_eq 'begins above all serials that were ever signed' "$(serial . lab)" "$lab"
+expect_match 'without a predecessor' "$(manifest . lab)" '^previous -$'
 git show published:"$(git ls-tree -r --name-only published lab/records)" >"$TRASH/lab-records"
 git rm -q networks/lab.yaml
 commit . 'Remove lab'
 expect_ok 'a network is removed' apply
-expect_eq 'its manifest goes on' "$(serial . lab)" 2
-expect_match 'its nodes are gone' "$(git show published:"$(git ls-tree -r --name-only published lab/gone)")" '^gone x serial=2$'
+expect_eq 'its manifest goes on' "$(serial . lab)" $((lab + 1))
+expect_match 'its nodes are gone' "$(git show published:"$(git ls-tree -r --name-only published lab/gone)")" "^gone x serial=$((lab + 1))$"
 expect_eq 'no record is left' "$(git ls-tree -r --name-only published lab/records lab/nodes)" ''
 expect_ok 'plan has nothing more to say' "$MESHRC" plan --detailed-exitcode
 at=$(published)
@@ -148,15 +150,22 @@ expect_ok 'neither has apply' apply
 expect_eq 'no commit' "$(published)" "$at"
 git revert --no-edit HEAD >/dev/null
 expect_ok 'the network comes back' apply
-expect_eq 'under the next serial' "$(serial . lab)" 3
+expect_eq 'under the next serial' "$(serial . lab)" $((lab + 2))
 git show published:"$(git ls-tree -r --name-only published lab/records)" >"$TRASH/lab-again"
 expect_same 'and every node has its address again' "$TRASH/lab-again" "$TRASH/lab-records"
 git rm -q networks/lab.yaml
 commit . 'Remove lab again'
 expect_ok '--prune in the same run' apply --prune
-expect_eq 'still tells the nodes first' "$(serial . lab)" 4
+expect_eq 'still tells the nodes first' "$(serial . lab)" $((lab + 3))
 expect_ok '--prune once more' apply --prune
 expect_eq 'drops it then' "$(git ls-tree --name-only published lab)" ''
+git revert --no-edit HEAD >/dev/null
+expect_ok 'a network of the same name after that' apply
+expect_eq 'is not below what agents remember, nor next to it' "$(($(serial . lab) > lab + 4))" 1
+git rm -q networks/lab.yaml
+commit . 'Remove lab for the third time'
+apply >/dev/null 2>&1
+apply --prune >/dev/null 2>&1
 
 # The published branch is nobody else's.
 git checkout -q published 2>/dev/null

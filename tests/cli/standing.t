@@ -46,4 +46,40 @@ git -C "$TRASH/shallow" update-ref refs/remotes/origin/published "$(git rev-pars
 expect_fail 'one that lacks the history between two branches' "$MESHRC" plan --repo "$TRASH/shallow"
 expect_match 'says what is missing' "$(<"$ERR")" 'not complete here.*git fetch --unshallow'
 
+# A clone whose own branch is behind.
+git clone -q "$TRASH/remote.git" "$TRASH/behind" 2>/dev/null
+git -C "$TRASH/behind" branch -q published origin/published~1
+sed -i 's/^publish:/publish:\n  remote: origin/' meshrc.yaml
+commit . 'A remote'
+git push -q origin main
+git -C "$TRASH/behind" pull -q
+expect_ok 'apply with nothing to do where published is behind' apply --repo "$TRASH/behind"
+expect_eq 'catches up' "$(git -C "$TRASH/behind" rev-parse published)" "$(git rev-parse published)"
+
+# Files that are no part of a publication.
+"$MESHRC" init --hooks --quiet "$TRASH/remote.git"
+tamper() { # COMMAND...: a commit on top of the published one, from an index that COMMAND changed
+	(
+		export GIT_INDEX_FILE=$TRASH/index
+		git read-tree published && "$@" && git commit-tree -p published -m tamper "$(git write-tree)"
+	)
+}
+put() { # PATH
+	git update-index --add --cacheinfo "100644,$(echo x | git hash-object -w --stdin),$1"
+}
+hash=0000000000000000000000000000000000000000000000000000000000000000
+for path in prod/notes "prod/records/$hash" prod/records/x/y prod/index/x root/1 root/2 root/01 README lab/manifest prod/a/b/c; do
+	expect_fail "a push of $path" git push -q origin "$(tamper put "$path"):refs/heads/published"
+	expect_match "$path: is refused by the hook" "$(<"$ERR")" "push to 'published' refused"
+done
+expect_fail 'a push without root/1' git push -q origin "$(tamper git update-index --force-remove root/1):refs/heads/published"
+git branch -q before published
+git branch -qf published "$(tamper put root/1)"
+expect_ok 'apply with nothing to do' apply
+expect_match 'mends the branch' "$(<"$ERR")" "held other files than a publication does"
+expect_eq 'with a commit on top' "$(git diff --name-only before published; git rev-list --count before..published)" 2
+at=$(git rev-parse published)
+expect_ok 'once' apply
+expect_eq 'and no more' "$(git rev-parse published)" "$at"
+
 done_testing

@@ -127,7 +127,7 @@ static struct outgoing make(struct fixture *f, const struct published_network *o
 {
 	struct outgoing o;
 
-	if (outgoing_make(&f->network, old, &f->root, COMMIT_A, now, 30 * DAY, refresh, &f->arena,
+	if (outgoing_make(&f->network, old, 7, &f->root, COMMIT_A, now, 30 * DAY, refresh, &f->arena,
 			  &o, &f->err) < 0)
 		fail_msg("%s", f->err.msg);
 	if ((o.changed || o.renewed) &&
@@ -154,7 +154,7 @@ static void test_first_manifest(void **state)
 
 	assert_true(o.changed);
 	assert_false(o.renewed);
-	assert_int_equal(o.manifest.serial, 1);
+	assert_int_equal(o.manifest.serial, 7);
 	assert_false(o.manifest.has_previous);
 	assert_true(o.manifest.issued == NOW && o.manifest.expires == NOW + 30 * DAY);
 	assert_string_equal(o.manifest.commit, COMMIT_A);
@@ -197,11 +197,11 @@ static void test_when_a_manifest_is_new(void **state)
 		ROW_CHECK(o.changed == rows[i].changed && o.renewed == rows[i].renewed, i);
 		if (!o.changed && !o.renewed) {
 			ROW_CHECK(o.manifest_bytes == first.manifest_bytes &&
-					  o.manifest.serial == 1,
+					  o.manifest.serial == 7,
 				  i);
 			continue;
 		}
-		ROW_CHECK(o.manifest.serial == 2 && o.manifest.has_previous, i);
+		ROW_CHECK(o.manifest.serial == 8 && o.manifest.has_previous, i);
 		ROW_CHECK(!digest_cmp(&o.manifest.previous, &hash), i);
 		ROW_CHECK(o.manifest.issued == NOW + rows[i].issued_after, i);
 		ROW_CHECK(o.manifest.expires == o.manifest.issued + 30 * DAY, i);
@@ -227,7 +227,7 @@ static void test_wrong_key(void **state)
 	struct fixture *f = *state;
 	struct outgoing o;
 
-	assert_int_equal(outgoing_make(&f->network, NULL, &f->root, COMMIT_A, NOW, DAY, false,
+	assert_int_equal(outgoing_make(&f->network, NULL, 7, &f->root, COMMIT_A, NOW, DAY, false,
 				       &f->arena, &o, &f->err),
 			 0);
 	assert_int_equal(outgoing_sign(&o, &f->root_seed, &f->root, &f->arena, &f->err), -1);
@@ -490,11 +490,11 @@ static void test_directory_faults(void **state)
 			fail_msg("after call %d failed, the directory does not read back", at);
 		if (calls < at)
 			break;
-		if (rc == 0 && serial != 2)
+		if (rc == 0 && serial != 8)
 			fail_msg("call %d failed and nobody noticed", at);
 	}
 	assert_in_range(at, 10, 999);
-	assert_int_equal(serial, 2);
+	assert_int_equal(serial, 8);
 	/* Nothing is left of all the attempts. */
 	assert_int_equal(publish(f, next, n_next, NOW + 61, &changed), 0);
 	assert_false(changed);
