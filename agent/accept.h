@@ -16,6 +16,8 @@
 #define RELEASE_TIME INT64_C(1735689600)
 /* Roots walked in one cycle. Progress is stored, so that the next cycle goes on. */
 #define MAX_ROOT_STEPS 256
+/* How often new roots are looked for while the manifest stays the same. */
+#define ROOT_WALK_MS INT64_C(3600000)
 /* With a clock that is known to be wrong, a document moves the time floor by at most this. */
 #define TIME_FLOOR_STEP (INT64_C(30) * 86400)
 

@@ -133,28 +133,30 @@ static int keep_root(struct agent *a, const struct root *root, const struct buf 
 	struct digest hash;
 
 	digest_of(bytes->data, bytes->len, &hash);
+	/* On the way from the pin back to a stored root that was damaged: the floors stay. */
+	if (root->version < a->state.root_version)
+		goto known;
+	if (root->version == a->state.root_version && digest_cmp(&hash, &a->state.root))
+		return err_refuse(
+			e, "BAD-ROOT",
+			"it has other bytes than the root of this version that was trusted before: one of them is not genuine");
 	if (a->access == STORE_WRITE && store_put(a->store, bytes->data, bytes->len, &hash, e) < 0)
 		return -1;
 	accept_root(root, bytes->len, &hash, &a->state);
+known:
 	a->root = *root;
 	a->has_root = true;
 	return 0;
 }
 
-static int open_trust(struct agent *a, struct err *e)
+static int open_pin(struct agent *a, bool have_stored, struct err *e)
 {
-	struct root stored, pin;
-	bool have_stored = load_stored_root(a, &stored), use_pin;
+	struct root pin;
 	struct digest hash;
 	struct buf bytes;
+	bool use_pin;
 	int r = -1;
 
-	if (have_stored) {
-		a->root = stored;
-		a->has_root = true;
-	}
-	if (!a->config->trust)
-		return 0;
 	buf_init(&bytes, MAX_ROOT_DOC);
 	if (os_read_file(AT_FDCWD, a->config->trust, MAX_ROOT_DOC, &bytes, e) < 0) {
 		err_prefix(e, "the pinned root document");
@@ -179,6 +181,31 @@ static int open_trust(struct agent *a, struct err *e)
 out:
 	buf_release(&bytes);
 	return r;
+}
+
+static int open_trust(struct agent *a, struct err *e)
+{
+	struct root stored;
+	bool have_stored = load_stored_root(a, &stored);
+
+	if (have_stored) {
+		a->root = stored;
+		a->has_root = true;
+	}
+	if (!a->config->trust || !open_pin(a, have_stored, &a->pin_error)) {
+		a->pin_error = (struct err){ 0 };
+		return 0;
+	}
+	if (have_stored && a->pin_error.class != ERR_NOMEM) {
+		/* A file that is missing at boot must not take the network down. */
+		if (a->config->offline)
+			say(a, "%s; going on with the stored root version %llu", a->pin_error.msg,
+			    (ull)stored.version);
+		return 0;
+	}
+	if (e)
+		*e = a->pin_error;
+	return -1;
 }
 
 static void load_current(struct agent *a)
@@ -276,7 +303,10 @@ static int next_root(struct attempt *t)
 	} else if (verify_next_root(&a->root, r.body.data, r.body.len, &root, t->err) < 0) {
 		if (t->err->class == ERR_VERIFY)
 			t->err->reason = "BAD-ROOT";
-		ret = err_prefix(t->err, "root version %llu", (ull)(a->root.version + 1));
+		ret = err_prefix(
+			t->err,
+			"root version %llu (a server must answer 404 for what it does not have)",
+			(ull)(a->root.version + 1));
 	} else if (keep_root(a, &root, &r.body, t->err) < 0) {
 		ret = -1;
 	} else {
@@ -290,16 +320,68 @@ static int next_root(struct attempt *t)
 	return ret;
 }
 
-static int walk_roots(struct attempt *t)
+/* Not to be waited for: it failed in this cycle or, when it was not asked yet, in the last one. */
+static bool is_away(const struct attempt *t, size_t at)
 {
-	unsigned int i;
+	const struct report *r = &t->agent->report;
+	const char *url = t->agent->config->urls[at];
+	size_t i;
+
+	if (t->cycle->tried[at])
+		return t->cycle->failed[at];
+	for (i = 0; i < r->n_urls; i++)
+		if (r->urls[i].error && !strcmp(r->urls[i].url, url))
+			return true;
+	return false;
+}
+
+static int walk_at(const struct attempt *t, size_t at)
+{
+	size_t n = t->agent->config->n_urls;
+	int64_t now = os_monotonic_ms(), left = t->deadline - now;
+	struct cycle *c = t->cycle;
+	struct attempt one = { t->agent, c, t->agent->config->urls[at], at, t->deadline, NULL };
 	int r = 1;
 
-	for (i = 0; r == 1 && i < MAX_ROOT_STEPS; i++)
-		r = next_root(t);
-	/* An epoch's end takes the time floor with it. */
-	t->cycle->now = accept_moment(agent_clock(t->agent->config), t->agent->state.time_floor);
+	one.err = &c->errors[at];
+	/* What another server does must leave time for the documents. */
+	if (at != t->url_index)
+		one.deadline = now + left / 2 / (int64_t)n;
+	while (r == 1 && c->roots < MAX_ROOT_STEPS)
+		r = next_root(&one);
+	if (r < 0)
+		c->tried[at] = c->failed[at] = true;
 	return r < 0 ? -1 : 0;
+}
+
+/*
+ * All URLs are asked, since the one that serves a manifest signed with a stolen key will not serve
+ * the root that takes this key away.
+ */
+static int walk_roots(struct attempt *t)
+{
+	struct agent *a = t->agent;
+	size_t n = a->config->n_urls, i;
+	bool bad = false;
+	uint64_t before;
+
+	while (!t->cycle->walked) {
+		before = a->root.version;
+		for (i = 0; i < n; i++) {
+			size_t at = (t->url_index + i) % n;
+
+			if (!(i && is_away(t, at)) && walk_at(t, at) < 0)
+				bad = true;
+		}
+		/* A later one may have had the step that an earlier one needs. */
+		t->cycle->walked = bad || n == 1 || before == a->root.version ||
+				   t->cycle->roots >= MAX_ROOT_STEPS;
+		if (t->cycle->walked && !bad && t->cycle->roots < MAX_ROOT_STEPS)
+			a->roots_due = os_monotonic_ms() + ROOT_WALK_MS;
+	}
+	/* An epoch's end takes the time floor with it. */
+	t->cycle->now = accept_moment(agent_clock(a->config), a->state.time_floor);
+	return t->cycle->failed[t->url_index] ? -1 : 0;
 }
 
 /* The tag that the server gave for the manifest that we hold. */
@@ -352,6 +434,13 @@ static int take_manifest(struct attempt *t, const char *data, size_t len)
 	from.urls = urls;
 	if (!s)
 		return err_nomem(t->err);
+	if (a->root.version < a->state.root_version) {
+		err_refuse(
+			t->err, "ROOT-BEHIND",
+			"root version %llu was trusted before, its stored copy is damaged, and version %llu is the newest one found",
+			(ull)a->state.root_version, (ull)a->root.version);
+		goto fail;
+	}
 	if (verify_manifest(&a->root, a->config->network, a->state.format_floor, s->data, s->len,
 			    &s->arena, &s->manifest, t->err) < 0)
 		goto fail;
@@ -399,7 +488,7 @@ static int try_url(struct attempt *t)
 	t->cycle->etag_of[t->url_index] = hash;
 	if (a->current && !digest_cmp(&hash, &a->current->hash)) {
 		note_same(t);
-		ret = 0;
+		ret = os_monotonic_ms() >= a->roots_due ? walk_roots(t) : 0;
 		goto out;
 	}
 	ret = walk_roots(t) < 0 ? -1 : take_manifest(t, r.body.data, r.body.len);
@@ -431,6 +520,11 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 	bool good = false;
 
 	*ret = (struct cycle){ .now = accept_moment(agent_clock(a->config), a->state.time_floor) };
+	if (a->pin_error.class) {
+		if (e)
+			*e = a->pin_error;
+		return -1;
+	}
 	if (!a->has_root)
 		return err_set(e, ERR_INPUT,
 			       "no root document is trusted yet: give one with --trust");
@@ -440,11 +534,14 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 			return -1;
 	}
 	deadline = os_monotonic_ms() + a->fetcher->limits.cycle_ms;
-	for (i = 0; i < n && (!good || ret->stale); i++) {
+	/* One that has nothing new may be frozen, so the next one is asked too. */
+	for (i = 0; i < n && !ret->next; i++) {
 		size_t at = (a->first_url + i) % n;
 		int64_t left = deadline - os_monotonic_ms();
 		struct attempt t = { a, ret, a->config->urls[at], at, 0, &ret->errors[at] };
 
+		if (ret->failed[at])
+			continue;
 		/* What is left is shared, so that one slow server leaves time for the others. */
 		ret->tried[at] = true;
 		t.deadline = deadline - (i + 1 < n ? left - left / (int64_t)(n - i) : 0);

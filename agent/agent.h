@@ -31,6 +31,10 @@ struct agent {
 	bool has_key;
 	bool has_root;
 	struct root root; /* the trusted one */
+	/* The pin cannot be used, but there is a stored root: what was accepted stays in force and
+	 * nothing is fetched. No class: all is well. */
+	struct err pin_error;
+	int64_t roots_due; /* when to look for new root documents though the manifest is the same */
 	struct state state;
 	struct report report;
 	struct arena report_arena;
@@ -54,6 +58,7 @@ struct cycle {
 	struct err errors[MAX_MIRRORS]; /* of each URL that was tried and failed, in the order of
 					   the settings */
 	bool tried[MAX_MIRRORS], failed[MAX_MIRRORS];
+	bool walked; /* all URLs were asked for new root documents */
 	unsigned int roots; /* new root documents that were taken */
 	char etags[MAX_MIRRORS][MAX_ETAG + 1]; /* "" where none was given */
 	struct digest etag_of[MAX_MIRRORS]; /* the manifest it stands for */

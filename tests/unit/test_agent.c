@@ -383,13 +383,34 @@ static void from_nothing_to_in_force(void **unused)
 	w.fetcher.asked = 0;
 	must_once(&w);
 	assert_int_equal(w.changes, 0);
-	assert_int_equal(w.fetcher.asked, 1);
-	/* A server with tags: the second time it is one conditional request. */
+	assert_int_equal(w.fetcher.asked, 2);
+	/* A server with tags: the second time it is one conditional request, and one for the next
+	 * root, which later polls of one process leave out. */
 	w.fetcher.tags = true;
 	must_once(&w);
 	w.fetcher.asked = 0;
 	must_once(&w);
-	assert_true(w.fetcher.asked == 1 && w.fetcher.unchanged == 1);
+	assert_true(w.fetcher.asked == 2 && w.fetcher.unchanged == 1);
+	{
+		struct cycle c = { 0 };
+		struct err e = { 0 };
+		struct agent a;
+		unsigned int i;
+
+		open_agent(&w, &a, STORE_WRITE);
+		for (i = 0; i < 3; i++) {
+			w.fetcher.asked = 0;
+			assert_int_equal(agent_fetch(&a, &c, &e), 0);
+			cycle_release(&c);
+			assert_int_equal(w.fetcher.asked, i ? 1 : 2);
+		}
+		a.roots_due = os_monotonic_ms();
+		w.fetcher.asked = 0;
+		assert_int_equal(agent_fetch(&a, &c, &e), 0);
+		assert_int_equal(w.fetcher.asked, 2);
+		assert_true(a.roots_due > os_monotonic_ms() + ROOT_WALK_MS / 2);
+		agent_close(&a);
+	}
 	world_release(&w);
 }
 
@@ -978,6 +999,96 @@ static void copy_tree(struct pubkit_tree *to, const struct pubkit_tree *from)
 		pubkit_put(to, from->files[i].path, from->files[i].data, from->files[i].len);
 }
 
+/* The old publisher key was stolen. One mirror has the root that takes it away, the thief's has
+ * not. */
+static void a_mirror_that_hides_a_root(void **unused)
+{
+	struct secret fresh = { 0 };
+	struct signkey fresh_public;
+	struct pubkit_root next = { .version = 2, .publisher = &fresh_public };
+	struct world w;
+
+	world_init(&w, 3);
+	pubkit_signer(5, &fresh, &fresh_public);
+	w.config.urls[1] = "http://b";
+	w.config.n_urls = 2;
+	w.fetcher.trees[1] = &w.mirror;
+	publish(&w);
+	copy_tree(&w.mirror, &w.tree);
+	must_once(&w);
+	{
+		struct buf b;
+
+		buf_init(&b, MAX_ROOT_DOC);
+		pubkit_root(&w.kit, &next, &b);
+		pubkit_put(&w.mirror, "root/2", b.data, b.len);
+		buf_release(&b);
+	}
+	publish(&w);
+	assert_int_equal(once(&w), 0);
+	assert_true(believed(&w).root_version == 2 && believed(&w).accepted.serial == 1);
+	secret_release(&fresh);
+	world_release(&w);
+	/* Also while the manifest stays as it is. */
+	world_init(&w, 3);
+	publish(&w);
+	must_once(&w);
+	put_root(&w, "root/2", &(struct pubkit_root){ .version = 2 });
+	must_once(&w);
+	assert_true(believed(&w).root_version == 2);
+	world_release(&w);
+}
+
+/* The floors outlive the stored root document. */
+static void a_damaged_root(void **unused)
+{
+	struct secret fresh = { 0 };
+	struct signkey fresh_public;
+	struct pubkit_root next = { .version = 2, .publisher = &fresh_public };
+	char path[300], hex[DIGEST_STRLEN];
+	struct state s;
+	struct world w;
+
+	world_init(&w, 3);
+	pubkit_signer(5, &fresh, &fresh_public);
+	publish(&w);
+	put_root(&w, "root/2", &next);
+	assert_int_equal(once(&w), -1);
+	pubkit_publish(&w.kit, &w.tree,
+		       &(struct pubkit_manifest){
+			       .serial = 1, .root_version = 2, .issued = T0 + 1, .signer = &fresh },
+		       &w.network, &w.last);
+	must_once(&w);
+	s = believed(&w);
+	assert_int_equal(s.root_version, 2);
+	snprintf(path, sizeof(path), "%s/prod/objects/%s", w.state, digest_print(&s.root, hex));
+	write_out(path, "", 0);
+	/* The thief hides root 2 and signs with the key that it took away. */
+	pubkit_put(&w.tree, "root/2", NULL, 0);
+	publish(&w);
+	refused(&w, "the old key after the stored root was damaged", "ROOT-BEHIND");
+	assert_int_equal(believed(&w).root_version, 2);
+	/* Another root of the same version is not the one that was trusted. */
+	put_root(&w, "root/2", &(struct pubkit_root){ .version = 2, .issued = T0 + 7 });
+	refused(&w, "another root 2", "BAD-ROOT");
+	/* The genuine one is found again, and kept. */
+	put_root(&w, "root/2", &next);
+	pubkit_publish(&w.kit, &w.tree,
+		       &(struct pubkit_manifest){ .serial = 2,
+						  .root_version = 2,
+						  .previous = &s.accepted.manifest,
+						  .issued = T0 + 2,
+						  .signer = &fresh },
+		       &w.network, NULL);
+	must_once(&w);
+	assert_int_equal(w.said, 1);
+	must_once(&w);
+	assert_int_equal(w.said, 0);
+	assert_true(believed(&w).accepted.serial == 2 && believed(&w).root_version == 2);
+	secret_release(&fresh);
+	world_release(&w);
+}
+
 static void mirrors(void **unused)
 {
 	struct world w;
@@ -1032,6 +1143,18 @@ static void mirrors(void **unused)
 	w.config.now = T0 + 31 * DAY;
 	must_once(&w);
 	assert_true(believed(&w).accepted.serial == 5 && !w.stale);
+	/* The first is frozen again: the second has something newer. */
+	copy_tree(&w.tree, &w.mirror);
+	{
+		struct pubkit_manifest m = { .serial = 6, .issued = T0 + 31 * DAY };
+		struct state s = believed(&w);
+
+		m.previous = &s.accepted.manifest;
+		m.expires = T0 + 60 * DAY;
+		pubkit_publish(&w.kit, &w.mirror, &m, &w.network, NULL);
+	}
+	must_once(&w);
+	assert_true(believed(&w).accepted.serial == 6);
 	/* Both wrong: the gravest reason, not the last. */
 	w.fetcher.trees[1] = NULL;
 	assert_int_equal(once(&w), -1);
@@ -1424,6 +1547,27 @@ static void private_keys(void **unused)
 	world_release(&w);
 }
 
+static int open_error(struct world *w, char *out, size_t size)
+{
+	struct cycle c = { 0 };
+	struct err e = { 0 };
+	struct agent a = { 0 };
+	int r;
+
+	a.fetcher = &w->fetcher.base;
+	a.kern = &w->kern.k;
+	r = agent_open(&a, &w->config, STORE_WRITE, count_said, &e);
+	/* With a stored root the last good state goes on, and nothing is fetched. */
+	if (!r) {
+		assert_non_null(a.current);
+		r = agent_fetch(&a, &c, &e);
+		cycle_release(&c);
+	}
+	snprintf(out, size, "%s: %s", e.reason ? e.reason : "", e.msg);
+	agent_close(&a);
+	return r;
+}
+
 /* A key that is lost or replaced must not end every session. */
 static void another_key_than_the_published_one(void **unused)
 {
@@ -1455,20 +1599,6 @@ static void another_key_than_the_published_one(void **unused)
 	must_once(&w);
 	assert_int_equal(w.changes, 0);
 	world_release(&w);
-}
-
-static int open_error(struct world *w, char *out, size_t size)
-{
-	struct err e = { 0 };
-	struct agent a = { 0 };
-	int r;
-
-	a.fetcher = &w->fetcher.base;
-	a.kern = &w->kern.k;
-	r = agent_open(&a, &w->config, STORE_WRITE, NULL, &e);
-	snprintf(out, size, "%s: %s", e.reason ? e.reason : "", e.msg);
-	agent_close(&a);
-	return r;
 }
 
 static void pins(void **unused)
@@ -1503,6 +1633,23 @@ static void pins(void **unused)
 	assert_int_equal(unlink(w.trust), 0);
 	assert_int_equal(open_error(&w, msg, sizeof(msg)), -1);
 	assert_non_null(strstr(msg, "pinned root"));
+	/* A reboot without the file: what was accepted comes back all the same. */
+	model_release(&w.model);
+	memset(&w.model, 0, sizeof(w.model));
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(w.model.n_peers, 2);
+	/* Without a stored root there is nothing to go on with. */
+	{
+		char state[160];
+		struct err e = { 0 };
+		struct agent a = { 0 };
+
+		snprintf(state, sizeof(state), "%s", w.state);
+		snprintf(w.state, sizeof(w.state), "%s/empty", w.dir);
+		assert_int_equal(agent_open(&a, &w.config, STORE_WRITE, NULL, &e), -1);
+		agent_close(&a);
+		snprintf(w.state, sizeof(w.state), "%s", state);
+	}
 	/* A new pin of a later version is taken over the stored one. */
 	buf_reset(&root);
 	pubkit_root(&w.kit, &(struct pubkit_root){ .version = 4 }, &root);
@@ -1815,6 +1962,8 @@ int main(void)
 		cmocka_unit_test(a_publisher_key_is_replaced),
 		cmocka_unit_test(roots_that_are_refused),
 		cmocka_unit_test(many_roots),
+		cmocka_unit_test(a_mirror_that_hides_a_root),
+		cmocka_unit_test(a_damaged_root),
 		cmocka_unit_test(mirrors),
 		cmocka_unit_test(removed_from_the_network),
 		cmocka_unit_test(not_listed_is_not_removed),
