@@ -17,6 +17,7 @@ struct hook {
 	const char *branch; /* the one that is validated and published: meshrc.branch, else the one
 			       HEAD names */
 	char *ref; /* of it */
+	bool configured; /* by meshrc.branch */
 	struct update *updates;
 	size_t n;
 	struct err err;
@@ -72,14 +73,18 @@ static int read_updates(struct hook *h)
 
 static int hook_open(struct hook *h)
 {
+	const char *configured = NULL;
 	size_t n;
 
 	*h = (struct hook){ 0 };
 	arena_init(&h->arena);
 	if (repo_open(option_repo, &h->repo, &h->err) < 0 ||
-	    repo_config(h->repo, "meshrc.branch", &h->arena, &h->branch, &h->err) < 0 ||
-	    (!h->branch && repo_head_branch(h->repo, &h->arena, &h->branch, &h->err) < 0))
+	    repo_config(h->repo, "meshrc.branch", &h->arena, &configured, &h->err) < 0)
 		return -1;
+	h->branch = configured;
+	if (!h->branch && repo_head_branch(h->repo, &h->arena, &h->branch, &h->err) < 0)
+		return -1;
+	h->configured = configured != NULL;
 	n = strlen(h->branch) + sizeof("refs/heads/");
 	h->ref = arena_alloc(&h->arena, n);
 	if (!h->ref)
@@ -133,7 +138,10 @@ static int pre_commit(const char *tree)
  * the published one. */
 static int check_branch(const struct hook *h, const struct update *u, struct session *s)
 {
-	struct session_options o = { .repo_dir = option_repo, .rev = u ? u->new : h->branch };
+	struct session_options o = { .repo_dir = option_repo, .rev = u ? u->new : h->branch,
+				     /* What stands on other branches must not stop a push that
+				      * does not touch them. */
+				     .settings_only = !u };
 	int rc;
 
 	if (u && is_zero(u->new)) {
@@ -225,15 +233,35 @@ static const struct update *published_update(struct hook *h, const struct sessio
 	return find_update(h, ref);
 }
 
+/* The branch that is to be checked and published is not there, and this push does not bring it:
+ * whatever it brings would be taken unseen, and published never. */
+static int refuse_unwatched(const struct hook *h)
+{
+	static const char heads[] = "refs/heads/";
+	size_t i;
+
+	for (i = 0; i < h->n; i++) {
+		const struct update *u = &h->updates[i];
+
+		if (is_zero(u->new) || strncmp(u->ref, heads, sizeof(heads) - 1) != 0)
+			continue;
+		cli_error(
+			"push refused: %s names '%s', which does not exist here; push that branch first, or in the repository "
+			"that is pushed to: git symbolic-ref HEAD refs/heads/main, or git config meshrc.branch main",
+			h->configured ? "meshrc.branch" : "HEAD", h->branch);
+		return EXIT_REFUSED;
+	}
+	return EXIT_DONE;
+}
+
 static int check_push(struct hook *h, struct session *s)
 {
 	const struct update *ours = find_update(h, h->ref), *theirs;
 	char commit[COMMIT_HEX];
 	int rc;
 
-	/* Before the first commit there is no configuration that could name a published branch. */
-	if (!ours && repo_ref(h->repo, h->ref, commit, NULL) < 0)
-		return EXIT_DONE;
+	if (!ours && repo_ref(h->repo, h->ref, commit, &h->err) < 0)
+		return h->err.class == ERR_NOENT ? refuse_unwatched(h) : cli_fail(&h->err);
 	/* Warnings of a branch that is not part of the push would only puzzle. */
 	if (!ours)
 		cli_quiet = true;

@@ -327,6 +327,24 @@ static bool is_on_path(const char *self)
 }
 
 /* Returns an exit code. A hook of somebody else's is left alone; with --hooks that is a failure. */
+/* What the receive hooks look at is the branch that HEAD names, unless meshrc.branch says another. */
+static void warn_of_head(struct init *x)
+{
+	const char *branch = NULL, *configured = NULL;
+	char commit[COMMIT_HEX];
+	struct err e = { 0 };
+
+	if (!repo_is_bare(x->repo) ||
+	    repo_config(x->repo, "meshrc.branch", &x->arena, &configured, &e) < 0 || configured ||
+	    repo_head_branch(x->repo, &x->arena, &branch, &e) < 0 ||
+	    repo_branch(x->repo, branch, commit, &e) == 0 || e.class != ERR_NOENT)
+		return;
+	cli_warn(
+		"HEAD names '%s', which does not exist here: it must be pushed before any other branch. If yours has another name: "
+		"git symbolic-ref HEAD refs/heads/main, or git config meshrc.branch main",
+		branch);
+}
+
 static int install_hooks(struct init *x)
 {
 	const char *const *names = hooks_for(x->repo);
@@ -429,6 +447,7 @@ static int run(int argc, char **argv)
 	}
 	if (opt_hooks) {
 		rc = install_hooks(&x);
+		warn_of_head(&x);
 		goto out;
 	}
 	if (repo_is_bare(x.repo)) {

@@ -239,6 +239,8 @@ int session_open(struct session *s, const struct session_options *o)
 			diag_strict(&s->diag);
 		return report(s);
 	}
+	if (o->settings_only)
+		return 0;
 	if (!o->no_published && read_published(s, &e) < 0)
 		return cli_fail(&e);
 	if (pair_networks(s, o->network) < 0) {

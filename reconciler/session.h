@@ -19,6 +19,8 @@ struct session_options {
 			     NULL: none */
 	const char *network; /* only this one is compiled; NULL: all */
 	bool strict; /* warnings are errors */
+	bool settings_only; /* loaded and checked, but nothing is compiled, nor is the published
+			       branch looked at */
 	bool no_published; /* do not look at the published branch (compile as if nothing were
 			      published) */
 };

@@ -159,4 +159,26 @@ git commit -q --allow-empty -m 'last' && git push -q many main >/dev/null 2>&1
 expect_eq 'after pushes at once, the last state is published' \
 	"$(git -C "$TRASH/many.git" show published:"$(git -C "$TRASH/many.git" ls-tree -r --name-only published prod/records)" | grep -c m5.example.net)" 1
 
+# A repository whose HEAD is another branch than the one that is pushed.
+git init -q --bare -b master "$TRASH/master.git"
+expect_ok 'hooks where HEAD names a branch that is not there' "$MESHRC" init --hooks "$TRASH/master.git"
+expect_match 'are installed with a warning' "$(<"$ERR")" "HEAD names 'master', which does not exist here"
+git -C "$TRASH/master.git" config meshrc.signingKey "$net.keys/publisher.key"
+expect_fail 'a push of main there' git push -q "$TRASH/master.git" main
+expect_match 'is refused with the way out' "$(<"$ERR")" "HEAD names 'master'.*git symbolic-ref HEAD refs/heads/main"
+expect_ok 'a tag may come' git push -q "$TRASH/master.git" main:refs/tags/v1
+expect_ok 'the first push of that branch' git push -q "$TRASH/master.git" main:master
+expect_eq 'is published' "$(serial "$TRASH/master.git" prod)" 1
+git -C "$TRASH/master.git" config meshrc.branch main
+expect_fail 'a branch that is configured and missing' git push -q "$TRASH/master.git" main:topic
+expect_match 'is named as such' "$(<"$ERR")" "meshrc.branch names 'main'"
+expect_ok 'deletions pass' git push -q "$TRASH/master.git" :refs/tags/v1
+expect_ok 'and so does the branch itself' git push -q "$TRASH/master.git" main
+
+# A published branch that somebody broke stops what touches it, and nothing else.
+git -C "$TRASH/master.git" update-ref refs/heads/published "$(git rev-parse main)"
+expect_ok 'another branch can be pushed' git push -q "$TRASH/master.git" main:topic
+commit . 'Next'
+expect_fail 'the one that is published cannot' git push -q "$TRASH/master.git" main
+
 done_testing
