@@ -184,8 +184,13 @@ static int sync_parent(int dirfd, const char *name, struct err *e)
 	return r;
 }
 
-static int put(int dirfd, const char *name, const void *data, size_t len, mode_t mode, bool durable,
-	       struct err *e)
+enum put_flags {
+	PUT_DURABLE = 1u << 0,
+	PUT_NEW = 1u << 1, /* replaces nothing */
+};
+
+static int put(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+	       unsigned int flags, struct err *e)
 {
 	char tmp[4096], hex[17];
 	uint8_t rnd[8];
@@ -204,7 +209,7 @@ static int put(int dirfd, const char *name, const void *data, size_t len, mode_t
 		os_close(fd);
 		goto fail;
 	}
-	if (durable && os_sys.fsync(fd) < 0) {
+	if ((flags & PUT_DURABLE) && os_sys.fsync(fd) < 0) {
 		err_errno(e, "cannot sync %s", name);
 		os_close(fd);
 		goto fail;
@@ -213,11 +218,15 @@ static int put(int dirfd, const char *name, const void *data, size_t len, mode_t
 		err_errno(e, "cannot close %s", name);
 		goto fail;
 	}
-	if (os_sys.renameat(dirfd, tmp, dirfd, name) < 0) {
-		err_errno(e, "cannot rename %s", name);
+	if ((flags & PUT_NEW ? os_sys.renameat_new : os_sys.renameat)(dirfd, tmp, dirfd, name) <
+	    0) {
+		if (errno == EEXIST)
+			err_set(e, ERR_CONFLICT, "%s exists already", name);
+		else
+			err_errno(e, "cannot rename %s", name);
 		goto fail;
 	}
-	return durable ? sync_parent(dirfd, name, e) : 0;
+	return flags & PUT_DURABLE ? sync_parent(dirfd, name, e) : 0;
 fail:
 	(void)os_sys.unlinkat(dirfd, tmp, 0);
 	return -1;
@@ -226,42 +235,20 @@ fail:
 int os_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 	       struct err *e)
 {
-	return put(dirfd, name, data, len, mode, true, e);
+	return put(dirfd, name, data, len, mode, PUT_DURABLE, e);
 }
 
 int os_write_file(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 		  struct err *e)
 {
-	return put(dirfd, name, data, len, mode, false, e);
+	return put(dirfd, name, data, len, mode, 0, e);
 }
 
 int os_create(int dirfd, const char *name, const void *data, size_t len, mode_t mode, struct err *e)
 {
-	int fd = os_sys.openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-			       mode);
-
-	if (fd < 0 && errno == EEXIST)
+	if (os_exists(dirfd, name))
 		return err_set(e, ERR_CONFLICT, "%s exists already", name);
-	if (fd < 0)
-		return err_errno(e, "cannot make %s", name);
-	if (os_write_all(fd, data, len, e) < 0) {
-		err_prefix(e, "%s", name);
-		os_close(fd);
-		goto fail;
-	}
-	if (os_sys.fsync(fd) < 0) {
-		err_errno(e, "cannot sync %s", name);
-		os_close(fd);
-		goto fail;
-	}
-	if (os_sys.close(fd) < 0) {
-		err_errno(e, "cannot close %s", name);
-		goto fail;
-	}
-	return sync_parent(dirfd, name, e);
-fail:
-	(void)os_sys.unlinkat(dirfd, name, 0);
-	return -1;
+	return put(dirfd, name, data, len, mode, PUT_NEW | PUT_DURABLE, e);
 }
 
 int os_sync_dir(int dirfd, struct err *e)

@@ -52,7 +52,7 @@ int os_write_all(int fd, const void *data, size_t len, struct err *e) MUST_CHECK
  */
 int os_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 	       struct err *e) MUST_CHECK;
-/* As os_replace, but an existing `name` is left as it is and gives ERR_CONFLICT. */
+/* As os_replace, but an existing `name` is left as it is and gives ERR_CONFLICT. After a crash the file is whole or not there. */
 int os_create(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 	      struct err *e) MUST_CHECK;
 /*

@@ -21,6 +21,8 @@ struct os_sys {
 	int (*fsync)(int fd);
 	int (*close)(int fd);
 	int (*renameat)(int olddir, const char *oldname, int newdir, const char *newname);
+	/* As renameat, but an existing newname gives EEXIST and is left as it is. */
+	int (*renameat_new)(int olddir, const char *oldname, int newdir, const char *newname);
 	int (*unlinkat)(int dirfd, const char *path, int flags);
 	int (*mkdirat)(int dirfd, const char *path, mode_t mode);
 	int (*fstat)(int fd, struct stat *st);

@@ -92,6 +92,11 @@ static int f_renameat(int od, const char *on, int nd, const char *nn)
 	return hit() ? -1 : real.renameat(od, on, nd, nn);
 }
 
+static int f_renameat_new(int od, const char *on, int nd, const char *nn)
+{
+	return hit() ? -1 : real.renameat_new(od, on, nd, nn);
+}
+
 static int f_unlinkat(int dirfd, const char *path, int flags)
 {
 	return hit() ? -1 : real.unlinkat(dirfd, path, flags);
@@ -134,6 +139,7 @@ static void faults_on(enum fault kind, unsigned int at, int error, bool repeat)
 	os_sys.fsync = f_fsync;
 	os_sys.close = f_close;
 	os_sys.renameat = f_renameat;
+	os_sys.renameat_new = f_renameat_new;
 	os_sys.unlinkat = f_unlinkat;
 	os_sys.mkdirat = f_mkdirat;
 	os_sys.fstat = f_fstat;
@@ -420,8 +426,38 @@ static void test_create_nth_call_fails(void **state)
 		if (now)
 			assert_int_equal(unlinkat(dir, "key", 0), 0);
 	}
-	/* open, 3 writes, fsync, close, open and fsync of the folder; its close is not checked. */
-	assert_int_equal(refused, 8);
+	/* random, open, 3 writes, fsync, close, rename, open and fsync of the folder; its close is
+	 * not checked. */
+	assert_int_equal(refused, 10);
+}
+
+/* Killed at each call: the file is whole or not there, so that the next attempt is not kept from
+ * making it by an empty one. */
+static void test_create_killed(void **state)
+{
+	unsigned int at;
+	bool done = false;
+
+	for (at = 1; !done; at++) {
+		struct err e;
+		const char *now;
+		int status = 0;
+		pid_t pid = fork();
+
+		if (!pid) {
+			faults_on(FAULT_DIE, at, 0, false);
+			fault.short_write = 4;
+			_exit(os_create(dir, "new key", "secret bytes", 12, 0600, &e) < 0);
+		}
+		assert_true(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+		done = WEXITSTATUS(status) == 0;
+		now = content("new key");
+		assert_true(!now || !strcmp(now, "secret bytes"));
+		assert_true(!done || now);
+		if (now)
+			assert_int_equal(unlinkat(dir, "new key", 0), 0);
+	}
+	assert_true(at > 10);
 }
 
 static void test_read(void **state)
@@ -733,6 +769,7 @@ int main(void)
 		T(test_replace_disk_dies),
 		T(test_replace_killed),
 		T(test_create_nth_call_fails),
+		T(test_create_killed),
 		T(test_read),
 		T(test_read_secret),
 		T(test_read_nth_call_fails),
