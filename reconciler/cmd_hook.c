@@ -211,10 +211,10 @@ static int check_published(struct hook *h, const struct update *u, const struct 
 			return -1;
 		if (!forward)
 			return err_refuse(&h->err, "ROLLBACK", "the push is not a fast-forward");
-		if (published_read_commit(h->repo, u->old, NULL, &h->arena, &old, &h->err) < 0)
+		if (published_read_commit(h->repo, u->old, NULL, 0, &h->arena, &old, &h->err) < 0)
 			return -1;
 	}
-	if (published_read_commit(h->repo, u->new, &s->root, &h->arena, &new, &h->err) < 0 ||
+	if (published_read_commit(h->repo, u->new, &s->root, 1, &h->arena, &new, &h->err) < 0 ||
 	    published_check_tree(h->repo, &new, s->roots, s->n_roots, &h->arena, &h->err) < 0)
 		return -1;
 	return compare_published(&old, &new, &h->err);

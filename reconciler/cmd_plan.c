@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/os_time.h"
 #include "reconciler/commands.h"
 #include "reconciler/plan.h"
 #include "reconciler/session.h"
@@ -20,8 +21,26 @@ static const struct cli_option options[] = {
 	{ 0 },
 };
 
-static int print(const struct plan *const *plans, size_t n, bool changes)
+/* Manifests that apply signs anew though nothing in their networks changes. */
+static void add_due(const struct session *s, const struct plan *const *plans, struct buf *out)
 {
+	size_t i;
+
+	for (i = 0; i < s->n_networks && s->has_root; i++) {
+		const struct session_network *n = &s->networks[i];
+		const char *why = !n->old || !plan_empty(plans[i]) ?
+					  NULL :
+					  manifest_is_due(&n->old->manifest, &s->root, os_now(),
+							  s->model.settings.expires);
+
+		if (why)
+			buf_addf(out, "%s: apply signs its manifest anew: %s.\n", n->name, why);
+	}
+}
+
+static int print(const struct session *s, const struct plan *const *plans, bool changes)
+{
+	size_t n = s->n_networks;
 	struct err e = { 0 };
 	struct buf out;
 	size_t i, shown = 0;
@@ -43,6 +62,8 @@ static int print(const struct plan *const *plans, size_t n, bool changes)
 			plan_text(plans[i], cli_colour(STDOUT_FILENO), cli_verbose, &out);
 		}
 	}
+	if (!cli_json && !markdown)
+		add_due(s, plans, &out);
 	if (r < 0)
 		cli_fail(&e);
 	else
@@ -77,7 +98,7 @@ static int plan_session(struct session *s)
 		err_nomem(&e);
 		return cli_fail(&e);
 	}
-	if (print(plans, s->n_networks, changes) < 0)
+	if (print(s, plans, changes) < 0)
 		return EXIT_REFUSED;
 	return detailed && changes ? EXIT_CHANGES : EXIT_DONE;
 }

@@ -52,7 +52,7 @@ static int print_summary(struct session *s)
 	int r = 0;
 
 	buf_init(&out, MAX_OUTPUT);
-	if (!s->n_networks)
+	if (!s->model.n_networks)
 		buf_adds(&out, "ok, but there is no network: describe one in networks/NAME.yaml\n");
 	for (i = 0; !r && i < s->n_networks; i++) {
 		if (s->networks[i].compiled &&
@@ -131,10 +131,8 @@ static int print_json(const struct diag *d)
 
 static int run(int argc, char **argv)
 {
-	/* Whether the files are right does not depend on what was published before. */
-	struct session_options o = {
-		.repo_dir = option_repo, .rev = rev, .strict = strict, .no_published = true
-	};
+	/* What is published counts: a pinned address may be one that another node has. */
+	struct session_options o = { .repo_dir = option_repo, .rev = rev, .strict = strict };
 	struct session s;
 	int r = session_open(&s, &o);
 

@@ -86,13 +86,20 @@ static int read_table(const struct tree_reader *t, const struct manifest *m, enu
 }
 
 /* Only hashes and form where there is no root to check signatures with. */
-static int read_manifest(const struct root *root, const char *name, const char *data, size_t len,
-			 struct arena *a, struct manifest *ret, struct err *e)
+static int read_manifest(const struct root *roots, size_t n_roots, const char *name,
+			 const char *data, size_t len, struct arena *a, struct manifest *ret,
+			 struct err *e)
 {
 	struct signed_doc doc;
+	size_t i;
 
-	if (root)
-		return verify_manifest(root, name, root->min_format, data, len, a, ret, e);
+	/* The newest root's error is the one to tell. */
+	for (i = n_roots; i; i--)
+		if (verify_manifest(&roots[i - 1], name, roots[i - 1].min_format, data, len, a, ret,
+				    i == n_roots ? e : NULL) == 0)
+			return 0;
+	if (n_roots)
+		return -1;
 	if (signed_split(data, len, &doc, e) < 0 ||
 	    manifest_decode(doc.body, doc.body_len, a, ret, e) < 0)
 		return -1;
@@ -102,8 +109,9 @@ static int read_manifest(const struct root *root, const char *name, const char *
 	return 0;
 }
 
-static int read_network(const struct tree_reader *t, const char *name, const struct root *root,
-			struct arena *a, struct published_network *ret, struct err *e)
+static int read_network(const struct tree_reader *t, const char *name,
+			const struct root *roots, size_t n_roots, struct arena *a,
+			struct published_network *ret, struct err *e)
 {
 	struct network_builder *b;
 	char path[MAX_NAME + 16];
@@ -112,8 +120,8 @@ static int read_network(const struct tree_reader *t, const char *name, const str
 	snprintf(path, sizeof(path), "%s/manifest", name);
 	if (t->read(t, path, MAX_MANIFEST, a, &ret->manifest_bytes, &ret->manifest_len, e) < 0)
 		return -1;
-	if (read_manifest(root, name, ret->manifest_bytes, ret->manifest_len, a, &ret->manifest,
-			  e) < 0)
+	if (read_manifest(roots, n_roots, name, ret->manifest_bytes, ret->manifest_len, a,
+			  &ret->manifest, e) < 0)
 		return err_prefix(e, "%s", path);
 	b = network_builder_new(a, ret->manifest.network);
 	if (!b)
@@ -164,8 +172,8 @@ fail:
 	return -1;
 }
 
-int published_read_commit(struct repo *r, const char *commit, const struct root *root,
-			  struct arena *a, struct published *ret, struct err *e)
+int published_read_commit(struct repo *r, const char *commit, const struct root *roots,
+			  size_t n_roots, struct arena *a, struct published *ret, struct err *e)
 {
 	struct tree_reader t = { .read = read_committed, .repo = r, .commit = commit };
 	struct published p = { .exists = true };
@@ -187,30 +195,12 @@ int published_read_commit(struct repo *r, const char *commit, const struct root 
 		if (p.n == MAX_NETWORKS)
 			return err_set(e, ERR_LIMIT, "more than %d networks are published",
 				       MAX_NETWORKS);
-		if (read_network(&t, top[i].name, root, a, &p.networks[p.n], e) < 0)
+		if (read_network(&t, top[i].name, roots, n_roots, a, &p.networks[p.n], e) < 0)
 			return -1;
 		p.n++;
 	}
 	*ret = p;
 	return 0;
-}
-
-int published_read(struct repo *r, const char *branch, const struct root *root, struct arena *a,
-		   struct published *ret, struct err *e)
-{
-	char commit[COMMIT_HEX];
-	struct err inner = { 0 };
-
-	if (repo_branch(r, branch, commit, &inner) < 0) {
-		if (inner.class == ERR_NOENT) {
-			*ret = (struct published){ .exists = false };
-			return 0;
-		}
-		if (e)
-			*e = inner;
-		return -1;
-	}
-	return published_read_commit(r, commit, root, a, ret, e);
 }
 
 const struct published_network *published_network(const struct published *p, const char *name)
@@ -438,6 +428,19 @@ int published_first_serial(struct repo *r, const struct published *p, uint64_t *
 	return 0;
 }
 
+const char *manifest_is_due(const struct manifest *m, const struct root *root, int64_t now,
+			    int64_t validity)
+{
+	if (m->epoch != root->epoch || m->root_version != root->version ||
+	    memcmp(&m->mesh, &root->mesh, sizeof(root->mesh)) != 0)
+		return "there is a new root document";
+	if (m->expires - m->issued != validity)
+		return "expires was changed in meshrc.yaml";
+	if (m->expires - now < validity / 2)
+		return "half of its time is over";
+	return NULL;
+}
+
 int outgoing_make(const struct network *n, const struct published_network *old, uint64_t first,
 		  const struct root *root, const char *commit, int64_t now, int64_t validity,
 		  bool refresh, struct arena *a, struct outgoing *ret, struct err *e)
@@ -445,15 +448,11 @@ int outgoing_make(const struct network *n, const struct published_network *old, 
 	struct outgoing o = { .name = n->name };
 	const struct manifest *was = old ? &old->manifest : NULL;
 	struct manifest *m = &o.manifest;
-	bool same_root;
 
 	if (network_encode(n, a, &o.documents, &o.n_documents, m->tables, e) < 0)
 		return err_prefix(e, "network %s", n->name);
-	same_root = was && was->epoch == root->epoch && was->root_version == root->version &&
-		    !memcmp(&was->mesh, &root->mesh, sizeof(root->mesh));
 	o.changed = !was || !same_tables(m->tables, was->tables);
-	o.renewed = !o.changed && (refresh || !same_root ||
-				   was->expires - now < (was->expires - was->issued) / 2);
+	o.renewed = !o.changed && (refresh || manifest_is_due(was, root, now, validity));
 	if (!o.changed && !o.renewed) {
 		o.manifest = *was;
 		o.manifest_bytes = old->manifest_bytes;
@@ -563,5 +562,5 @@ int tree_verify(const struct tree_file *files, size_t n, const char *network,
 	struct tree_reader t = { .read = read_made, .files = files, .n = n };
 	struct published_network p;
 
-	return read_network(&t, network, root, a, &p, e);
+	return read_network(&t, network, root, 1, a, &p, e);
 }

@@ -35,15 +35,13 @@ struct tree_file {
 };
 
 /*
- * Reads and decodes the published branch; hashes are checked (a branch somebody edited by hand is
- * an error, not a plan). The signatures are checked against `root` when it is not NULL. Needs no
- * key and no network.
+ * Reads and decodes a commit (hex id) of the published branch; hashes are checked (a branch somebody
+ * edited by hand is an error, not a plan). Each manifest's signature is checked against the roots, of
+ * which one must accept it: what stands may be older than the newest of them (n_roots 0: it is not
+ * checked). Needs no key and no network.
  */
-int published_read(struct repo *r, const char *branch, const struct root *root, struct arena *a,
-		   struct published *ret, struct err *e);
-/* The same of a commit (hex id). */
-int published_read_commit(struct repo *r, const char *commit, const struct root *root,
-			  struct arena *a, struct published *ret, struct err *e);
+int published_read_commit(struct repo *r, const char *commit, const struct root *roots,
+			  size_t n_roots, struct arena *a, struct published *ret, struct err *e);
 /*
  * What a push may bring: nothing stands in the tree of a commit but root documents as roots[] has
  * them (all up to the newest that a manifest names), the manifests, and the documents that these
@@ -66,6 +64,11 @@ int published_tip(struct repo *r, const char *branch, const char *remote,
 int network_retire(const struct network *old, uint64_t serial, struct arena *a, struct network *ret,
 		   struct err *e);
 
+/* Why a manifest is signed anew though nothing in its network changed: another root, mesh or epoch,
+ * another validity, or half of its time is over. NULL: it need not be. */
+const char *manifest_is_due(const struct manifest *m, const struct root *root, int64_t now,
+			    int64_t validity);
+
 /* A network on its way into the tree. */
 struct outgoing {
 	const char *name;
@@ -79,9 +82,8 @@ struct outgoing {
 };
 
 /*
- * Encodes `n` and decides whether it needs a new manifest: when its tables, the mesh, the epoch or
- * the root differ from `old` (NULL: not published yet), when half of the old one's time is over, or
- * with `refresh`. A new manifest has the next serial, the old one's hash, issued = now but never
+ * Encodes `n` and decides whether it needs a new manifest: when its tables differ from `old` (NULL:
+ * not published yet), when manifest_is_due says so, or with `refresh`. A new manifest has the next serial, the old one's hash, issued = now but never
  * before the old one, and expires `validity` seconds later.
  *
  * A network that is not published has serial `first`: 1, or one that is above all that were signed

@@ -26,6 +26,8 @@ struct directory {
 	struct err *err;
 	int64_t now, keep;
 	bool changed;
+	struct root *roots; /* of the files */
+	size_t n_roots;
 	struct stale *before, *after; /* unreferenced documents: as the last run left them, sorted;
 					 as this one does */
 	size_t n_before, n_after;
@@ -83,26 +85,65 @@ static int make_folder_of(struct directory *d, const char *path)
 	return os_mkdir_p(d->fd, dir, 0755, d->err);
 }
 
-/* The newest root among the files to be written; they were verified by who made them. */
-static int newest_root(const struct directory *d, struct root *ret, struct err *e)
+/* The roots among the files to be written; they were verified by who made them. */
+static int read_roots(struct directory *d)
 {
 	uint64_t version;
 	char path[32];
 
+	d->roots = arena_array(&d->arena, MAX_ROOTS, sizeof(*d->roots));
+	if (!d->roots)
+		return err_nomem(d->err);
+
 	for (version = 1; version <= MAX_ROOTS; version++) {
 		const struct tree_file *f;
-		struct root next;
 
 		snprintf(path, sizeof(path), "root/%llu", (unsigned long long)version);
 		f = find_file(d, path);
 		if (!f)
 			break;
-		if ((version == 1 ? verify_pinned_root(f->data, f->len, &next, e) :
-				    verify_next_root(ret, f->data, f->len, &next, e)) < 0)
+		if ((version == 1 ? verify_pinned_root(f->data, f->len, &d->roots[0], d->err) :
+				    verify_next_root(&d->roots[version - 2], f->data, f->len,
+						     &d->roots[version - 1], d->err)) < 0)
 			return -1;
-		*ret = next;
+		d->n_roots = version;
 	}
-	return version > 1 ? 0 : err_set(e, ERR_INPUT, "there is no root document to publish");
+	return d->n_roots ? 0 :
+			    err_set(d->err, ERR_INPUT, "there is no root document to publish");
+}
+
+/* A copy of the repository that does not know the newest root is behind in all else too. */
+static int check_root_ahead(struct directory *d)
+{
+	const struct root *ours = &d->roots[d->n_roots - 1];
+	struct root theirs;
+	char path[32];
+	struct buf b;
+	int rc = 0;
+
+	snprintf(path, sizeof(path), "root/%zu", d->n_roots + 1);
+	buf_init(&b, MAX_ROOT_DOC + 1);
+	if (os_read_nofollow(d->fd, path, MAX_ROOT_DOC, &b, NULL) == 0 &&
+	    verify_next_root(ours, b.data, b.len, &theirs, NULL) == 0)
+		rc = err_set(
+			d->err, ERR_CONFLICT,
+			"root version %zu stands there, this repository knows only %zu: git pull first",
+			d->n_roots + 1, d->n_roots);
+	buf_release(&b);
+	return rc;
+}
+
+/* Under any root of the chain: what stands there may be older than the newest. */
+static bool verifies(const struct directory *d, const char *network, const struct buf *b,
+		     struct arena *a, struct manifest *ret)
+{
+	size_t i;
+
+	for (i = d->n_roots; i; i--)
+		if (verify_manifest(&d->roots[i - 1], network, 1, b->data, b->len, a, ret, NULL) ==
+		    0)
+			return true;
+	return false;
 }
 
 static int check_mesh(struct directory *d)
@@ -126,9 +167,9 @@ static int check_mesh(struct directory *d)
 
 /* Refuses to put a manifest over one that agents may have accepted already and that is not an older
  * one. */
-static int check_manifest(struct directory *d, const struct root *root, const struct tree_file *f,
-			  const char *network)
+static int check_manifest(struct directory *d, const struct tree_file *f, const char *network)
 {
+	const struct root *root = &d->roots[d->n_roots - 1];
 	struct manifest ours, theirs;
 	struct arena a;
 	struct buf b;
@@ -138,7 +179,7 @@ static int check_manifest(struct directory *d, const struct root *root, const st
 	buf_init(&b, MAX_MANIFEST + 1);
 	if (os_read_nofollow(d->fd, f->path, MAX_MANIFEST, &b, NULL) < 0 ||
 	    (b.len == f->len && !memcmp(b.data, f->data, b.len)) ||
-	    verify_manifest(root, network, 1, b.data, b.len, &a, &theirs, NULL) < 0)
+	    !verifies(d, network, &b, &a, &theirs))
 		goto out;
 	rc = verify_manifest(root, network, 1, f->data, f->len, &a, &ours, d->err);
 	if (!rc && theirs.epoch == ours.epoch && theirs.serial >= ours.serial)
@@ -157,10 +198,9 @@ out:
 
 static int check_manifests(struct directory *d)
 {
-	struct root root;
 	size_t i;
 
-	if (newest_root(d, &root, d->err) < 0)
+	if (read_roots(d) < 0 || check_root_ahead(d) < 0)
 		return -1;
 	for (i = 0; i < d->n; i++) {
 		char network[MAX_NAME + 1];
@@ -173,7 +213,7 @@ static int check_manifests(struct directory *d)
 				       d->files[i].path);
 		memcpy(network, d->files[i].path, len);
 		network[len] = '\0';
-		if (check_manifest(d, &root, &d->files[i], network) < 0)
+		if (check_manifest(d, &d->files[i], network) < 0)
 			return -1;
 	}
 	return 0;

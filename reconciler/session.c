@@ -64,7 +64,8 @@ static int read_roots(struct session *s)
 			newest = version;
 	}
 	s->roots = arena_array(&s->arena, newest, sizeof(*s->roots));
-	if (!s->roots)
+	s->chain = arena_array(&s->arena, newest, sizeof(*s->chain));
+	if (!s->roots || !s->chain)
 		return err_nomem(NULL);
 	for (version = 1; version <= newest; version++) {
 		const struct source *f = byversion[version - 1];
@@ -88,6 +89,7 @@ static int read_roots(struct session *s)
 			return 0;
 		}
 		s->root = next;
+		s->chain[version - 1] = next;
 		s->root_bytes = f->text;
 		s->root_len = f->len;
 		s->roots[version - 1] = (struct root_doc){ .data = f->text, .len = f->len };
@@ -133,8 +135,9 @@ static int read_published(struct session *s, struct err *e)
 
 	if (session_tip(s, commit, e) < 0)
 		return e->class == ERR_NOENT ? 0 : -1;
-	if (published_read_commit(s->repo, commit, s->has_root ? &s->root : NULL, &s->arena,
-				  &s->published, e) < 0)
+	/* What is being replaced may have been signed under an earlier root. */
+	if (published_read_commit(s->repo, commit, s->chain, s->has_root ? s->n_roots : 0,
+				  &s->arena, &s->published, e) < 0)
 		return err_prefix(e, "the branch '%s', which holds the publication",
 				  s->model.settings.branch.s);
 	return 0;
@@ -241,7 +244,7 @@ int session_open(struct session *s, const struct session_options *o)
 	}
 	if (o->settings_only)
 		return 0;
-	if (!o->no_published && read_published(s, &e) < 0)
+	if (read_published(s, &e) < 0)
 		return cli_fail(&e);
 	if (pair_networks(s, o->network) < 0) {
 		err_nomem(&e);

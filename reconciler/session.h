@@ -21,8 +21,6 @@ struct session_options {
 	bool strict; /* warnings are errors */
 	bool settings_only; /* loaded and checked, but nothing is compiled, nor is the published
 			       branch looked at */
-	bool no_published; /* do not look at the published branch (compile as if nothing were
-			      published) */
 };
 
 /* One network on both sides; compiled is NULL when it was removed from the configuration, old when
@@ -44,6 +42,7 @@ struct session {
 	struct model model;
 	bool has_root; /* trust/root-N stands in the configuration and verified */
 	struct root root; /* the newest of them */
+	struct root *chain; /* all of them, decoded */
 	const char *root_bytes;
 	size_t root_len;
 	struct root_doc *roots; /* all of them: roots[i] is version i + 1 */

@@ -5,6 +5,7 @@
 # that somebody tampered with, directories that are ahead.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/net.sh"
+PUBKIT=$BUILD/tests/pubkit_tool
 
 net=$TRASH/net
 new_net "$net" || exit 1
@@ -81,5 +82,56 @@ expect_eq 'with a commit on top' "$(git diff --name-only before published; git r
 at=$(git rev-parse published)
 expect_ok 'once' apply
 expect_eq 'and no more' "$(git rev-parse published)" "$at"
+
+# Another validity.
+sed -i 's/^expires: .*/expires: 10d/' meshrc.yaml
+commit . 'Ten days'
+expect_ok 'plan after a change of expires' "$MESHRC" plan
+expect_match 'says what apply will do' "$(<"$OUT")" '^prod: apply signs its manifest anew: expires was changed'
+at=$(serial . prod)
+expect_ok 'apply' apply
+expect_eq 'signs anew' "$(serial . prod)" $((at + 1))
+expect_eq 'for that time' "$(($(date -ud "$(manifest . prod | sed -n 's/^expires //p')" +%s) - $(date -ud "$(manifest . prod | sed -n 's/^issued //p')" +%s)))" $((10 * 86400))
+expect_ok 'plan after that' "$MESHRC" plan
+expect_no_match 'has nothing more to say' "$(<"$OUT")" 'anew'
+
+# What is published counts for validate, too.
+theirs=$(git show published:"$(git ls-tree -r --name-only published prod/records | head -n 1)" | grep '^record a ' | grep -oE '10\.20\.[0-9]+\.[0-9]+' | head -n 1)
+node d >>networks/prod.yaml
+printf '    addresses: [%s]\n' "$theirs" >>networks/prod.yaml
+expect_fail 'a pin of what another node has' "$MESHRC" validate
+expect_match 'is what plan refuses, too' "$(<"$ERR")" "${theirs//./\\.}"
+git checkout -q networks/prod.yaml
+
+# A new root: another publisher, and another epoch.
+www=$TRASH/www
+sed -i "s|^publish:|publish:\n  directory: $www|; /remote:/d" meshrc.yaml
+commit . 'A directory'
+apply >/dev/null 2>&1
+cp -r "$net" "$TRASH/stale"
+head -c 32 /dev/urandom | base64 -w0 >"$TRASH/new.key"
+chmod 600 "$TRASH/new.key"
+expect_ok 'a root of version 2' "$PUBKIT" successor "$net.keys/root.key" trust/root-1 "$TRASH/new.key" 1 trust/root-2
+commit . 'Another publisher'
+at=$(serial . prod)
+expect_ok 'plan after a succession' "$MESHRC" plan
+expect_match 'says what it means' "$(<"$OUT")" 'anew: there is a new root document'
+expect_ok 'render' "$MESHRC" render a
+expect_fail 'apply with the old key' apply
+expect_match 'is refused' "$(<"$ERR")" 'UNKNOWN-KEY'
+expect_ok 'apply with the new one' apply --key "$TRASH/new.key"
+expect_eq 'goes on under the next serial' "$(serial . prod)" $((at + 1))
+expect_ok 'in the directory as well' cmp "$www/root/2" trust/root-2
+before=$(manifest . prod)
+expect_fail 'a copy that does not know the new root' apply --refresh --repo "$TRASH/stale"
+expect_match 'is told to catch up' "$(<"$ERR")" 'root version 2 stands there, this repository knows only 1: git pull first'
+expect_eq 'and wrote nothing there' "$(<"$www/prod/manifest")" "$before"
+git -C "$TRASH/stale" reset -q --hard
+"$PUBKIT" successor "$net.keys/root.key" trust/root-1 "$TRASH/new.key" 2 "$TRASH/stale/trust/root-2"
+rm -rf "$www"
+commit "$TRASH/stale" 'Another epoch'
+expect_ok 'a new epoch' apply --repo "$TRASH/stale" --key "$TRASH/new.key"
+expect_eq 'begins with serial 1' "$(serial "$TRASH/stale" prod)" 1
+expect_match 'without a predecessor' "$(manifest "$TRASH/stale" prod)" '^previous -$'
 
 done_testing

@@ -6,6 +6,9 @@
  *public half pubkit_tool root FILE [WORD...]			a root document pubkit_tool publish
  *TREE [WORD...] NODE...	a network's documents and manifest; prints the manifest's hash
  *
+ *	pubkit_tool successor ROOT-KEY ROOT-1 PUBLISHER-KEY EPOCH FILE	root version 2, by the keys of
+ *files
+ *
  * Words: mesh=N (which keys) version=N epoch=N renew-by=TIME publisher=N (a signer of its own)
  *signer=N type=TYPE network=NAME serial=N root-version=N previous=HASH issued=TIME expires=TIME
  *gone=NAME:SERIAL NODE is NAME,KEYNUMBER,ADDRESS[,ENDPOINT].
@@ -15,6 +18,8 @@
 #include "common/num.h"
 #include "common/os_file.h"
 #include "common/timefmt.h"
+#include "publication/sign.h"
+#include "publication/verify.h"
 #include "tests/unit/pubkit.h"
 
 static struct arena arena;
@@ -180,9 +185,56 @@ static int publish(const char *dir)
 	return 0;
 }
 
+static int read_file(const char *path, size_t max, struct buf *b, struct err *e)
+{
+	buf_init(b, max + 1);
+	return os_read_nofollow(AT_FDCWD, path, max, b, e);
+}
+
+/* argv: ROOT-KEY ROOT-1 PUBLISHER-KEY EPOCH FILE */
+static int make_successor(char **argv)
+{
+	struct buf key, old, seed, body, out;
+	struct secret publisher_seed = { 0 };
+	struct err e = { 0 };
+	struct root next;
+	int r;
+
+	buf_init(&body, MAX_ROOT_DOC);
+	buf_init(&out, MAX_ROOT_DOC);
+	r = read_file(argv[0], 1024, &key, &e) | read_file(argv[1], MAX_ROOT_DOC, &old, &e) |
+	    read_file(argv[2], 1024, &seed, &e);
+	r = r || secret_from_base64(&signer, key.data, key.len, &e) ||
+	    secret_from_base64(&publisher_seed, seed.data, seed.len, &e) ||
+	    sign_public(&publisher_seed, &publisher, &e) ||
+	    verify_pinned_root(old.data, old.len, &next, &e);
+	if (!r) {
+		next.version = 2;
+		next.epoch = number(argv[3]);
+		next.publisher_keys[0] = publisher;
+		next.n_publisher_keys = 1;
+		r = root_encode(&next, &body) ||
+		    sign_document(SIGN_TYPE_ROOT, &body, &signer, 1, &out, &e) ||
+		    os_write_file(AT_FDCWD, argv[4], out.data, out.len, 0644, &e);
+	}
+	if (r)
+		fprintf(stderr, "pubkit_tool: %s\n", e.msg);
+	buf_release(&key);
+	buf_release(&old);
+	buf_release(&seed);
+	buf_release(&body);
+	buf_release(&out);
+	secret_release(&publisher_seed);
+	secret_release(&signer);
+	return r != 0;
+}
+
 int main(int argc, char **argv)
 {
 	int i, r = 1;
+
+	if (argc == 7 && !strcmp(argv[1], "successor"))
+		return make_successor(argv + 2);
 
 	if (argc == 4 && !strcmp(argv[1], "wgkey"))
 		return make_key(argv[2], argv[3]);
