@@ -82,7 +82,9 @@ static int work(struct agent *a)
 			if (!o.error)
 				o.error = &apply_error;
 		}
-		agent_tidy(a);
+		/* After a failed fetch, what it brought is kept for the next try. */
+		if (!failed)
+			agent_tidy(a);
 	}
 	agent_report(a, o.cycle, o.error);
 	r = o.converged && !failed ? EXIT_DONE : EXIT_REFUSED;

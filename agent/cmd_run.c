@@ -17,10 +17,17 @@
  * resolver that is away. */
 #define FIRST_RESOLVE_MS 3000
 
+/* A change in a watched folder is looked at right away. More of them than this, each within
+ * WAKE_MS of the look before, wait until that time has passed. */
+#define WAKE_MS 1000
+#define WAKE_BURST 3
+
 struct daemon {
 	struct agent *agent;
 	int signals, watch;
 	bool stop, poll_now;
+	bool hangup; /* SIGHUP asked for this poll */
+	unsigned int wakes; /* polls in a row that began within WAKE_MS of the one before */
 	unsigned int failures;
 	char told[640]; /* the error that was logged last: one that goes on is logged once */
 	bool told_stale;
@@ -59,7 +66,7 @@ static void take_signals(struct daemon *d)
 
 	while (os_sys.read(d->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			d->poll_now = true;
+			d->poll_now = d->hangup = true;
 		else
 			d->stop = true;
 	}
@@ -131,6 +138,24 @@ static void wait_until(struct daemon *d, int64_t when)
 			take_signals(d);
 		if (d->watch >= 0 && fds[1].revents)
 			take_events(d);
+	}
+}
+
+/* Whoever writes to a watched folder without end must not make us work without end. */
+static void throttle(struct daemon *d, int64_t started)
+{
+	int64_t left;
+
+	if (os_monotonic_ms() - started >= WAKE_MS)
+		d->wakes = 0;
+	else
+		d->wakes++;
+	while (d->wakes > WAKE_BURST && !d->stop && !d->hangup &&
+	       (left = started + WAKE_MS - os_monotonic_ms()) > 0) {
+		struct pollfd fd = { .fd = d->signals, .events = POLLIN };
+
+		if (poll(&fd, 1, (int)left) > 0)
+			take_signals(d);
 	}
 }
 
@@ -272,11 +297,14 @@ static int work(struct agent *a)
 	if (a->current && converge(&d, true, FIRST_RESOLVE_MS, &e) < 0)
 		tell_error(&d, NULL, &e);
 	while (!d.stop) {
-		d.poll_now = false;
+		int64_t started = os_monotonic_ms();
+
+		d.poll_now = d.hangup = false;
 		/* Before looking, so that a change in between is seen by one of the two. */
 		set_watches(&d);
 		cycle(&d);
 		wait_until(&d, os_monotonic_ms() + next_delay(&d));
+		throttle(&d, started);
 	}
 	cli_info("%s: stopped; the interface stays as it is", a->config->network);
 	os_close(d.signals);

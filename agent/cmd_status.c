@@ -37,7 +37,7 @@ int cmd_status(int argc, char **argv)
 	struct agent_config config;
 	struct agent a = { 0 };
 	struct err e = { 0 };
-	int r = cmd_settings(0, &config);
+	int r = cmd_settings(NEEDS_NODE, &config);
 
 	if (r >= 0)
 		return r;

@@ -486,6 +486,22 @@ out:
 	return r;
 }
 
+/* Temporary files that a killed write left. We hold the lock, so nobody is writing them. */
+static int sweep_temporary(const char *name, bool is_dir, void *arg)
+{
+	static const char *const ours[] = { "state.a.", "state.b.", "report.", "equivocation." };
+	struct store *s = arg;
+	size_t len = strlen(name), i;
+
+	if (is_dir || len < 4 || strcmp(name + len - 4, ".tmp") != 0)
+		return 0;
+	for (i = 0; i < ARRAY_LEN(ours); i++)
+		/* One that cannot go costs a few bytes, and no more. */
+		if (!strncmp(name, ours[i], strlen(ours[i])) && os_unlink(s->dir, name, NULL) < 0)
+			break;
+	return 0;
+}
+
 int store_open(const char *state_dir, const char *network, enum store_access access,
 	       struct store **ret, struct err *e)
 {
@@ -513,6 +529,8 @@ int store_open(const char *state_dir, const char *network, enum store_access acc
 					network, state_dir, network);
 			goto fail;
 		}
+		if (os_list(s->dir, ".", sweep_temporary, s, &why))
+			goto fail;
 	}
 done:
 	*ret = s;
@@ -559,24 +577,31 @@ static int load_slot(struct store *s, int slot, struct state *ret, bool *ret_unr
 int store_load(struct store *s, int64_t now, struct state *ret, bool *ret_lost, struct err *e)
 {
 	struct state slots[2];
-	struct err why = { 0 };
+	struct err why = { 0 }, unreadable_why = { 0 };
 	bool unreadable = false, damaged = false;
 	int i, best = -1;
 
 	*ret_lost = false;
 	for (i = 0; i < 2 && s->dir >= 0; i++) {
-		int r = load_slot(s, i, &slots[i], &unreadable, &why);
+		bool now_unreadable = false;
+		int r = load_slot(s, i, &slots[i], &now_unreadable, &why);
 
 		damaged |= r < 0;
+		if (now_unreadable) {
+			unreadable = true;
+			unreadable_why = why;
+		}
 		if (r > 0 && (best < 0 || slots[i].generation > slots[best].generation))
 			best = i;
 	}
-	/* A slot that the disk does not give now may come back: that is no proof of loss, and no
-	 * reason to begin anew. */
-	if (best < 0 && unreadable) {
+	/* A slot that the disk does not give now may come back, and may hold the newer floors: that
+	 * is no reason to begin anew, or to go on from the older ones. */
+	if (unreadable) {
 		if (e)
-			*e = why;
-		return err_prefix(e, "cannot read the state");
+			*e = unreadable_why;
+		return err_prefix(
+			e,
+			"cannot read the state; mend the disk, or take the unreadable file away to go on from the other copy");
 	}
 	if (best < 0) {
 		*ret_lost = damaged;

@@ -123,7 +123,7 @@ void store_close(struct store *s);
 /*
  * Fills *ret from the better slot. 0 also when there is none yet (root_version 0). *ret_lost is set
  * when there are slots and none can be used: the floors are gone, *ret begins anew with `amnesia` =
- * now.
+ * now. -1 when a slot is there and cannot be read (I/O error, memory): it may hold newer floors.
  */
 int store_load(struct store *s, int64_t now, struct state *ret, bool *ret_lost, struct err *e);
 /* Makes all objects put so far durable, then writes the other slot. On failure the old state

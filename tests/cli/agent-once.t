@@ -113,7 +113,9 @@ keeps 'T08 a later serial, issued earlier' REJECT-ORDER
 keeps 'T05 a stranger' UNKNOWN-KEY
 "$PUBKIT" publish tree serial=4 previous="$hash" issued=2026-11-21T11:00:00Z "${nodes[@]}" >/dev/null
 rm tree/prod/records/*
+objects=$(find state/prod/objects -type f | wc -l)
 keeps 'T19 no records yet' INCOMPLETE
+expect_eq '  ... what came is kept for the next try' "$(($(find state/prod/objects -type f | wc -l) > objects))" 1
 rm -rf tree
 keeps 'no publication at all' FETCH
 

@@ -64,6 +64,19 @@ count=$(lines)
 kill -HUP "$daemon"
 sleep 0.5
 expect_eq 'nothing new: nothing is said' "$(lines)" "$count"
+# Each look writes the report anew. Somebody who writes to the folder without end gets a few at once, then one a second.
+sleep 1
+looks=0 last=$(stat -c %i%y state/prod/report)
+for i in $(seq 1 60); do
+	: >"tree/noise$i"
+	sleep 0.03
+	now=$(stat -c %i%y state/prod/report)
+	[ "$now" = "$last" ] || looks=$((looks + 1))
+	last=$now
+done
+rm tree/noise*
+expect_eq 'a busy folder is not looked at for ever' "$((looks > 0 && looks <= 12))" 1
+sleep 1.5
 # Mends on a poll.
 net_exec one wg set prod peer "$k1" remove
 kill -HUP "$daemon"

@@ -88,6 +88,8 @@ expect_eq 'whose mode is 0700' "$(stat -c %a st)" 700
 mkdir open && chmod 777 open
 expect_fail 'T61 a state folder that others may write to is refused' "$AGENT" once --config agent.conf --state-dir "$TRASH/open"
 expect_match 'with the way out' "$(<"$ERR")" 'chmod go-w'
+grep -v '^node' agent.conf >nonode.conf
+expect_status 'status without --node asks for it' 64 "$AGENT" status --config nonode.conf
 expect_ok 'status of nothing' "$AGENT" status --config agent.conf
 expect_match 'says so' "$(<"$OUT")" 'nothing accepted yet'
 expect_ok 'status as JSON' "$AGENT" status --config agent.conf --json
