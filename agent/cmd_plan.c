@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/cmd.h"
+#include "agent/show.h"
 
 static int show(struct agent *a, const struct convergence *c)
 {
@@ -32,11 +33,27 @@ static int show(struct agent *a, const struct convergence *c)
 	return r;
 }
 
+static int show_json(struct agent *a, const struct convergence *c, const struct err *e)
+{
+	struct plan_outcome o = { .agent = a, .convergence = c, .error = e };
+	struct buf json;
+	int r = EXIT_DONE;
+
+	o.fresh = !e && !a->config->offline;
+	o.peers_changed = c ? cmd_peers_changed(&c->result) : 0;
+	cmd_output();
+	buf_init(&json, 64u << 20);
+	if (show_plan(&o, &json) < 0 || cli_print(&json) < 0)
+		r = EXIT_REFUSED;
+	buf_release(&json);
+	return r;
+}
+
 static int work(struct agent *a)
 {
 	struct convergence c = { 0 };
 	struct cycle cycle = { 0 };
-	struct err e = { 0 };
+	struct err e = { 0 }, apply = { 0 };
 	int r = EXIT_DONE;
 
 	if (!a->config->offline) {
@@ -53,16 +70,21 @@ static int work(struct agent *a)
 	if (cycle.next)
 		agent_pretend(a, &cycle);
 	if (!a->current) {
-		if (r == EXIT_DONE)
-			cli_error("nothing was accepted yet");
-		r = EXIT_REFUSED;
-	} else if (agent_converge(a, true, RESOLVE_SECONDS * 1000, &c, &e) < 0) {
-		r = cli_fail(&e);
+		if (r == EXIT_DONE) {
+			err_set(&e, ERR_NOENT, "nothing was accepted yet");
+			r = cli_fail(&e);
+		}
+	} else if (agent_converge(a, true, RESOLVE_SECONDS * 1000, &c, &apply) < 0) {
+		r = cli_fail(&apply);
+		if (!e.class)
+			e = apply;
 	} else {
 		cmd_tell_unresolved(&c);
-		if (show(a, &c) != EXIT_DONE)
+		if (!cli_json && show(a, &c) != EXIT_DONE)
 			r = EXIT_REFUSED;
 	}
+	if (cli_json && show_json(a, a->current ? &c : NULL, e.class ? &e : NULL) != EXIT_DONE)
+		r = EXIT_REFUSED;
 	convergence_release(&c);
 	cycle_release(&cycle);
 	return r;

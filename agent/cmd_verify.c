@@ -1,6 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/cmd.h"
+#include "agent/show.h"
 #include "common/timefmt.h"
+
+static int tell_json(const struct agent *a, const struct cycle *c, const struct err *e)
+{
+	struct buf json;
+	int r = e ? EXIT_REFUSED : EXIT_DONE;
+
+	cmd_output();
+	buf_init(&json, 1u << 20);
+	if (show_verify(a, c, e, &json) < 0 || cli_print(&json) < 0)
+		r = EXIT_REFUSED;
+	buf_release(&json);
+	return r;
+}
 
 static int work(struct agent *a)
 {
@@ -14,6 +28,13 @@ static int work(struct agent *a)
 	cmd_tell_cycle(a, &cycle);
 	if (r != EXIT_DONE) {
 		cli_fail(&e);
+		if (cli_json)
+			(void)tell_json(a, &cycle, &e);
+		cycle_release(&cycle);
+		return r;
+	}
+	if (cli_json) {
+		r = tell_json(a, &cycle, NULL);
 		cycle_release(&cycle);
 		return r;
 	}

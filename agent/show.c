@@ -121,6 +121,75 @@ int show_once(const struct once_outcome *o, struct buf *out)
 	return dump(j, out);
 }
 
+static json_t *changes(const struct convergence *c)
+{
+	json_t *j = json_array();
+	struct buf line;
+	size_t i;
+
+	buf_init(&line, 1u << 16);
+	for (i = 0; c && i < c->result.n_ops; i++) {
+		buf_reset(&line);
+		op_print(&c->result.ops[i], &line);
+		json_array_append_new(j, text(line.data));
+	}
+	buf_release(&line);
+	return j;
+}
+
+static json_t *others(const struct convergence *c)
+{
+	json_t *j = json_array();
+	size_t i;
+
+	for (i = 0; c && i < c->n_others; i++)
+		json_array_append_new(j, text(c->others[i].s));
+	return j;
+}
+
+int show_plan(const struct plan_outcome *o, struct buf *out)
+{
+	const struct convergence *c = o->convergence;
+	const struct agent *a = o->agent;
+	json_t *j = json_object();
+
+	json_object_set_new(j, "network", text(a->config->network));
+	json_object_set_new(j, "node", text(a->config->node));
+	add_manifest(j, a->current);
+	json_object_set_new(j, "fresh", json_boolean(o->fresh));
+	json_object_set_new(j, "removed",
+			    json_boolean(a->current && a->current->standing == STANDING_GONE));
+	json_object_set_new(j, "interface", c && c->acted ? text(c->interface.s) : json_null());
+	json_object_set_new(j, "remove_interfaces", others(c));
+	json_object_set_new(j, "peers", number(c ? c->n_peers : 0));
+	json_object_set_new(j, "peers_changed", number(o->peers_changed));
+	json_object_set_new(j, "changes", changes(c));
+	json_object_set_new(j, "unresolved", unresolved(c));
+	json_object_set_new(j, "error", error(o->error));
+	return dump(j, out);
+}
+
+int show_verify(const struct agent *a, const struct cycle *cycle, const struct err *e,
+		struct buf *out)
+{
+	const struct snapshot *s = e ? NULL : cycle->next ? cycle->next : a->current;
+	json_t *j = json_object();
+
+	json_object_set_new(j, "network", text(a->config->network));
+	json_object_set_new(j, "node", text(a->config->node));
+	add_manifest(j, s);
+	json_object_set_new(j, "acceptable", json_boolean(!e));
+	json_object_set_new(j, "new", json_boolean(!e && cycle->next));
+	json_object_set_new(j, "stale", json_boolean(!e && cycle->stale));
+	json_object_set_new(j, "accepted_serial",
+			    a->state.accepted.serial ? number(a->state.accepted.serial) :
+						       json_null());
+	json_object_set_new(j, "removed", json_boolean(s && s->standing == STANDING_GONE));
+	json_object_set_new(j, "peers", number(s && s->has_config ? s->config.n_peers : 0));
+	json_object_set_new(j, "error", error(e));
+	return dump(j, out);
+}
+
 /* ------------------------------------------------------------------ status
  * ----------------------------- */
 

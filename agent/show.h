@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The JSON forms of `once` and `status`: the only file of the agent that knows libjansson. Nothing
+/* The JSON forms of `once`, `plan`, `verify` and `status`: the only file of the agent that knows libjansson. Nothing
  * secret is ever in them. */
 #ifndef AGENT_SHOW_H
 #define AGENT_SHOW_H
@@ -18,6 +18,21 @@ struct once_outcome {
 };
 
 int show_once(const struct once_outcome *o, struct buf *out);
+
+/* What `plan` found: `convergence` is NULL when nothing was accepted yet, `error` when all is well.
+ */
+struct plan_outcome {
+	const struct agent *agent;
+	const struct convergence *convergence;
+	size_t peers_changed;
+	bool fresh;
+	const struct err *error;
+};
+
+int show_plan(const struct plan_outcome *o, struct buf *out);
+/* `cycle` as agent_fetch left it; `e` (NULL: none) is its error. */
+int show_verify(const struct agent *a, const struct cycle *cycle, const struct err *e,
+		struct buf *out);
 
 struct status_view {
 	const struct agent *agent;

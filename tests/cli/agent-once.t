@@ -51,6 +51,9 @@ json() { python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); print(e
 expect_ok 'plan' agent plan
 expect_match 'names what it would do' "$(<"$OUT")" 'add peer n1'
 expect_fail 'and does nothing' net_exec one ip link show prod
+expect_ok 'plan as JSON' agent plan --json
+expect_eq 'is JSON' "$(json 'd["serial"], d["interface"], d["peers_changed"], d["changes"][0], d["error"], d["fresh"]')" \
+	"(1, 'prod', 2, 'create the interface', None, True)"
 expect_ok 'once' agent once
 expect_match 'says what it did' "$(<"$ERR")" 'prod: serial 1 \(commit 1111111\) in force: 2 peers; 2 changed, [0-9]+ messages sent'
 expect_match 'and whose name was not found' "$(<"$ERR")" 'no address found for n2.invalid'

@@ -33,6 +33,12 @@ agent() {
 expect_ok 'a good publication over http' agent verify --url "$(at tree)"
 expect_match 'would be accepted' "$(<"$OUT")" 'prod: serial 1 \(commit 1111111\) would be accepted'
 expect_match 'with its peers' "$(<"$OUT")" 'node n0: 2 peers'
+expect_ok 'as JSON' agent verify --json --url "$(at tree)"
+expect_eq 'is JSON' "$(python3 -c 'import json, sys
+d = json.load(open(sys.argv[1])); print(d["serial"], d["acceptable"], d["new"], d["peers"], d["error"])' "$OUT")" '1 True True 2 None'
+expect_status 'a refusal as JSON' 1 agent verify --json --url "$(at flipped-pages)"
+expect_eq 'is JSON too' "$(python3 -c 'import json, sys
+d = json.load(open(sys.argv[1])); print(d["serial"], d["acceptable"], d["error"]["reason"])' "$OUT")" 'None False BAD-HASH'
 expect_ok 'the same from a folder' agent verify --url "file://$TRASH/tree"
 expect_ok 'and from a folder with a slash' agent verify --url "file://$TRASH/tree//"
 
