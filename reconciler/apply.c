@@ -198,7 +198,8 @@ static int show_plans(struct apply *a, struct err *e)
 	buf_init(&out, MAX_PLAN_TEXT);
 	for (i = 0; i < s->n_networks; i++) {
 		list[i] = &a->plans[i];
-		if (!cli_json && !plan_empty(&a->plans[i]) && !cli_quiet)
+		if (!cli_json && !plan_empty(&a->plans[i]) &&
+		    (!cli_quiet || !a->o->auto_approve))
 			plan_text(&a->plans[i], cli_colour(STDOUT_FILENO), cli_verbose, &out);
 	}
 	if (cli_json)
@@ -544,6 +545,9 @@ static int finish_earlier(struct apply *a, struct err *e)
 	bool changed = false, mended;
 	size_t n;
 
+	/* Who asked for JSON gets an object in any case, here one without changes. */
+	if (cli_json && (make_plans(a, e) < 0 || show_plans(a, e) < 0))
+		return -1;
 	if (take_lock(a, e) < 0 || check_tip(a, e) < 0 || make_tree(a, &files, &n, e) < 0 ||
 	    commit_tree(a, files, n, commit, e) < 0)
 		return -1;

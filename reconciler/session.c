@@ -133,8 +133,12 @@ static int read_published(struct session *s, struct err *e)
 {
 	char commit[COMMIT_HEX];
 
-	if (session_tip(s, commit, e) < 0)
-		return e->class == ERR_NOENT ? 0 : -1;
+	if (session_tip(s, commit, e) < 0) {
+		if (e->class != ERR_NOENT)
+			return -1;
+		s->no_branch = true;
+		return 0;
+	}
 	/* What is being replaced may have been signed under an earlier root. */
 	if (published_read_commit(s->repo, commit, s->chain, s->has_root ? s->n_roots : 0,
 				  &s->arena, &s->published, e) < 0)

@@ -47,6 +47,7 @@ struct session {
 	size_t root_len;
 	struct root_doc *roots; /* all of them: roots[i] is version i + 1 */
 	size_t n_roots;
+	bool no_branch; /* no published branch is known here, neither ours nor a remote's */
 	struct published published;
 	struct session_network *networks; /* sorted by name */
 	size_t n_networks;

@@ -134,4 +134,25 @@ expect_ok 'a new epoch' apply --repo "$TRASH/stale" --key "$TRASH/new.key"
 expect_eq 'begins with serial 1' "$(serial "$TRASH/stale" prod)" 1
 expect_match 'without a predecessor' "$(manifest "$TRASH/stale" prod)" '^previous -$'
 
+# A clone without the published branch, as CI makes it.
+git clone -q --single-branch -b main "file://$TRASH/remote.git" "$TRASH/ci" 2>/dev/null
+expect_ok 'plan where no published branch is known' "$MESHRC" plan --repo "$TRASH/ci"
+expect_match 'says how to get it' "$(<"$ERR")" 'everything looks new: git fetch origin published:refs/remotes/origin/published'
+git -C "$TRASH/ci" fetch -q origin published:refs/remotes/origin/published
+expect_ok 'plan after that' "$MESHRC" plan --repo "$TRASH/ci"
+expect_no_match 'is content' "$(<"$ERR")" 'looks new'
+
+# What apply shows.
+expect_ok 'apply --json with nothing to do' apply --json --key "$TRASH/new.key"
+expect_eq 'prints an object without changes' "$(jq -r .changes "$OUT")" false
+move_b b7.example.net
+on_terminal no "$MESHRC" apply --quiet --key "$TRASH/new.key" >"$OUT"
+expect_match 'a question comes with the plan, --quiet or not' "$(<"$OUT")" 'b7\.example\.net'
+expect_ok 'where nobody is asked' apply --quiet --key "$TRASH/new.key"
+expect_eq '--quiet is quiet' "$(<"$OUT")" ''
+
+git init -q --object-format=sha256 "$TRASH/sha256"
+expect_fail 'a SHA-256 repository' "$MESHRC" plan --repo "$TRASH/sha256"
+expect_match 'is refused as what it is' "$(<"$ERR")" 'SHA-256 repositories are not supported'
+
 done_testing
