@@ -19,6 +19,8 @@
 /* How often somebody else may publish between our reading and our writing before an unattended run
  * gives up. */
 #define MAX_TRIES 10
+/* The same for a remote that others push to. */
+#define MAX_FETCHES 2
 #define MAX_PLAN_TEXT (256u << 20)
 #define SHORT_ID 10
 
@@ -32,6 +34,7 @@ struct apply {
 	bool work; /* something is to be published */
 	bool pruned;
 	bool raced; /* somebody published between our reading and our writing */
+	bool outrun; /* the remote had publications that we did not know, and now we do */
 	const char *rewound; /* the published source commit that ours does not descend from */
 	int lock;
 };
@@ -430,6 +433,12 @@ static int take_back(struct apply *a, const char *made, struct err *e)
 				a->s.published.exists ? a->s.published.commit : NULL, &inner) < 0)
 		return err_prefix(e, "the commit %.*s on '%s' could not be taken back (%s)",
 				  SHORT_ID, made, m->branch.s, inner.msg);
+	/* An unattended run makes its plan again from what the remote has. */
+	if (a->o->auto_approve &&
+	    publish_fetch(a->s.repo, m->remote.s, m->branch.s, &inner) == 0) {
+		a->outrun = true;
+		return -1;
+	}
 	cli_info("to go on: git fetch %s, then meshrc apply again", m->remote.s);
 	return -1;
 }
@@ -592,7 +601,7 @@ static int run_once(struct apply *a, struct err *e)
 
 int apply_run(const struct apply_options *o)
 {
-	unsigned int tries = 0;
+	unsigned int tries = 0, fetches = 0;
 	struct apply a;
 	struct err e;
 	int rc;
@@ -605,6 +614,7 @@ int apply_run(const struct apply_options *o)
 		apply_release(&a);
 		/* An unattended run that lost a race makes its plan again from what is published
 		 * now. */
-	} while (rc < 0 && a.raced && o->auto_approve && ++tries < MAX_TRIES);
+	} while (rc < 0 && o->auto_approve &&
+		 ((a.raced && ++tries < MAX_TRIES) || (a.outrun && ++fetches <= MAX_FETCHES)));
 	return rc < 0 ? cli_fail(&e) : rc;
 }

@@ -146,5 +146,7 @@ int publish_to_directory(const char *directory, const struct tree_file *files, s
  * remote has publications that the branch does not have.
  */
 int publish_push(struct repo *r, const char *remote, const char *branch, struct err *e);
+/* Brings what the remote has into refs/remotes/REMOTE/BRANCH, with `git fetch`; bounded in time. */
+int publish_fetch(struct repo *r, const char *remote, const char *branch, struct err *e);
 
 #endif

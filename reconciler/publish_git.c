@@ -288,9 +288,39 @@ static void last_words(const struct buf *out, struct buf *ret)
 	text_safe(ret, out->data + start, end - start);
 }
 
+static const char *const git_env[] = { "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", NULL };
+
+static const char *git_folder(struct repo *r)
+{
+	return repo_is_bare(r) ? repo_gitdir(r) : repo_workdir(r);
+}
+
+int publish_fetch(struct repo *r, const char *remote, const char *branch, struct err *e)
+{
+	char ref[1024], refspec[2100];
+	const char *argv[] = { "git", "fetch", "--quiet", remote, refspec, NULL };
+	struct buf out, words;
+	int status = 0, rc;
+
+	if (branch_ref(branch, ref, sizeof(ref), e) < 0 || check_remote(r, remote, e) < 0)
+		return -1;
+	snprintf(refspec, sizeof(refspec), "+%s:refs/remotes/%s/%s", ref, remote, branch);
+	buf_init(&out, MAX_GIT_OUTPUT);
+	buf_init(&words, 4 * MAX_GIT_OUTPUT);
+	rc = spawn(git_folder(r), argv, git_env, PUSH_SECONDS, &out, &status, e);
+	if (rc < 0) {
+		err_prefix(e, "fetching '%s' from %s", branch, remote);
+	} else if (status) {
+		last_words(&out, &words);
+		rc = err_set(e, ERR_IO, "git fetch from %s failed: %s", remote, words.data);
+	}
+	buf_release(&out);
+	buf_release(&words);
+	return rc < 0 ? -1 : 0;
+}
+
 int publish_push(struct repo *r, const char *remote, const char *branch, struct err *e)
 {
-	static const char *const env[] = { "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", NULL };
 	char local[COMMIT_HEX], pushed[COMMIT_HEX], marker[1024], refspec[2100], ref[1024];
 	const char *argv[] = { "git", "push", "--porcelain", remote, refspec, NULL };
 	struct buf out, words;
@@ -308,8 +338,7 @@ int publish_push(struct repo *r, const char *remote, const char *branch, struct 
 	snprintf(refspec, sizeof(refspec), "%s:%s", ref, ref);
 	buf_init(&out, MAX_GIT_OUTPUT);
 	buf_init(&words, 4 * MAX_GIT_OUTPUT);
-	rc = spawn(repo_is_bare(r) ? repo_gitdir(r) : repo_workdir(r), argv, env, PUSH_SECONDS,
-		   &out, &status, e);
+	rc = spawn(git_folder(r), argv, git_env, PUSH_SECONDS, &out, &status, e);
 	if (rc < 0) {
 		err_prefix(e, "pushing '%s' to %s", branch, remote);
 	} else if (status) {
