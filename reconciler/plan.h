@@ -65,6 +65,9 @@ struct plan_class {
 /* Peers that one plan lists; past it they are counted only, so that a plan's size follows the
  * nodes. */
 #define MAX_PLAN_PEERS 262144
+/* Of these, JSON lists fewer, over all networks of one object: a document takes some hundred times
+ * the memory of what it says. */
+#define MAX_JSON_PEERS 32768
 /* The same for losses. */
 #define MAX_PLAN_LOSSES 65536
 

@@ -91,12 +91,12 @@ static json_t *attrs(const struct plan_attr *a, size_t n)
 	return object;
 }
 
-static json_t *peers(const struct plan_class *c)
+static json_t *peers(const struct plan_class *c, size_t n)
 {
 	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; array && i < c->n_peers; i++) {
+	for (i = 0; array && i < n; i++) {
 		const struct plan_peer *p = &c->peers[i];
 		json_t *object = json_object();
 
@@ -138,15 +138,18 @@ static json_t *peer_counts(uint64_t added, uint64_t changed, uint64_t removed, u
 	return object;
 }
 
-static json_t *class_object(const struct plan_class *c)
+/* *left: how many peers may still be listed. */
+static json_t *class_object(const struct plan_class *c, size_t *left)
 {
+	size_t n = c->n_peers < *left ? c->n_peers : *left;
 	json_t *object = json_object();
 
+	*left -= n;
 	if (set(object, "action", json_string(action_name(c->action))) |
 	    set(object, "nodes", names(c->nodes, c->n_nodes)) |
 	    set(object, "attributes", attrs(c->attrs, c->n_attrs)) |
-	    set(object, "node_attributes", node_attributes(c)) | set(object, "peers", peers(c)) |
-	    set(object, "peers_not_listed", number(c->peers_cut)) |
+	    set(object, "node_attributes", node_attributes(c)) | set(object, "peers", peers(c, n)) |
+	    set(object, "peers_not_listed", number(c->peers_cut + (c->n_peers - n))) |
 	    set(object, "peers_per_node",
 		peer_counts(c->peers_added, c->peers_changed, c->peers_removed,
 			    c->peers_unchanged))) {
@@ -212,7 +215,7 @@ static void add_counts(const struct plan *p, uint64_t n[9])
 	n[8] += p->pairs_lost;
 }
 
-static json_t *network_object(const struct plan *p)
+static json_t *network_object(const struct plan *p, size_t *left)
 {
 	json_t *object = json_object(), *array = json_array();
 	uint64_t n[9] = { 0 };
@@ -229,7 +232,7 @@ static json_t *network_object(const struct plan *p)
 	    set(object, "summary", summary(n)) | set(object, "losses", losses(p)) |
 	    set(object, "changes", array);
 	for (i = 0; !r && i < p->n_classes; i++)
-		r |= json_array_append_new(array, class_object(&p->classes[i]));
+		r |= json_array_append_new(array, class_object(&p->classes[i], left));
 	if (r) {
 		json_decref(object);
 		return NULL;
@@ -246,6 +249,7 @@ static int append(const char *data, size_t len, void *arg)
 int plan_json(const struct plan *const *plans, size_t n, struct buf *out, struct err *e)
 {
 	json_t *top = json_object(), *array = json_array();
+	size_t left = MAX_JSON_PEERS;
 	uint64_t counts[9] = { 0 };
 	bool changes = false;
 	size_t i;
@@ -255,7 +259,7 @@ int plan_json(const struct plan *const *plans, size_t n, struct buf *out, struct
 		add_counts(plans[i], counts);
 		changes |= !plan_empty(plans[i]);
 		if (!r)
-			r |= json_array_append_new(array, network_object(plans[i]));
+			r |= json_array_append_new(array, network_object(plans[i], &left));
 	}
 	r |= set(top, "summary", summary(counts)) | set(top, "changes", json_boolean(changes));
 	if (!r && json_dump_callback(top, append, out, JSON_INDENT(2) | JSON_SORT_KEYS) == 0)

@@ -722,6 +722,9 @@ static void test_list_limits(void **state)
 	size_t listed = 0, i;
 	struct arena a;
 	struct plan p;
+	const struct plan *one = &p;
+	struct buf json;
+	const char *at;
 	struct err e;
 
 	arena_init(&a);
@@ -736,6 +739,15 @@ static void test_list_limits(void **state)
 	}
 	assert_true(listed <= MAX_PLAN_PEERS);
 	assert_true(listed > MAX_PLAN_PEERS - 8192);
+	/* JSON lists fewer still, and says so. */
+	buf_init(&json, 64u << 20);
+	assert_int_equal(plan_json(&one, 1, &json, &e), 0);
+	for (listed = 0, at = json.data; (at = strstr(at, "\"name\": ")); at++)
+		listed++;
+	/* The network itself has a name, too. */
+	assert_int_equal(listed, MAX_JSON_PEERS + 1);
+	assert_non_null(strstr(json.data, "\"peers_not_listed\": 4200,"));
+	buf_release(&json);
 	arena_release(&a);
 
 	/* One node fewer than it takes is listed whole. */
