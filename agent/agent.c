@@ -774,7 +774,8 @@ static int forget_applied(struct agent *a, struct err *e)
 	return 0;
 }
 
-/* Removed from the network, and what the interface was is not known any more: it goes as a whole. */
+/* Removed from the network, and what the interface was is not known any more: it goes as a whole.
+ */
 static int converge_gone(struct agent *a, bool dry, struct convergence *c, struct err *e)
 {
 	if (find_others(a, NULL, &c->arena, &c->others, &c->n_others, e) < 0)
@@ -837,9 +838,8 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	ret->n_peers = a->current->config.n_peers;
 	if (find_others(a, &ret->interface, &ret->arena, &ret->others, &ret->n_others, e) < 0)
 		return -1;
-	previous = strcmp(a->state.applied.interface.s, ret->interface.s) != 0 ?
-			   NULL :
-			   previous_config(a);
+	previous = strcmp(a->state.applied.interface.s, ret->interface.s) != 0 ? NULL :
+										 previous_config(a);
 	if (resolve(a, previous, resolve_ms, ret, &endpoints, e) < 0)
 		return -1;
 	d = (struct desired){ .config = &a->current->config,

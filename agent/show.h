@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The JSON forms of `once`, `plan`, `verify` and `status`: the only file of the agent that knows libjansson. Nothing
- * secret is ever in them. */
+/* The JSON forms of `once`, `plan`, `verify` and `status`: the only file of the agent that knows
+ * libjansson. Nothing secret is ever in them. */
 #ifndef AGENT_SHOW_H
 #define AGENT_SHOW_H
 

@@ -52,7 +52,8 @@ int os_write_all(int fd, const void *data, size_t len, struct err *e) MUST_CHECK
  */
 int os_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 	       struct err *e) MUST_CHECK;
-/* As os_replace, but an existing `name` is left as it is and gives ERR_CONFLICT. After a crash the file is whole or not there. */
+/* As os_replace, but an existing `name` is left as it is and gives ERR_CONFLICT. After a crash the
+ * file is whole or not there. */
 int os_create(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 	      struct err *e) MUST_CHECK;
 /*
@@ -80,5 +81,11 @@ int os_list(int dirfd, const char *path, int (*fn)(const char *name, bool is_dir
  * false.
  */
 int os_lock(int dirfd, const char *name, bool wait, struct err *e) MUST_CHECK;
+/*
+ * The same for a lock that several users share: whoever can read the file can lock it, its mode is
+ * that of other files (umask). Waits `seconds` at most, 0: not at all; then ERR_CONFLICT.
+ */
+int os_lock_shared(int dirfd, const char *name, unsigned int seconds,
+		   struct err *e) MUST_CHECK;
 
 #endif

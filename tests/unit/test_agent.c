@@ -165,13 +165,11 @@ static void kern_free(struct kern *k)
 {
 }
 
-static const struct kern_ops kern_ops = {
-	.name = "fake",
-	.observe = kern_observe,
-	.apply = kern_apply,
-	.marked = kern_marked,
-	.free = kern_free
-};
+static const struct kern_ops kern_ops = { .name = "fake",
+					  .observe = kern_observe,
+					  .apply = kern_apply,
+					  .marked = kern_marked,
+					  .free = kern_free };
 
 /* ------------------------------------------------------------------ a world
  * ---------------------------- */
