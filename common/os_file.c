@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <time.h>
 
 #include "common/arena.h"
 #include "common/hash.h"
@@ -365,4 +366,33 @@ int os_lock(int dirfd, const char *name, bool wait, struct err *e)
 		err_errno(e, "cannot take the lock %s", name);
 	os_close(fd);
 	return -1;
+}
+
+int os_lock_shared(int dirfd, const char *name, unsigned int seconds, struct err *e)
+{
+	const int flags = O_CLOEXEC | O_NOFOLLOW;
+	const struct timespec pause = { .tv_nsec = 100000000 };
+	unsigned long tries = seconds * 10ul;
+	int fd = os_sys.openat(dirfd, name, O_RDWR | O_CREAT | flags, 0666);
+
+	/* Made by another user, whose umask lets us read it: that is enough for flock. */
+	if (fd < 0 && errno == EACCES)
+		fd = os_sys.openat(dirfd, name, O_RDONLY | flags, 0);
+	if (fd < 0)
+		return err_errno(e, "cannot open the lock %s", name);
+	while (os_sys.flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno == EWOULDBLOCK && tries--) {
+			nanosleep(&pause, NULL);
+			continue;
+		}
+		if (errno == EWOULDBLOCK)
+			err_set(e, ERR_CONFLICT, "another process holds the lock %s", name);
+		else
+			err_errno(e, "cannot take the lock %s", name);
+		os_close(fd);
+		return -1;
+	}
+	return fd;
 }

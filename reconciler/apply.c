@@ -14,6 +14,8 @@
 #include "reconciler/session.h"
 
 #define LOCK_NAME "meshrc.lock"
+/* Longer than a push may take, and everything else. */
+#define LOCK_SECONDS 600
 /* Agents finish a fetch within two minutes; caches and mirrors may be a day behind. */
 #define KEEP_SECONDS 86400
 /* How often somebody else may publish between our reading and our writing before an unattended run
@@ -328,17 +330,20 @@ static int ask(const struct apply *a)
 
 static int take_lock(struct apply *a, struct err *e)
 {
-	int dir = os_open_dir(AT_FDCWD, repo_gitdir(a->s.repo), e);
+	const char *path = repo_gitdir(a->s.repo);
+	int dir = os_open_dir(AT_FDCWD, path, e);
 
 	if (dir < 0)
 		return -1;
-	a->lock = os_lock(dir, LOCK_NAME, false, e);
+	a->lock = os_lock_shared(dir, LOCK_NAME, 0, e);
 	if (a->lock < 0 && e->class == ERR_CONFLICT) {
-		cli_info("another apply is running; waiting for it");
-		a->lock = os_lock(dir, LOCK_NAME, true, e);
+		cli_info("another apply is running; waiting for it (it holds %s%s)", path,
+			 LOCK_NAME);
+		*e = (struct err){ 0 };
+		a->lock = os_lock_shared(dir, LOCK_NAME, LOCK_SECONDS, e);
 	}
 	os_close(dir);
-	return a->lock < 0 ? -1 : 0;
+	return a->lock < 0 ? err_prefix(e, "%s", path) : 0;
 }
 
 /* With the lock held: nobody may have published since the plan was made. */

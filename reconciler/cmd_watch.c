@@ -63,7 +63,7 @@ static int service_open(struct service *s, struct err *e)
 	dir = os_open_dir(AT_FDCWD, repo_gitdir(s->repo), e);
 	if (dir < 0)
 		return -1;
-	s->lock = os_lock(dir, LOCK_NAME, false, e);
+	s->lock = os_lock_shared(dir, LOCK_NAME, 0, e);
 	os_close(dir);
 	if (s->lock < 0)
 		return e->class == ERR_CONFLICT ?

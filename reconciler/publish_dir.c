@@ -10,6 +10,7 @@
 #include "publication/verify.h"
 
 #define LOCK_NAME ".meshrc.lock"
+#define LOCK_SECONDS 600
 #define UNREFERENCED_NAME ".meshrc-unreferenced"
 #define MAX_UNREFERENCED_FILE (64u << 20)
 
@@ -469,7 +470,7 @@ int publish_to_directory(const char *directory, const struct tree_file *files, s
 	d.fd = os_open_dir(AT_FDCWD, directory, e);
 	if (d.fd < 0)
 		goto out;
-	lock = os_lock(d.fd, LOCK_NAME, true, e);
+	lock = os_lock_shared(d.fd, LOCK_NAME, LOCK_SECONDS, e);
 	if (lock < 0 || check_mesh(&d) < 0 || check_manifests(&d) < 0 || write_documents(&d) < 0 ||
 	    write_manifests(&d) < 0)
 		goto out;

@@ -155,4 +155,18 @@ git init -q --object-format=sha256 "$TRASH/sha256"
 expect_fail 'a SHA-256 repository' "$MESHRC" plan --repo "$TRASH/sha256"
 expect_match 'is refused as what it is' "$(<"$ERR")" 'SHA-256 repositories are not supported'
 
+# A repository that several users share.
+rm -f .git/meshrc.lock
+expect_ok 'apply with the umask of a group' bash -c "umask 002 && '$MESHRC' apply --auto-approve --refresh --key '$TRASH/new.key'"
+expect_eq 'leaves a lock that the group can take' "$(stat -c %a .git/meshrc.lock)" 664
+expect_eq "the directory's can be read by all" "$(stat -c %a "$www/.meshrc.lock")" 644
+flock .git/meshrc.lock sleep 2 &
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	flock -n .git/meshrc.lock true || break
+	sleep 0.1
+done
+expect_ok 'a lock that somebody has' apply --refresh --key "$TRASH/new.key"
+expect_match 'is waited for, and named' "$(<"$ERR")" "waiting for it .*$net/\.git/meshrc\.lock"
+wait
+
 done_testing

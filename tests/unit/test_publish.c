@@ -399,7 +399,7 @@ static bool fails(void)
 static int bad_openat(int dirfd, const char *path, int flags, mode_t mode)
 {
 	if ((flags & O_CREAT) && fails()) {
-		errno = EACCES;
+		errno = ENOSPC;
 		return -1;
 	}
 	return real.openat(dirfd, path, flags, mode);
@@ -564,6 +564,28 @@ static void test_directory_never_back(void **state)
 	assert_false(changed);
 }
 
+static void test_shared_lock(void **state)
+{
+	struct fixture *f = *state;
+	int dir = os_open_dir(AT_FDCWD, f->dir, &f->err), first, second;
+
+	assert_true(dir >= 0);
+	first = os_lock_shared(dir, "shared", 0, &f->err);
+	assert_true(first >= 0);
+	second = os_lock_shared(dir, "shared", 0, &f->err);
+	assert_int_equal(second, -1);
+	assert_int_equal(f->err.class, ERR_CONFLICT);
+	/* It is given up after its time, and not waited for without end. */
+	second = os_lock_shared(dir, "shared", 1, &f->err);
+	assert_int_equal(second, -1);
+	assert_int_equal(f->err.class, ERR_CONFLICT);
+	os_close(first);
+	second = os_lock_shared(dir, "shared", 1, &f->err);
+	assert_true(second >= 0);
+	os_close(second);
+	os_close(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -577,6 +599,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_directory_faults, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_directory_keeps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_directory_never_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared_lock, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
