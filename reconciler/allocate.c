@@ -358,7 +358,7 @@ static void hand_out_pool(struct allocator *x, const struct m_prefix *pool)
 			x->diag,
 			diag_error(x->diag, m->pos, "the pool %s has no address left for node `%s`",
 				   prefix_print(&pool->prefix, text), m->name),
-			"add a pool to the network's `addresses`, or write a longer list of pinned addresses");
+			"write a wider pool (a shorter prefix), or add another to the network's `addresses`");
 	}
 }
 

@@ -658,6 +658,28 @@ static void check_topology(struct check *c)
 	}
 }
 
+/* The default route needs policy routing on every node that uses it: that is an exit node, not a
+ * route. */
+static void check_routes(struct check *c)
+{
+	char text[PREFIX_STRLEN];
+	size_t i, j;
+
+	for (i = 0; i < c->n->n_nodes; i++)
+		for (j = 0; j < c->n->nodes[i].n_routes; j++) {
+			const struct m_prefix *p = &c->n->nodes[i].routes[j];
+
+			if (p->prefix.len)
+				continue;
+			diag_help(
+				c->d,
+				diag_error(c->d, p->pos, "%s cannot be a route",
+					   prefix_print(&p->prefix, text)),
+				"exit nodes are not supported by this version of meshrc; name the "
+				"networks behind this node");
+		}
+}
+
 void schema_check(const struct m_network *n, struct arena *scratch, struct diag *d)
 {
 	struct check c = { .n = n, .scratch = scratch, .d = d };
@@ -667,6 +689,7 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	check_interface(&c);
 	check_keys(&c);
 	check_addresses(&c);
+	check_routes(&c);
 	check_endpoints(&c);
 	check_topology(&c);
 }

@@ -1037,6 +1037,9 @@ void table_decode(struct decode *c, const struct table *t, const struct yaml_nod
 			unknown_key(c, t, &map->pairs[i].key);
 			continue;
 		}
+		/* Both would be read into the same place: check_choice has refused the second. */
+		if (t->one_of && seen)
+			continue;
 		seen |= UINT32_C(1) << (f - t->fields);
 		if (t->one_of)
 			*MEMBER(int, obj, t->kind) = f->choice;

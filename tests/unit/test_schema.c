@@ -663,9 +663,6 @@ static void test_accepted(void **state)
 		  "version: 1\naddresses: [\"fd20::/64\"]\n"
 		  "nodes: {a: {public_key: " KEY_A
 		  ", addresses: [\"fd20::ffff:ffff:ffff:ffff\"]}}\n" },
-		{ "a default route, and an endpoint in it",
-		  TOP "nodes: {a: {public_key: " KEY_A
-		      ", routes: [0.0.0.0/0, \"::/0\"], endpoint: 192.0.2.1}}\n" },
 		{ "one host with two ports",
 		  TOP "nodes: {a: {public_key: " KEY_A
 		      ", endpoint: \"h:1\"}, b: {public_key: " KEY_B ", endpoint: \"h:2\"}}\n" },
