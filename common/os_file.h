@@ -85,7 +85,6 @@ int os_lock(int dirfd, const char *name, bool wait, struct err *e) MUST_CHECK;
  * The same for a lock that several users share: whoever can read the file can lock it, its mode is
  * that of other files (umask). Waits `seconds` at most, 0: not at all; then ERR_CONFLICT.
  */
-int os_lock_shared(int dirfd, const char *name, unsigned int seconds,
-		   struct err *e) MUST_CHECK;
+int os_lock_shared(int dirfd, const char *name, unsigned int seconds, struct err *e) MUST_CHECK;
 
 #endif

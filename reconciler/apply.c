@@ -89,7 +89,7 @@ static int make_outgoing(struct apply *a, bool refresh, struct err *e)
 
 	for (i = 0; i < s->n_networks; i++)
 		new |= !s->networks[i].old;
-	if (new && published_first_serial(s->repo, &s->published, &first, e) < 0)
+	if (new &&published_first_serial(s->repo, &s->published, &first, e) < 0)
 		return -1;
 	a->n_out = 0;
 	a->work = a->pruned = false;
@@ -203,8 +203,7 @@ static int show_plans(struct apply *a, struct err *e)
 	buf_init(&out, MAX_PLAN_TEXT);
 	for (i = 0; i < s->n_networks; i++) {
 		list[i] = &a->plans[i];
-		if (!cli_json && !plan_empty(&a->plans[i]) &&
-		    (!cli_quiet || !a->o->auto_approve))
+		if (!cli_json && !plan_empty(&a->plans[i]) && (!cli_quiet || !a->o->auto_approve))
 			plan_text(&a->plans[i], cli_colour(STDOUT_FILENO), cli_verbose, &out);
 	}
 	if (cli_json)
@@ -439,8 +438,7 @@ static int take_back(struct apply *a, const char *made, struct err *e)
 		return err_prefix(e, "the commit %.*s on '%s' could not be taken back (%s)",
 				  SHORT_ID, made, m->branch.s, inner.msg);
 	/* An unattended run makes its plan again from what the remote has. */
-	if (a->o->auto_approve &&
-	    publish_fetch(a->s.repo, m->remote.s, m->branch.s, &inner) == 0) {
+	if (a->o->auto_approve && publish_fetch(a->s.repo, m->remote.s, m->branch.s, &inner) == 0) {
 		a->outrun = true;
 		return -1;
 	}

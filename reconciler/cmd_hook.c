@@ -138,7 +138,8 @@ static int pre_commit(const char *tree)
  * the published one. */
 static int check_branch(const struct hook *h, const struct update *u, struct session *s)
 {
-	struct session_options o = { .repo_dir = option_repo, .rev = u ? u->new : h->branch,
+	struct session_options o = { .repo_dir = option_repo,
+				     .rev = u ? u->new : h->branch,
 				     /* What stands on other branches must not stop a push that
 				      * does not touch them. */
 				     .settings_only = !u };

@@ -327,7 +327,8 @@ static bool is_on_path(const char *self)
 }
 
 /* Returns an exit code. A hook of somebody else's is left alone; with --hooks that is a failure. */
-/* What the receive hooks look at is the branch that HEAD names, unless meshrc.branch says another. */
+/* What the receive hooks look at is the branch that HEAD names, unless meshrc.branch says another.
+ */
 static void warn_of_head(struct init *x)
 {
 	const char *branch = NULL, *configured = NULL;

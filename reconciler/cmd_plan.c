@@ -79,7 +79,8 @@ static void warn_of_clone(struct session *s)
 	const char *remote = m->remote.s ? m->remote.s : "origin", *url = NULL;
 	char key[512];
 
-	if (!s->no_branch || snprintf(key, sizeof(key), "remote.%s.url", remote) >= (int)sizeof(key) ||
+	if (!s->no_branch ||
+	    snprintf(key, sizeof(key), "remote.%s.url", remote) >= (int)sizeof(key) ||
 	    repo_config(s->repo, key, &s->arena, &url, NULL) < 0 || !url)
 		return;
 	cli_warn(

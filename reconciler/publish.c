@@ -109,9 +109,9 @@ static int read_manifest(const struct root *roots, size_t n_roots, const char *n
 	return 0;
 }
 
-static int read_network(const struct tree_reader *t, const char *name,
-			const struct root *roots, size_t n_roots, struct arena *a,
-			struct published_network *ret, struct err *e)
+static int read_network(const struct tree_reader *t, const char *name, const struct root *roots,
+			size_t n_roots, struct arena *a, struct published_network *ret,
+			struct err *e)
 {
 	struct network_builder *b;
 	char path[MAX_NAME + 16];

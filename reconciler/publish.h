@@ -35,10 +35,10 @@ struct tree_file {
 };
 
 /*
- * Reads and decodes a commit (hex id) of the published branch; hashes are checked (a branch somebody
- * edited by hand is an error, not a plan). Each manifest's signature is checked against the roots, of
- * which one must accept it: what stands may be older than the newest of them (n_roots 0: it is not
- * checked). Needs no key and no network.
+ * Reads and decodes a commit (hex id) of the published branch; hashes are checked (a branch
+ * somebody edited by hand is an error, not a plan). Each manifest's signature is checked against
+ * the roots, of which one must accept it: what stands may be older than the newest of them (n_roots
+ * 0: it is not checked). Needs no key and no network.
  */
 int published_read_commit(struct repo *r, const char *commit, const struct root *roots,
 			  size_t n_roots, struct arena *a, struct published *ret, struct err *e);
@@ -83,8 +83,9 @@ struct outgoing {
 
 /*
  * Encodes `n` and decides whether it needs a new manifest: when its tables differ from `old` (NULL:
- * not published yet), when manifest_is_due says so, or with `refresh`. A new manifest has the next serial, the old one's hash, issued = now but never
- * before the old one, and expires `validity` seconds later.
+ * not published yet), when manifest_is_due says so, or with `refresh`. A new manifest has the next
+ * serial, the old one's hash, issued = now but never before the old one, and expires `validity`
+ * seconds later.
  *
  * A network that is not published has serial `first`: 1, or one that is above all that were signed
  * under its name in this epoch (published_first_serial). Under a higher epoch serials begin at 1.

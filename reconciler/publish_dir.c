@@ -109,8 +109,7 @@ static int read_roots(struct directory *d)
 			return -1;
 		d->n_roots = version;
 	}
-	return d->n_roots ? 0 :
-			    err_set(d->err, ERR_INPUT, "there is no root document to publish");
+	return d->n_roots ? 0 : err_set(d->err, ERR_INPUT, "there is no root document to publish");
 }
 
 /* A copy of the repository that does not know the newest root is behind in all else too. */

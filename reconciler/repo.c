@@ -99,9 +99,10 @@ static int open_failed(int rc, const char *dir, struct err *e)
 			real, real);
 	}
 	if (last && last->message && strcasestr(last->message, "objectformat"))
-		return err_set(e, ERR_INPUT,
-			       "the repository %s: SHA-256 repositories are not supported by this libgit2",
-			       dir);
+		return err_set(
+			e, ERR_INPUT,
+			"the repository %s: SHA-256 repositories are not supported by this libgit2",
+			dir);
 	if (rc == GIT_ENOTFOUND)
 		return err_set(
 			e, ERR_NOENT,

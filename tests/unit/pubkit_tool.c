@@ -6,8 +6,8 @@
  *public half pubkit_tool root FILE [WORD...]			a root document pubkit_tool publish
  *TREE [WORD...] NODE...	a network's documents and manifest; prints the manifest's hash
  *
- *	pubkit_tool successor ROOT-KEY ROOT-1 PUBLISHER-KEY EPOCH FILE	root version 2, by the keys of
- *files
+ *	pubkit_tool successor ROOT-KEY ROOT-1 PUBLISHER-KEY EPOCH FILE	root version 2, by the keys
+ *of files
  *
  * Words: mesh=N (which keys) version=N epoch=N renew-by=TIME publisher=N (a signer of its own)
  *signer=N type=TYPE network=NAME serial=N root-version=N previous=HASH issued=TIME expires=TIME

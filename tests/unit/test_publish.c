@@ -127,8 +127,8 @@ static struct outgoing make(struct fixture *f, const struct published_network *o
 {
 	struct outgoing o;
 
-	if (outgoing_make(&f->network, old, 7, &f->root, COMMIT_A, now, 30 * DAY, refresh, &f->arena,
-			  &o, &f->err) < 0)
+	if (outgoing_make(&f->network, old, 7, &f->root, COMMIT_A, now, 30 * DAY, refresh,
+			  &f->arena, &o, &f->err) < 0)
 		fail_msg("%s", f->err.msg);
 	if ((o.changed || o.renewed) &&
 	    outgoing_sign(&o, &f->seed, &f->root, &f->arena, &f->err) < 0)
