@@ -293,7 +293,7 @@ static int once(struct world *w)
 	w->said = 0;
 	open_agent(w, &a, STORE_WRITE);
 	r = agent_fetch(&a, &cycle, &e) < 0 || agent_take(&a, &cycle, &e) < 0 ? -1 : 0;
-	if (a.current && agent_converge(&a, false, 100, &conv, &apply) < 0) {
+	if (a.current && agent_converge(&a, false, 5000, &conv, &apply) < 0) {
 		if (!r)
 			e = apply;
 		r = -1;
