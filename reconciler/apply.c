@@ -284,6 +284,13 @@ static int read_key(struct apply *a, struct secret *ret, struct err *e)
 			e, ERR_INPUT,
 			"no key to sign with: give the publisher key's file with --key FILE, MESHRC_SIGNING_KEY or "
 			"git config meshrc.signingKey FILE");
+	/* A secret's content in the place of its file's name must not reach a log. */
+	if (strlen(path) == KEY_STRLEN - 1 && path[KEY_STRLEN - 2] == '=' &&
+	    !os_exists(AT_FDCWD, path))
+		return err_set(
+			e, ERR_INPUT,
+			"--key and MESHRC_SIGNING_KEY take the name of a file, not the key itself "
+			"(not shown here; if logs have seen it, make a new one)");
 	/* Room for the whole file from the start: a buffer that grows would leave copies behind. */
 	buf_init(&b, 4096);
 	rc = os_read_secret(AT_FDCWD, path, 1024, &b, e);

@@ -6,7 +6,8 @@ static struct apply_options opt;
 
 static const struct cli_option options[] = {
 	{ "rev", CLI_STRING, &opt.rev, "REV", "the commit to publish (default: HEAD)", false },
-	{ "key", CLI_STRING, &opt.key, "FILE", "the publisher key (default: $MESHRC_SIGNING_KEY)",
+	{ "key", CLI_STRING, &opt.key, "FILE",
+	  "the publisher key (default: $MESHRC_SIGNING_KEY, then git config meshrc.signingKey)",
 	  false },
 	{ "auto-approve", CLI_FLAG, &opt.auto_approve, NULL, "publish without asking", false },
 	{ "refresh", CLI_FLAG, &opt.refresh, NULL, "sign every manifest anew, changed or not",

@@ -165,6 +165,23 @@ static int check_mesh(struct directory *d)
 	return rc;
 }
 
+/* Agents that took the standing manifest refuse a next one that follows another: EQUIVOCATION. */
+static int check_succession(struct directory *d, const char *network, const struct buf *standing,
+			    const struct manifest *ours)
+{
+	struct digest hash;
+
+	digest_of(standing->data, standing->len, &hash);
+	if (ours->has_previous && !digest_cmp(&hash, &ours->previous))
+		return 0;
+	return err_set(
+		d->err, ERR_CONFLICT,
+		"network %s: serial %llu follows another serial %llu than the one that stands "
+		"there: two copies of the repository publish. Let one of them stop; then `meshrc "
+		"apply --refresh` in the other takes over",
+		network, (unsigned long long)ours->serial, (unsigned long long)ours->serial - 1);
+}
+
 /* Refuses to put a manifest over one that agents may have accepted already and that is not an older
  * one. */
 static int check_manifest(struct directory *d, const struct tree_file *f, const char *network)
@@ -190,6 +207,8 @@ static int check_manifest(struct directory *d, const struct tree_file *f, const 
 			network, (unsigned long long)theirs.serial,
 			theirs.serial == ours.serial ? "another" : "only",
 			(unsigned long long)ours.serial);
+	else if (!rc && theirs.epoch == ours.epoch && theirs.serial + 1 == ours.serial)
+		rc = check_succession(d, network, &b, &ours);
 out:
 	buf_release(&b);
 	arena_release(&a);

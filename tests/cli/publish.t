@@ -129,6 +129,13 @@ expect_ok 'the directory goes ahead' apply
 expect_fail 'an older copy of the repository' "$MESHRC" apply --auto-approve --refresh --repo "$TRASH/copy" --key "$net.keys/publisher.key"
 expect_match 'does not publish another manifest of the same serial' "$(<"$ERR")" 'serial [0-9]* stands there already'
 expect_ok 'nothing in it changed either' complete
+expect_fail 'its next serial, which follows its own' "$MESHRC" apply --auto-approve --refresh --repo "$TRASH/copy" --key "$net.keys/publisher.key"
+expect_match 'is told from one that follows what stands there' "$(<"$ERR")" 'two copies of the repository publish'
+expect_ok 'and changes nothing' complete
+secret=$(<"$net.keys/publisher.key")
+expect_fail 'a key in the place of its file' "$MESHRC" apply --auto-approve --refresh --repo "$net" --key "$secret"
+expect_match 'is explained' "$(<"$ERR")" 'take the name of a file'
+expect_eq 'and not shown' "$(grep -cF "$secret" "$ERR")" 0
 set_publish 'directory: /proc/meshrc'
 expect_fail 'a directory that cannot be written' apply --refresh
 expect_match 'what is done and what is not is told' "$(<"$ERR")" 'the next meshrc apply finishes the directory'
