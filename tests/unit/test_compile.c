@@ -86,10 +86,13 @@ static void compile_yaml(struct fixture *f, const char *yaml, const struct netwo
 static char *messages(struct fixture *f)
 {
 	struct buf b;
+	char *text;
 
 	buf_init(&b, 1 << 20);
 	diag_render(&f->diag, false, &b);
-	return arena_strdup(&f->arena, b.data);
+	text = arena_strdup(&f->arena, b.data);
+	buf_release(&b);
+	return text;
 }
 
 static void must_compile(struct fixture *f, const char *yaml, const struct network *published,
