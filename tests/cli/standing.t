@@ -3,6 +3,7 @@
 #
 # What stands already, and cannot be read, or is not where it should be: clones that are incomplete or behind, branches
 # that somebody tampered with, directories that are ahead.
+# shellcheck disable=SC2119,SC2120 # apply takes options where a test needs some
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/net.sh"
 PUBKIT=$BUILD/tests/pubkit_tool
@@ -40,12 +41,16 @@ git -C "$TRASH/shallow" config meshrc.signingKey "$net.keys/publisher.key"
 git -C "$TRASH/shallow" branch -q published origin/published
 sed -i 's/b5\.example/b6.example/' "$TRASH/shallow/networks/prod.yaml"
 commit "$TRASH/shallow" 'In a shallow clone'
+# libgit2 1.5.1 itself loses a few bytes when it meets the end of a shallow history.
+asan=$ASAN_OPTIONS
+export ASAN_OPTIONS=$asan:detect_leaks=0
 expect_fail 'a shallow clone' apply --repo "$TRASH/shallow"
 expect_match 'is told how to become a whole one' "$(<"$ERR")" 'NOT-DESCENDANT.*git fetch --unshallow'
 git -C "$TRASH/shallow" fetch -q --depth 1 origin "$(git rev-parse published~2)"
 git -C "$TRASH/shallow" update-ref refs/remotes/origin/published "$(git rev-parse published~2)"
 expect_fail 'one that lacks the history between two branches' "$MESHRC" plan --repo "$TRASH/shallow"
 expect_match 'says what is missing' "$(<"$ERR")" 'not complete here.*git fetch --unshallow'
+export ASAN_OPTIONS=$asan
 
 # A clone whose own branch is behind.
 git clone -q "$TRASH/remote.git" "$TRASH/behind" 2>/dev/null
@@ -152,7 +157,9 @@ expect_ok 'where nobody is asked' apply --quiet --key "$TRASH/new.key"
 expect_eq '--quiet is quiet' "$(<"$OUT")" ''
 
 git init -q --object-format=sha256 "$TRASH/sha256"
+export ASAN_OPTIONS=$asan:detect_leaks=0 # libgit2 again
 expect_fail 'a SHA-256 repository' "$MESHRC" plan --repo "$TRASH/sha256"
+export ASAN_OPTIONS=$asan
 expect_match 'is refused as what it is' "$(<"$ERR")" 'SHA-256 repositories are not supported'
 
 # A repository that several users share.

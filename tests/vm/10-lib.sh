@@ -105,5 +105,6 @@ sets_in() {
 agent_strace() { # FILE COMMAND...
 	local file=$1
 	shift
-	strace -f --seccomp-bpf -e trace=sendmsg,sendmmsg,sendto -o "$file" "$@"
+	# The leak sanitizer is a tracer too, and there can be only one.
+	ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f --seccomp-bpf -e trace=sendmsg,sendmmsg,sendto -o "$file" "$@"
 }
