@@ -16,7 +16,8 @@ static bool progress_shown, want_help, want_version;
 static const struct cli_option common_options[] = {
 	{ "help", CLI_FLAG, &want_help, NULL, "show this help", false },
 	{ "version", CLI_FLAG, &want_version, NULL, "show the version", false },
-	{ "quiet", CLI_FLAG, &cli_quiet, NULL, "no progress and no notes; data is printed all the same", false },
+	{ "quiet", CLI_FLAG, &cli_quiet, NULL,
+	  "no progress and no notes; data is printed all the same", false },
 	{ "verbose", CLI_FLAG, &cli_verbose, NULL, "say what is done, and print lists whole",
 	  false },
 	{ "json", CLI_FLAG, &cli_json, NULL, "print data as JSON", false },

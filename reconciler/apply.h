@@ -6,8 +6,8 @@
  * Order: compile, plan, ask; then under the repository's lock: sign, read the new tree back as an
  * agent would, commit it to the published branch (compare-and-swap), push it (when `publish.remote`
  * is set: the remote's fast-forward rule decides which of two reconcilers wins a serial, so a
- * commit that it refuses is taken back, and an unattended run fetches and starts again), write the directory. Each step is repeated by the next
- * apply when it did not finish.
+ * commit that it refuses is taken back, and an unattended run fetches and starts again), write the
+ * directory. Each step is repeated by the next apply when it did not finish.
  */
 #ifndef RECONCILER_APPLY_H
 #define RECONCILER_APPLY_H
