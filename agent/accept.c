@@ -131,7 +131,7 @@ int accept_self(const char *name, const struct node *node, const struct gone *go
 		if (!gone)
 			return err_refuse(
 				e, "NOT-LISTED",
-				"the publication neither lists node %s nor says that it was removed",
+				"the publication neither lists node %s nor says that it was removed: is `node` spelled as in the network, and has the change that adds it been published?",
 				name);
 		*ret = STANDING_GONE;
 		return 0;

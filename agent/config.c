@@ -162,14 +162,15 @@ struct finish {
 static void PRINTF_LIKE(4, 5) wrong(struct finish *f, enum config_key k,
 				    const struct config_value *v, const char *fmt, ...)
 {
-	char msg[512], before[64] = "";
+	char msg[512], before[128] = "";
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
 	if (!v->pos.source) {
-		snprintf(before, sizeof(before), "--%s: ", key_names[k]);
+		snprintf(before, sizeof(before), "--%s '%.*s'%s: ", key_names[k],
+			 (int)(v->len < 60 ? v->len : 60), v->text, v->len < 60 ? "" : "...");
 		f->from_option = true;
 	}
 	f->failed = true;

@@ -138,7 +138,18 @@ static int print_public_key(const struct agent_config *c)
 static int show_diagnostics(struct diag *d, bool usage)
 {
 	struct buf out;
+	size_t i, n = 0;
 
+	/* What an option says has no line to show. */
+	for (i = 0; i < d->n; i++) {
+		if (d->entries[i].pos.source) {
+			d->entries[n++] = d->entries[i];
+			continue;
+		}
+		cli_error("%s", d->entries[i].msg);
+		d->errors--;
+	}
+	d->n = n;
 	buf_init(&out, 1u << 20);
 	diag_render(d, cli_colour(STDERR_FILENO), &out);
 	fputs(out.data, stderr);

@@ -71,6 +71,13 @@ int err_prefix(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
+void err_suffix(struct err *e, const char *sentence)
+{
+	size_t len = strlen(e->msg);
+
+	snprintf(e->msg + len, sizeof(e->msg) - len, ": %s", sentence);
+}
+
 int err_nomem(struct err *e)
 {
 	return err_set(e, ERR_NOMEM, "out of memory");

@@ -37,6 +37,8 @@ int err_refuse(struct err *e, const char *reason, const char *fmt, ...) PRINTF_L
 int err_errno(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Puts "context: " before the message that stands in `e`. Returns -1. */
 int err_prefix(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Puts ": sentence" behind it: how to mend it. */
+void err_suffix(struct err *e, const char *sentence);
 /* err_set for a failed allocation. Returns -1. */
 int err_nomem(struct err *e);
 

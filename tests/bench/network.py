@@ -7,7 +7,7 @@
 mesh: every node with every other. star: node 0 is a hub of all the others without transit, so that it
 alone has a large interface. Each node has one IPv4 address; with --routes also an IPv6 address and a
 network behind it (three prefixes). --first gives node 0 that public key, for a test that has its private
-half; --moved gives node N another endpoint; --without leaves out the last N nodes.
+half; --moved gives node N another endpoint, the K-th with --place K; --without leaves out the last N nodes.
 """
 import argparse
 import base64
@@ -20,6 +20,7 @@ p.add_argument("nodes", type=int)
 p.add_argument("--routes", action="store_true")
 p.add_argument("--first")
 p.add_argument("--moved", type=int, default=-1)
+p.add_argument("--place", type=int, default=1)
 p.add_argument("--without", type=int, default=0)
 a = p.parse_args()
 
@@ -35,7 +36,7 @@ for i in range(a.nodes - a.without):
     key = base64.b64encode(hashlib.sha256(f"peer {i}".encode()).digest()).decode()
     if i == 0 and a.first:
         key = a.first
-    endpoint = ipaddress.ip_address(ENDPOINT + i + (65536 if i == a.moved else 0))
+    endpoint = ipaddress.ip_address(ENDPOINT + i + (16384 * a.place if i == a.moved else 0))
     lines.append(f"  node-{i}:")
     lines.append(f"    public_key: {key}")
     lines.append(f"    endpoint: {endpoint}:51820")

@@ -36,7 +36,7 @@ expect_match 'says what is missing' "$(<"$ERR")" 'trust is missing'
 expect_status 'once without a URL' 64 "$AGENT" once "${none[@]}" --network prod --node n0 --trust root-1
 expect_match 'says what is missing' "$(<"$ERR")" 'url is missing'
 expect_status 'a bad value of an option' 64 "$AGENT" once "${none[@]}" --network ../x
-expect_match 'names the option' "$(<"$ERR")" 'error: --network: not a name'
+expect_match 'names the option' "$(<"$ERR")" "error: --network '.*': not a name"
 expect_status 'verify does not go with --offline' 64 "$AGENT" verify "${none[@]}" --network prod --node n0 \
 	--trust root-1 --offline
 
