@@ -444,8 +444,9 @@ static int take_manifest(struct attempt *t, const char *data, size_t len)
 	if (verify_manifest(&a->root, a->config->network, a->state.format_floor, s->data, s->len,
 			    &s->arena, &s->manifest, t->err) < 0) {
 		if (!a->current && t->err->reason && !strcmp(t->err->reason, "UNKNOWN-KEY"))
-			err_suffix(t->err,
-				   "is `trust` the root document of the repository that publishes here?");
+			err_suffix(
+				t->err,
+				"is `trust` the root document of the repository that publishes here?");
 		goto fail;
 	}
 	if (accept_manifest(&a->state, &a->root, &s->manifest, &s->hash, t->cycle->now, &verdict,
@@ -483,8 +484,9 @@ static int try_url(struct attempt *t)
 	if (get_one(t, &r) < 0) {
 		*t->err = r.err;
 		if (!a->current && r.err.class == ERR_NOENT)
-			err_suffix(t->err,
-				   "is `network` spelled as in the repository, and has anything been published there?");
+			err_suffix(
+				t->err,
+				"is `network` spelled as in the repository, and has anything been published there?");
 		goto out;
 	}
 	if (r.status == FETCH_DONE)

@@ -21,24 +21,24 @@ char *hex_print(const uint8_t *b, size_t len, char *out)
 	return out;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int hex_parse(const char *s, size_t len, uint8_t *out, size_t size)
 {
+	/* The value and one more; 0 for what is no digit. */
+	static const uint8_t digits[256] = {
+		['0'] = 1,  ['1'] = 2,	['2'] = 3,  ['3'] = 4,	['4'] = 5,  ['5'] = 6,
+		['6'] = 7,  ['7'] = 8,	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+		['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+	};
 	size_t i;
 
 	if (len != 2 * size)
 		return -1;
 	for (i = 0; i < len; i++)
-		if (hex_digit(s[i]) < 0)
+		if (!digits[(uint8_t)s[i]])
 			return -1;
 	for (i = 0; i < size; i++)
-		out[i] = (uint8_t)(hex_digit(s[2 * i]) << 4 | hex_digit(s[2 * i + 1]));
+		out[i] = (uint8_t)((digits[(uint8_t)s[2 * i]] - 1) << 4 |
+				   (digits[(uint8_t)s[2 * i + 1]] - 1));
 	return 0;
 }
 
