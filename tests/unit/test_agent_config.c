@@ -240,7 +240,7 @@ static void options_override(void **unused)
 	assert_int_equal(config_option(&raw, CONFIG_BACKEND, "magic"), 0);
 	assert_int_equal(config_finish(&raw, &arena, &c, &d, &option), -1);
 	assert_true(option);
-	assert_non_null(strstr(d.entries[0].msg, "--backend: "));
+	assert_non_null(strstr(d.entries[0].msg, "--backend '"));
 }
 
 int main(void)
