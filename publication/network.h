@@ -73,6 +73,7 @@ enum node_flags {
 	NODE_HAS_LISTEN_PORT = 1u << 0, /* else the kernel chooses */
 	NODE_HAS_KEEPALIVE = 1u << 1, /* towards every peer that has an endpoint */
 	NODE_HAS_FWMARK = 1u << 2,
+	NODE_FORWARD = 1u << 3, /* carries traffic for others: the agent turns forwarding on */
 };
 
 /* Node document: a node's own interface and whom it is joined with. */

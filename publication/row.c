@@ -74,6 +74,8 @@ int node_encode(const struct node *n, struct buf *out)
 		buf_addf(out, " keepalive=%u", n->keepalive);
 	if (n->flags & NODE_HAS_FWMARK)
 		buf_addf(out, " fwmark=%u", n->fwmark);
+	if (n->flags & NODE_FORWARD)
+		buf_adds(out, " forward=yes");
 	buf_adds(out, " addresses=");
 	for (i = 0; i < n->n_addresses; i++) {
 		if (i)
@@ -377,6 +379,11 @@ int node_words(struct words *w, struct arena *a, struct node *ret)
 			return -1;
 		n.fwmark = (uint32_t)v;
 		n.flags |= NODE_HAS_FWMARK;
+	}
+	if (words_field(w, "forward", &s, &len)) {
+		if (!row_same_text("yes", s, len))
+			return -1;
+		n.flags |= NODE_FORWARD;
 	}
 	if (take_ifaddrs(w, a, &n.addresses, &n.n_addresses) < 0 || take_links(w, a, &n) < 0)
 		return -1;

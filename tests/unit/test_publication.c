@@ -693,7 +693,7 @@ static void test_node_lines(void **state)
 		{ "least", NODE " mtu=1420 addresses=10.20.0.1/16", true },
 		{ "all",
 		  NODE
-		  " listen_port=51820 mtu=1280 keepalive=25 fwmark=4294967295 addresses=10.20.0.1/16,fd20::1/64"
+		  " listen_port=51820 mtu=1280 keepalive=25 fwmark=4294967295 forward=yes addresses=10.20.0.1/16,fd20::1/64"
 		  " direct=all direct=ams1 direct=tag:dc routes=ams1:tag:dc through=ams1:x"
 		  " allow=ams1:10.20.0.0/16,fd20::/64",
 		  true },
@@ -716,6 +716,7 @@ static void test_node_lines(void **state)
 		{ "fwmark 0", NODE " mtu=1420 fwmark=0 addresses=10.20.0.1/16", false },
 		{ "fwmark one over", NODE " mtu=1420 fwmark=4294967296 addresses=10.20.0.1/16",
 		  false },
+		{ "forward, and not yes", NODE " mtu=1420 forward=no addresses=10.20.0.1/16", false },
 		{ "an address without a length", NODE " mtu=1420 addresses=10.20.0.1", false },
 		{ "an address twice", NODE " mtu=1420 addresses=10.20.0.1/16,10.20.0.1/24", false },
 		{ "links out of order", NODE " mtu=1420 addresses=10.20.0.1/16 direct=b direct=a",
@@ -1116,6 +1117,8 @@ static struct network make_network(const uint32_t *numbers, size_t n, unsigned i
 			d->flags |= NODE_HAS_FWMARK;
 			d->fwmark = 1 + rng(1000000);
 		}
+		if (rng(4) == 0)
+			d->flags |= NODE_FORWARD;
 		for (j = 0; j < r->n_addresses; j++)
 			ifaddrs[j] =
 				(struct ifaddr){ addresses[j], addresses[j].family == 4 ? 8 : 64 };
