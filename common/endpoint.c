@@ -108,12 +108,25 @@ int endpoint_parse(const char *s, size_t len, bool port_optional, struct arena *
 
 char *endpoint_print(const struct endpoint *e, char out[static ENDPOINT_STRLEN])
 {
-	const char *fmt = strchr(e->host, ':') ? "[%s]:%u" : "%s:%u";
+	size_t len = strlen(e->host), at = 0, digits = 1;
+	bool bracket = memchr(e->host, ':', len) != NULL;
+	unsigned int rest;
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of the two literals above */
-	snprintf(out, ENDPOINT_STRLEN, fmt, e->host, (unsigned int)e->port);
-#pragma GCC diagnostic pop
+	if (len > MAX_HOST)
+		len = MAX_HOST;
+	for (rest = e->port; rest >= 10; rest /= 10)
+		digits++;
+	if (bracket)
+		out[at++] = '[';
+	memcpy(out + at, e->host, len);
+	at += len;
+	if (bracket)
+		out[at++] = ']';
+	out[at++] = ':';
+	at += digits;
+	out[at] = '\0';
+	for (rest = e->port; digits--; rest /= 10)
+		out[--at] = (char)('0' + rest % 10);
 	return out;
 }
 
