@@ -154,6 +154,57 @@ static const char *kind_word(const struct yaml_node *n)
 	}
 }
 
+const struct field *table_field(const struct table *t, const char *key)
+{
+	const struct field *f;
+
+	for (f = t->fields; f->key; f++)
+		if (f->key[0] == key[0] && !strcmp(f->key, key))
+			return f;
+	return NULL;
+}
+
+/* The help that shows what belongs there: `f` and its value or, f NULL, one that `t` describes. */
+static void help_shape(struct diag *d, struct diag_entry *e, const struct table *t,
+		       const struct field *f)
+{
+	const char *shape = f ? f->shape : t->shape;
+
+	if (shape)
+		diag_help(d, e, "write it like this:\n%s", shape);
+	else if (f && f->example)
+		diag_help(d, e, "write it like this: `%s: %s`", f->key, f->example);
+}
+
+static bool has_shape(struct diag *d, const struct table *t, const struct field *f,
+		      const struct yaml_node *key, const struct yaml_node *v, bool list)
+{
+	char shown[YAML_SHOWN];
+	struct diag_entry *e;
+
+	if (v->kind == YAML_NODE_BAD)
+		return false;
+	if (v->kind == (list ? YAML_NODE_LIST : YAML_NODE_MAP))
+		return true;
+	yaml_show(key, shown);
+	if (is_null(v)) {
+		e = diag_error(d, yaml_pos(v->n ? v : key), "`%s` has no value", shown);
+		diag_help(d, e, "give it %s, or remove the line",
+			  list ? "a list" : "keys, indented below it");
+		return false;
+	}
+	e = diag_error(d, yaml_pos(v), "`%s` wants %s, not %s", shown,
+		       list ? "a list" : "a mapping (`key: value` lines)", kind_word(v));
+	help_shape(d, e, t, f);
+	return false;
+}
+
+bool table_shape(struct diag *d, const struct table *t, const struct field *f,
+		 const struct yaml_node *key, const struct yaml_node *v)
+{
+	return has_shape(d, t, f, key, v, f && f->type == FIELD_LIST);
+}
+
 /* True for a scalar; anything else is told, `wanted` being what stands in its place. `key` NULL: an
  * entry of a list. */
 static bool want_scalar(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
@@ -439,20 +490,12 @@ static bool want_list(struct decode *c, const struct field *f, const struct yaml
 	char shown[YAML_SHOWN];
 
 	c->incomplete |= v->kind != YAML_NODE_LIST || v->n > f->max || (v->flags & YAML_PARTIAL);
-	if (v->kind == YAML_NODE_BAD)
-		return false;
-	if (v->kind != YAML_NODE_LIST) {
-		if (is_null(v))
-			TELL(c, v->n ? v : key, ("`%s` has no value", key->text),
-			     ("give it a list, or remove the line"));
-		else if (v->kind == YAML_NODE_SCALAR)
-			TELL(c, v, ("`%s` wants a list", key->text),
-			     ("write [%s]", yaml_show(v, shown)));
-		else
-			diag_error(c->diag, yaml_pos(v), "`%s` wants a list, not %s", key->text,
-				   kind_word(v));
+	if (v->kind == YAML_NODE_SCALAR && f->type != FIELD_LIST && !is_null(v)) {
+		TELL(c, v, ("`%s` wants a list", key->text), ("write [%s]", yaml_show(v, shown)));
 		return false;
 	}
+	if (!has_shape(c->diag, f->table, f, key, v, true))
+		return false;
 	if (v->n < f->min && !(v->flags & YAML_PARTIAL)) {
 		TELL(c, v, ("`%s` is empty", key->text), ("name at least one, or remove the line"));
 		return false;
@@ -604,9 +647,13 @@ static void read_prefixes(struct decode *c, const struct field *f, const struct 
 	uint32_t i;
 
 	if (v->kind == YAML_NODE_MAP) {
-		diag_error(c->diag, yaml_pos(v),
-			   "`%s` given as a mapping is not supported by this version of meshrc",
-			   key->text);
+		help_shape(
+			c->diag,
+			diag_error(
+				c->diag, yaml_pos(v),
+				"`%s` given as a mapping is not supported by this version of meshrc",
+				key->text),
+			f->table, f);
 		return;
 	}
 	if (!want_list(c, f, key, v))
@@ -720,24 +767,11 @@ static void read_selectors(struct decode *c, const struct field *f, const struct
 
 /* Mappings. */
 
-static bool want_map(struct decode *c, const struct yaml_node *key, const struct yaml_node *v)
+static bool want_map(struct decode *c, const struct table *t, const struct field *f,
+		     const struct yaml_node *key, const struct yaml_node *v)
 {
-	char shown[YAML_SHOWN];
-
 	c->incomplete |= v->kind != YAML_NODE_MAP || (v->flags & YAML_PARTIAL);
-	if (v->kind == YAML_NODE_BAD)
-		return false;
-	if (v->kind == YAML_NODE_MAP)
-		return true;
-	yaml_show(key, shown);
-	if (is_null(v))
-		TELL(c, v->n ? v : key, ("`%s` has no value", shown),
-		     ("give it keys, indented below it, or remove the line"));
-	else
-		diag_error(c->diag, yaml_pos(v),
-			   "`%s` wants a mapping (`key: value` lines), not %s", shown,
-			   kind_word(v));
-	return false;
+	return table_shape(c->diag, t, f, key, v);
 }
 
 static void read_named(struct decode *c, const struct field *f, const struct yaml_node *key,
@@ -748,7 +782,7 @@ static void read_named(struct decode *c, const struct field *f, const struct yam
 	size_t n = 0;
 	char *list;
 
-	if (!want_map(c, key, v))
+	if (!want_map(c, t, f, key, v))
 		return;
 	if (v->n > f->max) {
 		c->incomplete = true;
@@ -781,7 +815,7 @@ static void read_named(struct decode *c, const struct field *f, const struct yam
 		}
 		*MEMBER(const char *, item, t->name) = name;
 		*MEMBER(struct pos, item, t->pos) = yaml_pos(&p->key);
-		if (want_map(c, &p->key, &p->value))
+		if (want_map(c, t, NULL, &p->key, &p->value))
 			table_decode(c, t, &p->value, yaml_pos(&p->key), item);
 		n++;
 	}
@@ -812,8 +846,10 @@ static void read_list(struct decode *c, const struct field *f, const struct yaml
 		if (item->kind == YAML_NODE_BAD)
 			continue;
 		if (item->kind != YAML_NODE_MAP) {
-			diag_error(c->diag, yaml_pos(item), "%s is a mapping, not %s", t->what,
-				   kind_word(item));
+			help_shape(c->diag,
+				   diag_error(c->diag, yaml_pos(item), "%s is a mapping, not %s",
+					      t->what, kind_word(item)),
+				   t, NULL);
 			continue;
 		}
 		*MEMBER(struct pos, list + n * t->size, t->pos) = yaml_pos(item);
@@ -894,7 +930,7 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 		read_selectors(c, f, key, v, MEMBER(struct m_selectors, obj, f->value));
 		break;
 	case FIELD_TABLE:
-		if (want_map(c, key, v))
+		if (want_map(c, f->table, f, key, v))
 			table_decode(c, f->table, v, yaml_pos(key), (char *)obj + f->value);
 		break;
 	case FIELD_NAMED:
@@ -913,16 +949,6 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 	}
 }
 
-static const struct field *find_field(const struct table *t, const char *key)
-{
-	const struct field *f;
-
-	for (f = t->fields; f->key; f++)
-		if (f->key[0] == key[0] && !strcmp(f->key, key))
-			return f;
-	return NULL;
-}
-
 /* The table at or below `t`, other than `except`, that has this key. */
 static const struct table *find_owner(const struct table *t, const struct table *except,
 				      const char *key)
@@ -930,7 +956,7 @@ static const struct table *find_owner(const struct table *t, const struct table 
 	const struct table *found;
 	const struct field *f;
 
-	f = t == except ? NULL : find_field(t, key);
+	f = t == except ? NULL : table_field(t, key);
 	if (f && f->type != FIELD_LATER)
 		return t;
 	for (f = t->fields; f->key; f++) {
@@ -1032,7 +1058,7 @@ void table_decode(struct decode *c, const struct table *t, const struct yaml_nod
 	if (t->one_of)
 		check_choice(c, t, map, where);
 	for (i = 0; i < map->n; i++) {
-		f = find_field(t, map->pairs[i].key.text);
+		f = table_field(t, map->pairs[i].key.text);
 		if (!f) {
 			unknown_key(c, t, &map->pairs[i].key);
 			continue;
