@@ -41,6 +41,17 @@ static const char *parse_host_name(const char *s, size_t len, char out[static MA
 	return digits ? "neither an IP address nor a host name" : NULL;
 }
 
+/* With or without a port behind it. */
+static bool is_bare_ipv6(const char *s, size_t len)
+{
+	const char *colon = len ? memrchr(s, ':', len) : NULL;
+	struct ipaddr ip;
+
+	return (ipaddr_parse(s, len, &ip) == 0 ||
+		(colon && ipaddr_parse(s, (size_t)(colon - s), &ip) == 0)) &&
+	       ip.family == 6;
+}
+
 int endpoint_parse(const char *s, size_t len, bool port_optional, struct arena *a,
 		   struct endpoint *ret, const char **ret_why)
 {
@@ -71,8 +82,12 @@ int endpoint_parse(const char *s, size_t len, bool port_optional, struct arena *
 		}
 		ipaddr_print(&ip, host);
 	} else {
-		if (ipaddr_parse(s, len, &ip) == 0 && ip.family == 6) {
+		if (is_bare_ipv6(s, len)) {
 			*ret_why = "an IPv6 address needs brackets here: [ADDRESS]:PORT";
+			return -1;
+		}
+		if (memmem(s, len, "://", 3)) {
+			*ret_why = "it is host:port alone, not a URL";
 			return -1;
 		}
 		host_end = memchr(s, ':', len);

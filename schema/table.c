@@ -449,18 +449,82 @@ static void read_key(struct decode *c, const struct field *f, const struct yaml_
 	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
 }
 
+/* An IPv6 address that lacks its brackets: which part of it is a port, the digits cannot tell. */
+static bool help_ipv6(struct diag *d, struct diag_entry *e, const char *s, size_t len)
+{
+	const char *colon = memrchr(s, ':', len);
+	size_t host = colon ? (size_t)(colon - s) : 0;
+	struct ipaddr a;
+	uint64_t port;
+	bool whole = ipaddr_parse(s, len, &a) == 0 && a.family == 6;
+	bool parts = ipaddr_parse(s, host, &a) == 0 && a.family == 6 &&
+		     num_parse(s + host + 1, len - host - 1, 65535, &port) == 0 && port;
+
+	if (whole && parts)
+		diag_help(
+			d, e,
+			"write it in quotes: `endpoint: \"[%s]\"`, or `endpoint: \"[%.*s]:%s\"` if "
+			"%s is the port",
+			s, (int)host, s, s + host + 1, s + host + 1);
+	else if (parts)
+		diag_help(d, e, "write it in quotes, with brackets: `endpoint: \"[%.*s]:%s\"`",
+			  (int)host, s, s + host + 1);
+	else if (whole)
+		diag_help(d, e, "write it in quotes, with brackets: `endpoint: \"[%s]\"`", s);
+	return whole || parts;
+}
+
+/* What stands between the scheme and the path of a URL, if that is an endpoint. */
+static bool help_url(struct decode *c, struct diag_entry *e, const char *s)
+{
+	const char *host = strstr(s, "://"), *why;
+	struct endpoint unused;
+	size_t len;
+
+	if (!host)
+		return false;
+	host += 3;
+	len = strcspn(host, "/?#");
+	if (endpoint_parse(host, len, true, c->arena, &unused, &why) < 0)
+		return false;
+	if (host[0] == '[')
+		diag_help(c->diag, e, "write it in quotes: `endpoint: \"%.*s\"`", (int)len, host);
+	else
+		diag_help(c->diag, e, "write `endpoint: %.*s`", (int)len, host);
+	return true;
+}
+
+static void help_endpoint(struct decode *c, struct diag_entry *e, const struct yaml_node *v)
+{
+	/* Without the quotes the brackets of an IPv6 address made a list of it. */
+	const struct yaml_node *s = v->kind == YAML_NODE_LIST && v->n == 1 ? &v->items[0] : v;
+
+	if (s->kind != YAML_NODE_SCALAR ||
+	    (!help_ipv6(c->diag, e, s->text, s->n) && !help_url(c, e, s->text)))
+		diag_help(c->diag, e, "write host, host:port or \"[IPv6]:port\"");
+}
+
 static void read_endpoint(struct decode *c, const struct field *f, const struct yaml_node *key,
 			  const struct yaml_node *v, void *obj)
 {
 	char shown[YAML_SHOWN];
 	const char *why;
 
+	if (v->kind == YAML_NODE_LIST || v->kind == YAML_NODE_MAP) {
+		help_endpoint(c,
+			      diag_error(c->diag, yaml_pos(v), "`%s` wants an endpoint, not %s",
+					 key->text, kind_word(v)),
+			      v);
+		return;
+	}
 	if (!want_text(c, key, v, "an endpoint"))
 		return;
 	if (endpoint_parse(v->text, v->n, true, c->arena, MEMBER(struct endpoint, obj, f->value),
 			   &why) < 0) {
-		TELL(c, v, ("`%s` is not an endpoint: %s", yaml_show(v, shown), why),
-		     ("write host, host:port or [IPv6]:port"));
+		help_endpoint(c,
+			      diag_error(c->diag, yaml_pos(v), "`%s` is not an endpoint: %s",
+					 yaml_show(v, shown), why),
+			      v);
 		return;
 	}
 	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
