@@ -190,6 +190,40 @@ static bool check_bytes(const struct source *s, struct diag *d)
 	return ok;
 }
 
+/* What git leaves in a file: at least seven times the same character, longer with the attribute
+ * conflict-marker-size, and a blank or nothing behind it. No YAML of ours has such a line. */
+static bool is_conflict_marker(const char *s, size_t len)
+{
+	size_t n = 1;
+
+	if (len < 7 || !memchr("<|=>", s[0], 4))
+		return false;
+	while (n < len && s[n] == s[0])
+		n++;
+	return n >= 7 && (n == len || s[n] == ' ' || s[n] == '\r');
+}
+
+static bool check_conflict(const struct source *s, struct diag *d)
+{
+	const char *p = s->text, *end = s->text + s->len;
+	struct pos pos = { .source = s, .line = 1, .col = 1 };
+
+	for (; p < end; pos.line++) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		size_t len = (size_t)((nl ? nl : end) - p);
+
+		if (is_conflict_marker(p, len)) {
+			pos.width = 7;
+			diag_help(d, diag_error(d, pos, "an unresolved merge conflict"),
+				  "write what is to hold, without the lines that begin with "
+				  "<<<<<<<, ======= and >>>>>>>, and `git add` the file");
+			return false;
+		}
+		p += len + 1;
+	}
+	return true;
+}
+
 /* Secrets. */
 
 /* Does s[0..len) hold `word`, whatever its case and with or without '_' and '-' between? */
@@ -1047,7 +1081,7 @@ int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct ya
 		return -1;
 	}
 	hide_secrets(s, d);
-	if (!check_encoding(s, d) || !check_bytes(s, d))
+	if (!check_encoding(s, d) || !check_conflict(s, d) || !check_bytes(s, d))
 		return -1;
 	r = calloc(1, sizeof(*r));
 	if (!r || !yaml_parser_initialize(&r->parser)) {
