@@ -600,6 +600,7 @@ static void sample_selectors(struct check *c, const struct m_selectors *list, st
 	const struct m_node *node;
 	size_t i, k;
 
+	ret->unknown |= list->lost;
 	for (i = 0; i < list->n; i++) {
 		const struct m_selector *s = &list->list[i];
 

@@ -52,6 +52,7 @@ struct m_selector {
 struct m_selectors {
 	struct m_selector *list;
 	size_t n;
+	bool lost; /* one more was refused; never in a model that can be used */
 };
 
 struct m_node {

@@ -779,19 +779,78 @@ static void read_tags(struct decode *c, const struct field *f, const struct yaml
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
+/* `words` are in lower case, each followed by a blank; s may be in capitals. */
+static bool is_word_for(const char *words, const char *s, size_t len)
+{
+	const char *p;
+	size_t n, i;
+
+	for (p = words; *p; p += n + 1) {
+		n = strcspn(p, " ");
+		for (i = 0; i < n && n == len; i++)
+			if ((s[i] >= 'A' && s[i] <= 'Z' ? s[i] - 'A' + 'a' : s[i]) != p[i])
+				break;
+		if (n == len && i == n)
+			return true;
+	}
+	return false;
+}
+
+#define GUESS (MAX_NAME + 5)
+
+/* What was meant by `tags:dc`, `group: dc` (a mapping to YAML) or `node:fra1`. */
+static bool guess_selector(const struct yaml_node *v, char out[static GUESS])
+{
+	const char *word, *name;
+	size_t word_len, len;
+	bool tag;
+
+	if (v->kind == YAML_NODE_MAP && v->n == 1 && v->pairs[0].value.kind == YAML_NODE_SCALAR) {
+		word = v->pairs[0].key.text;
+		word_len = v->pairs[0].key.n;
+		name = v->pairs[0].value.text;
+	} else if (v->kind == YAML_NODE_SCALAR) {
+		word = v->text;
+		word_len = strcspn(word, ": ");
+		name = word + word_len;
+		name += strspn(name, ": ");
+	} else {
+		return false;
+	}
+	tag = is_word_for("tag tags tagged group groups label labels role roles ", word, word_len);
+	if (!tag && !is_word_for("node nodes name host hosts peer peers ", word, word_len))
+		return false;
+	len = strcspn(name, " ");
+	if (name[len + strspn(name + len, " ")] || !name_is_valid(name, len))
+		return false;
+	snprintf(out, GUESS, "%s%.*s", tag ? "tag:" : "", (int)len, name);
+	return true;
+}
+
 static bool read_selector(struct decode *c, const struct yaml_node *v, struct m_selector *ret)
 {
 	static const char wanted[] = "a node's name, tag:NAME or all";
 	struct yaml_node name = *v;
+	char shown[YAML_SHOWN], guess[GUESS];
+	bool guessed = guess_selector(v, guess);
 
-	if (v->kind == YAML_NODE_MAP && v->n == 1 && !strcmp(v->pairs[0].key.text, "tag") &&
-	    v->pairs[0].value.kind == YAML_NODE_SCALAR) {
-		TELL(c, v, ("%s is wanted here, not a mapping", wanted),
-		     ("write tag:%.63s without a space", v->pairs[0].value.text));
+	if (v->kind == YAML_NODE_MAP) {
+		struct diag_entry *e = diag_error(c->diag, yaml_pos(v),
+						  "%s is wanted here, not a mapping", wanted);
+
+		if (guessed)
+			diag_help(c->diag, e, "did you mean `%s`, without a blank?", guess);
+		else
+			diag_help(c->diag, e, "write tag:NAME without a blank");
 		return false;
 	}
 	if (!want_scalar(c, NULL, v, wanted))
 		return false;
+	if (guessed && strcmp(guess, v->text) != 0) {
+		TELL(c, v, ("`%s` is not %s", yaml_show(v, shown), wanted),
+		     ("did you mean `%s`?", guess));
+		return false;
+	}
 	ret->pos = yaml_pos(v);
 	if (!strcmp(v->text, "all")) {
 		ret->kind = SELECT_ALL;
@@ -816,8 +875,15 @@ static bool read_selector(struct decode *c, const struct yaml_node *v, struct m_
 static void read_selectors(struct decode *c, const struct field *f, const struct yaml_node *key,
 			   const struct yaml_node *v, struct m_selectors *ret)
 {
+	char guess[GUESS];
 	uint32_t i;
 
+	if (v->kind != YAML_NODE_LIST && guess_selector(v, guess)) {
+		ret->lost = true;
+		TELL(c, v, ("`%s` wants a list, not %s", key->text, kind_word(v)),
+		     ("did you mean `%s: [%s]`?", key->text, guess));
+		return;
+	}
 	if (!want_list(c, f, key, v))
 		return;
 	ret->list = arena_array(c->arena, v->n, sizeof(*ret->list));
@@ -827,6 +893,7 @@ static void read_selectors(struct decode *c, const struct field *f, const struct
 	}
 	for (i = 0; i < v->n; i++)
 		ret->n += read_selector(c, &v->items[i], &ret->list[ret->n]);
+	ret->lost = ret->n < v->n;
 }
 
 /* Mappings. */
