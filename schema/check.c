@@ -241,10 +241,12 @@ static void check_in_pools(struct check *c, const struct m_addr *a)
 		}
 		return;
 	}
+	/* It may be in one that was refused, or forgotten as a whole. */
+	if (c->n->pools_lost || !c->n->n_pools)
+		return;
 	e = diag_error(c->d, a->pos, "`%s` is in none of the network's pools",
 		       ipaddr_print(&a->addr, text));
-	if (c->n->n_pools)
-		diag_other(c->d, e, c->n->pools[0].pos, "the pools are given here");
+	diag_other(c->d, e, c->n->pools[0].pos, "the pools are given here");
 	diag_help(c->d, e,
 		  "choose an address in a pool, or add a pool to the network's `addresses`");
 }

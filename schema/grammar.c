@@ -353,6 +353,7 @@ static const struct field network_fields[] = {
 	  .max = MAX_POOLS,
 	  .value = AT(m_network, pools),
 	  .extra = AT(m_network, n_pools),
+	  .has = AT(m_network, pools_lost),
 	  .synonyms = "address pool pools subnet cidr ",
 	  .example = "[10.20.0.0/16]",
 	  .help = "Pools: a node without addresses of its own gets one from each." },

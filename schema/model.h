@@ -93,6 +93,7 @@ struct m_network {
 	struct m_prefix *
 		pools; /* `addresses`, in the order written: an automatic address comes from each */
 	size_t n_pools;
+	bool pools_lost; /* one more was refused; never in a model that can be used */
 	struct m_uint listen_port, mtu, persistent_keepalive;
 	bool has_interface;
 	struct ifname interface;

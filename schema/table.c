@@ -729,6 +729,8 @@ static void read_prefixes(struct decode *c, const struct field *f, const struct 
 	}
 	for (i = 0; i < v->n; i++)
 		n += read_prefix(c, &v->items[i], &list[n]);
+	if (f->has)
+		*MEMBER(bool, obj, f->has) = n < v->n;
 	check_twice(c, list, n);
 	*MEMBER(struct m_prefix *, obj, f->value) = list;
 	*MEMBER(size_t, obj, f->extra) = n;
