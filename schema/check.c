@@ -173,7 +173,9 @@ static void check_keys(struct check *c)
 				c->d,
 				diag_error(c->d, node->public_key_pos,
 					   "this public key must not be used: %s", why),
-				"make a new one on the node: `wg genkey`, or `meshrc-agent once --print-public-key`");
+				"make a new one on the node: `wg genkey`, or `meshrc-agent once --network %s --node %s "
+				"--print-public-key`",
+				c->n->name, node->name);
 	}
 	qsort(sorted, n, sizeof(*sorted), cmp_key);
 	for (i = 1; i < n; i++) {
