@@ -96,7 +96,7 @@ int agent_key(struct agent *a, bool make, struct err *e)
 		return err_set(
 			e, ERR_NOENT,
 			"the private key %s is missing, but serial %llu was accepted with it already: put the file back; or "
-			"make a new one (meshrc-agent --print-public-key) and publish its public half as public_key of node %s",
+			"make a new one (--print-public-key with the same options) and publish its public half as public_key of node %s",
 			path, (ull)a->state.accepted.serial,
 			a->config->node ? a->config->node : "...");
 	if (agent_load_key(a->config->private_key, make, &a->private_key, &a->public_key, e) < 0)

@@ -276,6 +276,15 @@ bool os_exists(int dirfd, const char *name)
 	return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+int64_t os_age(int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	return st.st_mtime < os_now() ? os_now() - st.st_mtime : 0;
+}
+
 struct dir_name {
 	char *name;
 	bool is_dir;
@@ -371,7 +380,6 @@ int os_lock(int dirfd, const char *name, bool wait, struct err *e)
 int os_lock_shared(int dirfd, const char *name, unsigned int seconds, struct err *e)
 {
 	const int flags = O_CLOEXEC | O_NOFOLLOW;
-	const struct timespec pause = { .tv_nsec = 100000000 };
 	unsigned long tries = seconds * 10ul;
 	int fd = os_sys.openat(dirfd, name, O_RDWR | O_CREAT | flags, 0666);
 
@@ -384,7 +392,7 @@ int os_lock_shared(int dirfd, const char *name, unsigned int seconds, struct err
 		if (errno == EINTR)
 			continue;
 		if (errno == EWOULDBLOCK && tries--) {
-			nanosleep(&pause, NULL);
+			os_sleep_ms(100);
 			continue;
 		}
 		if (errno == EWOULDBLOCK)

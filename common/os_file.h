@@ -67,6 +67,8 @@ int os_sync_dir(int dirfd, struct err *e) MUST_CHECK;
 /* A missing file is no error. */
 int os_unlink(int dirfd, const char *name, struct err *e) MUST_CHECK;
 bool os_exists(int dirfd, const char *name);
+/* Seconds since the last change of a file, by the wall clock; -1: it is not there. */
+int64_t os_age(int dirfd, const char *name);
 
 /*
  * Calls fn(name, is_dir, arg) for each entry of a directory except "." and "..", in the order of

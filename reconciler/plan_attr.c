@@ -95,8 +95,22 @@ static void attr_addresses(struct attr_list *l, const struct node *a, const stru
 	}
 }
 
-void attr_add_node(struct attr_list *l, const struct node *a, const struct node *b)
+static void attr_endpoints(struct attr_list *l, const struct record *a, const struct record *b)
 {
+	attr_change(l, "endpoint", attr_endpoint(l, a ? &a->endpoint : NULL),
+		    attr_endpoint(l, b ? &b->endpoint : NULL));
+}
+
+static void attr_routes(struct attr_list *l, const struct record *a, const struct record *b)
+{
+	attr_add_prefixes(l, "routes", a ? a->routes : NULL, a ? a->n_routes : 0,
+			  b ? b->routes : NULL, b ? b->n_routes : 0);
+}
+
+void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side new)
+{
+	const struct node *a = old.node, *b = new.node;
+	bool whole = !a || !b;
 	struct {
 		bool set;
 		uint32_t v;
@@ -119,7 +133,11 @@ void attr_add_node(struct attr_list *l, const struct node *a, const struct node 
 	if (!a || !b || wgkey_cmp(&a->key, &b->key))
 		attr_add(l, "public_key", attr_key(l, a ? &a->key : NULL),
 			 attr_key(l, b ? &b->key : NULL));
+	if (whole)
+		attr_endpoints(l, old.record, new.record);
 	attr_addresses(l, a, b);
+	if (whole)
+		attr_routes(l, old.record, new.record);
 	if (port[0].set != port[1].set || port[0].v != port[1].v)
 		attr_change(l, "listen_port", attr_number(l, port[0].set, port[0].v),
 			    attr_number(l, port[1].set, port[1].v));

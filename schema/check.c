@@ -173,7 +173,9 @@ static void check_keys(struct check *c)
 				c->d,
 				diag_error(c->d, node->public_key_pos,
 					   "this public key must not be used: %s", why),
-				"make a new one on the node: `wg genkey`, or `meshrc-agent once --print-public-key`");
+				"make a new one on the node: `wg genkey`, or `meshrc-agent once --network %s --node %s "
+				"--print-public-key`",
+				c->n->name, node->name);
 	}
 	qsort(sorted, n, sizeof(*sorted), cmp_key);
 	for (i = 1; i < n; i++) {
@@ -241,10 +243,12 @@ static void check_in_pools(struct check *c, const struct m_addr *a)
 		}
 		return;
 	}
+	/* It may be in one that was refused, or forgotten as a whole. */
+	if (c->n->pools_lost || !c->n->n_pools)
+		return;
 	e = diag_error(c->d, a->pos, "`%s` is in none of the network's pools",
 		       ipaddr_print(&a->addr, text));
-	if (c->n->n_pools)
-		diag_other(c->d, e, c->n->pools[0].pos, "the pools are given here");
+	diag_other(c->d, e, c->n->pools[0].pos, "the pools are given here");
 	diag_help(c->d, e,
 		  "choose an address in a pool, or add a pool to the network's `addresses`");
 }
@@ -600,6 +604,7 @@ static void sample_selectors(struct check *c, const struct m_selectors *list, st
 	const struct m_node *node;
 	size_t i, k;
 
+	ret->unknown |= list->lost;
 	for (i = 0; i < list->n; i++) {
 		const struct m_selector *s = &list->list[i];
 

@@ -119,6 +119,7 @@ static const struct field meshrc_fields[] = {
 	{ .key = "publish",
 	  .type = FIELD_TABLE,
 	  .table = &publish_table,
+	  .shape = "publish:\n  branch: published",
 	  .help = "Where to publish." },
 	{ .key = "expires",
 	  .type = FIELD_DURATION,
@@ -243,6 +244,7 @@ static const struct table node_table = {
 	.size = sizeof(struct m_node),
 	.name = AT(m_node, name),
 	.pos = AT(m_node, pos),
+	.shape = "fra1:\n  public_key: ...",
 };
 
 static const struct field star_fields[] = {
@@ -335,6 +337,7 @@ static const struct table topology_table = {
 	.one_of = true,
 	.kind = AT(m_topology, kind),
 	.pos = AT(m_topology, pos),
+	.shape = "- mesh: [all]",
 };
 
 static const struct field network_fields[] = {
@@ -350,6 +353,7 @@ static const struct field network_fields[] = {
 	  .max = MAX_POOLS,
 	  .value = AT(m_network, pools),
 	  .extra = AT(m_network, n_pools),
+	  .has = AT(m_network, pools_lost),
 	  .synonyms = "address pool pools subnet cidr ",
 	  .example = "[10.20.0.0/16]",
 	  .help = "Pools: a node without addresses of its own gets one from each." },
@@ -405,6 +409,7 @@ static const struct field network_fields[] = {
 	  .value = AT(m_network, nodes),
 	  .extra = AT(m_network, n_nodes),
 	  .synonyms = "node peers hosts machines ",
+	  .shape = "nodes:\n  fra1: {public_key: ...}",
 	  .help = "The nodes, by name." },
 	{ .key = "topology",
 	  .type = FIELD_LIST,
@@ -415,6 +420,7 @@ static const struct field network_fields[] = {
 	  .extra = AT(m_network, n_topology),
 	  .has = AT(m_network, has_topology),
 	  .synonyms = "links connections ",
+	  .shape = "topology:\n  - mesh: [all]",
 	  .help = "Who is joined with whom; absent: every node with every other." },
 	{ .key = "clients", .type = FIELD_LATER },
 	{ .key = "policy", .type = FIELD_LATER },

@@ -52,6 +52,7 @@ struct m_selector {
 struct m_selectors {
 	struct m_selector *list;
 	size_t n;
+	bool lost; /* one more was refused; never in a model that can be used */
 };
 
 struct m_node {
@@ -92,6 +93,7 @@ struct m_network {
 	struct m_prefix *
 		pools; /* `addresses`, in the order written: an automatic address comes from each */
 	size_t n_pools;
+	bool pools_lost; /* one more was refused; never in a model that can be used */
 	struct m_uint listen_port, mtu, persistent_keepalive;
 	bool has_interface;
 	struct ifname interface;
