@@ -81,6 +81,9 @@ static void random_pins(struct dice *d, struct arena *a, const struct m_network 
 	}
 }
 
+/* Most nodes have an endpoint, or most have none and more of the rest are relays. */
+static bool mostly_nat;
+
 static void random_node(struct dice *d, struct arena *a, const struct m_network *m, uint8_t index,
 			struct m_node *n)
 {
@@ -90,7 +93,7 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 	n->name = names[index];
 	n->public_key.b[0] = (uint8_t)(index * 91 + 5);
 	n->public_key.b[1] = index;
-	if (!dice_one_in(d, 3)) {
+	if (dice_one_in(d, 3) == mostly_nat) {
 		n->endpoint.host = hosts[dice_throw(d, 3)];
 		n->endpoint.port = dice_one_in(d, 2) ? 0 : (uint16_t)(1000 + index);
 	}
@@ -114,6 +117,9 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 	n->mtu = maybe(d, 4, 1300 + index);
 	n->persistent_keepalive = maybe(d, 3, dice_throw(d, 3) * 15);
 	n->fwmark = maybe(d, 5, dice_throw(d, 2) * 77);
+	n->relay = dice_one_in(d, mostly_nat ? 2 : 5);
+	if (dice_one_in(d, 3))
+		n->region.s = tags[dice_throw(d, ARRAY_LEN(tags))];
 	if (dice_one_in(d, 8)) {
 		n->has_interface = true;
 		n->interface = (struct ifname){ "wg-own" };
@@ -190,6 +196,7 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 		m->n_pools = like->n_pools;
 	} else {
 		random_pools(d, a, m);
+		mostly_nat = dice_one_in(d, 3);
 	}
 	m->listen_port = maybe(d, 2, 3000);
 	m->mtu = maybe(d, 3, 1380);
@@ -255,6 +262,7 @@ static void check_config(const struct config *c, const struct ref_config *want)
 	assert_true(n->flags & NODE_HAS_LISTEN_PORT);
 	assert_int_equal(n->listen_port, want->listen_port);
 	assert_int_equal(n->mtu, want->mtu);
+	assert_int_equal(!!(n->flags & NODE_FORWARD), want->forward);
 	assert_int_equal(n->flags & NODE_HAS_FWMARK ? n->fwmark : 0, want->fwmark);
 	assert_int_equal(n->n_addresses, want->n_addresses);
 	for (i = 0; i < n->n_addresses; i++)
@@ -268,7 +276,7 @@ static void check_config(const struct config *c, const struct ref_config *want)
 }
 
 struct tally {
-	size_t compared, conflicts, refused, pairs;
+	size_t compared, conflicts, refused, pairs, relayed, chains, loops;
 };
 
 /* Both agree; false when the network was refused. */
@@ -291,13 +299,16 @@ static bool check_network(const struct m_network *m, const struct network *publi
 		return false;
 	}
 	reference(m, published && !r ? ret : NULL, a, &want);
-	if (want.conflict != (r < 0) && d.n)
+	if ((want.conflict || want.chain || want.loop) != (r < 0) && d.n)
 		print_message("%s\n", d.entries[0].msg);
-	assert_int_equal(want.conflict, r < 0);
+	assert_int_equal(want.conflict || want.chain || want.loop, r < 0);
 	if (r < 0) {
-		tally->conflicts++;
+		tally->conflicts += want.conflict;
+		tally->chains += want.chain && !want.loop;
+		tally->loops += want.loop && !want.chain;
 		return false;
 	}
+	tally->relayed += want.relayed;
 	assert_int_equal(ret->n_nodes, m->n_nodes);
 	for (i = 0; i < m->n_nodes; i++) {
 		struct config c;
@@ -351,11 +362,16 @@ static void test_random(void **state)
 		arena_release(&a);
 	}
 	print_message(
-		"%zu networks compared with %zu peer entries, %zu conflicts agreed on, %zu refused\n",
-		tally.compared, tally.pairs, tally.conflicts, tally.refused);
+		"%zu networks compared with %zu peer entries and %zu relayed pairs; agreed on %zu conflicts, "
+		"%zu chains of relay and hub, %zu loops; %zu refused\n",
+		tally.compared, tally.pairs, tally.relayed, tally.conflicts, tally.chains,
+		tally.loops, tally.refused);
 	assert_true(tally.compared > ROUNDS / 2);
 	assert_true(tally.conflicts > ROUNDS / 20);
 	assert_true(tally.pairs > ROUNDS * 10);
+	assert_true(tally.relayed > 2 * ROUNDS);
+	assert_true(tally.chains > 20);
+	assert_true(tally.loops > 5);
 }
 
 static int say_seed(void **state)
