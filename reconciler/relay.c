@@ -690,8 +690,9 @@ static void rewrite_group(struct rewrite *w, const struct link *link)
 	bool any = false;
 	size_t i;
 
-	split(w->r, t);
-	for (i = 0; i < t->n_parts && !any; i++)
+	if (t)
+		split(w->r, t);
+	for (i = 0; t && i < t->n_parts && !any; i++)
 		any = is_relayed(w, &t->parts[i]);
 	if (!any) {
 		put(w, *link);
