@@ -102,6 +102,7 @@ void attr_add_node(struct attr_list *l, const struct node *a, const struct node 
 		uint32_t v;
 	} port[2] = { 0 }, mark[2] = { 0 }, mtu[2] = { 0 };
 	const struct node *n[] = { a, b };
+	bool forward[2] = { false, false };
 	size_t s;
 
 	for (s = 0; s < 2; s++) {
@@ -113,6 +114,7 @@ void attr_add_node(struct attr_list *l, const struct node *a, const struct node 
 		mark[s].v = n[s]->fwmark;
 		mtu[s].set = true;
 		mtu[s].v = n[s]->mtu;
+		forward[s] = n[s]->flags & NODE_FORWARD;
 	}
 	if (!a || !b || strcmp(a->interface.s, b->interface.s))
 		attr_add(l, "interface", a ? a->interface.s : NULL, b ? b->interface.s : NULL);
@@ -129,6 +131,8 @@ void attr_add_node(struct attr_list *l, const struct node *a, const struct node 
 	if (mark[0].set != mark[1].set || mark[0].v != mark[1].v)
 		attr_change(l, "fwmark", attr_number(l, mark[0].set, mark[0].v),
 			    attr_number(l, mark[1].set, mark[1].v));
+	if (forward[0] != forward[1])
+		attr_add(l, "forwarding", forward[0] ? "yes" : NULL, forward[1] ? "yes" : NULL);
 }
 
 static bool text_equal(const char *a, const char *b)
