@@ -450,6 +450,18 @@ static bool sends_to(const struct m_network *m, const struct m_topology *t, cons
 	return t->kind == TOPOLOGY_STAR && t->transit && is_spoke(t, n) && first_hub(m, t) == hub;
 }
 
+bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
+		       const struct m_node *hub)
+{
+	size_t i;
+
+	for (i = 0; m->has_topology && i < m->n_topology; i++) {
+		if (sends_to(m, &m->topology[i], a, hub) && sends_to(m, &m->topology[i], b, hub))
+			return true;
+	}
+	return false;
+}
+
 /* Some star makes the node send what it does not know to that hub. */
 static bool unknown_goes(const struct m_network *m, const struct m_node *n,
 			 const struct m_node *hub)

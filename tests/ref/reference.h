@@ -52,6 +52,10 @@ struct ref_network {
 const struct m_node *reference_relay(const struct m_network *m, const struct m_node *a,
 				     const struct m_node *b);
 
+/* True when some star with transit has both as spokes and this node as its first hub. */
+bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
+		       const struct m_node *hub);
+
 /* True when some entry of the topology joins them. */
 bool reference_joined(const struct m_network *m, const struct m_node *a, const struct m_node *b);
 

@@ -6,6 +6,7 @@
 #include "common/limits.h"
 #include "publication/expand.h"
 #include "reconciler/compile.h"
+#include "tests/ref/hops.h"
 #include "tests/ref/reference.h"
 #include "tests/unit/dice.h"
 
@@ -83,6 +84,9 @@ static void random_pins(struct dice *d, struct arena *a, const struct m_network 
 
 /* Most nodes have an endpoint, or most have none and more of the rest are relays. */
 static bool mostly_nat;
+/* No route is inside another or holds an address of the network: every address leads to its node.
+ */
+static bool apart;
 
 static void random_node(struct dice *d, struct arena *a, const struct m_network *m, uint8_t index,
 			struct m_node *n)
@@ -99,7 +103,16 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 	}
 	if (dice_one_in(d, 3))
 		random_pins(d, a, m, n, index);
-	if (dice_one_in(d, 3)) {
+	if (apart && dice_one_in(d, 3)) {
+		char text[32];
+
+		n->n_routes = 2;
+		n->routes = need(arena_array(a, n->n_routes, sizeof(*n->routes)));
+		snprintf(text, sizeof(text), "172.20.%u.0/24", index);
+		n->routes[0].prefix = prefix_of(text);
+		snprintf(text, sizeof(text), "fd99:%u::/64", index + 1);
+		n->routes[1].prefix = prefix_of(text);
+	} else if (!apart && dice_one_in(d, 3)) {
 		uint32_t first = dice_throw(d, ARRAY_LEN(routes));
 
 		n->n_routes = 1 + dice_throw(d, 2);
@@ -197,6 +210,7 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 	} else {
 		random_pools(d, a, m);
 		mostly_nat = dice_one_in(d, 3);
+		apart = dice_one_in(d, 3);
 	}
 	m->listen_port = maybe(d, 2, 3000);
 	m->mtu = maybe(d, 3, 1380);
@@ -277,12 +291,107 @@ static void check_config(const struct config *c, const struct ref_config *want)
 
 struct tally {
 	size_t compared, conflicts, refused, pairs, relayed, chains, loops;
+	size_t followed, arrived, by_relay, by_hub; /* networks, and packets */
 };
+
+/* Whether some star with transit has both as spokes, and both meet its first hub. */
+static bool share_a_hub(const struct m_network *m, const struct m_node *a, const struct m_node *b)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		const struct m_node *hub = &m->nodes[i];
+
+		if (reference_transit(m, a, b, hub) &&
+		    (hub->endpoint.host || (a->endpoint.host && b->endpoint.host)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A route into the network's own pool. Then the owner's addresses vanish in its route, and a hub's
+ * pool may be longer: such an address may lead elsewhere, even to and fro. Of what leads nowhere
+ * else nothing may loop.
+ */
+static bool route_in_pool(const struct m_network *m)
+{
+	size_t i, j, k;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_routes; j++) {
+			for (k = 0; k < m->n_pools; k++) {
+				if (prefix_overlaps(&m->nodes[i].routes[j].prefix,
+						    &m->pools[k].prefix))
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* Follows a packet from one node to one address at another, from each of its own addresses. */
+static void check_packet(const struct m_network *m, const struct network *n,
+			 const struct config *configs, size_t from, size_t to,
+			 const struct ipaddr *address, struct tally *tally)
+{
+	const struct m_node *a = &m->nodes[from], *b = &m->nodes[to];
+	const struct record *r = network_record(n, a->name);
+	bool joined = reference_joined(m, a, b), meet = a->endpoint.host || b->endpoint.host;
+	bool relayed = reference_relay(m, a, b);
+	size_t i;
+
+	for (i = 0; i < r->n_addresses; i++) {
+		struct journey j;
+
+		if (r->addresses[i].family != address->family)
+			continue;
+		j = hops_follow(n, configs, from, &r->addresses[i], address);
+		if (j.fate == FATE_LOOP)
+			assert_true(route_in_pool(m));
+		if (!apart)
+			continue;
+		if ((joined && (meet || relayed)) || (!joined && share_a_hub(m, a, b))) {
+			if (j.fate != FATE_ARRIVED || strcmp(j.last, b->name) != 0)
+				fail_msg("from %s to %s: fate %d at %s", a->name, b->name, j.fate,
+					 j.last);
+			assert_int_equal(j.hops, joined && meet ? 1 : 2);
+			tally->arrived++;
+			tally->by_relay += relayed;
+			tally->by_hub += !joined;
+		}
+	}
+}
+
+static void check_hops(const struct m_network *m, const struct network *n,
+		       const struct config *configs, struct tally *tally)
+{
+	size_t i, j, k;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->n_nodes; j++) {
+			const struct record *r = network_record(n, m->nodes[j].name);
+
+			for (k = 0; i != j && k < r->n_addresses; k++)
+				check_packet(m, n, configs, i, j, &r->addresses[k], tally);
+			for (k = 0; i != j && k < r->n_routes; k++) {
+				struct ipaddr behind = { .family = r->routes[k].family };
+
+				memcpy(behind.b, r->routes[k].b, sizeof(behind.b));
+				behind.b[behind.family == 4 ? 3 : 15] = 9;
+				if (apart)
+					check_packet(m, n, configs, i, j, &behind, tally);
+			}
+		}
+	}
+	tally->followed += apart;
+}
 
 /* Both agree; false when the network was refused. */
 static bool check_network(const struct m_network *m, const struct network *published,
 			  struct arena *a, struct network *ret, struct tally *tally)
 {
+	struct config configs[MAX_N];
 	struct ref_network want;
 	struct diag d;
 	struct err e = { 0 };
@@ -311,13 +420,12 @@ static bool check_network(const struct m_network *m, const struct network *publi
 	tally->relayed += want.relayed;
 	assert_int_equal(ret->n_nodes, m->n_nodes);
 	for (i = 0; i < m->n_nodes; i++) {
-		struct config c;
-
-		if (expand(ret, &ret->nodes[i], a, &c, &e) < 0)
+		if (expand(ret, &ret->nodes[i], a, &configs[i], &e) < 0)
 			fail_msg("%s", e.msg);
-		check_config(&c, &want.configs[i]);
-		tally->pairs += c.n_peers;
+		check_config(&configs[i], &want.configs[i]);
+		tally->pairs += configs[i].n_peers;
 	}
+	check_hops(m, ret, configs, tally);
 	tally->compared++;
 	return true;
 }
@@ -366,6 +474,12 @@ static void test_random(void **state)
 		"%zu chains of relay and hub, %zu loops; %zu refused\n",
 		tally.compared, tally.pairs, tally.relayed, tally.conflicts, tally.chains,
 		tally.loops, tally.refused);
+	print_message(
+		"in %zu networks %zu packets arrived as they should, %zu by a relay, %zu by a hub\n",
+		tally.followed, tally.arrived, tally.by_relay, tally.by_hub);
+	assert_true(tally.followed > ROUNDS / 10);
+	assert_true(tally.by_relay > 5 * ROUNDS);
+	assert_true(tally.by_hub > ROUNDS / 2);
 	assert_true(tally.compared > ROUNDS / 2);
 	assert_true(tally.conflicts > ROUNDS / 20);
 	assert_true(tally.pairs > ROUNDS * 10);
