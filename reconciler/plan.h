@@ -71,8 +71,9 @@ struct plan_class {
 /* The same for losses. */
 #define MAX_PLAN_LOSSES 65536
 
-/* `node` reached `lost` before (directly or through a hub) and will not any more; both stay in the
- * network. */
+/* `node` reached `lost` before (directly, or through a hub or relay) and will not any more; both
+ * stay in the network. Two nodes without an endpoint do not reach each other directly, whatever
+ * entries they have. */
 struct plan_loss {
 	const char *node; /* one node, or NULL: all nodes of `class_nodes` but `lost` itself */
 	const char *const *class_nodes;

@@ -116,6 +116,7 @@ void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side n
 		uint32_t v;
 	} port[2] = { 0 }, mark[2] = { 0 }, mtu[2] = { 0 };
 	const struct node *n[] = { a, b };
+	bool forward[2] = { false, false };
 	size_t s;
 
 	for (s = 0; s < 2; s++) {
@@ -127,6 +128,7 @@ void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side n
 		mark[s].v = n[s]->fwmark;
 		mtu[s].set = true;
 		mtu[s].v = n[s]->mtu;
+		forward[s] = n[s]->flags & NODE_FORWARD;
 	}
 	if (!a || !b || strcmp(a->interface.s, b->interface.s))
 		attr_add(l, "interface", a ? a->interface.s : NULL, b ? b->interface.s : NULL);
@@ -147,6 +149,8 @@ void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side n
 	if (mark[0].set != mark[1].set || mark[0].v != mark[1].v)
 		attr_change(l, "fwmark", attr_number(l, mark[0].set, mark[0].v),
 			    attr_number(l, mark[1].set, mark[1].v));
+	if (forward[0] != forward[1])
+		attr_add(l, "forwarding", forward[0] ? "yes" : NULL, forward[1] ? "yes" : NULL);
 }
 
 static bool text_equal(const char *a, const char *b)

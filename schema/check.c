@@ -685,6 +685,23 @@ static void check_routes(struct check *c)
 		}
 }
 
+/* Whoever cannot be reached first cannot be the way to others. */
+static void check_relays(struct check *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n->n_nodes; i++) {
+		const struct m_node *node = &c->n->nodes[i];
+
+		if (!node->relay || node->endpoint.host)
+			continue;
+		diag_help(c->d,
+			  diag_warn(c->d, node->relay_pos,
+				    "`%s` cannot be a relay: it has no endpoint", node->name),
+			  "give it an `endpoint`, or remove `relay`");
+	}
+}
+
 void schema_check(const struct m_network *n, struct arena *scratch, struct diag *d)
 {
 	struct check c = { .n = n, .scratch = scratch, .d = d };
@@ -696,5 +713,6 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	check_addresses(&c);
 	check_routes(&c);
 	check_endpoints(&c);
+	check_relays(&c);
 	check_topology(&c);
 }

@@ -74,6 +74,13 @@ static const char *check_directory(const char *s, size_t len)
 	return len == 1 ? "the root directory cannot be published into" : NULL;
 }
 
+static const char *check_region(const char *s, size_t len)
+{
+	if (!name_is_valid(s, len))
+		return "a region is a name: a-z, 0-9, '.' and '-', beginning with a letter or digit, at most 63 characters";
+	return NULL;
+}
+
 static const struct field publish_fields[] = {
 	{ .key = "branch",
 	  .type = FIELD_WORD,
@@ -230,7 +237,23 @@ static const struct field node_fields[] = {
 	  .synonyms = "comment name ",
 	  .example = "the big one",
 	  .help = "Free text in one line." },
-	{ .key = "relay", .type = FIELD_LATER },
+	{ .key = "relay",
+	  .type = FIELD_BOOL,
+	  .fallback = "false",
+	  .value = AT(m_node, relay),
+	  .pos = AT(m_node, relay_pos),
+	  .example = "true",
+	  .help = "Whether it may carry traffic for pairs of nodes that cannot reach each other; it needs an endpoint." },
+	{ .key = "region",
+	  .type = FIELD_WORD,
+	  .min = 1,
+	  .max = MAX_NAME,
+	  .check = check_region,
+	  .pattern = "^[a-z0-9][a-z0-9.-]*$",
+	  .value = AT(m_node, region),
+	  .synonyms = "zone location ",
+	  .example = "eu-west",
+	  .help = "Where it is: a relay in the region of one of the two sides of a pair is preferred; absent: nowhere." },
 	{ .key = "exit_node", .type = FIELD_LATER },
 	{ .key = "policy", .type = FIELD_LATER },
 	{ .key = "dns", .type = FIELD_LATER },
@@ -426,7 +449,6 @@ static const struct field network_fields[] = {
 	{ .key = "policy", .type = FIELD_LATER },
 	{ .key = "dns", .type = FIELD_LATER },
 	{ .key = "table", .type = FIELD_LATER },
-	{ .key = "relay", .type = FIELD_LATER },
 	{ .key = "exit_node", .type = FIELD_LATER },
 	{ 0 },
 };

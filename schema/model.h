@@ -75,6 +75,9 @@ struct m_node {
 	struct ifname interface;
 	struct pos interface_pos;
 	struct m_text description; /* s NULL: absent */
+	bool relay; /* may carry traffic for pairs that cannot meet */
+	struct pos relay_pos;
+	struct m_text region; /* s NULL: absent */
 };
 
 enum topology_kind { TOPOLOGY_MESH, TOPOLOGY_STAR, TOPOLOGY_LINK };

@@ -1033,6 +1033,8 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 		break;
 	case FIELD_BOOL:
 		read_bool(c, key, v, MEMBER(bool, obj, f->value));
+		if (f->pos)
+			*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
 		break;
 	case FIELD_TEXT:
 	case FIELD_WORD:
