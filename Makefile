@@ -47,8 +47,8 @@ COMMON := \
 	common/name.c common/num.c common/prefix.c common/secret.c common/text.c common/timefmt.c \
 	common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
-	publication/builder.c publication/document.c publication/expand.c publication/line.c publication/manifest.c \
-	publication/network.c publication/row.c publication/verify.c
+	publication/builder.c publication/document.c publication/expand.c publication/gateway.c publication/line.c \
+	publication/manifest.c publication/network.c publication/row.c publication/verify.c
 SCHEMA := schema/check.c schema/grammar.c schema/jsonschema.c schema/load.c schema/merge.c schema/table.c schema/yaml.c
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c reconciler/plan.c \

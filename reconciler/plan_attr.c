@@ -129,6 +129,10 @@ void attr_add_node(struct attr_list *l, const struct node *a, const struct node 
 	if (mark[0].set != mark[1].set || mark[0].v != mark[1].v)
 		attr_change(l, "fwmark", attr_number(l, mark[0].set, mark[0].v),
 			    attr_number(l, mark[1].set, mark[1].v));
+	attr_change(l, "forward", a && a->flags & NODE_FORWARD ? "yes" : NULL,
+		    b && b->flags & NODE_FORWARD ? "yes" : NULL);
+	attr_add_prefixes(l, "masquerade", a ? a->masquerade : NULL, a ? a->n_masquerade : 0,
+			  b ? b->masquerade : NULL, b ? b->n_masquerade : 0);
 }
 
 static bool text_equal(const char *a, const char *b)
