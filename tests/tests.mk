@@ -52,10 +52,10 @@ UNITS += test_uapi
 unit_test_uapi := tests/unit/fake_kern.c agent/diff.c agent/kern_wg.c agent/uapi.c $(COMMON) $(PUBLICATION)
 # The agent without its commands and back ends; pubkit makes publications, pubkit_tool does so for shell tests.
 PUBKIT := tests/unit/pubkit.c publication/sign.c
-AGENT_STATE := agent/accept.c agent/fetch.c agent/snapshot.c agent/store.c
+AGENT_STATE := agent/accept.c agent/fetch.c agent/host_plan.c agent/snapshot.c agent/store.c
 UNITS += test_agent_config test_store test_accept test_fetch
 unit_test_agent_config := $(COMMON) agent/config.c
-unit_test_store := $(COMMON) $(PUBLICATION) agent/store.c
+unit_test_store := $(COMMON) $(PUBLICATION) agent/host_plan.c agent/store.c
 unit_test_accept := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE)
 unit_test_fetch := $(COMMON) $(PUBLICATION) agent/fetch.c
 UNITS += test_agent
