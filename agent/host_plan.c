@@ -238,27 +238,53 @@ static bool of_family(const struct sysctl *s, enum sysctl_key forward)
 	return (s->key < SYSCTL_FORWARD6) == (forward == SYSCTL_FORWARD4);
 }
 
+/* What the switch leaves of a setting when it goes off. */
+static uint32_t left_by_switch(const struct sysctl *s)
+{
+	return s->key == SYSCTL_REDIRECTS4;
+}
+
+static int mark_going(struct maker *m, enum sysctl_key forward)
+{
+	struct host_record *r = m->plan->during;
+	struct host_change c = { .before = 0, .set = 0 };
+	size_t i;
+
+	if (!sysctl_of(forward, "all", &c.sysctl))
+		return -1;
+	for (i = 0; i < r->n; i++)
+		if (!sysctl_cmp(&r->changes[i].sysctl, &c.sysctl)) {
+			r->changes[i] = c;
+			return 0;
+		}
+	/* It stood there when the others were recorded. */
+	return record_add(r, &c) ? 0 : err_set(m->err, ERR_LIMIT, "too many settings");
+}
+
 static int turn_off(struct maker *m, enum sysctl_key forward, enum host_phase phase)
 {
 	const struct host_record *r = m->carried;
 	const struct host_change *all = record_find(r, forward, "all");
+	bool going = all != NULL;
 	size_t i;
 
 	if (all && add_sysctl(m, phase, &all->sysctl, all->set, all->before) < 0)
 		return -1;
 	for (i = 0; i < r->n; i++) {
 		const struct host_change *c = &r->changes[i];
-		uint32_t now = c->set;
+		const struct sysctl_value *v = value_of(m->seen, &c->sysctl);
+		uint32_t now;
 
-		if (c == all || !of_family(&c->sysctl, forward))
+		if (c == all || !of_family(&c->sysctl, forward) || !v)
 			continue;
-		/* What the switch leaves when it goes off. */
-		if (all && c->sysctl.key != SYSCTL_RA6)
-			now = c->sysctl.key == SYSCTL_REDIRECTS4;
-		if (now != c->before && add_sysctl(m, phase, &c->sysctl, now, c->before) < 0)
+		now = all && c->sysctl.key != SYSCTL_RA6 ? left_by_switch(&c->sysctl) : v->value;
+		if (now == c->before)
+			continue;
+		going |= c->before == c->set;
+		if (add_sysctl(m, phase, &c->sysctl, now, c->before) < 0)
 			return -1;
 	}
-	return 0;
+	return going ? mark_going(m, forward) : 0;
 }
 
 /* Where a router advertisement would go unheard from now on. */
@@ -343,21 +369,43 @@ static int plan_table(struct maker *m, const struct host_record *record)
 	return add_op(m, &op);
 }
 
-static int carry(struct maker *m, const struct host_record *r)
+static bool is_switch(const struct sysctl *s)
+{
+	return (s->key == SYSCTL_FORWARD4 || s->key == SYSCTL_FORWARD6) && !strcmp(s->of, "all");
+}
+
+/* True when the setting is still as we left it, *c then being what is to be recorded of it. */
+static bool still_ours(const struct host_record *r, const struct sysctl_value *v,
+		       struct host_change *c)
+{
+	const struct host_change *all = record_find(
+		r, c->sysctl.key < SYSCTL_FORWARD6 ? SYSCTL_FORWARD4 : SYSCTL_FORWARD6, "all");
+	bool going = all && !all->set;
+
+	if (is_switch(&c->sysctl) && going) {
+		/* Going off was as far as it came: it is still on. */
+		c->set = 1;
+		return v->value == 1;
+	}
+	return v->value == c->set || (going && c->before == c->set &&
+				      v->value == left_by_switch(&c->sysctl));
+}
+
+static void carry(struct maker *m, const struct host_record *r)
 {
 	const struct sysctl_value *v;
 	size_t i;
 
 	for (i = 0; i < r->n && !strcmp(r->boot, m->seen->boot); i++) {
-		const struct host_change *c = &r->changes[i];
-		bool six = c->sysctl.key >= SYSCTL_FORWARD6;
+		struct host_change c = r->changes[i];
+		bool six = c.sysctl.key >= SYSCTL_FORWARD6;
 
-		v = value_of(m->seen, &c->sysctl);
-		if (!v || v->value != c->set)
+		v = value_of(m->seen, &c.sysctl);
+		if (!v || !still_ours(r, v, &c))
 			continue;
-		m->carried->changes[m->carried->n++] = *c;
+		m->carried->changes[m->carried->n++] = c;
 		if (m->wanted->families & (six ? GATEWAY_IPV6 : GATEWAY_IPV4))
-			m->plan->after->changes[m->plan->after->n++] = *c;
+			m->plan->after->changes[m->plan->after->n++] = c;
 	}
 	m->plan->during->n = m->carried->n;
 	memcpy(m->plan->during->changes, m->carried->changes,
@@ -365,7 +413,6 @@ static int carry(struct maker *m, const struct host_record *r)
 	m->plan->during->has_table = r->has_table;
 	m->plan->during->rules = r->rules;
 	m->plan->during->listing = r->listing;
-	return 0;
 }
 
 static void set_boot(struct host_record *r, const char *boot)

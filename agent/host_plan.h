@@ -53,7 +53,11 @@ int sysctl_parse(const char *s, size_t len, struct sysctl *ret);
 /* Below /proc/sys: "net/ipv6/conf/eth0.100/accept_ra" */
 char *sysctl_path(const struct sysctl *s, char out[static SYSCTL_STRLEN]);
 
-/* A setting that we changed, or that a switch of ours changes: its value before, and ours. */
+/*
+ * A setting that we changed, or that a switch of ours changes: its value before, and ours. The
+ * switch itself with `set` 0 is going off: what it overwrites may be as the switch leaves it
+ * already, and has yet to be put back.
+ */
 struct host_change {
 	struct sysctl sysctl;
 	uint32_t before, set;
