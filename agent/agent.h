@@ -112,7 +112,8 @@ struct convergence {
 int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
 		   struct err *e);
 void convergence_release(struct convergence *c);
-/* Takes the interface away and puts the host back as it was. *ret_name is the one that was (perhaps not) there. */
+/* Takes the interface away and puts the host back as it was. *ret_name is the one that was (perhaps
+ * not) there. */
 int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e);
 /* Reads the interface as it is: for `status`. */
 int agent_observe(struct agent *a, const struct ifname *name, struct arena *arena,

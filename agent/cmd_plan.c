@@ -19,9 +19,8 @@ static int show(struct agent *a, const struct convergence *c)
 		buf_addf(&out, "interface %s is as it should be; nothing to change\n",
 			 c->interface.s);
 	else
-		buf_addf(&out, "interface %s: %zu change%s, %zu peer%s\n", c->interface.s,
-			 n, n == 1 ? "" : "s",
-			 cmd_peers_changed(&c->result),
+		buf_addf(&out, "interface %s: %zu change%s, %zu peer%s\n", c->interface.s, n,
+			 n == 1 ? "" : "s", cmd_peers_changed(&c->result),
 			 cmd_peers_changed(&c->result) == 1 ? "" : "s");
 	for (i = 0; i < c->n_others; i++)
 		buf_addf(&out, "  remove interface %s, the name it had before\n", c->others[i].s);

@@ -166,8 +166,8 @@ static int do_op(struct run *x, const struct host_op *op, struct err *e)
 	h->sets++;
 	if (op->kind == HOST_SYSCTL)
 		return h->ops->set(h, &op->sysctl, op->to, e);
-	return h->ops->set_table(h, x->table,
-				 op->kind == HOST_TABLE_SET ? x->wanted->rules : NULL, e);
+	return h->ops->set_table(h, x->table, op->kind == HOST_TABLE_SET ? x->wanted->rules : NULL,
+				 e);
 }
 
 /* The first error is told; the phases that it does not concern are done all the same. */

@@ -221,9 +221,10 @@ static int note(struct maker *m, const struct sysctl *s, uint32_t before, uint32
 
 	if (record_add(m->plan->during, &c) && record_add(m->plan->after, &c))
 		return 0;
-	return err_set(m->err, ERR_LIMIT,
-		       "more than %d settings of interfaces would have to be changed for forwarding",
-		       MAX_HOST_CHANGES);
+	return err_set(
+		m->err, ERR_LIMIT,
+		"more than %d settings of interfaces would have to be changed for forwarding",
+		MAX_HOST_CHANGES);
 }
 
 static int change(struct maker *m, enum host_phase phase, const struct sysctl_value *v, uint32_t to)
@@ -378,8 +379,9 @@ static bool is_switch(const struct sysctl *s)
 static bool still_ours(const struct host_record *r, const struct sysctl_value *v,
 		       struct host_change *c)
 {
-	const struct host_change *all = record_find(
-		r, c->sysctl.key < SYSCTL_FORWARD6 ? SYSCTL_FORWARD4 : SYSCTL_FORWARD6, "all");
+	const struct host_change *all =
+		record_find(r, c->sysctl.key < SYSCTL_FORWARD6 ? SYSCTL_FORWARD4 : SYSCTL_FORWARD6,
+			    "all");
 	bool going = all && !all->set;
 
 	if (is_switch(&c->sysctl) && going) {
@@ -387,8 +389,8 @@ static bool still_ours(const struct host_record *r, const struct sysctl_value *v
 		c->set = 1;
 		return v->value == 1;
 	}
-	return v->value == c->set || (going && c->before == c->set &&
-				      v->value == left_by_switch(&c->sysctl));
+	return v->value == c->set ||
+	       (going && c->before == c->set && v->value == left_by_switch(&c->sysctl));
 }
 
 static void carry(struct maker *m, const struct host_record *r)

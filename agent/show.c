@@ -291,8 +291,7 @@ static json_t *host_json(const struct host_record *r)
 	for (i = 0; i < r->n; i++) {
 		json_t *j = json_object();
 
-		json_object_set_new(j, "sysctl",
-				    text(sysctl_print(&r->changes[i].sysctl, name)));
+		json_object_set_new(j, "sysctl", text(sysctl_print(&r->changes[i].sysctl, name)));
 		json_object_set_new(j, "before", number(r->changes[i].before));
 		json_object_set_new(j, "set", number(r->changes[i].set));
 		json_array_append_new(list, j);

@@ -247,7 +247,8 @@ int os_write_file(int dirfd, const char *name, const void *data, size_t len, mod
 
 int os_write_existing(int dirfd, const char *name, const void *data, size_t len, struct err *e)
 {
-	int fd = os_sys.openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0), r = -1;
+	int fd = os_sys.openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0),
+	    r = -1;
 	ssize_t n;
 
 	if (fd < 0)

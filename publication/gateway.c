@@ -50,10 +50,11 @@ void gateway_rules(const struct node *n, const char *network, const char *interf
 {
 	if (!n->n_masquerade)
 		return;
-	buf_addf(out,
-		 "table inet " GATEWAY_TABLE
-		 "%s { chain postrouting { type nat hook postrouting priority srcnat; policy accept;",
-		 network);
+	buf_addf(
+		out,
+		"table inet " GATEWAY_TABLE
+		"%s { chain postrouting { type nat hook postrouting priority srcnat; policy accept;",
+		network);
 	add_rule(n, 4, interface, out);
 	add_rule(n, 6, interface, out);
 	buf_adds(out, " }; }");

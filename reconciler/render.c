@@ -86,7 +86,8 @@ static void networkd_gateway(const struct config *c, struct buf *out)
 		buf_addf(out, "IPForward=%s\n", words[families]);
 	if (!c->node->n_masquerade)
 		return;
-	buf_adds(out, "# networkd masquerades for an interface or not at all; for nft(8), besides:\n# ");
+	buf_adds(out,
+		 "# networkd masquerades for an interface or not at all; for nft(8), besides:\n# ");
 	gateway_rules(c->node, c->network, c->node->interface.s, out);
 	buf_addc(out, '\n');
 }

@@ -52,8 +52,8 @@ int render_json(const struct config *c, struct buf *out, struct err *e)
 					   json_string(prefix_print(&n->masquerade[i], text)));
 	for (i = 0; i < c->n_peers; i++)
 		r |= json_array_append_new(peers, json_peer(&c->peers[i]));
-	top = json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:b, s:o, s:o, s:o}", "network", c->network, "node",
-			n->name, "interface", n->interface.s, "listen_port",
+	top = json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:b, s:o, s:o, s:o}", "network", c->network,
+			"node", n->name, "interface", n->interface.s, "listen_port",
 			json_unsigned(n->flags & NODE_HAS_LISTEN_PORT, n->listen_port), "mtu",
 			(int)n->mtu, "fwmark", json_unsigned(n->flags & NODE_HAS_FWMARK, n->fwmark),
 			"forward", (n->flags & NODE_FORWARD) != 0, "masquerade", masquerade,

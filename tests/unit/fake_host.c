@@ -17,14 +17,12 @@ static int made_to_fail(struct err *e)
 }
 
 /* A call's frame: BEGIN fails before it does anything, END after. */
-#define BEGIN                                                     \
-	struct fake_host *f = (struct fake_host *)(void *)h;      \
-	int fault = fake_host_fault(f);                           \
-	if (fault == 1)                                           \
+#define BEGIN                                                \
+	struct fake_host *f = (struct fake_host *)(void *)h; \
+	int fault = fake_host_fault(f);                      \
+	if (fault == 1)                                      \
 	return made_to_fail(e)
-#define END                            \
-	return fault ? made_to_fail(e) \
-		     : 0
+#define END return fault ? made_to_fail(e) : 0
 
 static struct fake_interface *find(struct host_model *m, const char *name)
 {

@@ -428,8 +428,8 @@ static void there_and_back(void **unused)
 	}
 }
 
-/* Every call, and every write of the record, fails in turn; or the process dies at it, and a new one
- * goes on from what is on the disk. */
+/* Every call, and every write of the record, fails in turn; or the process dies at it, and a new
+ * one goes on from what is on the disk. */
 static void every_call_fails(void **unused)
 {
 	struct dice d;

@@ -210,10 +210,9 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wg),     cmocka_unit_test(test_networkd),
-		cmocka_unit_test(test_gateway),
-		cmocka_unit_test(test_json),   cmocka_unit_test(test_hostile_name),
-		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_wg),	     cmocka_unit_test(test_networkd),
+		cmocka_unit_test(test_gateway),	     cmocka_unit_test(test_json),
+		cmocka_unit_test(test_hostile_name), cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,10 +111,8 @@ static void change_host(struct state *s)
 		const char *of;
 		uint32_t before, set;
 	} changes[] = {
-		{ SYSCTL_FORWARD4, "all", 0, 1 },
-		{ SYSCTL_REDIRECTS4, "all", 0, 0 },
-		{ SYSCTL_FORWARD6, "all", 0, 1 },
-		{ SYSCTL_RA6, "eth0.100", 1, 2 },
+		{ SYSCTL_FORWARD4, "all", 0, 1 },      { SYSCTL_REDIRECTS4, "all", 0, 0 },
+		{ SYSCTL_FORWARD6, "all", 0, 1 },      { SYSCTL_RA6, "eth0.100", 1, 2 },
 		{ SYSCTL_RA6, "w#@:", 1, UINT32_MAX },
 	};
 	struct host_record *r = &s->host;
@@ -211,7 +209,8 @@ static void state_of_the_host(void **unused)
 		{ "the table before the settings",
 		  "host " BOOT "\nnftables " HASH " " HASH "\n" FORWARD4, false },
 		{ "two tables",
-		  "host " BOOT "\nnftables " HASH " " HASH "\nnftables " HASH " " HASH "\n", false },
+		  "host " BOOT "\nnftables " HASH " " HASH "\nnftables " HASH " " HASH "\n",
+		  false },
 		{ "a table without its listing", "host " BOOT "\nnftables " HASH "\n", false },
 		{ "a setting of another kind",
 		  "host " BOOT "\nsysctl net.ipv4.conf.all.rp_filter 0 1\n", false },
