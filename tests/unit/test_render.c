@@ -144,6 +144,12 @@ static void test_gateway(void **state)
 	      " iifname \"prod\" oifname != \"prod\" ip daddr { 192.168.10.0/24 } masquerade; }; }\n");
 	s.node.n_masquerade = 2;
 	assert_int_equal(gateway_families(&s.config), GATEWAY_IPV4 | GATEWAY_IPV6);
+	s.config.n_peers = 0;
+	s.node.n_addresses = 0;
+	check(&s.config, RENDER_JSON,
+	      "{\n  \"network\": \"prod\",\n  \"node\": \"fra1\",\n  \"interface\": \"prod\",\n  \"listen_port\": null,\n"
+	      "  \"mtu\": 1420,\n  \"fwmark\": null,\n  \"addresses\": [],\n  \"peers\": [],\n  \"forward\": true,\n"
+	      "  \"masquerade\": [\n    \"192.168.10.0/24\",\n    \"fd30::/48\"\n  ]\n}\n");
 	s.node.n_masquerade = 0;
 	s.config.n_peers = 2;
 	assert_int_equal(gateway_families(&s.config), GATEWAY_IPV4 | GATEWAY_IPV6);
@@ -165,8 +171,7 @@ static void test_json(void **state)
 	s.config.n_peers = 0;
 	check(&s.config, RENDER_JSON,
 	      "{\n  \"network\": \"prod\",\n  \"node\": \"fra1\",\n  \"interface\": \"prod\",\n  \"listen_port\": null,\n"
-	      "  \"mtu\": 1420,\n  \"fwmark\": null,\n  \"forward\": false,\n  \"masquerade\": [],\n"
-	      "  \"addresses\": [],\n  \"peers\": []\n}\n");
+	      "  \"mtu\": 1420,\n  \"fwmark\": null,\n  \"addresses\": [],\n  \"peers\": []\n}\n");
 }
 
 /* Names are checked long before; a comment line cannot be left all the same. */
