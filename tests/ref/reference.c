@@ -369,6 +369,17 @@ static void make_routes(struct ref_config *c)
 	}
 }
 
+static void make_masquerade(struct ref_config *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->node->n_routes; i++) {
+		if (c->node->routes[i].masquerade)
+			put(&c->masquerade, &c->node->routes[i].prefix);
+	}
+	sort_and_reduce(&c->masquerade);
+}
+
 void reference(const struct m_network *m, const struct network *addresses_of, struct arena *a,
 	       struct ref_network *ret)
 {
@@ -382,6 +393,7 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 		const struct m_node *n = &m->nodes[i];
 
 		c->node = n;
+		make_masquerade(c);
 		c->interface = n->has_interface ? n->interface.s :
 			       m->has_interface ? m->interface.s :
 						  m->name;

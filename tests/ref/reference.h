@@ -34,6 +34,7 @@ struct ref_config {
 	size_t n_peers;
 	struct prefix routes[REF_MAX_NODES * 4]; /* sorted */
 	size_t n_routes;
+	struct ref_peer masquerade; /* the prefixes alone: sorted, none inside another */
 };
 
 struct ref_network {
