@@ -39,7 +39,7 @@ OUR_LDFLAGS := -pie -Wl,-z,relro,-z,now $(SANFLAGS)
 lib = $(shell pkg-config --libs $(1) 2>/dev/null)
 COMMON_PKGS := libsodium
 RECONCILER_PKGS := $(COMMON_PKGS) yaml-0.1 libgit2 jansson
-AGENT_PKGS := $(COMMON_PKGS) libmnl libcurl jansson
+AGENT_PKGS := $(COMMON_PKGS) libmnl libcurl jansson libnftables
 PKG_CFLAGS := $(shell pkg-config --cflags $(RECONCILER_PKGS) $(AGENT_PKGS) 2>/dev/null)
 
 COMMON := \
@@ -47,8 +47,8 @@ COMMON := \
 	common/name.c common/num.c common/prefix.c common/secret.c common/text.c common/timefmt.c \
 	common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
-	publication/builder.c publication/document.c publication/expand.c publication/line.c publication/manifest.c \
-	publication/network.c publication/row.c publication/verify.c
+	publication/builder.c publication/document.c publication/expand.c publication/gateway.c publication/line.c \
+	publication/manifest.c publication/network.c publication/row.c publication/verify.c
 SCHEMA := schema/check.c schema/grammar.c schema/jsonschema.c schema/load.c schema/merge.c schema/table.c schema/yaml.c
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c \
@@ -63,7 +63,8 @@ RECONCILER := \
 RECONCILER_ONLY := publication/sign.c
 AGENT := \
 	agent/main.c agent/accept.c agent/agent.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
-	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/fetch.c agent/kern_kernel.c \
+	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/fetch.c \
+	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/kern_kernel.c \
 	agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/resolve.c agent/show.c \
 	agent/snapshot.c agent/store.c agent/uapi.c
 

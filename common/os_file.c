@@ -245,6 +245,27 @@ int os_write_file(int dirfd, const char *name, const void *data, size_t len, mod
 	return put(dirfd, name, data, len, mode, 0, e);
 }
 
+int os_write_existing(int dirfd, const char *name, const void *data, size_t len, struct err *e)
+{
+	int fd = os_sys.openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0),
+	    r = -1;
+	ssize_t n;
+
+	if (fd < 0)
+		return err_errno(e, "cannot open %s", name);
+	do {
+		n = os_sys.write(fd, data, len);
+	} while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)len)
+		r = 0;
+	else if (n < 0)
+		err_errno(e, "cannot write to %s", name);
+	else
+		err_set(e, ERR_IO, "%s took a part of what was written", name);
+	os_close(fd);
+	return r;
+}
+
 int os_create(int dirfd, const char *name, const void *data, size_t len, mode_t mode, struct err *e)
 {
 	if (os_exists(dirfd, name))

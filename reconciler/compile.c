@@ -738,6 +738,22 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 	*ret = n;
 }
 
+/* What the node does for the networks behind it. */
+static void fill_gateway(struct compiler *c, const struct m_node *m, struct node *n)
+{
+	struct prefix *list = get(c, m->n_routes, sizeof(*list));
+	size_t i, k = 0;
+
+	if (!list || !m->n_routes)
+		return;
+	n->flags |= NODE_FORWARD;
+	for (i = 0; i < m->n_routes; i++)
+		if (m->routes[i].masquerade)
+			list[k++] = m->routes[i].prefix;
+	n->masquerade = list;
+	n->n_masquerade = prefix_canonical(list, k);
+}
+
 static int cmp_groups(const void *a, const void *b)
 {
 	return strcmp(((const struct group *)a)->name, ((const struct group *)b)->name);
@@ -787,6 +803,7 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	for (i = 0; i < m->n_nodes && !c.nomem; i++) {
 		fill_record(&c, &m->nodes[i], &al[i], &records[i]);
 		fill_node(&c, i, &al[i], &nodes[i]);
+		fill_gateway(&c, &m->nodes[i], &nodes[i]);
 		if (records[i].endpoint.host && !records[i].endpoint.port)
 			records[i].endpoint.port = nodes[i].listen_port;
 	}

@@ -150,7 +150,9 @@ void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side n
 		attr_change(l, "fwmark", attr_number(l, mark[0].set, mark[0].v),
 			    attr_number(l, mark[1].set, mark[1].v));
 	if (forward[0] != forward[1])
-		attr_add(l, "forwarding", forward[0] ? "yes" : NULL, forward[1] ? "yes" : NULL);
+		attr_add(l, "forward", forward[0] ? "yes" : NULL, forward[1] ? "yes" : NULL);
+	attr_add_prefixes(l, "masquerade", a ? a->masquerade : NULL, a ? a->n_masquerade : 0,
+			  b ? b->masquerade : NULL, b ? b->n_masquerade : 0);
 }
 
 static bool text_equal(const char *a, const char *b)

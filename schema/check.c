@@ -288,7 +288,7 @@ static void check_addresses(struct check *c)
 /* Routes and endpoints. */
 
 struct route {
-	const struct m_prefix *prefix;
+	const struct m_route *prefix;
 	const struct m_node *node;
 };
 
@@ -319,7 +319,7 @@ static int collect_routes(struct check *c, struct routes *ret)
 		return -1;
 	for (i = 0; i < n->n_nodes; i++) {
 		for (j = 0; j < n->nodes[i].n_routes; j++) {
-			const struct m_prefix *p = &n->nodes[i].routes[j];
+			const struct m_route *p = &n->nodes[i].routes[j];
 
 			for (k = 0; k < ARRAY_LEN(specials); k++)
 				if (prefix_contains(&specials[k].prefix, &p->prefix))
@@ -364,7 +364,7 @@ static const struct route *find_route(const struct routes *r, const struct ipadd
 }
 
 static bool has_route_for(const struct m_node *node, const struct ipaddr *a,
-			  const struct m_prefix **ret)
+			  const struct m_route **ret)
 {
 	size_t i;
 
@@ -383,7 +383,7 @@ static void check_literal(struct check *c, const struct routes *r, const struct 
 			  const struct ipaddr *a)
 {
 	const struct m_network *n = c->n;
-	const struct m_prefix *own;
+	const struct m_route *own;
 	const struct route *other;
 	char text[PREFIX_STRLEN];
 	struct diag_entry *e;
@@ -663,6 +663,62 @@ static void check_topology(struct check *c)
 	}
 }
 
+static int cmp_route_prefix(const void *pa, const void *pb)
+{
+	const struct m_route *a = *(const struct m_route *const *)pa,
+			     *b = *(const struct m_route *const *)pb;
+
+	return prefix_cmp(&a->prefix, &b->prefix);
+}
+
+/*
+ * A prefix inside a masqueraded one of the same node would be masqueraded with it: the document
+ * lists what is, and a packet's destination is looked for there.
+ */
+static void check_masquerade(struct check *c, const struct m_node *node)
+{
+	const struct m_route **sorted = scratch_array(c, node->n_routes, sizeof(*sorted)),
+			     *wide = NULL;
+	char text[PREFIX_STRLEN], wider[PREFIX_STRLEN];
+	struct diag_entry *e;
+	size_t i;
+
+	if (!sorted)
+		return;
+	for (i = 0; i < node->n_routes; i++)
+		sorted[i] = &node->routes[i];
+	qsort(sorted, node->n_routes, sizeof(*sorted), cmp_route_prefix);
+	/* What lies inside a prefix comes right behind it. */
+	for (i = 0; i < node->n_routes; i++) {
+		const struct m_route *p = sorted[i];
+
+		if (!wide || !prefix_contains(&wide->prefix, &p->prefix)) {
+			wide = p->masquerade ? p : NULL;
+			continue;
+		}
+		if (p->masquerade)
+			continue;
+		prefix_print(&wide->prefix, wider);
+		e = diag_error(
+			c->d, p->pos,
+			"%s is not masqueraded, and lies inside %s of the same node, which is",
+			prefix_print(&p->prefix, text), wider);
+		diag_other(c->d, e, wide->pos, "the wider one");
+		diag_help(c->d, e, "give both `masquerade: true`, or name the parts of %s apart",
+			  wider);
+	}
+}
+
+static bool any_masquerade(const struct m_node *node)
+{
+	size_t i;
+
+	for (i = 0; i < node->n_routes; i++)
+		if (node->routes[i].masquerade)
+			return true;
+	return false;
+}
+
 /* The default route needs policy routing on every node that uses it: that is an exit node, not a
  * route. */
 static void check_routes(struct check *c)
@@ -672,7 +728,7 @@ static void check_routes(struct check *c)
 
 	for (i = 0; i < c->n->n_nodes; i++)
 		for (j = 0; j < c->n->nodes[i].n_routes; j++) {
-			const struct m_prefix *p = &c->n->nodes[i].routes[j];
+			const struct m_route *p = &c->n->nodes[i].routes[j];
 
 			if (p->prefix.len)
 				continue;
@@ -683,6 +739,9 @@ static void check_routes(struct check *c)
 				"exit nodes are not supported by this version of meshrc; name the "
 				"networks behind this node");
 		}
+	for (i = 0; i < c->n->n_nodes; i++)
+		if (any_masquerade(&c->n->nodes[i]))
+			check_masquerade(c, &c->n->nodes[i]);
 }
 
 /* Whoever cannot be reached first cannot be the way to others. */

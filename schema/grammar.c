@@ -144,6 +144,31 @@ const struct table grammar_meshrc = {
 	.size = sizeof(struct m_settings),
 };
 
+static const struct field route_fields[] = {
+	{ .key = "cidr",
+	  .type = FIELD_PREFIX,
+	  .flags = FIELD_REQUIRED,
+	  .value = AT(m_route, prefix),
+	  .pos = AT(m_route, pos),
+	  .synonyms = "prefix subnet network route to dst ",
+	  .example = "192.168.10.0/24",
+	  .help = "The network behind the node." },
+	{ .key = "masquerade",
+	  .type = FIELD_BOOL,
+	  .fallback = "false",
+	  .value = AT(m_route, masquerade),
+	  .synonyms = "nat snat masq ",
+	  .help = "Whether what goes there leaves under the node's own address, so that the hosts there need no way back." },
+	{ .key = "metric", .type = FIELD_LATER },
+	{ 0 },
+};
+
+static const struct table route_table = {
+	.what = "a route",
+	.fields = route_fields,
+	.size = sizeof(struct m_route),
+};
+
 static const struct field node_fields[] = {
 	{ .key = "public_key",
 	  .type = FIELD_KEY,
@@ -180,14 +205,15 @@ static const struct field node_fields[] = {
 	  .example = "[dc, eu]",
 	  .help = "Names for groups of nodes, used by the topology as tag:NAME." },
 	{ .key = "routes",
-	  .type = FIELD_PREFIXES,
+	  .type = FIELD_ROUTES,
+	  .table = &route_table,
 	  .min = 0,
 	  .max = MAX_ROUTES,
 	  .value = AT(m_node, routes),
 	  .extra = AT(m_node, n_routes),
 	  .synonyms = "route subnets subnet networks allowed_ips AllowedIPs ",
 	  .example = "[192.168.10.0/24]",
-	  .help = "Networks behind this node." },
+	  .help = "Networks behind this node, each a prefix or a mapping with `cidr`." },
 	{ .key = "listen_port",
 	  .type = FIELD_UINT,
 	  .min = 1,

@@ -34,6 +34,13 @@ struct m_prefix {
 	struct pos pos;
 };
 
+/* An entry of `routes`: a prefix alone, or a mapping with options. */
+struct m_route {
+	struct prefix prefix;
+	struct pos pos; /* of the prefix */
+	bool masquerade;
+};
+
 /* An unsigned setting that may be absent. */
 struct m_uint {
 	bool set;
@@ -65,7 +72,7 @@ struct m_node {
 	bool has_addresses; /* `addresses` stands there: pinned; else automatic */
 	struct m_addr *addresses;
 	size_t n_addresses;
-	struct m_prefix *routes;
+	struct m_route *routes;
 	size_t n_routes;
 	struct m_text *tags; /* sorted by name, unique */
 	size_t n_tags;

@@ -629,21 +629,18 @@ static void read_addresses(struct decode *c, const struct field *f, const struct
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
-static bool read_prefix(struct decode *c, const struct yaml_node *v, struct m_prefix *ret)
+/* `key` NULL: an entry of a list. */
+static bool read_prefix(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
+			struct prefix *ret, struct pos *ret_pos)
 {
 	char shown[YAML_SHOWN], text[PREFIX_STRLEN];
 	struct ipaddr bare;
 	bool host_bits;
 
-	if (v->kind == YAML_NODE_MAP) {
-		diag_error(c->diag, yaml_pos(v),
-			   "options of a route are not supported by this version of meshrc");
-		return false;
-	}
-	if (!want_scalar(c, NULL, v, "a prefix"))
+	if (!want_scalar(c, key, v, "a prefix"))
 		return false;
 	yaml_show(v, shown);
-	if (prefix_parse(v->text, v->n, &ret->prefix, &host_bits) < 0) {
+	if (prefix_parse(v->text, v->n, ret, &host_bits) < 0) {
 		struct prefix p;
 
 		if (ipaddr_parse(v->text, v->n, &bare) == 0) {
@@ -658,10 +655,10 @@ static bool read_prefix(struct decode *c, const struct yaml_node *v, struct m_pr
 	}
 	if (host_bits) {
 		TELL(c, v, ("`%s` has bits set behind its prefix length", shown),
-		     ("write %s", prefix_print(&ret->prefix, text)));
+		     ("write %s", prefix_print(ret, text)));
 		return false;
 	}
-	ret->pos = yaml_pos(v);
+	*ret_pos = yaml_pos(v);
 	return true;
 }
 
@@ -710,16 +707,6 @@ static void read_prefixes(struct decode *c, const struct field *f, const struct 
 	size_t n = 0;
 	uint32_t i;
 
-	if (v->kind == YAML_NODE_MAP) {
-		help_shape(
-			c->diag,
-			diag_error(
-				c->diag, yaml_pos(v),
-				"`%s` given as a mapping is not supported by this version of meshrc",
-				key->text),
-			f->table, f);
-		return;
-	}
 	if (!want_list(c, f, key, v))
 		return;
 	list = arena_array(c->arena, v->n, sizeof(*list));
@@ -728,11 +715,48 @@ static void read_prefixes(struct decode *c, const struct field *f, const struct 
 		return;
 	}
 	for (i = 0; i < v->n; i++)
-		n += read_prefix(c, &v->items[i], &list[n]);
+		n += read_prefix(c, NULL, &v->items[i], &list[n].prefix, &list[n].pos);
 	if (f->has)
 		*MEMBER(bool, obj, f->has) = n < v->n;
 	check_twice(c, list, n);
 	*MEMBER(struct m_prefix *, obj, f->value) = list;
+	*MEMBER(size_t, obj, f->extra) = n;
+}
+
+static void read_routes(struct decode *c, const struct field *f, const struct yaml_node *key,
+			const struct yaml_node *v, void *obj)
+{
+	struct m_prefix *prefixes;
+	struct m_route *list;
+	size_t n = 0;
+	uint32_t i;
+
+	if (!want_list(c, f, key, v))
+		return;
+	list = arena_array(c->arena, v->n, sizeof(*list));
+	prefixes = calloc(v->n ? v->n : 1, sizeof(*prefixes));
+	if (!list || !prefixes) {
+		free(prefixes);
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++) {
+		const struct yaml_node *item = &v->items[i];
+		struct m_route r = { 0 };
+
+		if (item->kind == YAML_NODE_MAP)
+			table_decode(c, f->table, item, yaml_pos(item), &r);
+		else if (!read_prefix(c, NULL, item, &r.prefix, &r.pos))
+			continue;
+		/* Without a prefix: that was told. */
+		if (!r.pos.source)
+			continue;
+		prefixes[n] = (struct m_prefix){ r.prefix, r.pos };
+		list[n++] = r;
+	}
+	check_twice(c, prefixes, n);
+	free(prefixes);
+	*MEMBER(struct m_route *, obj, f->value) = list;
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
@@ -1055,8 +1079,15 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 	case FIELD_ADDRESSES:
 		read_addresses(c, f, key, v, obj);
 		break;
+	case FIELD_PREFIX:
+		read_prefix(c, key, v, MEMBER(struct prefix, obj, f->value),
+			    MEMBER(struct pos, obj, f->pos));
+		break;
 	case FIELD_PREFIXES:
 		read_prefixes(c, f, key, v, obj);
+		break;
+	case FIELD_ROUTES:
+		read_routes(c, f, key, v, obj);
 		break;
 	case FIELD_TAGS:
 		read_tags(c, f, key, v, obj);

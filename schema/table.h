@@ -29,8 +29,11 @@ enum field_type {
 	FIELD_ENDPOINT, /* struct endpoint; pos */
 	FIELD_IFNAME, /* struct ifname; pos; extra: bool */
 	FIELD_ADDRESSES, /* struct m_addr *; extra: size_t count; has: bool */
+	FIELD_PREFIX, /* struct prefix; pos */
 	FIELD_PREFIXES, /* struct m_prefix *; extra: size_t count; has, where not 0: bool, one was
 			   refused */
+	FIELD_ROUTES, /* a list of prefixes, or of mappings by `table`; struct m_route *; extra:
+			 size_t count */
 	FIELD_TAGS, /* struct m_text *, sorted; extra: size_t count */
 	FIELD_SELECTORS, /* struct m_selectors */
 	FIELD_TABLE, /* a mapping with keys of its own, in the struct at `value` */

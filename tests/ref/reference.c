@@ -523,6 +523,17 @@ static void look_at_pairs(const struct m_network *m, struct ref_network *ret)
 	}
 }
 
+static void make_masquerade(struct ref_config *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->node->n_routes; i++) {
+		if (c->node->routes[i].masquerade)
+			put(&c->masquerade, &c->node->routes[i].prefix);
+	}
+	sort_and_reduce(&c->masquerade);
+}
+
 void reference(const struct m_network *m, const struct network *addresses_of, struct arena *a,
 	       struct ref_network *ret)
 {
@@ -539,6 +550,7 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 
 		c->node = n;
 		c->forward = carries(m, n);
+		make_masquerade(c);
 		c->interface = n->has_interface ? n->interface.s :
 			       m->has_interface ? m->interface.s :
 						  m->name;

@@ -35,6 +35,7 @@ struct ref_config {
 	struct prefix routes[REF_MAX_NODES * 4]; /* sorted */
 	size_t n_routes;
 	bool forward; /* carries traffic for others */
+	struct ref_peer masquerade; /* the prefixes alone: sorted, none inside another */
 };
 
 struct ref_network {

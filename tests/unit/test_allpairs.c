@@ -117,9 +117,11 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 
 		n->n_routes = 1 + dice_throw(d, 2);
 		n->routes = need(arena_array(a, n->n_routes, sizeof(*n->routes)));
-		for (i = 0; i < n->n_routes; i++)
+		for (i = 0; i < n->n_routes; i++) {
 			n->routes[i].prefix =
 				prefix_of(routes[(first + 5 * i) % ARRAY_LEN(routes)]);
+			n->routes[i].masquerade = dice_one_in(d, 3);
+		}
 	}
 	n->tags = need(arena_array(a, ARRAY_LEN(tags), sizeof(*n->tags)));
 	for (i = 0; i < ARRAY_LEN(tags); i++) {
@@ -278,6 +280,10 @@ static void check_config(const struct config *c, const struct ref_config *want)
 	assert_int_equal(n->mtu, want->mtu);
 	assert_int_equal(!!(n->flags & NODE_FORWARD), want->forward);
 	assert_int_equal(n->flags & NODE_HAS_FWMARK ? n->fwmark : 0, want->fwmark);
+	/* Whoever has networks behind it passes packets on. */
+	assert_true(!want->node->n_routes || n->flags & NODE_FORWARD);
+	assert_true(prefixes_equal(n->masquerade, n->n_masquerade, want->masquerade.allowed,
+				   want->masquerade.n_allowed));
 	assert_int_equal(n->n_addresses, want->n_addresses);
 	for (i = 0; i < n->n_addresses; i++)
 		assert_int_equal(ifaddr_cmp(&n->addresses[i], &want->addresses[i]), 0);

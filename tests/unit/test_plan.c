@@ -267,6 +267,11 @@ static struct network *build(const struct draft *t, struct arena *a)
 				    .mtu = (uint16_t)from->mtu };
 		m->addresses = own;
 		m->n_addresses = 1;
+		if (r->n_routes) {
+			m->flags |= NODE_FORWARD;
+			m->masquerade = r->routes;
+			m->n_masquerade = from->mtu & 1 ? r->n_routes : 0;
+		}
 		if (from->keepalive) {
 			m->flags |= NODE_HAS_KEEPALIVE;
 			m->keepalive = (uint16_t)(from->keepalive * 10);
@@ -385,6 +390,14 @@ static void class_counts(const struct plan *p, const char *node, size_t ret[3], 
 
 static bool node_config_equal(const struct node *a, const struct node *b)
 {
+	size_t i;
+
+	if (a->n_masquerade != b->n_masquerade ||
+	    (a->flags & NODE_FORWARD) != (b->flags & NODE_FORWARD))
+		return false;
+	for (i = 0; i < a->n_masquerade; i++)
+		if (prefix_cmp(&a->masquerade[i], &b->masquerade[i]))
+			return false;
 	return !wgkey_cmp(&a->key, &b->key) && a->mtu == b->mtu &&
 	       (a->flags & NODE_FORWARD) == (b->flags & NODE_FORWARD) &&
 	       !ipaddr_cmp(&a->addresses[0].addr, &b->addresses[0].addr);
