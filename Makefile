@@ -43,22 +43,22 @@ AGENT_PKGS := $(COMMON_PKGS) libmnl libcurl jansson libnftables
 PKG_CFLAGS := $(shell pkg-config --cflags $(RECONCILER_PKGS) $(AGENT_PKGS) 2>/dev/null)
 
 COMMON := \
-	common/arena.c common/buf.c common/diag.c common/endpoint.c common/err.c common/hash.c common/key.c \
+	common/arena.c common/buf.c common/diag.c common/dnsname.c common/endpoint.c common/err.c common/hash.c common/key.c \
 	common/name.c common/num.c common/prefix.c common/secret.c common/text.c common/timefmt.c \
 	common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
 	publication/builder.c publication/document.c publication/expand.c publication/gateway.c publication/line.c \
-	publication/manifest.c publication/network.c publication/row.c publication/verify.c
+	publication/manifest.c publication/names.c publication/network.c publication/row.c publication/verify.c
 SCHEMA := schema/check.c schema/grammar.c schema/jsonschema.c schema/load.c schema/merge.c schema/table.c schema/yaml.c
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c \
-	reconciler/relay.c reconciler/transit.c reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
+	reconciler/names_files.c reconciler/relay.c reconciler/transit.c reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
 	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c \
 	reconciler/plan_view.c reconciler/render.c reconciler/render_json.c \
 	reconciler/repo.c reconciler/repo_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \
 	reconciler/apply.c reconciler/hooks.c reconciler/spawn.c reconciler/watch.c \
 	reconciler/cmd_apply.c reconciler/cmd_diff.c reconciler/cmd_hook.c reconciler/cmd_init.c \
-	reconciler/cmd_plan.c reconciler/cmd_render.c reconciler/cmd_schema.c reconciler/cmd_validate.c \
+	reconciler/cmd_names.c reconciler/cmd_plan.c reconciler/cmd_render.c reconciler/cmd_schema.c reconciler/cmd_validate.c \
 	reconciler/cmd_watch.c
 RECONCILER_ONLY := publication/sign.c
 AGENT := \

@@ -754,6 +754,27 @@ static void fill_gateway(struct compiler *c, const struct m_node *m, struct node
 	n->n_masquerade = prefix_canonical(list, k);
 }
 
+/* Names under the domain, and who is asked for them. */
+static void fill_names(struct compiler *c, const struct m_node *m, struct node *n)
+{
+	const struct m_dns *all = &c->m->dns, *dns = m->dns.has_servers ? &m->dns : all;
+	struct ipaddr *servers;
+	size_t i;
+
+	if (!all->domain.s)
+		return;
+	n->domain = all->domain.s;
+	if (!(m->dns.hosts_pos.source ? m->dns.hosts : all->hosts))
+		n->flags |= NODE_NO_HOSTS;
+	servers = get(c, dns->n_servers, sizeof(*servers));
+	if (!servers)
+		return;
+	for (i = 0; i < dns->n_servers; i++)
+		servers[i] = dns->servers[i].addr;
+	n->nameservers = servers;
+	n->n_nameservers = dns->n_servers;
+}
+
 static int cmp_groups(const void *a, const void *b)
 {
 	return strcmp(((const struct group *)a)->name, ((const struct group *)b)->name);
@@ -804,6 +825,7 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		fill_record(&c, &m->nodes[i], &al[i], &records[i]);
 		fill_node(&c, i, &al[i], &nodes[i]);
 		fill_gateway(&c, &m->nodes[i], &nodes[i]);
+		fill_names(&c, &m->nodes[i], &nodes[i]);
 		if (records[i].endpoint.host && !records[i].endpoint.port)
 			records[i].endpoint.port = nodes[i].listen_port;
 	}

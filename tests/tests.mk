@@ -44,7 +44,7 @@ $(BUILD)/tests/test_schema: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_repo test_publish test_spawn
 unit_test_spawn := $(COMMON) reconciler/spawn.c
 unit_test_repo := $(COMMON) reconciler/repo.c reconciler/repo_files.c reconciler/publish_git.c reconciler/spawn.c
-unit_test_publish := $(COMMON) $(PUBLICATION) publication/sign.c reconciler/publish.c reconciler/publish_dir.c reconciler/repo.c reconciler/repo_files.c
+unit_test_publish := $(COMMON) $(PUBLICATION) publication/sign.c reconciler/names_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/repo.c reconciler/repo_files.c
 # The back ends without the rest of the agent.
 KERN := agent/apply.c agent/diff.c agent/kern_kernel.c agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
 UNITS += test_diff
