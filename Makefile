@@ -39,13 +39,13 @@ OUR_LDFLAGS := -pie -Wl,-z,relro,-z,now $(SANFLAGS)
 lib = $(shell pkg-config --libs $(1) 2>/dev/null)
 COMMON_PKGS := libsodium
 RECONCILER_PKGS := $(COMMON_PKGS) yaml-0.1 libgit2 jansson
-AGENT_PKGS := $(COMMON_PKGS) libmnl libcurl jansson libnftables
+AGENT_PKGS := $(COMMON_PKGS) libmnl libcurl jansson libnftables libsystemd
 PKG_CFLAGS := $(shell pkg-config --cflags $(RECONCILER_PKGS) $(AGENT_PKGS) 2>/dev/null)
 
 COMMON := \
 	common/arena.c common/buf.c common/diag.c common/dnsname.c common/endpoint.c common/err.c common/hash.c common/key.c \
 	common/name.c common/num.c common/prefix.c common/secret.c common/text.c common/timefmt.c \
-	common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
+	common/os_amend.c common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
 	publication/builder.c publication/document.c publication/expand.c publication/gateway.c publication/line.c \
 	publication/manifest.c publication/names.c publication/network.c publication/row.c publication/verify.c
@@ -64,8 +64,8 @@ RECONCILER_ONLY := publication/sign.c
 AGENT := \
 	agent/main.c agent/accept.c agent/agent.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
 	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/fetch.c \
-	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/kern_kernel.c \
-	agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/resolve.c agent/show.c \
+	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/kern_kernel.c \
+	agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/names.c agent/names_resolved.c agent/names_system.c agent/nl.c agent/resolve.c agent/show.c \
 	agent/snapshot.c agent/store.c agent/uapi.c
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

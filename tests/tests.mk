@@ -56,10 +56,10 @@ UNITS += test_uapi
 unit_test_uapi := tests/unit/fake_kern.c agent/diff.c agent/kern_wg.c agent/uapi.c $(COMMON) $(PUBLICATION)
 # The agent without its commands and back ends; pubkit makes publications, pubkit_tool does so for shell tests.
 PUBKIT := tests/unit/pubkit.c publication/sign.c
-AGENT_STATE := agent/accept.c agent/fetch.c agent/host_plan.c agent/snapshot.c agent/store.c
+AGENT_STATE := agent/accept.c agent/fetch.c agent/host_plan.c agent/names.c agent/snapshot.c agent/store.c
 UNITS += test_agent_config test_store test_accept test_fetch
 unit_test_agent_config := $(COMMON) agent/config.c
-unit_test_store := $(COMMON) $(PUBLICATION) agent/host_plan.c agent/store.c
+unit_test_store := $(COMMON) $(PUBLICATION) agent/host_plan.c agent/names.c agent/store.c
 unit_test_accept := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE)
 unit_test_fetch := $(COMMON) $(PUBLICATION) agent/fetch.c
 UNITS += test_host
@@ -67,7 +67,8 @@ unit_test_host := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c tests/
 $(BUILD)/tests/test_host: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_agent
 unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/resolve.c \
-	agent/host.c agent/host_nft.c agent/host_system.c tests/unit/fake_host.c tests/unit/fake_kern.c
+	agent/host.c agent/host_nft.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/names_resolved.c agent/names_system.c \
+	tests/unit/fake_host.c tests/unit/fake_kern.c
 $(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC)
 units: $(BUILD)/tests/pubkit_tool
 
