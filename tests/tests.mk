@@ -65,6 +65,12 @@ unit_test_fetch := $(COMMON) $(PUBLICATION) agent/fetch.c
 UNITS += test_host
 unit_test_host := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c tests/unit/fake_host.c
 $(BUILD)/tests/test_host: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_names test_names_host test_amend
+unit_test_names := $(COMMON) $(PUBLICATION) agent/hosts_block.c
+unit_test_names_host := $(COMMON) agent/hosts_block.c agent/names.c
+$(BUILD)/tests/test_names_host: OUR_LDFLAGS += $(WRAP_ALLOC)
+unit_test_amend := $(COMMON)
+$(BUILD)/tests/test_amend: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_agent
 unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/resolve.c \
 	agent/host.c agent/host_nft.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/names_resolved.c agent/names_system.c \
