@@ -76,7 +76,7 @@ unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) age
 	agent/host.c agent/host_nft.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/names_resolved.c agent/names_system.c \
 	tests/unit/fake_host.c tests/unit/fake_kern.c
 $(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC)
-units: $(BUILD)/tests/pubkit_tool
+units: $(BUILD)/tests/pubkit_tool $(BUILD)/tests/fake_resolved
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o
 	@mkdir -p $(@D)
@@ -93,6 +93,7 @@ $(BUILD)/kern_tool: $(call objs,tests/vm/kern_tool.c $(KERN) $(COMMON) $(PUBLICA
 	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call lib,$(AGENT_PKGS)) -lpthread
 units: $(BUILD)/kern_tool
 
+$(BUILD)/tests/fake_resolved: $(call objs,$(COMMON))
 $(BUILD)/tests/pubkit_tool: $(call objs,$(COMMON) $(PUBLICATION) $(PUBKIT))
 
 units: $(addprefix $(BUILD)/tests/,$(UNITS))
