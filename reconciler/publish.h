@@ -131,11 +131,11 @@ int publish_move_branch(struct repo *r, const char *branch, const char *from, co
 
 /*
  * The same tree in a directory, atomically for readers: root documents, immutable documents and
- * files of names first, made durable, manifests last by rename. What stands there is compared with what should, so
- * a crash at any step is mended by the next run; *ret_changed says whether anything was written.
- * Documents that no manifest names are removed once they have been unreferenced for `keep_seconds`
- * (the file .meshrc-unreferenced says since when); files that are not of a publication's shape are
- * left alone.
+ * files of names first, made durable, manifests last by rename. What stands there is compared with
+ * what should, so a crash at any step is mended by the next run; *ret_changed says whether anything
+ * was written. Documents that no manifest names are removed once they have been unreferenced for
+ * `keep_seconds` (the file .meshrc-unreferenced says since when); files that are not of a
+ * publication's shape are left alone.
  *
  * ERR_CONFLICT: the directory belongs to another mesh, or holds a manifest that is newer than ours
  * (or as new, with other bytes) and verifies: writing there would roll agents back.

@@ -774,7 +774,7 @@ static void check_servers(struct check *c, const struct m_dns *dns)
 
 			/* A machine may well ask itself. */
 			if (specials[j].prefix.b[0] == 127 ||
-			    (a->addr.family == 6 && a->addr.b[15] == 1))
+			    (specials[j].prefix.len == 127 && a->addr.b[15] == 1))
 				continue;
 			if (prefix_contains_addr(&specials[j].prefix, &a->addr))
 				diag_error(c->d, a->pos, "a name server cannot be in %s",

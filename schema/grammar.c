@@ -175,18 +175,16 @@ static const struct table route_table = {
 	.size = sizeof(struct m_route),
 };
 
-/* The keys that a network and a node have alike. */
-#define DNS_SERVERS(absent)                                                                       \
-	{                                                                                         \
-		.key = "servers", .type = FIELD_ADDRESSES, .max = MAX_NAME_SERVERS,               \
-		.value = AT(m_dns, servers), .extra = AT(m_dns, n_servers),                       \
-		.has = AT(m_dns, has_servers), .synonyms = "server nameservers nameserver ",      \
-		.example = "[10.20.0.1]",                                                         \
-		.help = "Name servers for the domain, asked where systemd-resolved runs; " absent \
-	}
-
 static const struct field node_dns_fields[] = {
-	DNS_SERVERS("empty: none; absent: the network's."),
+	{ .key = "servers",
+	  .type = FIELD_ADDRESSES,
+	  .max = MAX_NAME_SERVERS,
+	  .value = AT(m_dns, servers),
+	  .extra = AT(m_dns, n_servers),
+	  .has = AT(m_dns, has_servers),
+	  .synonyms = "server nameservers nameserver ",
+	  .example = "[10.20.0.1]",
+	  .help = "Name servers that it asks for the domain; empty: none; absent: the network's." },
 	{ .key = "hosts",
 	  .type = FIELD_BOOL,
 	  .value = AT(m_dns, hosts),
@@ -213,7 +211,15 @@ static const struct field dns_fields[] = {
 	  .synonyms = "name zone search ",
 	  .example = "mesh.example.net",
 	  .help = "Every node NAME has the name NAME.DOMAIN." },
-	DNS_SERVERS("absent: none."),
+	{ .key = "servers",
+	  .type = FIELD_ADDRESSES,
+	  .max = MAX_NAME_SERVERS,
+	  .value = AT(m_dns, servers),
+	  .extra = AT(m_dns, n_servers),
+	  .has = AT(m_dns, has_servers),
+	  .synonyms = "server nameservers nameserver ",
+	  .example = "[10.20.0.1]",
+	  .help = "Name servers for the domain, asked where systemd-resolved runs; absent: none." },
 	{ .key = "hosts",
 	  .type = FIELD_BOOL,
 	  .fallback = "true",
@@ -224,7 +230,7 @@ static const struct field dns_fields[] = {
 };
 
 static const struct table dns_table = {
-	.what = "`dns`",
+	.what = "`dns` of a network",
 	.fields = dns_fields,
 };
 

@@ -95,6 +95,10 @@ expect_ok 'is mended, and what a write left is gone' diff -r -x README "$TRASH/w
 expect_ok 'what is not of ours stays' test -e "$TRASH/www/prod/dns/README"
 sed -i 's/domain: mesh.example.net/domain: vpn.example.net/' networks/prod.yaml
 commit . 'Another domain'
+expect_ok 'plan of another domain' "$MESHRC" plan
+expect_match 'shows both' "$(<"$OUT")" 'domain += mesh.example.net -> vpn.example.net'
+expect_ok 'and in JSON' "$MESHRC" plan --json
+expect_eq 'too' "$(jq -c '.networks[0].changes[0].attributes.domain' "$OUT")" '{"from":"mesh.example.net","to":"vpn.example.net"}'
 expect_ok 'another domain' apply
 expect_ok 'has another zone' test -s "$TRASH/www/prod/dns/vpn.example.net.zone"
 expect_fail 'and the old one is gone' test -e "$TRASH/www/prod/dns/mesh.example.net.zone"

@@ -551,6 +551,10 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 		c->node = n;
 		c->forward = carries(m, n);
 		make_masquerade(c);
+		c->domain = m->dns.domain.s;
+		c->servers = n->dns.has_servers ? n->dns.servers : m->dns.servers;
+		c->n_servers = n->dns.has_servers ? n->dns.n_servers : m->dns.n_servers;
+		c->hosts = n->dns.hosts_pos.source ? n->dns.hosts : m->dns.hosts;
 		c->interface = n->has_interface ? n->interface.s :
 			       m->has_interface ? m->interface.s :
 						  m->name;
