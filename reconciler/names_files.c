@@ -23,7 +23,7 @@ void names_put_hosts_file(const struct network *n, const char *domain, struct bu
 }
 
 struct maker {
-	const struct names *names;
+	struct names names;
 	struct repo *repo;
 	const char *commit;
 	uint64_t serial;
@@ -68,14 +68,14 @@ static void make_zone(struct maker *m, const struct names_zone *z, const struct 
 	bool known = standing->len && !names_zone_serial(standing->data, standing->len, &old);
 
 	if (known) {
-		names_put_zone(m->names, z, old, out);
+		names_put_zone(&m->names, z, old, out);
 		if (m->check || same(out, standing))
 			return;
 		buf_reset(out);
 		if (!is_newer(next, old))
 			next = old + 1;
 	}
-	names_put_zone(m->names, z, next, out);
+	names_put_zone(&m->names, z, next, out);
 }
 
 static int add_file(struct maker *m, const char *path, const struct buf *b)
@@ -94,7 +94,7 @@ static int add_file(struct maker *m, const char *path, const struct buf *b)
 /* `z` NULL: the hosts file. */
 static int make_file(struct maker *m, const struct names_zone *z)
 {
-	const struct network *n = m->names->network;
+	const struct network *n = m->names.network;
 	char path[MAX_NAMES_PATH];
 	struct buf text, standing;
 	int r;
@@ -107,7 +107,7 @@ static int make_file(struct maker *m, const struct names_zone *z)
 	if (!r && z)
 		make_zone(m, z, &standing, &text);
 	else if (!r)
-		names_put_hosts_file(n, m->names->domain, &text);
+		names_put_hosts_file(n, m->names.domain, &text);
 	if (!r && !buf_ok(&text))
 		r = err_set(m->err, ERR_LIMIT, "%s would be longer than %u bytes", path,
 			    MAX_NAMES_FILE);
@@ -128,20 +128,18 @@ static int cmp_files(const void *a, const void *b)
 static int make_files(struct maker *m, const struct network *n, struct tree_file **ret,
 		      size_t *ret_n)
 {
-	struct names names;
 	size_t i;
 
 	*ret = NULL;
 	*ret_n = 0;
-	if (names_make(n, m->arena, &names, m->err) < 0)
+	if (names_make(n, m->arena, &m->names, m->err) < 0)
 		return err_prefix(m->err, "network %s", n->name);
-	if (!names.domain)
+	if (!m->names.domain)
 		return 0;
-	m->names = &names;
 	if (make_file(m, NULL) < 0)
 		return -1;
-	for (i = 0; i < names.n_zones; i++)
-		if (make_file(m, &names.zones[i]) < 0)
+	for (i = 0; i < m->names.n_zones; i++)
+		if (make_file(m, &m->names.zones[i]) < 0)
 			return -1;
 	qsort(m->files, m->n, sizeof(*m->files), cmp_files);
 	*ret = m->files;

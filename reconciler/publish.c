@@ -343,7 +343,8 @@ static int check_names(struct repo *r, const struct published *p, const struct p
 	for (i = 0; i < n_files; i++)
 		if (add_path(set, a, files[i].path) < 0)
 			return err_nomem(e);
-	qsort(set->paths, set->n, sizeof(*set->paths), cmp_paths);
+	if (set->n)
+		qsort(set->paths, set->n, sizeof(*set->paths), cmp_paths);
 	return 0;
 }
 
