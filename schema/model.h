@@ -92,6 +92,8 @@ struct m_network {
 	struct m_prefix *
 		pools; /* `addresses`, in the order written: an automatic address comes from each */
 	size_t n_pools;
+	struct m_prefix *reserved; /* each inside a pool: never handed out, but may be pinned */
+	size_t n_reserved;
 	struct m_uint listen_port, mtu, persistent_keepalive;
 	bool has_interface;
 	struct ifname interface;

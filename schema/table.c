@@ -522,13 +522,14 @@ static void read_addresses(struct decode *c, const struct field *f, const struct
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
-static bool read_prefix(struct decode *c, const struct yaml_node *v, struct m_prefix *ret)
+static bool read_prefix(struct decode *c, const struct field *f, const struct yaml_node *v,
+			struct m_prefix *ret)
 {
 	char shown[YAML_SHOWN], text[PREFIX_STRLEN];
 	struct ipaddr bare;
 	bool host_bits;
 
-	if (v->kind == YAML_NODE_MAP) {
+	if (v->kind == YAML_NODE_MAP && f->type == FIELD_PREFIXES) {
 		diag_error(c->diag, yaml_pos(v),
 			   "options of a route are not supported by this version of meshrc");
 		return false;
@@ -536,6 +537,10 @@ static bool read_prefix(struct decode *c, const struct yaml_node *v, struct m_pr
 	if (!want_scalar(c, NULL, v, "a prefix"))
 		return false;
 	yaml_show(v, shown);
+	if (f->type == FIELD_RANGES && ipaddr_parse(v->text, v->n, &bare) == 0) {
+		*ret = (struct m_prefix){ prefix_of_addr(&bare), yaml_pos(v) };
+		return true;
+	}
 	if (prefix_parse(v->text, v->n, &ret->prefix, &host_bits) < 0) {
 		struct prefix p;
 
@@ -603,7 +608,7 @@ static void read_prefixes(struct decode *c, const struct field *f, const struct 
 	size_t n = 0;
 	uint32_t i;
 
-	if (v->kind == YAML_NODE_MAP) {
+	if (v->kind == YAML_NODE_MAP && f->type == FIELD_PREFIXES) {
 		diag_error(c->diag, yaml_pos(v),
 			   "`%s` given as a mapping is not supported by this version of meshrc",
 			   key->text);
@@ -617,7 +622,7 @@ static void read_prefixes(struct decode *c, const struct field *f, const struct 
 		return;
 	}
 	for (i = 0; i < v->n; i++)
-		n += read_prefix(c, &v->items[i], &list[n]);
+		n += read_prefix(c, f, &v->items[i], &list[n]);
 	check_twice(c, list, n);
 	*MEMBER(struct m_prefix *, obj, f->value) = list;
 	*MEMBER(size_t, obj, f->extra) = n;
@@ -885,6 +890,7 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 		read_addresses(c, f, key, v, obj);
 		break;
 	case FIELD_PREFIXES:
+	case FIELD_RANGES:
 		read_prefixes(c, f, key, v, obj);
 		break;
 	case FIELD_TAGS:

@@ -47,6 +47,8 @@ static const char *type_of(const struct field *f)
 		return "list of addresses";
 	case FIELD_PREFIXES:
 		return "list of prefixes";
+	case FIELD_RANGES:
+		return "list of prefixes and addresses";
 	case FIELD_TAGS:
 		return "list of names";
 	case FIELD_SELECTORS:
@@ -79,6 +81,7 @@ static void add_range(struct buf *b, const struct field *f)
 		break;
 	case FIELD_ADDRESSES:
 	case FIELD_PREFIXES:
+	case FIELD_RANGES:
 	case FIELD_TAGS:
 	case FIELD_SELECTORS:
 	case FIELD_NAMED:
