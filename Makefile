@@ -49,7 +49,8 @@ COMMON := \
 PUBLICATION := \
 	publication/builder.c publication/document.c publication/expand.c publication/line.c publication/manifest.c \
 	publication/network.c publication/row.c publication/verify.c
-SCHEMA := schema/check.c schema/grammar.c schema/jsonschema.c schema/load.c schema/merge.c schema/table.c schema/yaml.c
+SCHEMA := schema/check.c schema/grammar.c schema/jsonschema.c schema/load.c schema/merge.c schema/pin.c schema/table.c \
+	schema/yaml.c
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c reconciler/plan.c \
 	reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
