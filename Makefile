@@ -57,9 +57,9 @@ RECONCILER := \
 	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c \
 	reconciler/plan_view.c reconciler/render.c reconciler/render_json.c \
 	reconciler/repo.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \
-	reconciler/apply.c reconciler/hooks.c reconciler/spawn.c reconciler/watch.c \
+	reconciler/apply.c reconciler/hooks.c reconciler/pin.c reconciler/spawn.c reconciler/watch.c \
 	reconciler/cmd_apply.c reconciler/cmd_diff.c reconciler/cmd_hook.c reconciler/cmd_init.c \
-	reconciler/cmd_plan.c reconciler/cmd_render.c reconciler/cmd_schema.c reconciler/cmd_validate.c \
+	reconciler/cmd_pin.c reconciler/cmd_plan.c reconciler/cmd_render.c reconciler/cmd_schema.c reconciler/cmd_validate.c \
 	reconciler/cmd_watch.c
 RECONCILER_ONLY := publication/sign.c
 AGENT := \

@@ -271,6 +271,21 @@ void session_close(struct session *s)
 	*s = (struct session){ 0 };
 }
 
+/* A clone that fetched one branch alone, as CI does, has nothing to compare with. */
+void session_warn_no_branch(struct session *s, const char *what_follows)
+{
+	const struct m_settings *m = &s->model.settings;
+	const char *remote = m->remote.s ? m->remote.s : "origin", *url = NULL;
+	char key[512];
+
+	if (!s->no_branch ||
+	    snprintf(key, sizeof(key), "remote.%s.url", remote) >= (int)sizeof(key) ||
+	    repo_config(s->repo, key, &s->arena, &url, NULL) < 0 || !url)
+		return;
+	cli_warn("no published branch is known here, so %s: git fetch %s %s:refs/remotes/%s/%s",
+		 what_follows, remote, m->branch.s, remote, m->branch.s);
+}
+
 const struct session_network *session_network(const struct session *s, const char *name)
 {
 	struct buf names;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "schema/pin.h"
 
+#include "common/limits.h"
 #include "schema/yaml.h"
 
 /* Bytes that are put in before the byte at `at`. */
@@ -150,9 +151,6 @@ static void add_quoted(struct buf *b, char quote, const char *s)
 		buf_addc(b, quote);
 }
 
-/* As wide as a word: room for MAX_ADDRESSES of them. */
-#define MAX_ENTRY 4096
-
 /* "addresses: [10.20.0.1, "fd20::1"]", quoted like the entry beside it. */
 static void add_entry(struct editor *x, const struct pin *pin, const struct yaml_pair *beside,
 		      struct buf *b)
@@ -189,7 +187,7 @@ static void insert_line(struct editor *x, size_t at, struct buf *indented)
 {
 	struct buf b;
 
-	buf_init(&b, MAX_ENTRY + 8);
+	buf_init(&b, MAX_YAML_FILE);
 	if (at == x->file->len && at && x->file->text[at - 1] != '\n') {
 		buf_adds(&b, x->newline);
 		buf_add(&b, indented->data, indented->len);
@@ -209,7 +207,7 @@ static void edit_block(struct editor *x, const struct yaml_node *map,
 	size_t start = x->lines[map->line - 1], first = byte_at(x, map->line, map->col), at;
 	struct buf b;
 
-	buf_init(&b, MAX_ENTRY);
+	buf_init(&b, MAX_YAML_FILE);
 	if (!beside->value.width) {
 		/* A value over several lines, whose end is not known: before the first key. */
 		add_entry(x, pin, beside, &b);
@@ -251,7 +249,7 @@ static bool edit_own_line(struct editor *x, const struct yaml_pair *beside, cons
 		buf_addc(&b, ',');
 		insert(x, end, &b);
 	}
-	buf_init(&b, MAX_ENTRY);
+	buf_init(&b, MAX_YAML_FILE);
 	buf_add(&b, x->file->text + start, skip_blanks(x, start) - start);
 	add_entry(x, pin, beside, &b);
 	if (comma)
@@ -267,7 +265,7 @@ static void edit_flow(struct editor *x, const struct yaml_node *map, const struc
 	struct buf b;
 	size_t end;
 
-	buf_init(&b, MAX_ENTRY);
+	buf_init(&b, MAX_YAML_FILE);
 	if (!v->width) {
 		add_entry(x, pin, beside, &b);
 		buf_adds(&b, ", ");
@@ -353,16 +351,22 @@ static int cmp_insertions(const void *pa, const void *pb)
 	return a->at < b->at ? -1 : a->at > b->at;
 }
 
-static void write_text(const struct editor *x, struct buf *out)
+static int write_text(const struct editor *x, struct buf *out, struct err *e)
 {
-	size_t i, done = 0;
+	size_t i, done = 0, total = out->len + x->file->len;
 
+	for (i = 0; i < x->n; i++)
+		total += strlen(x->list[i].text);
+	if (total > out->max)
+		return err_set(e, ERR_LIMIT, "%s would have %zu bytes; at most %zu are accepted",
+			       x->file->path, total, out->max);
 	for (i = 0; i < x->n; i++) {
 		buf_add(out, x->file->text + done, x->list[i].at - done);
 		buf_adds(out, x->list[i].text);
 		done = x->list[i].at;
 	}
 	buf_add(out, x->file->text + done, x->file->len - done);
+	return buf_ok(out) ? 0 : err_nomem(e);
 }
 
 static int read_tree(struct editor *x, struct yaml_node *ret, struct err *e)
@@ -397,9 +401,7 @@ int pin_text(const struct source *file, const struct pin *pins, size_t n, struct
 	if (!r) {
 		if (x.n > 1)
 			qsort(x.list, x.n, sizeof(*x.list), cmp_insertions);
-		write_text(&x, out);
-		if (!buf_ok(out))
-			r = err_set(e, ERR_LIMIT, "%s would become too large", file->path);
+		r = write_text(&x, out, e);
 	}
 	arena_release(&x.arena);
 	return r;

@@ -19,8 +19,11 @@ $(BUILD)/tests/test_common_mem: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_publication test_expand
 unit_test_publication := $(COMMON) $(PUBLICATION) publication/sign.c
 unit_test_expand := $(COMMON) $(PUBLICATION)
-UNITS += test_pin
+UNITS += test_pin test_pin_set
 unit_test_pin := $(COMMON) $(SCHEMA)
+unit_test_pin_set := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/conflict.c \
+	reconciler/pin.c
+$(BUILD)/tests/test_pin_set: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_reference
 unit_test_reference := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)

@@ -243,7 +243,7 @@ static void test_refusals(void **state)
 	expect_refused("nodes: [", "a", 4096, ERR_INPUT, "cannot be read");
 	expect_refused(TOP, "a", 4096, ERR_INPUT, "are not written here");
 	expect_refused(TOP "nodes: 5\n", "a", 4096, ERR_INPUT, "are not written here");
-	expect_refused(text, "a", sizeof(text), ERR_LIMIT, "too large");
+	expect_refused(text, "a", sizeof(text), ERR_LIMIT, "at most");
 }
 
 /* Random files: nodes in every style, with and without comments, some pinned. */
