@@ -36,6 +36,21 @@ static int append(const char *data, size_t len, void *arg)
 	return buf_ok(arg) ? 0 : -1;
 }
 
+/* Only of a node that carries traffic for others. */
+static int add_gateway(const struct node *n, json_t *top)
+{
+	json_t *masquerade = json_array();
+	char text[PREFIX_STRLEN];
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n->n_masquerade; i++)
+		r |= json_array_append_new(masquerade,
+					   json_string(prefix_print(&n->masquerade[i], text)));
+	r |= json_object_set_new(top, "forward", json_true());
+	return json_object_set_new(top, "masquerade", masquerade) < 0 || r < 0 ? -1 : 0;
+}
+
 int render_json(const struct config *c, struct buf *out, struct err *e)
 {
 	const struct node *n = c->node;
@@ -54,6 +69,8 @@ int render_json(const struct config *c, struct buf *out, struct err *e)
 			json_unsigned(n->flags & NODE_HAS_LISTEN_PORT, n->listen_port), "mtu",
 			(int)n->mtu, "fwmark", json_unsigned(n->flags & NODE_HAS_FWMARK, n->fwmark),
 			"addresses", addresses, "peers", peers);
+	if (top && n->flags & NODE_FORWARD)
+		r |= add_gateway(n, top);
 	if (!top || r || json_dump_callback(top, append, out, JSON_INDENT(2)) < 0)
 		r = -1;
 	buf_addc(out, '\n');
