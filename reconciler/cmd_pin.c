@@ -181,14 +181,16 @@ static int pin_session(struct session *s, const char *const *names, size_t n)
 {
 	struct pin_set set;
 	struct err e = { 0 };
+	struct diag refused;
 	bool write;
 	int r;
 
+	diag_init(&refused, &s->arena);
 	session_warn_no_branch(s, "these are the addresses that a first publication would give");
 	if (pin_choose(s, names, n, &s->arena, &set, &e) < 0)
 		return cli_fail(&e);
-	if (set.n_nodes && pin_make(s, &s->arena, &set, &e) < 0)
-		return cli_fail(&e);
+	if (set.n_nodes && pin_make(s, &s->arena, &set, &refused, &e) < 0)
+		return refused.errors ? session_report(&refused) : cli_fail(&e);
 	write = set.n_nodes && !dry_run;
 	if (write && write_files(s, &set, &e) < 0)
 		return cli_fail(&e);

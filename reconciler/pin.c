@@ -136,17 +136,18 @@ static int make_file(const struct pin_node *nodes, size_t n, struct arena *a, st
 	return r;
 }
 
-static int make_files(struct arena *a, struct pin_set *set, struct err *e)
+/* Of the first n nodes. */
+static int make_files(struct arena *a, struct pin_set *set, size_t n, struct err *e)
 {
 	size_t i, end;
 
-	set->files = arena_array(a, set->n_nodes, sizeof(*set->files));
+	set->files = arena_array(a, n, sizeof(*set->files));
+	set->n_files = 0;
 	if (!set->files)
 		return err_nomem(e);
-	for (i = 0; i < set->n_nodes; i = end) {
-		for (end = i + 1; end < set->n_nodes &&
-				  !strcmp(path_of(&set->nodes[i]), path_of(&set->nodes[end]));
-		     end++)
+	for (i = 0; i < n; i = end) {
+		for (end = i + 1;
+		     end < n && !strcmp(path_of(&set->nodes[i]), path_of(&set->nodes[end])); end++)
 			;
 		if (make_file(&set->nodes[i], end - i, a, &set->files[set->n_files++], e) < 0)
 			return -1;
@@ -211,14 +212,14 @@ static int compare_compiled(const struct session_network *net, const struct m_ne
 	return 0;
 }
 
-static bool is_chosen(const struct pin_set *set, const struct m_node *m)
+static bool is_chosen(const struct pin_set *set, size_t n, const struct m_node *m)
 {
 	struct pin_node key = { .node = m };
 
-	return bsearch(&key, set->nodes, set->n_nodes, sizeof(key), cmp_nodes) != NULL;
+	return n && bsearch(&key, set->nodes, n, sizeof(key), cmp_nodes) != NULL;
 }
 
-static int compare_pinned(const struct pin_set *set, const struct m_network *before,
+static int compare_pinned(const struct pin_set *set, size_t n, const struct m_network *before,
 			  const struct m_network *now, struct err *e)
 {
 	size_t i;
@@ -227,7 +228,7 @@ static int compare_pinned(const struct pin_set *set, const struct m_network *bef
 		return err_set(e, ERR_INPUT, "its nodes would be others");
 	for (i = 0; i < before->n_nodes; i++) {
 		const struct m_node *old = &before->nodes[i], *new = &now->nodes[i];
-		bool want = old->has_addresses || is_chosen(set, old);
+		bool want = old->has_addresses || is_chosen(set, n, old);
 
 		if (strcmp(old->name, new->name) || new->has_addresses != want)
 			return err_set(e, ERR_INPUT, "'%s' would be another node", old->name);
@@ -235,7 +236,9 @@ static int compare_pinned(const struct pin_set *set, const struct m_network *bef
 	return 0;
 }
 
-int pin_make(const struct session *s, struct arena *a, struct pin_set *set, struct err *e)
+/* Pins the first n nodes, and holds the result against what was compiled. */
+static int make_first(const struct session *s, struct arena *a, struct pin_set *set, size_t n,
+		      struct err *e)
 {
 	const char *what = "the result";
 	struct model model;
@@ -244,7 +247,7 @@ int pin_make(const struct session *s, struct arena *a, struct pin_set *set, stru
 	int r;
 
 	diag_init(&d, a);
-	if (make_files(a, set, e) < 0)
+	if (make_files(a, set, n, e) < 0)
 		return -1;
 	r = load_result(s, set, a, &d, &model, e);
 	for (i = 0; !r && i < s->n_networks; i++) {
@@ -254,13 +257,80 @@ int pin_make(const struct session *s, struct arena *a, struct pin_set *set, stru
 		if (!net->compiled)
 			continue;
 		what = net->name;
-		r = compare_pinned(set, net->model, now, e);
+		r = compare_pinned(set, n, net->model, now, e);
 		if (!r)
 			r = compare_compiled(net, now, a, &d, e);
 	}
-	if (r && e->class == ERR_INPUT) {
+	if (r && e->class == ERR_INPUT)
 		err_prefix(e, "%s would not stay as it is", what);
-		err_suffix(e, "write `addresses` into the files yourself");
-	}
 	return r;
+}
+
+/* One attempt, in memory of its own. */
+static int try_first(const struct session *s, struct pin_set *set, size_t n, struct err *e)
+{
+	struct pin_set copy = *set;
+	struct arena arena;
+	int r;
+
+	*e = (struct err){ 0 };
+	arena_init(&arena);
+	r = make_first(s, &arena, &copy, n, e);
+	arena_release(&arena);
+	return r;
+}
+
+/*
+ * A node with which it does not come out, though it does with those before it. What stands in `e`
+ * is about it then.
+ */
+static const struct pin_node *find_culprit(const struct session *s, struct pin_set *set,
+					   struct err *e)
+{
+	size_t good = 0, bad = set->n_nodes;
+	struct err now;
+
+	if (try_first(s, set, 0, &now) < 0) {
+		*e = now;
+		return NULL;
+	}
+	while (bad - good > 1) {
+		size_t mid = good + (bad - good) / 2;
+
+		if (!try_first(s, set, mid, &now)) {
+			good = mid;
+			continue;
+		}
+		*e = now;
+		bad = mid;
+		if (e->class != ERR_INPUT)
+			return NULL;
+	}
+	return &set->nodes[bad - 1];
+}
+
+int pin_make(const struct session *s, struct arena *a, struct pin_set *set, struct diag *d,
+	     struct err *e)
+{
+	const struct pin_node *culprit;
+	char text[IPADDR_STRLEN];
+	struct diag_entry *entry;
+	struct buf help;
+	size_t i;
+
+	if (!make_first(s, a, set, set->n_nodes, e))
+		return 0;
+	culprit = e->class == ERR_INPUT && set->n_nodes ? find_culprit(s, set, e) : NULL;
+	if (!culprit)
+		return -1;
+	entry = diag_error(d, culprit->node->pos,
+			   "`%s` cannot be pinned by an edit of this file: %s", culprit->node->name,
+			   e->msg);
+	buf_init(&help, 4096);
+	for (i = 0; i < culprit->n; i++)
+		buf_addf(&help, "%s\"%s\"", i ? ", " : "",
+			 ipaddr_print(&culprit->addresses[i], text));
+	diag_help(d, entry, "nothing was written; give it `addresses: [%s]` yourself", help.data);
+	buf_release(&help);
+	return -1;
 }

@@ -36,9 +36,11 @@ struct pin_set {
 int pin_choose(const struct session *s, const char *const *names, size_t n, struct arena *a,
 	       struct pin_set *ret, struct err *e);
 /*
- * Makes the files' new texts and loads and compiles the result: ERR_INPUT unless every network is
- * the same to the byte as before, and exactly the chosen nodes have become pinned.
+ * Makes the files' new texts and loads and compiles the result. ERR_INPUT unless every network is
+ * the same to the byte as before, and exactly the chosen nodes have become pinned; then `d` has an
+ * error with the place of a node that does not come out, and what to write there by hand.
  */
-int pin_make(const struct session *s, struct arena *a, struct pin_set *set, struct err *e);
+int pin_make(const struct session *s, struct arena *a, struct pin_set *set, struct diag *d,
+	     struct err *e);
 
 #endif

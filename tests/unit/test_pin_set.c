@@ -98,7 +98,7 @@ static void test_make(void **state)
 
 	open_session(&s);
 	choose(&s, NULL, 0, &set);
-	if (pin_make(&s, &s.arena, &set, &e) < 0)
+	if (pin_make(&s, &s.arena, &set, &s.diag, &e) < 0)
 		fail_msg("%s", e.msg);
 	assert_int_equal(set.n_files, 2);
 	assert_string_equal(set.files[0].old->path, "networks/one.yaml");
@@ -110,14 +110,27 @@ static void test_make(void **state)
 	arena_release(&s.arena);
 }
 
-static void expect_refused(struct session *s, struct pin_set *set, const char *words)
+/* `place`: where it is told to be, NULL: at no node. */
+static void expect_refused(struct session *s, struct pin_set *set, const char *place,
+			   const char *words)
 {
 	struct err e = { 0 };
+	struct diag d;
+	struct buf out;
 
-	assert_int_equal(pin_make(s, &s->arena, set, &e), -1);
+	diag_init(&d, &s->arena);
+	buf_init(&out, 1 << 16);
+	assert_int_equal(pin_make(s, &s->arena, set, &d, &e), -1);
 	assert_int_equal(e.class, ERR_INPUT);
-	if (!strstr(e.msg, words))
-		fail_msg("'%s' is not in: %s", words, e.msg);
+	assert_int_equal(d.errors, place ? 1 : 0);
+	buf_addf(&out, "%s\n", e.msg);
+	diag_render(&d, false, &out);
+	if (!strstr(out.data, words) || (place && !strstr(out.data, place)))
+		fail_msg("'%s' and '%s' are not in: %s", words, place, out.data);
+	if (place)
+		assert_non_null(
+			strstr(out.data, "help: nothing was written; give it `addresses: ["));
+	buf_release(&out);
 	arena_release(&s->arena);
 }
 
@@ -136,21 +149,29 @@ static void test_another_network_is_refused(void **state)
 	open_session(&s);
 	choose(&s, names, 1, &set);
 	set.nodes[0].addresses = &free_one;
-	expect_refused(&s, &set, "one would not stay as it is: its nodes would change");
+	expect_refused(&s, &set, "networks/one.yaml:4:3: error: `a` cannot be pinned",
+		       "one would not stay as it is: its nodes would change");
 
 	/* That of somebody who then gets another. */
 	open_session(&s);
 	choose(&s, names, 1, &set);
 	set.nodes[0].addresses = &taken;
-	expect_refused(&s, &set,
-		       "one would not stay as it is: its nodes would change: write "
-		       "`addresses` into the files yourself");
+	expect_refused(&s, &set, "give it `addresses: [\"10.1.0.2\"]` yourself",
+		       "one would not stay as it is: its nodes would change");
 
 	/* One that the loader refuses. */
 	open_session(&s);
 	choose(&s, names, 1, &set);
 	set.nodes[0].addresses = &pool;
-	expect_refused(&s, &set, "cannot be a node's address");
+	expect_refused(&s, &set, "networks/one.yaml:4:3", "cannot be a node's address");
+
+	/* Of all, the one that is wrong is found. */
+	open_session(&s);
+	choose(&s, NULL, 0, &set);
+	assert_string_equal(set.nodes[2].node->name, "b");
+	set.nodes[2].addresses = &free_one;
+	expect_refused(&s, &set, "networks/two.yaml:4:3: error: `b` cannot",
+		       "in none of the network's pools");
 
 	/* A network that is not edited counts too. */
 	open_session(&s);
@@ -159,23 +180,23 @@ static void test_another_network_is_refused(void **state)
 	changed.mtu = (struct m_uint){ true, 1300, { 0 } };
 	assert_int_equal(compile(&changed, NULL, 1, &s.arena, &s.diag, &other), 0);
 	s.networks[1].compiled = &other;
-	expect_refused(&s, &set, "two would not stay as it is: its nodes would change");
+	expect_refused(&s, &set, NULL, "two would not stay as it is: its nodes would change");
 
 	/* Another node became pinned than the one that was chosen. */
 	open_session(&s);
 	choose(&s, names, 1, &set);
 	s.model.networks[0].nodes[1].has_addresses = true;
-	expect_refused(&s, &set, "one would not stay as it is: 'b' would be another node");
+	expect_refused(&s, &set, NULL, "one would not stay as it is: 'b' would be another node");
 
 	/* The files are others than those that were loaded. */
 	open_session(&s);
 	choose(&s, names, 1, &set);
 	s.n_files = 1;
-	expect_refused(&s, &set, "a file is not found again");
+	expect_refused(&s, &set, NULL, "its nodes would be others");
 	open_session(&s);
 	choose(&s, names, 1, &set);
 	s.files[2].len = 10;
-	expect_refused(&s, &set, "the result would not stay as it is");
+	expect_refused(&s, &set, NULL, "the result would not stay as it is");
 }
 
 /* Every allocation failed once: told as such, never let through. */
@@ -194,7 +215,7 @@ static void test_no_memory(void **state)
 		fail_alloc_at(nth);
 		r = pin_choose(&s, NULL, 0, &s.arena, &set, &e);
 		if (!r)
-			r = pin_make(&s, &s.arena, &set, &e);
+			r = pin_make(&s, &s.arena, &set, &s.diag, &e);
 		failed = fail_alloc_stop();
 		/* network_encode tells a line without memory as one that is too long. */
 		if (r)
