@@ -21,9 +21,12 @@ for folder in "$examples"/*/; do
 	expect_ok "$name: plan works without a key" "$MESHRC" plan --repo "$repo" --json
 	for format in wg wg-quick networkd json; do
 		bad=
-		while read -r node; do
-			"$MESHRC" render "$node" --repo "$repo" --format "$format" >/dev/null 2>&1 || bad+=" $node"
-		done < <(grep -rhoP '^  \K[a-z0-9.-]+(?=:$)' "$repo/networks")
+		for network in "$repo"/networks/*; do
+			while read -r node; do
+				"$MESHRC" render "$node" --network "$(basename "$network" .yaml)" --repo "$repo" --format "$format" \
+					>/dev/null 2>&1 || bad+=" $node"
+			done < <(grep -rhoP '^  \K[a-z0-9.-]+(?=:$)' "$network")
+		done
 		expect_eq "$name: every node renders as $format" "$bad" ''
 	done
 	while read -r file; do
