@@ -299,12 +299,72 @@ static void put(struct ref_peer *p, const struct prefix *prefix)
 	p->allowed[p->n_allowed++] = *prefix;
 }
 
-static void put_routes(struct ref_peer *p, const struct m_node *n)
+/* Some other node has the same network with a lower metric. */
+static bool another_comes_first(const struct m_network *m, const struct m_route *r)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_routes; j++) {
+			if (same(&m->nodes[i].routes[j].prefix, &r->prefix) &&
+			    m->nodes[i].routes[j].metric.v < r->metric.v)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Two have the same place, and a third has another one. */
+static bool unclear(const struct m_network *m, const struct m_route *a, const struct m_route *b)
+{
+	size_t i, j;
+
+	if (a == b || !same(&a->prefix, &b->prefix) || a->metric.v != b->metric.v)
+		return false;
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_routes; j++) {
+			if (same(&m->nodes[i].routes[j].prefix, &a->prefix) &&
+			    m->nodes[i].routes[j].metric.v != a->metric.v)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool any_unclear(const struct m_network *m, const struct m_node *a, const struct m_node *b)
+{
+	size_t i, j;
+
+	for (i = 0; i < a->n_routes; i++) {
+		for (j = 0; j < b->n_routes; j++) {
+			if (unclear(m, &a->routes[i], &b->routes[j]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static size_t stands_by_for(const struct m_network *m, const struct m_node *a,
+			    const struct m_node *b)
+{
+	size_t i, j, n = 0;
+
+	for (i = 0; i < a->n_routes; i++) {
+		for (j = 0; j < b->n_routes; j++)
+			n += same(&a->routes[i].prefix, &b->routes[j].prefix) &&
+			     b->routes[j].metric.v < a->routes[i].metric.v;
+	}
+	return n;
+}
+
+static void put_routes(const struct m_network *m, struct ref_peer *p, const struct m_node *n)
 {
 	size_t i;
 
-	for (i = 0; i < n->n_routes; i++)
-		put(p, &n->routes[i].prefix);
+	for (i = 0; i < n->n_routes; i++) {
+		if (!another_comes_first(m, &n->routes[i]))
+			put(p, &n->routes[i].prefix);
+	}
 }
 
 /* What a spoke's entry for the first hub of a star with transit gets besides. */
@@ -317,7 +377,7 @@ static void put_transit(const struct m_network *m, const struct m_topology *t,
 		put(p, &m->pools[i].prefix);
 	for (i = 0; i < m->n_nodes; i++) {
 		if (is_spoke(t, &m->nodes[i]) && &m->nodes[i] != self)
-			put_routes(p, &m->nodes[i]);
+			put_routes(m, p, &m->nodes[i]);
 	}
 }
 
@@ -361,8 +421,8 @@ static unsigned int keepalive_of(const struct m_network *m, const struct m_node 
 	return 0;
 }
 
-static void put_node(struct ref_peer *ret, const struct ref_config *configs, size_t index,
-		     const struct m_node *n)
+static void put_node(const struct m_network *m, struct ref_peer *ret,
+		     const struct ref_config *configs, size_t index)
 {
 	size_t i;
 
@@ -371,7 +431,7 @@ static void put_node(struct ref_peer *ret, const struct ref_config *configs, siz
 
 		put(ret, &p);
 	}
-	put_routes(ret, n);
+	put_routes(m, ret, &m->nodes[index]);
 }
 
 static void make_peer(const struct m_network *m, const struct ref_config *configs,
@@ -381,10 +441,10 @@ static void make_peer(const struct m_network *m, const struct ref_config *config
 	size_t i;
 
 	ret->node = n;
-	put_node(ret, configs, peer, n);
+	put_node(m, ret, configs, peer);
 	for (i = 0; i < m->n_nodes; i++) {
 		if (reference_relay(m, self, &m->nodes[i]) == n)
-			put_node(ret, configs, i, &m->nodes[i]);
+			put_node(m, ret, configs, i);
 	}
 	for (i = 0; m->has_topology && i < m->n_topology; i++) {
 		const struct m_topology *t = &m->topology[i];
@@ -417,8 +477,11 @@ static bool two_peers_want_one(const struct ref_config *c)
 	return false;
 }
 
-/* Every allowed IP but default routes and what the interface's own networks cover. */
-static void make_routes(struct ref_config *c)
+/*
+ * Every allowed IP but default routes, what the interface's own networks cover and what the node
+ * has behind itself, if another comes first for it.
+ */
+static void make_routes(const struct m_network *m, struct ref_config *c)
 {
 	size_t i, j, k;
 
@@ -433,6 +496,9 @@ static void make_routes(struct ref_config *c)
 				net.len = c->addresses[k].len;
 				own |= covers(&net, p);
 			}
+			for (k = 0; k < c->node->n_routes; k++)
+				own |= same(&c->node->routes[k].prefix, p) &&
+				       another_comes_first(m, &c->node->routes[k]);
 			if (own)
 				continue;
 			for (k = c->n_routes++; k && prefix_cmp(&c->routes[k - 1], p) > 0; k--)
@@ -518,6 +584,8 @@ static void look_at_pairs(const struct m_network *m, struct ref_network *ret)
 
 			ret->relayed += relayed && i < j;
 			ret->chain |= relayed && unknown_goes(m, a, b);
+			ret->unclear |= any_unclear(m, a, b);
+			ret->ordered += i != j && stands_by_for(m, a, b);
 		}
 		ret->loop |= comes_to(m, &m->nodes[i], &m->nodes[i], 4);
 	}
@@ -540,8 +608,8 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 	size_t i, j;
 
 	ret->configs = arena_array(a, m->n_nodes, sizeof(*ret->configs));
-	ret->conflict = ret->chain = ret->loop = false;
-	ret->relayed = 0;
+	ret->conflict = ret->chain = ret->loop = ret->unclear = false;
+	ret->relayed = ret->ordered = 0;
 	look_at_pairs(m, ret);
 	give_addresses(m, addresses_of, ret->configs);
 	for (i = 0; i < m->n_nodes; i++) {
@@ -566,6 +634,6 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 				make_peer(m, ret->configs, n, j, &c->peers[c->n_peers++]);
 		}
 		ret->conflict |= two_peers_want_one(c);
-		make_routes(c);
+		make_routes(m, c);
 	}
 }

@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/limits.h"
 #include "publication/document.h"
+#include "publication/expand.h"
 #include "reconciler/compile.h"
 #include "schema/load.h"
 
@@ -142,6 +143,8 @@ static void expect_error(struct fixture *f, const char *yaml, const struct netwo
 		fail_msg("'%s' is not in:\n%s", text, messages(f));
 }
 
+#define NODE(name, key) "  " name ": {public_key: $" key ", endpoint: '" name ":1'}\n"
+
 #define THREE                                                           \
 	"nodes:\n"                                                      \
 	"  a: {public_key: $1, endpoint: 'a.example.net'}\n"            \
@@ -252,7 +255,6 @@ static void automatic_addresses_are_handed_out_in_order(void **state)
 }
 
 #define POOL "version: 1\naddresses: [10.0.0.0/29]\nnodes:\n"
-#define NODE(name, key) "  " name ": {public_key: $" key ", endpoint: '" name ":1'}\n"
 
 static void removing_or_adding_a_node_moves_nobody(void **state)
 {
@@ -382,6 +384,132 @@ static void the_same_route_twice_is_fine_where_nobody_sees_both(void **state)
 		"  c: {public_key: $3, endpoint: 'c:1'}\n  d: {public_key: $4, endpoint: 'd:1'}\n"
 		"topology:\n  - mesh: [a, c]\n  - mesh: [b, d]\n",
 		NULL, 1);
+}
+
+#define GATE(name, key, metric)                                                               \
+	"  " name ": {public_key: $" key ", endpoint: " name ".example.net, routes: [{cidr: " \
+	"192.168.1.0/24, metric: " metric "}]}\n"
+
+/* The record's line from its addresses on, without the key. */
+static void expect_record(struct fixture *f, const char *node, const char *want)
+{
+	const struct record *r = network_record(&f->network, node);
+	struct buf b;
+
+	assert_non_null(r);
+	buf_init(&b, 1 << 20);
+	assert_int_equal(record_encode(r, &b), 0);
+	assert_string_equal(strstr(b.data, " addresses=") + 1, want);
+	buf_release(&b);
+}
+
+static bool has_route(struct fixture *f, const char *node, const char *peer)
+{
+	struct config c;
+	struct err e;
+	size_t i, j;
+	char text[PREFIX_STRLEN];
+	bool found = false, routed = false;
+
+	assert_int_equal(expand(&f->network, network_node(&f->network, node), &f->arena, &c, &e),
+			 0);
+	for (i = 0; i < c.n_peers; i++)
+		for (j = 0; j < c.peers[i].n_allowed_ips; j++)
+			if (!strcmp(prefix_print(&c.peers[i].allowed_ips[j], text),
+				    "192.168.1.0/24")) {
+				assert_string_equal(c.peers[i].name, peer);
+				found = true;
+			}
+	assert_true(found);
+	for (i = 0; i < c.n_routes; i++)
+		routed |= !strcmp(prefix_print(&c.routes[i], text), "192.168.1.0/24");
+	return routed;
+}
+
+static void gateways_have_an_order(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "20")
+			     GATE("b", "2", "10") GATE("c", "3", "300") NODE("d", "4"),
+		     NULL, 1);
+	assert_int_equal(f->diag.n, 0);
+	expect_record(f, "a",
+		      "addresses=10.0.0.1 standby=192.168.1.0/24@20 endpoint=a.example.net:51820");
+	expect_record(f, "b",
+		      "addresses=10.0.0.2 routes=192.168.1.0/24 endpoint=b.example.net:51820");
+	expect_record(f, "c",
+		      "addresses=10.0.0.3 standby=192.168.1.0/24@300 endpoint=c.example.net:51820");
+	/* Who has it behind itself does not send it into the tunnel. */
+	assert_true(has_route(f, "d", "b"));
+	assert_false(has_route(f, "a", "b"));
+	assert_int_equal(network_node(&f->network, "a")->n_standby, 1);
+	assert_int_equal(network_node(&f->network, "b")->n_standby, 0);
+	assert_true(network_node(&f->network, "a")->flags & NODE_FORWARD);
+	/* No metric is 0, the first. */
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE(
+			"a", "1",
+			"1") "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n" NODE("d",
+												       "4"),
+		NULL, 1);
+	assert_true(has_route(f, "d", "b"));
+	/* What is in another prefix has nothing to do with it. */
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE(
+			"a", "1",
+			"1") "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.0.0/16]}\n" NODE("d",
+												       "4"),
+		NULL, 1);
+	assert_int_equal(network_record(&f->network, "a")->n_standby, 0);
+	assert_true(has_route(f, "d", "a"));
+}
+
+static void an_order_must_be_clear(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10")
+			     GATE("b", "2", "20") GATE("c", "3", "20") NODE("d", "4"),
+		     NULL, "networks/net.yaml:6:");
+	assert_non_null(
+		strstr(messages(f), "`b` and `c` have the same metric 20 for 192.168.1.0/24"));
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10")
+			     GATE("b", "2", "10") NODE("d", "4"),
+		     NULL, "192.168.1.0/24 would stand under two peers, `a` and `b`");
+	assert_non_null(strstr(messages(f), "give each a `metric`"));
+}
+
+static void who_knows_the_second_alone_is_warned(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10") GATE(
+			"b", "2", "20") NODE("c", "3") NODE("d", "4")
+			NODE("e",
+			     "5") "topology:\n  - mesh: [a, c]\n  - mesh: [b, d]\n  - mesh: [b, e]\n",
+		NULL, 1);
+	assert_non_null(strstr(
+		messages(f),
+		"192.168.1.0/24 is behind `a` first, but `d` (and 1 more) is joined with `b` alone"));
+	assert_int_equal(f->diag.n, 1);
+	/* Through a hub that carries it all is well. */
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10") GATE(
+			"b", "2", "20") NODE("c", "3")
+			NODE("d",
+			     "4") "topology:\n  - star: {hubs: [c], spokes: [a, d]}\n  - mesh: [b, d]\n  - mesh: [b, c]\n",
+		NULL, 1);
+	assert_int_equal(f->diag.n, 0);
+	assert_true(has_route(f, "d", "c"));
 }
 
 static void a_clash_between_two_hubs_is_found(void **state)
@@ -634,6 +762,9 @@ int main(void)
 		TEST(a_pin_never_takes_an_automatic_address),
 		TEST(one_prefix_under_two_peers_names_both_places),
 		TEST(the_same_route_twice_is_fine_where_nobody_sees_both),
+		TEST(gateways_have_an_order),
+		TEST(an_order_must_be_clear),
+		TEST(who_knows_the_second_alone_is_warned),
 		TEST(a_clash_between_two_hubs_is_found),
 		TEST(relays_cut_groups_into_parts),
 		TEST(parts_without_a_relay_stay_direct),
