@@ -110,7 +110,7 @@ static void test_expand(void **state)
 		{ "none, before the node's own", ANNA_KEEPALIVE "direct=hub alive=0:hub",
 		  "hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820 | fd20::1/128" },
 		{ "of several the shortest that is not 0",
-		  ANNA "direct=hub alive=0:hub alive=30:hub alive=20:tag:hubs",
+		  ANNA "direct=hub alive=20:all alive=0:hub alive=30:hub",
 		  "hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820+20 | fd20::1/128" },
 		{ "keepalive of a link towards no endpoint, and towards no peer",
 		  ANNA "direct=bert alive=15:bert alive=15:hub",
