@@ -120,7 +120,8 @@ static bool leads(const struct network *n, const struct node *from, const char *
 	for (i = 0; i < from->n_links; i++) {
 		const struct link *l = &from->links[i];
 
-		if (l->target && (!directly || l->kind == LINK_DIRECT) &&
+		if ((l->kind == LINK_DIRECT ||
+		     (!directly && (l->kind == LINK_ROUTES || l->kind == LINK_THROUGH))) &&
 		    target_has(n, l->target, to))
 			return true;
 		for (j = 0; !directly && j < l->n_prefixes; j++)

@@ -384,6 +384,16 @@ static const struct field topology_fields[] = {
 	  .choice = TOPOLOGY_LINK,
 	  .example = "{between: [tag:dc], and: [ams1]}",
 	  .help = "Every node of one side is joined with every node of the other." },
+	{ .key = "persistent_keepalive",
+	  .type = FIELD_UINT,
+	  .flags = FIELD_BESIDE,
+	  .min = 0,
+	  .max = 65535,
+	  .value = AT(m_topology, persistent_keepalive),
+	  .synonyms = "keepalive PersistentKeepalive ",
+	  .example = "15",
+	  .help = "Seconds between keepalives on what this entry joins, towards the side that has an endpoint, "
+		  "whatever nodes and network say; 0: none; absent: as they say." },
 	{ 0 },
 };
 
@@ -414,6 +424,16 @@ static const struct field network_fields[] = {
 	  .synonyms = "address pool pools subnet cidr ",
 	  .example = "[10.20.0.0/16]",
 	  .help = "Pools: a node without addresses of its own gets one from each." },
+	{ .key = "reserved",
+	  .type = FIELD_RANGES,
+	  .min = 0,
+	  .max = MAX_RESERVED,
+	  .value = AT(m_network, reserved),
+	  .extra = AT(m_network, n_reserved),
+	  .synonyms = "reserve reservations exclude excluded ",
+	  .example = "[10.20.0.0/24, 10.20.5.1]",
+	  .help = "Prefixes and addresses inside the pools that no node gets by itself; `addresses` of a node "
+		  "may name them." },
 	{ .key = "listen_port",
 	  .type = FIELD_UINT,
 	  .min = 1,

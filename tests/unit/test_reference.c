@@ -49,6 +49,8 @@ static const char *type_of(const struct field *f)
 		return "prefix";
 	case FIELD_PREFIXES:
 		return "list of prefixes";
+	case FIELD_RANGES:
+		return "list of prefixes and addresses";
 	case FIELD_ROUTES:
 		return "list of prefixes or mappings";
 	case FIELD_TAGS:
@@ -83,6 +85,7 @@ static void add_range(struct buf *b, const struct field *f)
 		break;
 	case FIELD_ADDRESSES:
 	case FIELD_PREFIXES:
+	case FIELD_RANGES:
 	case FIELD_ROUTES:
 	case FIELD_TAGS:
 	case FIELD_SELECTORS:
@@ -159,7 +162,10 @@ static void make_reference(struct buf *b)
 	add_table(b, "A node", "Under `nodes`, by its name.", sub_table(&grammar_network, "nodes"));
 	add_table(b, "A route", "An entry of `routes`, in place of a prefix alone.",
 		  sub_table(sub_table(&grammar_network, "nodes"), "routes"));
-	add_table(b, "A topology entry", "In the list `topology`: exactly one of these.", topology);
+	add_table(b, "A topology entry",
+		  "In the list `topology`: exactly one of `mesh`, `star` and `link`, and what may "
+		  "stand beside it.",
+		  topology);
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));
 }
