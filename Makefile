@@ -52,7 +52,7 @@ PUBLICATION := \
 SCHEMA := schema/check.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c \
 	schema/pin.c schema/table.c schema/yaml.c
 RECONCILER := \
-	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c \
+	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c reconciler/order.c \
 	reconciler/machines.c reconciler/relay.c reconciler/transit.c reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
 	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c \
 	reconciler/plan_view.c reconciler/render.c reconciler/render_json.c \

@@ -21,6 +21,12 @@
 #include "common/name.h"
 #include "common/prefix.h"
 
+/* A network behind a node that some other node comes first for. */
+struct standby {
+	struct prefix prefix;
+	uint16_t metric; /* 1..MAX_METRIC: the lowest of them is next */
+};
+
 /* Peer record: all that another node needs to know of a node. */
 struct record {
 	const char *name;
@@ -29,6 +35,8 @@ struct record {
 	size_t n_addresses;
 	const struct prefix *routes; /* networks behind the node: canonical (prefix_canonical) */
 	size_t n_routes;
+	const struct standby *standby; /* sorted by prefix, each once */
+	size_t n_standby;
 	struct endpoint endpoint; /* host NULL: nobody can reach it first */
 };
 
@@ -59,14 +67,19 @@ enum link_kind {
 	LINK_THROUGH,
 	/* The entry for `via` also gets `prefixes`. */
 	LINK_ALLOW,
+	/* Each node of target (but this one) that is a peer and has an endpoint gets keepalives
+	 * every `seconds` (0: none) in place of the node's own keepalive; of several such links the
+	 * shortest that is not 0 holds. */
+	LINK_ALIVE,
 };
 
 struct link {
 	enum link_kind kind;
 	const char *target; /* NULL for LINK_ALLOW */
-	const char *via; /* NULL for LINK_DIRECT */
+	const char *via; /* NULL for LINK_DIRECT and LINK_ALIVE */
 	const struct prefix *prefixes; /* LINK_ALLOW only: canonical */
 	size_t n_prefixes;
+	uint16_t seconds; /* LINK_ALIVE only */
 };
 
 enum node_flags {
@@ -90,6 +103,10 @@ struct node {
 	 * own address. Canonical; only with NODE_FORWARD. */
 	const struct prefix *masquerade;
 	size_t n_masquerade;
+	/* Networks behind the node that others come first for (those of its record's `standby`):
+	 * its own way there is never through the interface. Sorted; only with NODE_FORWARD. */
+	const struct prefix *standby;
+	size_t n_standby;
 	const struct ifaddr *addresses; /* sorted */
 	size_t n_addresses;
 	const struct link *links; /* sorted by link_cmp */

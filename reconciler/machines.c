@@ -140,6 +140,9 @@ static bool routes(const struct checker *x, const struct tenant *t, const struct
 
 	if (!node || !strcmp(w->behind->name, node->name))
 		return false;
+	for (i = 0; i < node->n_standby; i++)
+		if (!prefix_cmp(&node->standby[i], &w->prefix))
+			return false;
 	/* What lies in the interface's own network is no route of the system. */
 	for (i = 0; i < node->n_addresses; i++) {
 		struct prefix own = prefix_of_ifaddr(&node->addresses[i]);
@@ -150,7 +153,8 @@ static bool routes(const struct checker *x, const struct tenant *t, const struct
 	for (i = 0; i < node->n_links; i++) {
 		const struct link *l = &node->links[i];
 
-		if (l->kind != LINK_ALLOW && (!l->via || strcmp(l->via, w->behind->name) != 0) &&
+		if (l->kind != LINK_ALLOW && l->kind != LINK_ALIVE &&
+		    (!l->via || strcmp(l->via, w->behind->name) != 0) &&
 		    in_target(n, l->target, w->behind->name))
 			return true;
 	}

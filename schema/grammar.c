@@ -166,7 +166,15 @@ static const struct field route_fields[] = {
 	  .value = AT(m_route, masquerade),
 	  .synonyms = "nat snat masq ",
 	  .help = "Whether what goes there leaves under the node's own address, so that the hosts there need no way back." },
-	{ .key = "metric", .type = FIELD_LATER },
+	{ .key = "metric",
+	  .type = FIELD_UINT,
+	  .min = 0,
+	  .max = MAX_METRIC,
+	  .fallback = "0",
+	  .value = AT(m_route, metric),
+	  .synonyms = "priority preference weight ",
+	  .example = "10",
+	  .help = "Its place among the nodes that have the same network behind them: the one with the lowest has it, the others stand by." },
 	{ 0 },
 };
 
@@ -393,6 +401,16 @@ static const struct field topology_fields[] = {
 	  .choice = TOPOLOGY_LINK,
 	  .example = "{between: [tag:dc], and: [ams1]}",
 	  .help = "Every node of one side is joined with every node of the other." },
+	{ .key = "persistent_keepalive",
+	  .type = FIELD_UINT,
+	  .flags = FIELD_BESIDE,
+	  .min = 0,
+	  .max = 65535,
+	  .value = AT(m_topology, persistent_keepalive),
+	  .synonyms = "keepalive PersistentKeepalive ",
+	  .example = "15",
+	  .help = "Seconds between keepalives on what this entry joins, towards the side that has an endpoint, "
+		  "whatever nodes and network say; 0: none; absent: as they say." },
 	{ 0 },
 };
 

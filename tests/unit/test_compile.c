@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/limits.h"
 #include "publication/document.h"
+#include "publication/expand.h"
 #include "reconciler/compile.h"
 #include "schema/load.h"
 
@@ -142,6 +143,8 @@ static void expect_error(struct fixture *f, const char *yaml, const struct netwo
 		fail_msg("'%s' is not in:\n%s", text, messages(f));
 }
 
+#define NODE(name, key) "  " name ": {public_key: $" key ", endpoint: '" name ":1'}\n"
+
 #define THREE                                                           \
 	"nodes:\n"                                                      \
 	"  a: {public_key: $1, endpoint: 'a.example.net'}\n"            \
@@ -252,7 +255,6 @@ static void automatic_addresses_are_handed_out_in_order(void **state)
 }
 
 #define POOL "version: 1\naddresses: [10.0.0.0/29]\nnodes:\n"
-#define NODE(name, key) "  " name ": {public_key: $" key ", endpoint: '" name ":1'}\n"
 
 static void removing_or_adding_a_node_moves_nobody(void **state)
 {
@@ -655,6 +657,132 @@ static void the_same_route_twice_is_fine_where_nobody_sees_both(void **state)
 		NULL, 1);
 }
 
+#define GATE(name, key, metric)                                                               \
+	"  " name ": {public_key: $" key ", endpoint: " name ".example.net, routes: [{cidr: " \
+	"192.168.1.0/24, metric: " metric "}]}\n"
+
+/* The record's line from its addresses on, without the key. */
+static void expect_record(struct fixture *f, const char *node, const char *want)
+{
+	const struct record *r = network_record(&f->network, node);
+	struct buf b;
+
+	assert_non_null(r);
+	buf_init(&b, 1 << 20);
+	assert_int_equal(record_encode(r, &b), 0);
+	assert_string_equal(strstr(b.data, " addresses=") + 1, want);
+	buf_release(&b);
+}
+
+static bool has_route(struct fixture *f, const char *node, const char *peer)
+{
+	struct config c;
+	struct err e;
+	size_t i, j;
+	char text[PREFIX_STRLEN];
+	bool found = false, routed = false;
+
+	assert_int_equal(expand(&f->network, network_node(&f->network, node), &f->arena, &c, &e),
+			 0);
+	for (i = 0; i < c.n_peers; i++)
+		for (j = 0; j < c.peers[i].n_allowed_ips; j++)
+			if (!strcmp(prefix_print(&c.peers[i].allowed_ips[j], text),
+				    "192.168.1.0/24")) {
+				assert_string_equal(c.peers[i].name, peer);
+				found = true;
+			}
+	assert_true(found);
+	for (i = 0; i < c.n_routes; i++)
+		routed |= !strcmp(prefix_print(&c.routes[i], text), "192.168.1.0/24");
+	return routed;
+}
+
+static void gateways_have_an_order(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "20")
+			     GATE("b", "2", "10") GATE("c", "3", "300") NODE("d", "4"),
+		     NULL, 1);
+	assert_int_equal(f->diag.n, 0);
+	expect_record(f, "a",
+		      "addresses=10.0.0.1 standby=192.168.1.0/24@20 endpoint=a.example.net:51820");
+	expect_record(f, "b",
+		      "addresses=10.0.0.2 routes=192.168.1.0/24 endpoint=b.example.net:51820");
+	expect_record(f, "c",
+		      "addresses=10.0.0.3 standby=192.168.1.0/24@300 endpoint=c.example.net:51820");
+	/* Who has it behind itself does not send it into the tunnel. */
+	assert_true(has_route(f, "d", "b"));
+	assert_false(has_route(f, "a", "b"));
+	assert_int_equal(network_node(&f->network, "a")->n_standby, 1);
+	assert_int_equal(network_node(&f->network, "b")->n_standby, 0);
+	assert_true(network_node(&f->network, "a")->flags & NODE_FORWARD);
+	/* No metric is 0, the first. */
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE(
+			"a", "1",
+			"1") "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n" NODE("d",
+												       "4"),
+		NULL, 1);
+	assert_true(has_route(f, "d", "b"));
+	/* What is in another prefix has nothing to do with it. */
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE(
+			"a", "1",
+			"1") "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.0.0/16]}\n" NODE("d",
+												       "4"),
+		NULL, 1);
+	assert_int_equal(network_record(&f->network, "a")->n_standby, 0);
+	assert_true(has_route(f, "d", "a"));
+}
+
+static void an_order_must_be_clear(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10")
+			     GATE("b", "2", "20") GATE("c", "3", "20") NODE("d", "4"),
+		     NULL, "networks/net.yaml:6:");
+	assert_non_null(
+		strstr(messages(f), "`b` and `c` have the same metric 20 for 192.168.1.0/24"));
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10")
+			     GATE("b", "2", "10") NODE("d", "4"),
+		     NULL, "192.168.1.0/24 would stand under two peers, `a` and `b`");
+	assert_non_null(strstr(messages(f), "give each a `metric`"));
+}
+
+static void who_knows_the_second_alone_is_warned(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10") GATE(
+			"b", "2", "20") NODE("c", "3") NODE("d", "4")
+			NODE("e",
+			     "5") "topology:\n  - mesh: [a, c]\n  - mesh: [b, d]\n  - mesh: [b, e]\n",
+		NULL, 1);
+	assert_non_null(strstr(
+		messages(f),
+		"192.168.1.0/24 is behind `a` first, but `d` (and 1 more) is joined with `b` alone"));
+	assert_int_equal(f->diag.n, 1);
+	/* Through a hub that carries it all is well. */
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10") GATE(
+			"b", "2", "20") NODE("c", "3")
+			NODE("d",
+			     "4") "topology:\n  - star: {hubs: [c], spokes: [a, d]}\n  - mesh: [b, d]\n  - mesh: [b, c]\n",
+		NULL, 1);
+	assert_int_equal(f->diag.n, 0);
+	assert_true(has_route(f, "d", "c"));
+}
+
 static void a_clash_between_two_hubs_is_found(void **state)
 {
 	struct fixture *f = *state;
@@ -855,6 +983,37 @@ static void keepalive_follows_the_endpoint(void **state)
 	assert_false(network_node(&f->network, "d")->flags & NODE_HAS_KEEPALIVE);
 }
 
+static void an_entry_says_the_keepalive_of_what_it_joins(void **state)
+{
+	struct fixture *f = *state;
+	const struct node *n;
+	struct config c;
+	struct err e;
+
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\npersistent_keepalive: 25\nnodes:\n"
+		"  a: {public_key: $1, endpoint: 'a:1'}\n  b: {public_key: $2}\n"
+		"  c: {public_key: $3, endpoint: 'c:1', persistent_keepalive: 7}\n"
+		"topology:\n  - mesh: [all]\n  - link: {between: [b], and: [a]}\n"
+		"    persistent_keepalive: 10\n  - mesh: [b, a]\n"
+		"    persistent_keepalive: 0\n  - persistent_keepalive: 30\n    mesh: [a, b]\n",
+		NULL, 1);
+	n = network_node(&f->network, "b");
+	if (expand(&f->network, n, &f->arena, &c, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(config_peer(&c, &network_record(&f->network, "a")->key)->keepalive, 10);
+	assert_int_equal(config_peer(&c, &network_record(&f->network, "c")->key)->keepalive, 25);
+	/* Three entries, one of them with a number for the pair: one link says it. */
+	assert_int_equal(n->n_links, 3);
+	assert_int_equal(n->links[2].kind, LINK_ALIVE);
+	assert_int_equal(n->links[2].seconds, 10);
+	n = network_node(&f->network, "a");
+	if (expand(&f->network, n, &f->arena, &c, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(config_peer(&c, &network_record(&f->network, "b")->key)->keepalive, 0);
+}
+
 static void an_endpoint_without_port_uses_the_listen_port(void **state)
 {
 	struct fixture *f = *state;
@@ -921,6 +1080,9 @@ int main(void)
 		TEST(another_name_is_another_node),
 		TEST(one_prefix_under_two_peers_names_both_places),
 		TEST(the_same_route_twice_is_fine_where_nobody_sees_both),
+		TEST(gateways_have_an_order),
+		TEST(an_order_must_be_clear),
+		TEST(who_knows_the_second_alone_is_warned),
 		TEST(a_clash_between_two_hubs_is_found),
 		TEST(relays_cut_groups_into_parts),
 		TEST(parts_without_a_relay_stay_direct),
@@ -929,6 +1091,7 @@ int main(void)
 		TEST(what_is_said_again_costs_nothing),
 		TEST(a_node_has_a_bounded_number_of_links),
 		TEST(keepalive_follows_the_endpoint),
+		TEST(an_entry_says_the_keepalive_of_what_it_joins),
 		TEST(an_endpoint_without_port_uses_the_listen_port),
 		TEST(the_order_of_nodes_does_not_matter),
 	};

@@ -222,6 +222,20 @@ static const struct row rows[] = {
 		  NODE("h", KEY_B, "tags: [t], routes: [192.168.1.0/24]")
 			  NODE("z", KEY_C, "endpoint: z, relay: true"),
 	  { "192.168.1.0/24 is behind `h`" } },
+	{ "one route, which the machine stands by for",
+	  NET("10.1.0.0/24", "listen_port: 1\n")
+		  NODE("x", KEY_A, "endpoint: x, routes: [{cidr: 192.168.1.0/24, metric: 5}]")
+			  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
+	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
+		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
+	  { NULL } },
+	{ "one route, and others stand by for it",
+	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
+		  NODE("f", KEY_C, "endpoint: f, routes: [{cidr: 192.168.1.0/24, metric: 5}]")
+			  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
+	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
+		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
+	  { "behind `h` of network `b` and behind `g` of network `a`" } },
 	{ "a route in a wider one",
 	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
 		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.0.0/16]"),

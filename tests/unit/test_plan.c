@@ -79,7 +79,7 @@ static void random_links(struct dice *d, struct draft *t)
 		patterns[i].n_links = dice_throw(d, 5);
 		for (j = 0; j < patterns[i].n_links; j++) {
 			patterns[i].links[j].kind =
-				dice_one_in(d, 2) ? LINK_DIRECT : dice_throw(d, 4);
+				dice_one_in(d, 2) ? LINK_DIRECT : dice_throw(d, 5);
 			patterns[i].links[j].target = dice_throw(d, MAX_N + 4);
 			patterns[i].links[j].via = dice_throw(d, 3);
 		}
@@ -197,7 +197,9 @@ static struct link *build_links(const struct draft *t, unsigned int index, struc
 			if (!l.target || (l.kind == LINK_DIRECT && n->links[i].target == index))
 				continue;
 		}
-		if (l.kind != LINK_DIRECT) {
+		if (l.kind == LINK_ALIVE) {
+			l.seconds = (uint16_t)(15 * via);
+		} else if (l.kind != LINK_DIRECT) {
 			if (via == index || !t->nodes[via].in || !(peers & 1u << via))
 				continue;
 			l.via = names[via];
@@ -259,6 +261,14 @@ static struct network *build(const struct draft *t, struct arena *a)
 				      .n_addresses = 1 };
 		r->routes = list;
 		r->n_routes = prefix_canonical(list, from->n_routes);
+		if (from->mtu & 1) {
+			struct standby *standby = arena_alloc(a, sizeof(*standby));
+
+			*standby = (struct standby){ prefix_of("172.30.0.0/16"),
+						     (uint16_t)(1 + from->mtu % 7) };
+			r->standby = standby;
+			r->n_standby = 1;
+		}
 		r->endpoint = (struct endpoint){ hosts[from->endpoint],
 						 hosts[from->endpoint] ? 51820 : 0 };
 		*m = (struct node){ .name = names[i],
