@@ -49,9 +49,9 @@ COMMON := \
 PUBLICATION := \
 	publication/builder.c publication/document.c publication/expand.c publication/line.c publication/manifest.c \
 	publication/network.c publication/row.c publication/verify.c
-SCHEMA := schema/check.c schema/grammar.c schema/jsonschema.c schema/load.c schema/merge.c schema/table.c schema/yaml.c
+SCHEMA := schema/check.c schema/check_client.c schema/grammar.c schema/jsonschema.c schema/load.c schema/merge.c schema/table.c schema/yaml.c
 RECONCILER := \
-	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c reconciler/plan.c \
+	reconciler/main.c reconciler/allocate.c reconciler/client.c reconciler/compile.c reconciler/conflict.c reconciler/plan.c \
 	reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
 	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c \
 	reconciler/plan_view.c reconciler/render.c reconciler/render_json.c \

@@ -16,7 +16,7 @@ struct allocation {
 };
 
 /*
- * Fills ret[i] for m->nodes[i], and the freed addresses and gone nodes of the new network. Rules
+ * Fills ret[i] for m->nodes[i], among which are the clients too (struct holders), and the freed addresses and gone nodes of the new network. Rules
  * (docs/addresses.md): a node without `addresses` gets one address of each pool; it keeps the one
  * it has in `published` as long as that is in a pool and nobody pins it; a node that comes back
  * under the same name and key gets the one it had; else the lowest address of the pool that was

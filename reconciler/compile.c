@@ -4,6 +4,7 @@
 #include "common/hash.h"
 #include "common/limits.h"
 #include "reconciler/allocate.h"
+#include "reconciler/client.h"
 #include "reconciler/conflict.h"
 
 /* More single nodes than this in one list of selectors become a group of their own, so that
@@ -49,6 +50,7 @@ struct compiler {
 	struct link_list *links; /* one per node */
 	struct group *groups;
 	size_t n_groups;
+	const bool *is_gateway; /* one per node: of clients */
 	struct prefix *pools; /* canonical */
 	size_t n_pools;
 	bool nomem;
@@ -546,6 +548,37 @@ static void compile_topology(struct compiler *c)
 	}
 }
 
+/* Last, since who is joined with a gateway must be known. */
+static void compile_clients(struct compiler *c)
+{
+	struct gateways g;
+	struct group *groups;
+	struct link *extra;
+	size_t i, j, n;
+
+	if (gateways_make(c->m, c->groups, c->n_groups, c->arena, &g) < 0) {
+		c->nomem = true;
+		return;
+	}
+	c->is_gateway = g.is;
+	for (i = 0; i < g.n; i++) {
+		groups = arena_grow(c->arena, c->groups, c->n_groups, sizeof(*groups));
+		if (!groups) {
+			c->nomem = true;
+			return;
+		}
+		c->groups = groups;
+		groups[c->n_groups++] = g.list[i].clients;
+	}
+	for (i = 0; g.n && i < c->m->n_nodes && !c->nomem; i++) {
+		if (gateways_links(&g, (uint32_t)i, c->links[i].list, c->links[i].n, c->arena,
+				   &extra, &n) < 0)
+			c->nomem = true;
+		for (j = 0; !c->nomem && j < n; j++)
+			add_link(c, i, extra[j]);
+	}
+}
+
 /* ------------------------------------------------------------------ records and node documents
  * --------- */
 
@@ -609,6 +642,8 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 		n.fwmark = (uint32_t)m->fwmark.v;
 		n.flags |= NODE_HAS_FWMARK;
 	}
+	if (c->is_gateway[index])
+		n.flags |= NODE_FORWARD;
 	n.n_links = unique_links(&c->links[index]);
 	n.links = c->links[index].list;
 	if (c->links[index].too_many || n.n_links > MAX_LINKS)
@@ -649,9 +684,10 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	    struct arena *a, struct diag *d, struct network *ret)
 {
 	struct compiler c = { .m = m, .arena = a, .diag = d };
-	struct network n = { .name = m->name, .n_records = m->n_nodes, .n_nodes = m->n_nodes };
-	struct allocation *al = get(&c, m->n_nodes, sizeof(*al));
-	struct record *records = get(&c, m->n_nodes, sizeof(*records));
+	struct network n = { .name = m->name, .n_nodes = m->n_nodes };
+	struct holders holders = { .all = { .name = NULL } };
+	struct allocation *al = get(&c, m->n_nodes + m->n_clients, sizeof(*al));
+	struct record *records = get(&c, m->n_nodes + m->n_clients, sizeof(*records));
 	struct node *nodes = get(&c, m->n_nodes, sizeof(*nodes));
 	size_t i, errors = d->errors;
 
@@ -659,15 +695,26 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	fill_everybody(&c);
 	fill_pools(&c);
 	collect_tags(&c);
-	if (!c.nomem && allocate(m, published, serial, a, d, al, &n) < 0)
+	c.nomem |= holders_make(m, a, &holders) < 0;
+	if (!c.nomem && allocate(&holders.all, published, serial, a, d, al, &n) < 0)
 		return -1;
 	if (!c.nomem && m->n_nodes)
 		compile_topology(&c);
+	if (!c.nomem)
+		compile_clients(&c);
 	for (i = 0; i < m->n_nodes && !c.nomem; i++) {
-		fill_record(&c, &m->nodes[i], &al[i], &records[i]);
-		fill_node(&c, i, &al[i], &nodes[i]);
-		if (records[i].endpoint.host && !records[i].endpoint.port)
-			records[i].endpoint.port = nodes[i].listen_port;
+		struct record *r = &records[holders.node_at[i]];
+
+		fill_record(&c, &m->nodes[i], &al[holders.node_at[i]], r);
+		fill_node(&c, i, &al[holders.node_at[i]], &nodes[i]);
+		if (r->endpoint.host && !r->endpoint.port)
+			r->endpoint.port = nodes[i].listen_port;
+	}
+	for (i = 0; i < m->n_clients && !c.nomem; i++) {
+		struct record *r = &records[holders.client_at[i]];
+
+		fill_record(&c, &m->clients[i].node, &al[holders.client_at[i]], r);
+		r->gateway = m->clients[i].gateway.s;
 	}
 	if (c.nomem) {
 		d->nomem = true;
@@ -677,6 +724,7 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	if (c.n_groups > 1)
 		qsort(c.groups, c.n_groups, sizeof(*c.groups), cmp_groups);
 	n.records = records;
+	n.n_records = m->n_nodes + m->n_clients;
 	n.nodes = nodes;
 	n.groups = c.groups;
 	n.n_groups = c.n_groups;

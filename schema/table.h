@@ -30,6 +30,7 @@ enum field_type {
 	FIELD_IFNAME, /* struct ifname; pos; extra: bool */
 	FIELD_ADDRESSES, /* struct m_addr *; extra: size_t count; has: bool */
 	FIELD_PREFIXES, /* struct m_prefix *; extra: size_t count */
+	FIELD_DNS, /* struct m_dns *, in order; extra: size_t count */
 	FIELD_TAGS, /* struct m_text *, sorted; extra: size_t count */
 	FIELD_SELECTORS, /* struct m_selectors */
 	FIELD_TABLE, /* a mapping with keys of its own, in the struct at `value` */

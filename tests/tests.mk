@@ -12,7 +12,7 @@ unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
 UNITS += test_compile
-unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/conflict.c
+unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/client.c reconciler/compile.c reconciler/conflict.c
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
 WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(BUILD)/tests/test_common_mem: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -30,7 +30,7 @@ $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_render
 unit_test_render := $(COMMON) $(PUBLICATION) reconciler/render.c reconciler/render_json.c
 UNITS += test_allpairs
-unit_test_allpairs := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/conflict.c \
+unit_test_allpairs := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/client.c reconciler/compile.c reconciler/conflict.c \
 	tests/ref/reference.c
 UNITS += test_yaml
 unit_test_yaml := $(COMMON) schema/yaml.c

@@ -11,6 +11,7 @@
 
 #define ROUNDS 6000
 #define MAX_N 14
+#define MAX_CLIENTS 5
 
 static uint64_t seed_now;
 
@@ -78,6 +79,43 @@ static void random_pins(struct dice *d, struct arena *a, const struct m_network 
 		memcpy(addr->b, pool->b, sizeof(addr->b));
 		addr->b[pool->family == 4 ? 3 : 15] =
 			(uint8_t)(dice_one_in(d, 2) ? 2 + index : 40 + index);
+	}
+}
+
+/* Their names lie before, between and behind those of the nodes. */
+static const char *const client_names[MAX_CLIENTS] = { "aaa", "berta", "ford", "nora", "zzz" };
+
+static void random_clients(struct dice *d, struct arena *a, struct m_network *m,
+			   const struct m_network *like)
+{
+	const struct m_node *gateways[MAX_N];
+	size_t n = 0;
+	uint8_t i;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		if (m->nodes[i].endpoint.host)
+			gateways[n++] = &m->nodes[i];
+	}
+	m->clients = need(arena_array(a, MAX_CLIENTS, sizeof(*m->clients)));
+	for (i = 0; n && i < MAX_CLIENTS; i++) {
+		const struct m_client *before =
+			like ? m_network_client(like, client_names[i]) : NULL;
+		struct m_client *c = &m->clients[m->n_clients];
+
+		if (dice_one_in(d, 3))
+			continue;
+		if (before && !dice_one_in(d, 4)) {
+			*c = *before;
+		} else {
+			c->node.name = client_names[i];
+			c->node.public_key.b[0] = (uint8_t)(i * 83 + 7);
+			c->node.public_key.b[2] = (uint8_t)(1 + i);
+			if (dice_one_in(d, 3))
+				random_pins(d, a, m, &c->node, (uint8_t)(MAX_N + i));
+		}
+		/* All of one, or spread. */
+		c->gateway.s = gateways[dice_one_in(d, 2) ? 0 : dice_throw(d, (uint32_t)n)]->name;
+		m->n_clients++;
 	}
 }
 
@@ -214,6 +252,8 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 	}
 	if (m->n_nodes)
 		random_topology(d, a, m);
+	if (dice_one_in(d, 2))
+		random_clients(d, a, m, like);
 	return m;
 }
 
@@ -268,8 +308,137 @@ static void check_config(const struct config *c, const struct ref_config *want)
 }
 
 struct tally {
-	size_t compared, conflicts, refused, pairs;
+	size_t compared, conflicts, refused, pairs, walks;
 };
+
+/*
+ * Hop by hop, on what the reference says. A packet goes where the longest AllowedIP leads, and is
+ * taken where its source belongs under the peer that it comes from.
+ */
+static const struct ref_peer *towards(const struct ref_config *c, const struct ipaddr *a)
+{
+	const struct ref_peer *best = NULL;
+	unsigned int longest = 0;
+	size_t i, j;
+
+	for (i = 0; i < c->n_peers; i++) {
+		for (j = 0; j < c->peers[i].n_allowed; j++) {
+			const struct prefix *p = &c->peers[i].allowed[j];
+
+			if (!prefix_contains_addr(p, a) || (best && p->len <= longest))
+				continue;
+			best = &c->peers[i];
+			longest = p->len;
+		}
+	}
+	return best;
+}
+
+static const struct ref_config *config_of(const struct m_network *m, const struct ref_network *r,
+					  const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		if (!strcmp(m->nodes[i].name, name))
+			return &r->configs[i];
+	}
+	return NULL;
+}
+
+/* From the node `at`, where the packet is already, to the node or client `to`. */
+static bool arrives(const struct m_network *m, const struct ref_network *r, const char *at,
+		    const char *to, const struct ipaddr *from, const struct ipaddr *dest)
+{
+	size_t hops;
+
+	for (hops = 0; hops <= m->n_nodes; hops++) {
+		const struct ref_config *c = config_of(m, r, at), *next;
+		const struct ref_peer *p = towards(c, dest), *back;
+
+		if (!p)
+			return false;
+		if (m_network_client(m, p->node->name))
+			return !strcmp(p->node->name, to);
+		next = config_of(m, r, p->node->name);
+		back = towards(next, from);
+		if (!back || strcmp(back->node->name, at) != 0)
+			return false;
+		if (!strcmp(p->node->name, to))
+			return true;
+		at = p->node->name;
+	}
+	/* Stars whose hubs are each other's spokes: what nobody has goes round, gateway or not. */
+	return false;
+}
+
+static const struct ipaddr *address_in(const struct ref_config *c, uint8_t family)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_addresses; i++) {
+		if (c->addresses[i].addr.family == family)
+			return &c->addresses[i].addr;
+	}
+	return NULL;
+}
+
+static bool overlapping_routes(const struct m_network *m)
+{
+	size_t i, j, k;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_routes; j++) {
+			for (k = 0; k < m->n_pools; k++) {
+				if (prefix_overlaps(&m->nodes[i].routes[j].prefix,
+						    &m->pools[k].prefix))
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* Whoever reaches a gateway reaches its clients, and whom the gateway reaches its clients reach. */
+static size_t check_walks(const struct m_network *m, const struct ref_network *r)
+{
+	size_t i, j, walks = 0;
+	uint8_t family;
+
+	/* A route inside a pool may lead a client's address anywhere: the longest wins. */
+	if (overlapping_routes(m))
+		return 0;
+	for (i = 0; i < m->n_clients; i++) {
+		const char *client = m->clients[i].node.name, *gateway = m->clients[i].gateway.s;
+		const struct ref_config *gw = config_of(m, r, gateway);
+
+		for (j = 0; j < 2 * m->n_nodes; j++) {
+			const char *name = m->nodes[j / 2].name;
+			const struct ipaddr *a, *g, *c;
+
+			family = j % 2 ? 6 : 4;
+			a = address_in(&r->configs[j / 2], family);
+			g = address_in(gw, family);
+			c = address_in(&r->configs[m->n_nodes + i], family);
+			if (!a || !c)
+				continue;
+			if (!strcmp(name, gateway)) {
+				assert_true(arrives(m, r, gateway, client, a, c));
+				continue;
+			}
+			if (g && arrives(m, r, name, gateway, a, g)) {
+				assert_true(arrives(m, r, name, client, a, c));
+				walks++;
+			}
+			if (g && arrives(m, r, gateway, name, g, a)) {
+				assert_string_equal(towards(gw, c)->node->name, client);
+				assert_true(arrives(m, r, gateway, name, c, a));
+				walks++;
+			}
+		}
+	}
+	return walks;
+}
 
 /* Both agree; false when the network was refused. */
 static bool check_network(const struct m_network *m, const struct network *published,
@@ -308,6 +477,7 @@ static bool check_network(const struct m_network *m, const struct network *publi
 		tally->pairs += c.n_peers;
 	}
 	tally->compared++;
+	tally->walks += check_walks(m, &want);
 	return true;
 }
 
@@ -323,6 +493,18 @@ static void check_addresses_stay(const struct network *old, const struct m_netwo
 				    *b = network_record(new, n->name);
 
 		if (!was || was->has_addresses || n->has_addresses)
+			continue;
+		assert_int_equal(a->n_addresses, b->n_addresses);
+		for (j = 0; j < a->n_addresses; j++)
+			assert_int_equal(ipaddr_cmp(&a->addresses[j], &b->addresses[j]), 0);
+	}
+	for (i = 0; i < after->n_clients; i++) {
+		const struct m_client *n = &after->clients[i],
+				      *was = m_network_client(before, n->node.name);
+		const struct record *a = was ? network_record(old, n->node.name) : NULL,
+				    *b = network_record(new, n->node.name);
+
+		if (!was || was->node.has_addresses || n->node.has_addresses)
 			continue;
 		assert_int_equal(a->n_addresses, b->n_addresses);
 		for (j = 0; j < a->n_addresses; j++)
@@ -351,11 +533,12 @@ static void test_random(void **state)
 		arena_release(&a);
 	}
 	print_message(
-		"%zu networks compared with %zu peer entries, %zu conflicts agreed on, %zu refused\n",
-		tally.compared, tally.pairs, tally.conflicts, tally.refused);
+		"%zu networks compared with %zu peer entries, %zu conflicts agreed on, %zu refused, %zu ways to and from clients walked\n",
+		tally.compared, tally.pairs, tally.conflicts, tally.refused, tally.walks);
 	assert_true(tally.compared > ROUNDS / 2);
 	assert_true(tally.conflicts > ROUNDS / 20);
 	assert_true(tally.pairs > ROUNDS * 10);
+	assert_true(tally.walks > ROUNDS);
 }
 
 static int say_seed(void **state)

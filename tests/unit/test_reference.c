@@ -47,6 +47,8 @@ static const char *type_of(const struct field *f)
 		return "list of addresses";
 	case FIELD_PREFIXES:
 		return "list of prefixes";
+	case FIELD_DNS:
+		return "list of addresses and domains";
 	case FIELD_TAGS:
 		return "list of names";
 	case FIELD_SELECTORS:
@@ -79,6 +81,7 @@ static void add_range(struct buf *b, const struct field *f)
 		break;
 	case FIELD_ADDRESSES:
 	case FIELD_PREFIXES:
+	case FIELD_DNS:
 	case FIELD_TAGS:
 	case FIELD_SELECTORS:
 	case FIELD_NAMED:
@@ -152,6 +155,9 @@ static void make_reference(struct buf *b)
 		  "`networks/NAME.yaml`, or all files under `networks/NAME/` together.",
 		  &grammar_network);
 	add_table(b, "A node", "Under `nodes`, by its name.", sub_table(&grammar_network, "nodes"));
+	add_table(b, "A client",
+		  "Under `clients`, by its name, which no node has: a device without the agent.",
+		  sub_table(&grammar_network, "clients"));
 	add_table(b, "A topology entry", "In the list `topology`: exactly one of these.", topology);
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));
