@@ -4,7 +4,7 @@
 #include "common/hash.h"
 #include "common/limits.h"
 #include "reconciler/allocate.h"
-#include "reconciler/client.h"
+#include "reconciler/compile_clients.h"
 #include "reconciler/conflict.h"
 
 /* More single nodes than this in one list of selectors become a group of their own, so that

@@ -99,8 +99,8 @@ static bool written_at(const struct m_node *m, const struct prefix *p, struct po
 }
 
 /* The same for a client that the prefix comes from, whose address may be an automatic one. */
-static bool client_brings(const struct network *n, const struct m_client *c,
-			  const struct prefix *p, struct pos *ret)
+static bool client_brings(const struct network *n, const struct m_client *c, const struct prefix *p,
+			  struct pos *ret)
 {
 	const struct record *r = network_record(n, c->node.name);
 	size_t i;

@@ -249,6 +249,10 @@ int hub_for_node(struct hubs *h, const struct hub *v, uint32_t node, size_t *ret
 		if (after[OLD] != after[NEW] &&
 		    (before[OLD] == before[NEW] || before[OLD] != after[OLD]))
 			*ret_odd = true;
+		/* It stays for this node, but comes or goes for the rest, who have a wider one of
+		 * this node's. */
+		if (after[OLD] && after[NEW] && before[OLD] != before[NEW])
+			*ret_odd = true;
 	}
 	*ret_delta = delta;
 	return 0;

@@ -34,8 +34,8 @@ static const char *suggest_gateway(struct check *c, const char *name)
 static void unknown_gateway(struct check *c, const struct m_client *client)
 {
 	const struct m_client *other = m_network_client(c->n, client->gateway.s);
-	struct diag_entry *e = diag_error(c->d, client->gateway.pos, "there is no node `%s`",
-					  client->gateway.s);
+	struct diag_entry *e =
+		diag_error(c->d, client->gateway.pos, "there is no node `%s`", client->gateway.s);
 	const char *better;
 
 	if (!e)

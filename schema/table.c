@@ -628,8 +628,8 @@ static const char *read_domain(struct decode *c, const struct yaml_node *v, cons
 {
 	struct endpoint host;
 
-	*ret_why = v->text[0] == '[' ? "an address has no brackets here" :
-				       "a port has no place here";
+	*ret_why =
+		v->text[0] == '[' ? "an address has no brackets here" : "a port has no place here";
 	if (memchr(v->text, ':', v->n) || v->text[0] == '[')
 		return NULL;
 	return endpoint_parse(v->text, v->n, true, c->arena, &host, ret_why) < 0 ? NULL : host.host;

@@ -12,7 +12,7 @@ unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
 UNITS += test_compile
-unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/client.c reconciler/compile.c reconciler/conflict.c
+unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
 WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(BUILD)/tests/test_common_mem: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -22,7 +22,7 @@ unit_test_expand := $(COMMON) $(PUBLICATION)
 UNITS += test_reference
 unit_test_reference := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
-PLAN := reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
+PLAN := reconciler/plan.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
 	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c reconciler/plan_view.c
 UNITS += test_plan
 unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
@@ -30,7 +30,7 @@ $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_render
 unit_test_render := $(COMMON) $(PUBLICATION) reconciler/render.c reconciler/render_json.c
 UNITS += test_allpairs
-unit_test_allpairs := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/client.c reconciler/compile.c reconciler/conflict.c \
+unit_test_allpairs := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c \
 	tests/ref/reference.c
 UNITS += test_yaml
 unit_test_yaml := $(COMMON) schema/yaml.c

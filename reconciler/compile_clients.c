@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "reconciler/client.h"
+#include "reconciler/compile_clients.h"
 
 #define GROUP_PREFIX "#clients."
 
@@ -64,9 +64,9 @@ static int collect(struct gateways *g, struct arena *a)
 		memcpy(name + sizeof(GROUP_PREFIX) - 1, m->nodes[i].name, len + 1);
 		g->is[i] = true;
 		of[i] = (uint32_t)g->n;
-		g->list[g->n++] = (struct gateway){
-			.node = (uint32_t)i, .clients = { .name = name, .members = &names[used] }
-		};
+		g->list[g->n++] =
+			(struct gateway){ .node = (uint32_t)i,
+					  .clients = { .name = name, .members = &names[used] } };
 		used += counts[i];
 	}
 	for (i = 0; i < m->n_clients; i++) {
@@ -198,8 +198,8 @@ int gateways_links(const struct gateways *g, uint32_t node, const struct link *l
 		const struct gateway *gw = &g->list[i];
 
 		if (gw->node == node)
-			list[k++] = (struct link){ .kind = LINK_DIRECT,
-						   .target = gw->clients.name };
+			list[k++] =
+				(struct link){ .kind = LINK_DIRECT, .target = gw->clients.name };
 		else if (joined[i])
 			list[k++] = (struct link){ .kind = LINK_THROUGH,
 						   .target = gw->clients.name,

@@ -7,14 +7,14 @@
  * peers; every node that is joined with the gateway directly gets "through GATEWAY: that group", so
  * that a client that comes or goes changes its record and its membership and no node document.
  *
- * Why that stays free of loops and conflicts: a client's addresses are nobody else's, and stand only
- * under its gateway (or, on the gateway, under the client). Where a wider prefix would lead elsewhere
- * (a spoke's first hub has the pools), the longer one wins: from a node that is joined with the
- * gateway the next hop is the gateway, and from there the client. A node that is not joined with it
- * sends the packet where it sends those to the gateway itself.
+ * Why that stays free of loops and conflicts: a client's addresses are nobody else's, and stand
+ * only under its gateway (or, on the gateway, under the client). Where a wider prefix would lead
+ * elsewhere (a spoke's first hub has the pools), the longer one wins: from a node that is joined
+ * with the gateway the next hop is the gateway, and from there the client. A node that is not
+ * joined with it sends the packet where it sends those to the gateway itself.
  */
-#ifndef RECONCILER_CLIENT_H
-#define RECONCILER_CLIENT_H
+#ifndef RECONCILER_COMPILE_CLIENTS_H
+#define RECONCILER_COMPILE_CLIENTS_H
 
 #include "common/arena.h"
 #include "publication/network.h"
