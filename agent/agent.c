@@ -8,6 +8,7 @@
 #include "common/os_file.h"
 #include "common/os_time.h"
 #include "common/timefmt.h"
+#include "publication/gateway.h"
 
 typedef unsigned long long ull;
 
@@ -96,7 +97,7 @@ int agent_key(struct agent *a, bool make, struct err *e)
 		return err_set(
 			e, ERR_NOENT,
 			"the private key %s is missing, but serial %llu was accepted with it already: put the file back; or "
-			"make a new one (meshrc-agent --print-public-key) and publish its public half as public_key of node %s",
+			"make a new one (--print-public-key with the same options) and publish its public half as public_key of node %s",
 			path, (ull)a->state.accepted.serial,
 			a->config->node ? a->config->node : "...");
 	if (agent_load_key(a->config->private_key, make, &a->private_key, &a->public_key, e) < 0)
@@ -255,6 +256,8 @@ void agent_close(struct agent *a)
 		a->fetcher->ops->free(a->fetcher);
 	if (a->kern)
 		a->kern->ops->free(a->kern);
+	if (a->host)
+		a->host->ops->free(a->host);
 	resolver_free(a->resolver);
 	secret_release(&a->private_key);
 	store_close(a->store);
@@ -783,6 +786,58 @@ static int forget_applied(struct agent *a, struct err *e)
 	return 0;
 }
 
+static int save_host(void *arg, const struct host_record *r, struct err *e)
+{
+	struct agent *a = arg;
+	struct state next = a->state;
+
+	next.host = *r;
+	if (store_save(a->store, &next, e) < 0)
+		return -1;
+	a->state = next;
+	return 0;
+}
+
+static int converge_host(struct agent *a, const struct host_wanted *wanted, bool look, bool dry,
+			 struct arena *arena, struct host_result *ret, struct err *e)
+{
+	struct host_record record = a->state.host;
+	struct host_store store = { save_host, a };
+
+	/* After the state was lost, a table of ours may stand there that nothing tells of. */
+	look |= a->state.amnesia != 0;
+	if (!a->host && host_concerned(wanted, &record, look)) {
+		a->host = host_system_new(e);
+		if (!a->host)
+			return -1;
+	}
+	return host_converge(a->host, wanted, a->config->network, look, dry, &record, &store, arena,
+			     ret, e);
+}
+
+/* What the host around the interface is to be for a->current. */
+static int want_host(struct agent *a, const struct ifname *interface, struct arena *arena,
+		     struct host_wanted *ret, struct err *e)
+{
+	const struct snapshot *s = a->current;
+	struct host_wanted w = { .interface = *interface, .rules = "" };
+	struct buf rules;
+
+	if (s->has_config && s->standing == STANDING_MEMBER) {
+		w.families = gateway_families(&s->config);
+		buf_init(&rules, 1u << 20);
+		gateway_rules(s->config.node, a->config->network, interface->s, &rules);
+		w.rules = buf_ok(&rules) ?
+				  arena_strndup(arena, rules.data ? rules.data : "", rules.len) :
+				  NULL;
+		buf_release(&rules);
+		if (!w.rules)
+			return err_nomem(e);
+	}
+	*ret = w;
+	return 0;
+}
+
 /* Removed from the network, and what the interface was is not known any more: it goes as a whole.
  */
 static int converge_gone(struct agent *a, bool dry, struct convergence *c, struct err *e)
@@ -821,22 +876,14 @@ static int note_applied(struct agent *a, const struct convergence *c, struct err
 	return 0;
 }
 
-int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
-		   struct err *e)
+static int converge_interface(struct agent *a, bool dry, int64_t resolve_ms,
+			      struct convergence *ret, struct err *e)
 {
 	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
 	const struct config *previous;
 	struct sock_endpoint *endpoints;
 	struct desired d;
 
-	*ret = (struct convergence){ 0 };
-	arena_init(&ret->arena);
-	if (!a->current)
-		return err_set(e, ERR_NOENT, "nothing was accepted yet");
-	if (need_kern(a, e) < 0)
-		return -1;
-	if (!a->current->has_config)
-		return converge_gone(a, dry, ret, e);
 	ret->acted = true;
 	if (a->has_key && a->current->standing == STANDING_MEMBER &&
 	    accept_self(a->config->node, a->current->config.node, NULL, &a->public_key,
@@ -874,12 +921,39 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	return -1;
 }
 
+int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
+		   struct err *e)
+{
+	struct err host_error = { 0 };
+	struct host_wanted wanted;
+	int r;
+
+	*ret = (struct convergence){ 0 };
+	arena_init(&ret->arena);
+	if (!a->current)
+		return err_set(e, ERR_NOENT, "nothing was accepted yet");
+	if (need_kern(a, e) < 0)
+		return -1;
+	r = a->current->has_config ? converge_interface(a, dry, resolve_ms, ret, e) :
+				     converge_gone(a, dry, ret, e);
+	/* Where the peers are right, the host is seen to, whatever else went wrong. */
+	if (r < 0 && !ret->result.all_but_routes)
+		return -1;
+	if (want_host(a, &ret->interface, &ret->arena, &wanted, &host_error) < 0 ||
+	    converge_host(a, &wanted, false, dry, &ret->arena, &ret->host, &host_error) < 0) {
+		if (!r && e)
+			*e = host_error;
+		r = -1;
+	}
+	return r;
+}
+
 void convergence_release(struct convergence *c)
 {
 	arena_release(&c->arena);
 }
 
-int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e)
+static int take_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e)
 {
 	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
 	struct apply_result result;
@@ -916,6 +990,25 @@ int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, st
 	if (!r)
 		*ret_was_there = result.before.exists;
 out:
+	arena_release(&arena);
+	return r;
+}
+
+int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e)
+{
+	static const struct host_wanted nothing = { .rules = "" };
+	struct err host_error = { 0 };
+	struct host_result result;
+	struct arena arena;
+	int r = take_down(a, ret_name, ret_was_there, e);
+
+	/* The one must not keep the other up. */
+	arena_init(&arena);
+	if (converge_host(a, &nothing, true, false, &arena, &result, &host_error) < 0) {
+		if (!r && e)
+			*e = host_error;
+		r = -1;
+	}
 	arena_release(&arena);
 	return r < 0 ? -1 : forget_applied(a, e);
 }

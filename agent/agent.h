@@ -12,6 +12,7 @@
 
 #include "agent/apply.h"
 #include "agent/config.h"
+#include "agent/host.h"
 #include "agent/resolve.h"
 #include "agent/snapshot.h"
 #include "common/secret.h"
@@ -25,6 +26,7 @@ struct agent {
 	/* Made on the first use unless a test put one in; agent_close frees them. */
 	struct fetcher *fetcher;
 	struct kern *kern;
+	struct host *host;
 	struct resolver *resolver;
 	struct secret private_key;
 	struct wgkey public_key;
@@ -94,6 +96,7 @@ struct convergence {
 	struct ifname interface;
 	size_t n_peers;
 	struct apply_result result;
+	struct host_result host; /* forwarding and masquerading */
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
 	/* Interfaces that carry our alias under another name than the one wanted: taken away. */
@@ -101,12 +104,16 @@ struct convergence {
 	size_t n_others;
 };
 
-/* Brings the interface to a->current. With `dry`, only says what it would do. *ret is to be
- * released either way. */
+/*
+ * Brings the interface to a->current, and then the host around it. With `dry`, only says what it
+ * would do. *ret is to be released either way. What goes wrong with the host is an error and leaves
+ * the interface as it should be: ret->result.verified tells the two apart.
+ */
 int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
 		   struct err *e);
 void convergence_release(struct convergence *c);
-/* Takes the interface away. *ret_name is the one that was (perhaps not) there. */
+/* Takes the interface away and puts the host back as it was. *ret_name is the one that was (perhaps
+ * not) there. */
 int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e);
 /* Reads the interface as it is: for `status`. */
 int agent_observe(struct agent *a, const struct ifname *name, struct arena *arena,

@@ -42,7 +42,7 @@ void cmd_output(void);
 const char *cmd_serial(const struct manifest *m, char *out, size_t size);
 /* How many different peers the operations touch. */
 size_t cmd_peers_changed(const struct apply_result *r);
-/* Operations, one a line. */
-void cmd_print_ops(const struct apply_result *r, struct buf *out);
+/* Operations, one a line: on the interface, then on the host around it. */
+void cmd_print_ops(const struct convergence *c, struct buf *out);
 
 #endif

@@ -4,9 +4,9 @@
 
 static int show(struct agent *a, const struct convergence *c)
 {
+	size_t n = c->result.n_ops + c->host.n_ops + c->n_others, i;
 	char serial[96];
 	struct buf out;
-	size_t i;
 	int r;
 
 	buf_init(&out, 64u << 20);
@@ -15,18 +15,16 @@ static int show(struct agent *a, const struct convergence *c)
 	if (!c->acted)
 		buf_addf(&out, "node %s was removed from the network; nothing to change\n",
 			 a->config->node);
-	else if (!c->result.n_ops && !c->n_others)
+	else if (!n)
 		buf_addf(&out, "interface %s is as it should be; nothing to change\n",
 			 c->interface.s);
 	else
-		buf_addf(&out, "interface %s: %zu change%s, %zu peer%s\n", c->interface.s,
-			 c->result.n_ops + c->n_others,
-			 c->result.n_ops + c->n_others == 1 ? "" : "s",
-			 cmd_peers_changed(&c->result),
+		buf_addf(&out, "interface %s: %zu change%s, %zu peer%s\n", c->interface.s, n,
+			 n == 1 ? "" : "s", cmd_peers_changed(&c->result),
 			 cmd_peers_changed(&c->result) == 1 ? "" : "s");
 	for (i = 0; i < c->n_others; i++)
 		buf_addf(&out, "  remove interface %s, the name it had before\n", c->others[i].s);
-	cmd_print_ops(&c->result, &out);
+	cmd_print_ops(c, &out);
 	cmd_output();
 	r = cli_print(&out) < 0 ? EXIT_REFUSED : EXIT_DONE;
 	buf_release(&out);

@@ -293,13 +293,18 @@ size_t cmd_peers_changed(const struct apply_result *r)
 	return distinct;
 }
 
-void cmd_print_ops(const struct apply_result *r, struct buf *out)
+void cmd_print_ops(const struct convergence *c, struct buf *out)
 {
 	size_t i;
 
-	for (i = 0; i < r->n_ops; i++) {
+	for (i = 0; i < c->result.n_ops; i++) {
 		buf_adds(out, "  ");
-		op_print(&r->ops[i], out);
+		op_print(&c->result.ops[i], out);
+		buf_addc(out, '\n');
+	}
+	for (i = 0; i < c->host.n_ops; i++) {
+		buf_adds(out, "  ");
+		host_op_print(&c->host.ops[i], out);
 		buf_addc(out, '\n');
 	}
 }

@@ -5,6 +5,7 @@
 
 #include "common/text.h"
 #include "common/timefmt.h"
+#include "publication/gateway.h"
 
 /* jansson refuses strings that are not UTF-8, and a terminal may read JSON too: everything passes
  * text_safe. */
@@ -72,7 +73,7 @@ static int dump(json_t *j, struct buf *out)
 	return s && buf_ok(out) ? 0 : -1;
 }
 
-static json_t *stats(const struct kern_stats *k)
+static json_t *stats(const struct kern_stats *k, const struct host *h)
 {
 	json_t *j = json_object();
 
@@ -81,6 +82,7 @@ static json_t *stats(const struct kern_stats *k)
 	json_object_set_new(j, "peers_sent", number(k->peers_sent));
 	json_object_set_new(j, "bytes_sent", number(k->bytes_sent));
 	json_object_set_new(j, "dumps", number(k->dumps));
+	json_object_set_new(j, "host_sets", number(h ? h->sets : 0));
 	return j;
 }
 
@@ -112,9 +114,9 @@ int show_once(const struct once_outcome *o, struct buf *out)
 	json_object_set_new(j, "interface", c && c->acted ? text(c->interface.s) : json_null());
 	json_object_set_new(j, "peers", number(c ? c->n_peers : 0));
 	json_object_set_new(j, "peers_changed", number(o->peers_changed));
-	json_object_set_new(j, "operations", number(c ? c->result.n_changes : 0));
+	json_object_set_new(j, "operations", number(c ? c->result.n_changes + c->host.sets : 0));
 	json_object_set_new(j, "unresolved", unresolved(c));
-	json_object_set_new(j, "stats", stats(&o->stats));
+	json_object_set_new(j, "stats", stats(&o->stats, a->host));
 	json_object_set_new(j, "requests", number(f ? f->requests : 0));
 	json_object_set_new(j, "bytes_fetched", number(f ? f->bytes : 0));
 	json_object_set_new(j, "error", error(o->error));
@@ -131,6 +133,11 @@ static json_t *changes(const struct convergence *c)
 	for (i = 0; c && i < c->result.n_ops; i++) {
 		buf_reset(&line);
 		op_print(&c->result.ops[i], &line);
+		json_array_append_new(j, text(line.data));
+	}
+	for (i = 0; c && i < c->host.n_ops; i++) {
+		buf_reset(&line);
+		host_op_print(&c->host.ops[i], &line);
 		json_array_append_new(j, text(line.data));
 	}
 	buf_release(&line);
@@ -274,6 +281,24 @@ static json_t *live_json(const struct status_view *v)
 	return j;
 }
 
+/* What was changed on the host, and stands. */
+static json_t *host_json(const struct host_record *r)
+{
+	char name[SYSCTL_STRLEN];
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		json_t *j = json_object();
+
+		json_object_set_new(j, "sysctl", text(sysctl_print(&r->changes[i].sysctl, name)));
+		json_object_set_new(j, "before", number(r->changes[i].before));
+		json_object_set_new(j, "set", number(r->changes[i].set));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
 static json_t *urls_json(const struct report *r)
 {
 	json_t *list = json_array();
@@ -315,6 +340,8 @@ int show_status_json(const struct status_view *v, struct buf *out)
 	json_object_set_new(j, "last_fresh", moment(a->report.fresh));
 	json_object_set_new(j, "last_error", text(a->report.error));
 	json_object_set_new(j, "urls", urls_json(&a->report));
+	json_object_set_new(j, "host", host_json(&s->host));
+	json_object_set_new(j, "masquerading", json_boolean(s->host.has_table));
 	json_object_set_new(j, "live_error", text(v->live_error));
 	json_object_set_new(j, "live", live_json(v));
 	return dump(j, out);
@@ -334,6 +361,22 @@ static void add_ago(struct buf *out, const char *what, int64_t t, int64_t now)
 		buf_addf(out, " (%s ago)\n", duration_print(now - t, ago));
 	else
 		buf_addf(out, " (in %s)\n", duration_print(t - now, ago));
+}
+
+static void add_host(const struct agent *a, struct buf *out)
+{
+	const struct host_record *r = &a->state.host;
+	char name[SYSCTL_STRLEN];
+	size_t i;
+
+	for (i = 0; i < r->n; i++)
+		if (r->changes[i].before != r->changes[i].set)
+			buf_addf(out, "%-12s sysctl %s: %u -> %u\n", "host",
+				 sysctl_print(&r->changes[i].sysctl, name), r->changes[i].before,
+				 r->changes[i].set);
+	if (r->has_table)
+		buf_addf(out, "%-12s nftables table inet " GATEWAY_TABLE "%s\n", "host",
+			 a->config->network);
 }
 
 static void add_bytes(struct buf *out, uint64_t n)
@@ -438,6 +481,7 @@ int show_status_text(const struct status_view *v, struct buf *out)
 				 (unsigned long long)s->applied.serial);
 		add_ago(out, "since", s->applied.since, v->now);
 	}
+	add_host(a, out);
 	if (r->checked)
 		add_ago(out, "last attempt", r->checked, v->now);
 	if (r->fresh)

@@ -11,8 +11,8 @@
 #include "common/timefmt.h"
 #include "publication/verify.h"
 
-/* A slot has a fixed number of short lines. */
-#define MAX_STATE 4096
+/* A slot has a fixed number of short lines, and one for each changed setting of the host. */
+#define MAX_STATE (64u << 10)
 #define MAX_SET (16u << 20)
 #define MAX_REPORT (256u << 10)
 
@@ -123,6 +123,27 @@ static void add_number(struct buf *out, uint64_t n)
 /* ------------------------------------------------------------------ a slot
  * ----------------------------- */
 
+/* Only there when something is recorded: a state without is what it was before there were such
+ * lines. */
+static void encode_host(const struct host_record *r, struct buf *out)
+{
+	char name[SYSCTL_STRLEN];
+	size_t i;
+
+	if (host_record_empty(r))
+		return;
+	buf_addf(out, "host %s\n", r->boot);
+	for (i = 0; i < r->n; i++)
+		buf_addf(out, "sysctl %s %u %u\n", sysctl_print(&r->changes[i].sysctl, name),
+			 r->changes[i].before, r->changes[i].set);
+	if (r->has_table) {
+		buf_adds(out, "nftables");
+		add_digest(out, &r->rules);
+		add_digest(out, &r->listing);
+		buf_addc(out, '\n');
+	}
+}
+
 int state_encode(const struct state *s, struct buf *out)
 {
 	size_t start = out->len;
@@ -173,6 +194,7 @@ int state_encode(const struct state *s, struct buf *out)
 		buf_adds(out, " -");
 	}
 	buf_addc(out, '\n');
+	encode_host(&s->host, out);
 	if (!buf_ok(out))
 		return -1;
 	digest_of(out->data + start, out->len - start, &sum);
@@ -207,6 +229,49 @@ static bool decode_applied(struct text *t, struct applied *a)
 	return word_number(t, UINT64_MAX, &a->serial) && a->serial && word_time(t, &a->since) &&
 	       word(t) && !ifname_parse(t->word, t->len, &a->interface) &&
 	       word_ref(t, MAX_MANIFEST, &a->len, &a->manifest) && word_digest(t, &a->set);
+}
+
+static bool decode_sysctl(struct text *t, struct host_record *r)
+{
+	struct host_change *c = &r->changes[r->n];
+	uint64_t before, set;
+
+	if (r->n == MAX_HOST_CHANGES || !word_is(t, "sysctl") || !word(t) ||
+	    sysctl_parse(t->word, t->len, &c->sysctl) < 0 || !word_number(t, UINT32_MAX, &before) ||
+	    !word_number(t, UINT32_MAX, &set))
+		return false;
+	c->before = (uint32_t)before;
+	c->set = (uint32_t)set;
+	return !r->n++ || sysctl_cmp(&r->changes[r->n - 2].sysctl, &c->sysctl) < 0;
+}
+
+/* The lines behind `applied`, up to the checksum. */
+static bool decode_host(struct text *t, const char *data, size_t len, size_t *at,
+			struct host_record *r)
+{
+	struct text line;
+
+	if (!next_line(t, data, len, at))
+		return false;
+	line = *t;
+	if (!word_is(&line, "host"))
+		return true;
+	if (!word(&line) || !boot_id_is_valid(line.word, line.len))
+		return false;
+	memcpy(r->boot, line.word, line.len);
+	while (next_line(t, data, len, at)) {
+		line = *t;
+		if (word_is(&line, "checksum"))
+			return true;
+		line = *t;
+		if (word_is(&line, "nftables")) {
+			r->has_table = true;
+			return word_digest(&line, &r->rules) && word_digest(&line, &r->listing);
+		}
+		if (!decode_sysctl(t, r))
+			return false;
+	}
+	return true;
 }
 
 static bool decode_state(const char *data, size_t len, const char *network, struct state *s)
@@ -246,7 +311,7 @@ static bool decode_state(const char *data, size_t len, const char *network, stru
 	    !decode_accepted(&t, &s->accepted))
 		return false;
 	return next_line(&t, data, len, &at) && word_is(&t, "applied") &&
-	       decode_applied(&t, &s->applied);
+	       decode_applied(&t, &s->applied) && decode_host(&t, data, len, &at, &s->host);
 }
 
 int state_decode(const char *data, size_t len, const char *network, struct state *ret,

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/host_plan.h"
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/err.h"
@@ -61,6 +62,7 @@ struct state {
 	int64_t amnesia; /* when both slots were found unusable; 0: never */
 	struct accepted accepted;
 	struct applied applied;
+	struct host_record host; /* what we changed around the interface */
 };
 
 /* The text of a slot. decode(encode(x)) = x, encode(decode(bytes)) = bytes. `network` is the name

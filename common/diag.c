@@ -202,6 +202,23 @@ static size_t skip_chars(const char *s, size_t len, size_t chars)
 	return i;
 }
 
+/* Further lines stand below the first, so that what they show keeps its own indentation. */
+static void render_help(const char *help, struct buf *out)
+{
+	const char *indent = "  help: ";
+
+	for (;; help++, indent = "        ") {
+		size_t len = strcspn(help, "\n");
+
+		buf_adds(out, indent);
+		text_safe(out, help, len);
+		buf_addc(out, '\n');
+		help += len;
+		if (!*help)
+			return;
+	}
+}
+
 static void render_excerpt(const struct diag *d, const struct pos *pos, struct buf *out)
 {
 	size_t len, at, from = 0, width = pos->width ? pos->width : 1, i;
@@ -273,11 +290,8 @@ void diag_render(struct diag *d, bool colour, struct buf *out)
 			render_place(d, &e->pos, "warning", "\033[35m", colour, e->msg, out);
 		if (e->other.source && e->other_msg)
 			render_place(d, &e->other, "note", "\033[36m", colour, e->other_msg, out);
-		if (e->help) {
-			buf_adds(out, "  help: ");
-			text_safe(out, e->help, strlen(e->help));
-			buf_addc(out, '\n');
-		}
+		if (e->help)
+			render_help(e->help, out);
 	}
 	if (all > d->n)
 		buf_addf(out, "%zu more error%s or warning%s not shown\n", all - d->n,

@@ -42,7 +42,7 @@ struct diag_entry {
 	enum diag_severity severity;
 	struct pos pos;
 	const char *msg;
-	const char *help; /* how to mend it, or NULL */
+	const char *help; /* how to mend it, or NULL; further lines show what to write */
 	struct pos other; /* the second place ("first given here"), when other.source is set */
 	const char *other_msg;
 	size_t order; /* in which it was added: ties of the sort */

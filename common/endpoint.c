@@ -41,6 +41,17 @@ static const char *parse_host_name(const char *s, size_t len, char out[static MA
 	return digits ? "neither an IP address nor a host name" : NULL;
 }
 
+/* With or without a port behind it. */
+static bool is_bare_ipv6(const char *s, size_t len)
+{
+	const char *colon = len ? memrchr(s, ':', len) : NULL;
+	struct ipaddr ip;
+
+	return (ipaddr_parse(s, len, &ip) == 0 ||
+		(colon && ipaddr_parse(s, (size_t)(colon - s), &ip) == 0)) &&
+	       ip.family == 6;
+}
+
 int endpoint_parse(const char *s, size_t len, bool port_optional, struct arena *a,
 		   struct endpoint *ret, const char **ret_why)
 {
@@ -71,8 +82,12 @@ int endpoint_parse(const char *s, size_t len, bool port_optional, struct arena *
 		}
 		ipaddr_print(&ip, host);
 	} else {
-		if (ipaddr_parse(s, len, &ip) == 0 && ip.family == 6) {
+		if (is_bare_ipv6(s, len)) {
 			*ret_why = "an IPv6 address needs brackets here: [ADDRESS]:PORT";
+			return -1;
+		}
+		if (memmem(s, len, "://", 3)) {
+			*ret_why = "it is host:port alone, not a URL";
 			return -1;
 		}
 		host_end = memchr(s, ':', len);
@@ -108,12 +123,25 @@ int endpoint_parse(const char *s, size_t len, bool port_optional, struct arena *
 
 char *endpoint_print(const struct endpoint *e, char out[static ENDPOINT_STRLEN])
 {
-	const char *fmt = strchr(e->host, ':') ? "[%s]:%u" : "%s:%u";
+	size_t len = strlen(e->host), at = 0, digits = 1;
+	bool bracket = memchr(e->host, ':', len) != NULL;
+	unsigned int rest;
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of the two literals above */
-	snprintf(out, ENDPOINT_STRLEN, fmt, e->host, (unsigned int)e->port);
-#pragma GCC diagnostic pop
+	if (len > MAX_HOST)
+		len = MAX_HOST;
+	for (rest = e->port; rest >= 10; rest /= 10)
+		digits++;
+	if (bracket)
+		out[at++] = '[';
+	memcpy(out + at, e->host, len);
+	at += len;
+	if (bracket)
+		out[at++] = ']';
+	out[at++] = ':';
+	at += digits;
+	out[at] = '\0';
+	for (rest = e->port; digits--; rest /= 10)
+		out[--at] = (char)('0' + rest % 10);
 	return out;
 }
 

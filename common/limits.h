@@ -64,6 +64,10 @@
 #define MAX_ROOTS 256
 #define MAX_TOMBSTONES 262144
 
+/* Settings of the host that an agent remembers having changed for forwarding: three, and one for
+ * each interface that takes router advertisements. */
+#define MAX_HOST_CHANGES 256
+
 /* Diagnostics kept and printed in one run; the rest is counted. */
 #define MAX_DIAGS 50
 

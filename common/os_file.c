@@ -245,6 +245,27 @@ int os_write_file(int dirfd, const char *name, const void *data, size_t len, mod
 	return put(dirfd, name, data, len, mode, 0, e);
 }
 
+int os_write_existing(int dirfd, const char *name, const void *data, size_t len, struct err *e)
+{
+	int fd = os_sys.openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0),
+	    r = -1;
+	ssize_t n;
+
+	if (fd < 0)
+		return err_errno(e, "cannot open %s", name);
+	do {
+		n = os_sys.write(fd, data, len);
+	} while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)len)
+		r = 0;
+	else if (n < 0)
+		err_errno(e, "cannot write to %s", name);
+	else
+		err_set(e, ERR_IO, "%s took a part of what was written", name);
+	os_close(fd);
+	return r;
+}
+
 int os_create(int dirfd, const char *name, const void *data, size_t len, mode_t mode, struct err *e)
 {
 	if (os_exists(dirfd, name))
@@ -274,6 +295,15 @@ int os_unlink(int dirfd, const char *name, struct err *e)
 bool os_exists(int dirfd, const char *name)
 {
 	return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int64_t os_age(int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	return st.st_mtime < os_now() ? os_now() - st.st_mtime : 0;
 }
 
 struct dir_name {
@@ -371,7 +401,6 @@ int os_lock(int dirfd, const char *name, bool wait, struct err *e)
 int os_lock_shared(int dirfd, const char *name, unsigned int seconds, struct err *e)
 {
 	const int flags = O_CLOEXEC | O_NOFOLLOW;
-	const struct timespec pause = { .tv_nsec = 100000000 };
 	unsigned long tries = seconds * 10ul;
 	int fd = os_sys.openat(dirfd, name, O_RDWR | O_CREAT | flags, 0666);
 
@@ -384,7 +413,7 @@ int os_lock_shared(int dirfd, const char *name, unsigned int seconds, struct err
 		if (errno == EINTR)
 			continue;
 		if (errno == EWOULDBLOCK && tries--) {
-			nanosleep(&pause, NULL);
+			os_sleep_ms(100);
 			continue;
 		}
 		if (errno == EWOULDBLOCK)

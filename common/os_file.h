@@ -64,9 +64,17 @@ int os_write_file(int dirfd, const char *name, const void *data, size_t len, mod
 		  struct err *e) MUST_CHECK;
 /* Makes everything written so far on the file system of this directory durable (syncfs). */
 int os_sync_dir(int dirfd, struct err *e) MUST_CHECK;
+/*
+ * Writes into a file that is there, in one write, without truncating or replacing it: for settings
+ * of the kernel (/proc/sys), which take a value so. Symbolic links are not followed.
+ */
+int os_write_existing(int dirfd, const char *name, const void *data, size_t len,
+		      struct err *e) MUST_CHECK;
 /* A missing file is no error. */
 int os_unlink(int dirfd, const char *name, struct err *e) MUST_CHECK;
 bool os_exists(int dirfd, const char *name);
+/* Seconds since the last change of a file, by the wall clock; -1: it is not there. */
+int64_t os_age(int dirfd, const char *name);
 
 /*
  * Calls fn(name, is_dir, arg) for each entry of a directory except "." and "..", in the order of

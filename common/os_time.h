@@ -13,6 +13,8 @@
 int64_t os_now(void);
 /* Milliseconds by a clock that never jumps and counts while suspended (CLOCK_BOOTTIME). */
 int64_t os_monotonic_ms(void);
+/* Waits at least so many milliseconds. */
+void os_sleep_ms(unsigned int ms);
 int os_random(void *buf, size_t len, struct err *e) MUST_CHECK;
 
 #endif

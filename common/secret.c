@@ -28,13 +28,17 @@ void secret_release(struct secret *s)
 int secret_from_base64(struct secret *s, const char *text, size_t len, struct err *e)
 {
 	struct secret out = { 0 };
-	size_t n = 0;
+	size_t i, n = 0;
+	unsigned int all = 0;
 
 	if (len == KEY_STRLEN && text[len - 1] == '\n')
 		len--;
 	if (secret_init(&out, 32, e) < 0)
 		return -1;
-	if (len != KEY_STRLEN - 1 ||
+	/* libsodium 1.0.18 takes any byte above 127 for a digit. */
+	for (i = 0; i < len; i++)
+		all |= (unsigned char)text[i];
+	if (len != KEY_STRLEN - 1 || all > 127 ||
 	    sodium_base642bin(out.b, 32, text, len, NULL, &n, NULL,
 			      sodium_base64_VARIANT_ORIGINAL) != 0 ||
 	    n != 32) {

@@ -25,6 +25,7 @@ packages() {
 		build libsodium-dev both: signatures, hashes, keys
 		build libcurl4-openssl-dev meshrc-agent: https:// and file://
 		build libmnl-dev meshrc-agent: netlink
+		build libnftables-dev meshrc-agent: masquerading
 		build libinotifytools0-dev meshrc watch
 		build libjansson-dev both: JSON output
 		build libqrencode-dev meshrc: a client's configuration as a QR code

@@ -112,7 +112,8 @@ bool node_equal(const struct node *a, const struct node *b)
 	    (a->flags & NODE_HAS_KEEPALIVE && a->keepalive != b->keepalive) ||
 	    (a->flags & NODE_HAS_FWMARK && a->fwmark != b->fwmark))
 		return false;
-	if (a->n_addresses != b->n_addresses || a->n_links != b->n_links)
+	if (a->n_addresses != b->n_addresses || a->n_links != b->n_links ||
+	    !prefixes_equal(a->masquerade, a->n_masquerade, b->masquerade, b->n_masquerade))
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ifaddr_cmp(&a->addresses[i], &b->addresses[i]))

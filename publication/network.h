@@ -89,6 +89,10 @@ struct node {
 	uint16_t mtu; /* 576..65535 (1280 at least where an address is IPv6) */
 	uint16_t keepalive; /* seconds, 1..65535 */
 	uint32_t fwmark; /* not 0 */
+	/* Networks behind the node: what comes from the network for them leaves under the node's
+	 * own address. Canonical; only with NODE_FORWARD. */
+	const struct prefix *masquerade;
+	size_t n_masquerade;
 	const struct ifaddr *addresses; /* sorted */
 	size_t n_addresses;
 	const struct link *links; /* sorted by link_cmp */

@@ -80,6 +80,10 @@ int node_encode(const struct node *n, struct buf *out)
 		buf_addf(out, " fwmark=%u", n->fwmark);
 	if (n->flags & NODE_FORWARD)
 		buf_adds(out, " forward=yes");
+	if (n->n_masquerade) {
+		buf_adds(out, " masquerade=");
+		add_prefixes(out, n->masquerade, n->n_masquerade);
+	}
 	buf_adds(out, " addresses=");
 	for (i = 0; i < n->n_addresses; i++) {
 		if (i)
@@ -398,6 +402,10 @@ int node_words(struct words *w, struct arena *a, struct node *ret)
 			return -1;
 		n.flags |= NODE_FORWARD;
 	}
+	if (words_field(w, "masquerade", &s, &len) &&
+	    (!(n.flags & NODE_FORWARD) ||
+	     parse_prefixes(s, len, MAX_ROUTES, a, &n.masquerade, &n.n_masquerade) < 0))
+		return -1;
 	if (take_ifaddrs(w, a, &n.addresses, &n.n_addresses) < 0 || take_links(w, a, &n) < 0)
 		return -1;
 	*ret = n;

@@ -46,8 +46,10 @@ static const char example_head[] =
 	"addresses: [10.20.0.0/16]      # nodes without addresses of their own get one from here\n"
 	"persistent_keepalive: 25       # from nodes without an endpoint to nodes with one\n"
 	"\n"
-	"# The public keys below are placeholders that nobody has the private half of. Replace each by what\n"
-	"# 'meshrc-agent --print-public-key' prints on the node (or 'wg pubkey').\n"
+	"# The public keys below are placeholders that nobody has the private half of. Replace each by what is\n"
+	"# printed on the node itself, which makes its key there and keeps it; for the gateway:\n"
+	"#   sudo meshrc-agent once --network example --node gateway --print-public-key\n"
+	"# with the network's name in place of 'example'. (Or by what 'wg pubkey' makes of a key you have.)\n"
 	"nodes:\n";
 
 struct init {
@@ -136,6 +138,30 @@ static int choose_keys(struct init *x)
 	return 0;
 }
 
+/* A word that a shell takes as it is. */
+static const char *shell_word(struct arena *a, const char *s)
+{
+	char *word, *p;
+
+	if (*s &&
+	    s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+@-")] ==
+		    '\0')
+		return s;
+	p = word = arena_alloc(a, 4 * strlen(s) + 3);
+	if (!word)
+		return s;
+	for (*p++ = '\''; *s; s++) {
+		if (*s == '\'') {
+			memcpy(p, "'\\'", 3);
+			p += 3;
+		}
+		*p++ = *s;
+	}
+	*p++ = '\'';
+	*p = '\0';
+	return word;
+}
+
 /* Everything that could stand in the way, before anything is written. */
 static int check_room(struct init *x)
 {
@@ -149,9 +175,9 @@ static int check_room(struct init *x)
 		if (os_kind_of(x->fd, files[i]) != OS_MISSING)
 			return err_set(
 				&x->err, ERR_CONFLICT,
-				"%s/%s exists already, and init overwrites nothing; 'meshrc init --hooks' installs the hooks "
-				"alone",
-				x->dir, files[i]);
+				"%s/%s exists already, and init overwrites nothing; 'meshrc init --hooks %s' installs the "
+				"hooks alone",
+				x->dir, files[i], shell_word(&x->arena, x->dir));
 	fd = os_open_dir(AT_FDCWD, x->keys, NULL);
 	for (i = 0; i < ARRAY_LEN(keys) && fd >= 0; i++)
 		if (os_kind_of(fd, keys[i]) != OS_MISSING) {
@@ -326,7 +352,17 @@ static bool is_on_path(const char *self)
 	return false;
 }
 
-/* Returns an exit code. A hook of somebody else's is left alone; with --hooks that is a failure. */
+/* How a shell calls this program. */
+static const char *program_word(struct init *x)
+{
+	char path[PATH_MAX];
+	const char *self = NULL;
+
+	if (realpath("/proc/self/exe", path) && !is_on_path(path))
+		self = arena_strdup(&x->arena, path);
+	return self ? shell_word(&x->arena, self) : "meshrc";
+}
+
 /* What the receive hooks look at is the branch that HEAD names, unless meshrc.branch says another.
  */
 static void warn_of_head(struct init *x)
@@ -341,11 +377,12 @@ static void warn_of_head(struct init *x)
 	    repo_branch(x->repo, branch, commit, &e) == 0 || e.class != ERR_NOENT)
 		return;
 	cli_warn(
-		"HEAD names '%s', which does not exist here: it must be pushed before any other branch. If yours has another name: "
-		"git symbolic-ref HEAD refs/heads/main, or git config meshrc.branch main",
-		branch);
+		"HEAD names '%s', which does not exist here: it must be pushed before any other branch. If yours has another name "
+		"(NAME): git -C %s symbolic-ref HEAD refs/heads/NAME",
+		branch, shell_word(&x->arena, x->dir));
 }
 
+/* Returns an exit code. A hook of somebody else's is left alone; with --hooks that is a failure. */
 static int install_hooks(struct init *x)
 {
 	const char *const *names = hooks_for(x->repo);
@@ -363,9 +400,11 @@ static int install_hooks(struct init *x)
 		}
 		if (state == HOOK_FOREIGN) {
 			cli_warn(
-				"%shooks/%s is a hook of your own and stays; to have both, end it with: meshrc hook %s%s",
-				repo_gitdir(x->repo), *names, *names,
-				!strcmp(*names, "pre-commit") ? " \"$(git write-tree)\"" : "");
+				"%shooks/%s is a hook of your own and stays; to have both, end it with: %s hook %s%s",
+				repo_gitdir(x->repo), *names, program_word(x), *names,
+				!strcmp(*names, "pre-commit") ?
+					" \"$(git write-tree)\"" :
+					" (which reads the same standard input)");
 			rc = opt_hooks ? EXIT_REFUSED : rc;
 		} else {
 			cli_info("%shooks/%s %s", repo_gitdir(x->repo), *names,
@@ -378,19 +417,46 @@ static int install_hooks(struct init *x)
 	return rc;
 }
 
-static void tell_next_steps(const struct init *x)
+/* Each line works as it stands, but for the words in capitals. */
+static void tell_next_steps(struct init *x)
 {
+	const char *program = program_word(x);
+	char cwd[PATH_MAX];
+	int step = 1;
+
 	cli_info("a network repository in %s, its keys in %s", x->dir, x->keys);
 	if (cli_quiet)
 		return;
+	fputs("\nNext:\n", stderr);
+	if (!getcwd(cwd, sizeof(cwd)) || strcmp(cwd, x->dir) != 0)
+		fprintf(stderr, "  %d. cd %s\n", step++, shell_word(&x->arena, x->dir));
 	fprintf(stderr,
-		"\nNext:\n"
-		"  1. Describe your network in networks/example.yaml; the public keys there are placeholders.\n"
-		"  2. meshrc validate\n"
-		"  3. git add . && git commit -m 'First network'\n"
-		"  4. meshrc plan, then meshrc apply (it signs with publisher.key)\n"
-		"  5. On each node: meshrc-agent with a copy of trust/root-1\n"
-		"\nTake root.key off this machine and keep it safe: it alone can name a new publisher key.\n");
+		"  %d. Describe your network in networks/example.yaml. The public keys there are placeholders; on each node\n"
+		"       sudo meshrc-agent once --network example --node NODE --print-public-key\n"
+		"     makes its key and prints what belongs there.\n"
+		"  %d. %s validate\n"
+		"  %d. git add meshrc.yaml networks trust .meshrc && git commit -m 'First network'\n"
+		"  %d. %s plan\n"
+		"     %s apply        (it signs with publisher.key)\n"
+		"  %d. On each node, with a copy of trust/root-1 (URL: of the 'directory' in meshrc.yaml, on a web server or file://):\n"
+		"       sudo meshrc-agent once --url URL --network example --node NODE --trust root-1\n"
+		"\nTake root.key off this machine and keep it safe: it alone can name a new publisher key.\n",
+		step, step + 1, program, step + 2, step + 3, program, program, step + 4);
+}
+
+/* Without a key the hooks of a server check, but publish nothing. */
+static void tell_of_key(struct init *x)
+{
+	const char *key = NULL;
+	struct err e = { 0 };
+
+	if (cli_quiet || !repo_is_bare(x->repo) ||
+	    repo_config(x->repo, "meshrc.signingKey", &x->arena, &key, &e) < 0 || key)
+		return;
+	fprintf(stderr,
+		"\nNext, so that what is pushed is published (KEY: the publisher key's file, for the user who runs the hooks):\n"
+		"  git -C %s config meshrc.signingKey KEY\n",
+		shell_word(&x->arena, x->dir));
 }
 
 static int open_or_make(struct init *x, const char *dir, bool named)
@@ -449,6 +515,8 @@ static int run(int argc, char **argv)
 	if (opt_hooks) {
 		rc = install_hooks(&x);
 		warn_of_head(&x);
+		if (!rc)
+			tell_of_key(&x);
 		goto out;
 	}
 	if (repo_is_bare(x.repo)) {

@@ -6,6 +6,8 @@
 #include "reconciler/allocate.h"
 #include "reconciler/compile_clients.h"
 #include "reconciler/conflict.h"
+#include "reconciler/relay.h"
+#include "reconciler/transit.h"
 
 /* More single nodes than this in one list of selectors become a group of their own, so that
  * documents stay short. */
@@ -37,6 +39,12 @@ struct link_list {
 	bool too_many; /* more than MAX_LINKS different ones */
 };
 
+/* The pairs of one topology entry. */
+struct joined_sets {
+	struct pos pos;
+	const bool *a, *b; /* by node */
+};
+
 /* A list of links this long is freed of repetitions before it grows. */
 #define LINKS_BEFORE_DEDUP 64
 
@@ -50,9 +58,13 @@ struct compiler {
 	struct link_list *links; /* one per node */
 	struct group *groups;
 	size_t n_groups;
-	const bool *is_gateway; /* one per node: of clients */
 	struct prefix *pools; /* canonical */
 	size_t n_pools;
+	struct joined_sets *joined; /* by every topology entry */
+	size_t n_joined;
+	struct transit *transits; /* stars with transit */
+	size_t n_transits;
+	bool *forward; /* by node: it carries traffic for others */
 	bool nomem;
 };
 
@@ -402,6 +414,20 @@ static const char *without_suffix(struct compiler *c, const struct targets *hubs
 	return s;
 }
 
+static void add_transit(struct compiler *c, const struct m_topology *t, const char *hub,
+			const bool *spokes)
+{
+	struct transit *list = arena_grow(c->arena, c->transits, c->n_transits, sizeof(*list));
+
+	if (!list) {
+		c->nomem = true;
+		return;
+	}
+	c->transits = list;
+	list[c->n_transits++] =
+		(struct transit){ t, (uint32_t)(m_network_node(c->m, hub) - c->m->nodes), spokes };
+}
+
 /* The first hub in the order written; inside a tag, by name. */
 static const char *first_hub(const struct compiler *c, const struct m_selectors *hubs)
 {
@@ -430,35 +456,80 @@ static void warn_pair(struct compiler *c, struct pos pos, size_t a, size_t b)
 		diag_warn(c->diag, pos, "`%s` and `%s` cannot meet: neither has an endpoint",
 			  c->m->nodes[a].name, c->m->nodes[b].name);
 
-	diag_help(c->diag, e,
-		  "give one of them an `endpoint`, or join both through a hub (`star`)");
+	diag_help(
+		c->diag, e,
+		"give one of them an `endpoint`, join both with a node that has `relay: true`, or join both "
+		"through a hub (`star`)");
 }
 
-/* Counts the pairs of two marked sets where neither side can be reached first, and names some. */
-static void warn_unreachable(struct compiler *c, struct pos pos, const bool *a, const bool *b)
-{
-	size_t i, j, n = c->m->n_nodes, in_a = 0, in_b = 0, in_both = 0, pairs, named = 0;
+/* Who of one set of relays stands on which side of an entry. */
+struct tally {
+	size_t a, b, both;
+};
 
+/* Unordered pairs of different nodes with one in a and the other in b that no relay joins. */
+static size_t count_pairs(const struct relays *r, const struct tally *t)
+{
+	size_t pairs =
+		t[0].a * t[0].b - t[0].both - t[0].both * (t[0].both ? t[0].both - 1 : 0) / 2;
+	uint32_t p, q;
+
+	for (p = 0; p < r->n_sets; p++)
+		for (q = p + 1; q < r->n_sets; q++)
+			if (!relays_meet(r, p, q))
+				pairs += t[p].a * t[q].b + t[p].b * t[q].a - t[p].both * t[q].both;
+	return pairs;
+}
+
+static bool relayed(const struct relays *r, size_t a, size_t b)
+{
+	return relays_meet(r, r->set_of[a], r->set_of[b]);
+}
+
+/* Counts the pairs of an entry where neither side can be reached first, nor by a relay, and names
+ * some. */
+static void warn_unreachable(struct compiler *c, const struct relays *r,
+			     const struct joined_sets *s, struct tally *tally)
+{
+	size_t i, j, n = c->m->n_nodes, pairs, named = 0;
+	const bool *a = s->a, *b = s->b;
+
+	memset(tally, 0, r->n_sets * sizeof(*tally));
 	for (i = 0; i < n; i++) {
+		struct tally *t = &tally[r->set_of[i]];
+
 		if (reachable(c, i))
 			continue;
-		in_a += a[i];
-		in_b += b[i];
-		in_both += a[i] && b[i];
+		t->a += a[i];
+		t->b += b[i];
+		t->both += a[i] && b[i];
 	}
-	/* Unordered pairs of different nodes with one in a and the other in b. */
-	pairs = in_a * in_b - in_both - in_both * (in_both ? in_both - 1 : 0) / 2;
+	pairs = count_pairs(r, tally);
 	for (i = 0; i < n && named < MAX_NAMED_PAIRS && named < pairs; i++) {
 		if (reachable(c, i) || !(a[i] || b[i]))
 			continue;
-		for (j = i + 1; j < n && named < MAX_NAMED_PAIRS; j++)
-			if (!reachable(c, j) && ((a[i] && b[j]) || (a[j] && b[i]))) {
-				warn_pair(c, pos, i, j);
+		for (j = i + 1; j < n && named < MAX_NAMED_PAIRS && named < pairs; j++)
+			if (!reachable(c, j) && ((a[i] && b[j]) || (a[j] && b[i])) &&
+			    !relayed(r, i, j)) {
+				warn_pair(c, s->pos, i, j);
 				named++;
 			}
 	}
 	if (pairs > named)
-		diag_warn(c->diag, pos, "and %zu more pairs that cannot meet", pairs - named);
+		diag_warn(c->diag, s->pos, "and %zu more pairs that cannot meet", pairs - named);
+}
+
+/* Keeps the entry's pairs until it is known which of them a relay joins. */
+static void add_joined(struct compiler *c, struct pos pos, const bool *a, const bool *b)
+{
+	struct joined_sets *list = arena_grow(c->arena, c->joined, c->n_joined, sizeof(*list));
+
+	if (!list) {
+		c->nomem = true;
+		return;
+	}
+	c->joined = list;
+	list[c->n_joined++] = (struct joined_sets){ pos, a, b };
 }
 
 /* ------------------------------------------------------------------ topology
@@ -472,7 +543,7 @@ static void compile_mesh(struct compiler *c, const struct m_topology *t, size_t 
 	if (c->nomem)
 		return;
 	add_direct(c, in, &members);
-	warn_unreachable(c, t->pos, in, in);
+	add_joined(c, t->pos, in, in);
 }
 
 static void compile_star(struct compiler *c, const struct m_topology *t, size_t entry)
@@ -492,8 +563,10 @@ static void compile_star(struct compiler *c, const struct m_topology *t, size_t 
 		return;
 	add_direct(c, is_spoke, &hubs);
 	add_direct(c, is_hub, &spokes);
-	warn_unreachable(c, t->pos, is_hub, is_spoke);
+	add_joined(c, t->pos, is_hub, is_spoke);
 	first = t->transit ? first_hub(c, &t->a) : NULL;
+	if (first)
+		add_transit(c, t, first, is_spoke);
 	for (i = 0; first && i < c->m->n_nodes && !c->nomem; i++) {
 		if (!is_spoke[i])
 			continue;
@@ -517,7 +590,7 @@ static void compile_link(struct compiler *c, const struct m_topology *t, size_t 
 		return;
 	add_direct(c, in_a, &b);
 	add_direct(c, in_b, &a);
-	warn_unreachable(c, t->pos, in_a, in_b);
+	add_joined(c, t->pos, in_a, in_b);
 }
 
 static void compile_topology(struct compiler *c)
@@ -548,7 +621,52 @@ static void compile_topology(struct compiler *c)
 	}
 }
 
-/* Last, since who is joined with a gateway must be known. */
+/* ------------------------------------------------------------------ relays
+ * ----------------------------- */
+
+static void apply_relays(struct compiler *c, struct relays *r, struct link_set *links)
+{
+	size_t i;
+
+	if (relays_apply(r, links, c->forward, &c->groups, &c->n_groups) < 0) {
+		c->nomem = true;
+		return;
+	}
+	for (i = 0; i < c->m->n_nodes; i++)
+		if (!c->links[i].too_many)
+			c->links[i] =
+				(struct link_list){ links[i].list, links[i].n, links[i].n, false };
+}
+
+/* What can be told only when it is known who is joined with whom. */
+static void compile_pairs(struct compiler *c)
+{
+	struct link_set *links = get(c, c->m->n_nodes, sizeof(*links));
+	struct tally *tally;
+	struct relays r;
+	size_t i;
+
+	for (i = 0; !c->nomem && i < c->m->n_nodes; i++) {
+		c->links[i].n = unique_links(&c->links[i]);
+		links[i] = (struct link_set){ c->links[i].list, c->links[i].n };
+	}
+	if (c->nomem || relays_find(c->m, links, c->groups, c->n_groups, c->arena, &r) < 0) {
+		c->nomem = true;
+		return;
+	}
+	tally = get(c, r.n_sets, sizeof(*tally));
+	for (i = 0; tally && i < c->n_joined; i++)
+		warn_unreachable(c, &r, &c->joined[i], tally);
+	if (transit_check(c->m, c->transits, c->n_transits, &r, c->arena, c->diag, c->forward) < 0)
+		c->nomem = true;
+	if (r.n && !c->nomem)
+		apply_relays(c, &r, links);
+}
+
+/* ------------------------------------------------------------------ clients
+ * ---------------------------- */
+
+/* Last, since who is joined with a gateway must be known, and by whom directly. */
 static void compile_clients(struct compiler *c)
 {
 	struct gateways g;
@@ -560,7 +678,6 @@ static void compile_clients(struct compiler *c)
 		c->nomem = true;
 		return;
 	}
-	c->is_gateway = g.is;
 	for (i = 0; i < g.n; i++) {
 		groups = arena_grow(c->arena, c->groups, c->n_groups, sizeof(*groups));
 		if (!groups) {
@@ -569,6 +686,7 @@ static void compile_clients(struct compiler *c)
 		}
 		c->groups = groups;
 		groups[c->n_groups++] = g.list[i].clients;
+		c->forward[g.list[i].node] = true;
 	}
 	for (i = 0; g.n && i < c->m->n_nodes && !c->nomem; i++) {
 		if (gateways_links(&g, (uint32_t)i, c->links[i].list, c->links[i].n, c->arena,
@@ -642,7 +760,7 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 		n.fwmark = (uint32_t)m->fwmark.v;
 		n.flags |= NODE_HAS_FWMARK;
 	}
-	if (c->is_gateway[index])
+	if (c->forward[index] || m->n_routes)
 		n.flags |= NODE_FORWARD;
 	n.n_links = unique_links(&c->links[index]);
 	n.links = c->links[index].list;
@@ -653,6 +771,22 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 				     m->name, MAX_LINKS),
 			  "join groups (`tag:NAME`) rather than single nodes");
 	*ret = n;
+}
+
+/* What the node does for the networks behind it. */
+static void fill_gateway(struct compiler *c, const struct m_node *m, struct node *n)
+{
+	struct prefix *list = get(c, m->n_routes, sizeof(*list));
+	size_t i, k = 0;
+
+	if (!list || !m->n_routes)
+		return;
+	n->flags |= NODE_FORWARD;
+	for (i = 0; i < m->n_routes; i++)
+		if (m->routes[i].masquerade)
+			list[k++] = m->routes[i].prefix;
+	n->masquerade = list;
+	n->n_masquerade = prefix_canonical(list, k);
 }
 
 static int cmp_groups(const void *a, const void *b)
@@ -692,6 +826,7 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	size_t i, errors = d->errors;
 
 	c.links = get(&c, m->n_nodes, sizeof(*c.links));
+	c.forward = get(&c, m->n_nodes, sizeof(*c.forward));
 	fill_everybody(&c);
 	fill_pools(&c);
 	collect_tags(&c);
@@ -700,6 +835,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		return -1;
 	if (!c.nomem && m->n_nodes)
 		compile_topology(&c);
+	if (!c.nomem && m->n_nodes)
+		compile_pairs(&c);
 	if (!c.nomem)
 		compile_clients(&c);
 	for (i = 0; i < m->n_nodes && !c.nomem; i++) {
@@ -707,6 +844,7 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 
 		fill_record(&c, &m->nodes[i], &al[holders.node_at[i]], r);
 		fill_node(&c, i, &al[holders.node_at[i]], &nodes[i]);
+		fill_gateway(&c, &m->nodes[i], &nodes[i]);
 		if (r->endpoint.host && !r->endpoint.port)
 			r->endpoint.port = nodes[i].listen_port;
 	}

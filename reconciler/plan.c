@@ -184,6 +184,13 @@ static int make_classes(struct maker *m, struct changed_node *nodes, size_t n)
 	return 0;
 }
 
+static struct attr_side side_attrs(const struct side *s, uint32_t id)
+{
+	const struct node *n = s->nodes[id];
+
+	return (struct attr_side){ n, n ? s->records[id] : NULL };
+}
+
 /* A run of places that agree in everything but the node. */
 static int plan_run(struct maker *m, const struct plan_place *run, size_t n)
 {
@@ -207,7 +214,8 @@ static int plan_run(struct maker *m, const struct plan_place *run, size_t n)
 		p->peers_changed += c.counts.n[PLAN_CHANGE];
 		p->peers_removed += c.counts.n[PLAN_REMOVE];
 		p->peers_unchanged += c.counts.same;
-		attr_add_node(&l, m->w.sides[OLD].nodes[c.id], m->w.sides[NEW].nodes[c.id]);
+		attr_add_node(&l, side_attrs(&m->w.sides[OLD], c.id),
+			      side_attrs(&m->w.sides[NEW], c.id));
 		if (l.failed)
 			return -1;
 		c.attrs = (struct plan_attrs){ l.v, l.n };

@@ -21,8 +21,8 @@ enum plan_action { PLAN_ADD, PLAN_CHANGE, PLAN_REMOVE };
 
 /*
  * One attribute's change, as text for people: old or new is NULL when it was or will be unset. Of a
- * list ("addresses", "allowed_ips") every element that comes or goes is one plan_attr, with only
- * one of from and to; they stand together.
+ * list ("addresses", "routes", "allowed_ips", "masquerade") every element that comes or goes is one
+ * plan_attr, with only one of from and to; they stand together.
  */
 struct plan_attr {
 	const char *name; /* as in YAML or render: "endpoint", "allowed_ips", "public_key", "mtu",
@@ -80,8 +80,9 @@ struct plan_client {
 /* The same for losses. */
 #define MAX_PLAN_LOSSES 65536
 
-/* `node` reached `lost` (a node or a client) before, directly or through a hub, and will not any
- * more; both stay in the network. */
+/* `node` reached `lost` (a node or a client) before (directly, or through a hub or relay) and will
+ * not any more; both stay in the network. Two nodes without an endpoint do not reach each other
+ * directly, whatever entries they have. */
 struct plan_loss {
 	const char *node; /* one node, or NULL: all nodes of `class_nodes` but `lost` itself */
 	const char *const *class_nodes;

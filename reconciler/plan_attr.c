@@ -95,13 +95,28 @@ static void attr_addresses(struct attr_list *l, const struct node *a, const stru
 	}
 }
 
-void attr_add_node(struct attr_list *l, const struct node *a, const struct node *b)
+static void attr_endpoints(struct attr_list *l, const struct record *a, const struct record *b)
 {
+	attr_change(l, "endpoint", attr_endpoint(l, a ? &a->endpoint : NULL),
+		    attr_endpoint(l, b ? &b->endpoint : NULL));
+}
+
+static void attr_routes(struct attr_list *l, const struct record *a, const struct record *b)
+{
+	attr_add_prefixes(l, "routes", a ? a->routes : NULL, a ? a->n_routes : 0,
+			  b ? b->routes : NULL, b ? b->n_routes : 0);
+}
+
+void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side new)
+{
+	const struct node *a = old.node, *b = new.node;
+	bool whole = !a || !b;
 	struct {
 		bool set;
 		uint32_t v;
 	} port[2] = { 0 }, mark[2] = { 0 }, mtu[2] = { 0 };
 	const struct node *n[] = { a, b };
+	bool forward[2] = { false, false };
 	size_t s;
 
 	for (s = 0; s < 2; s++) {
@@ -113,13 +128,18 @@ void attr_add_node(struct attr_list *l, const struct node *a, const struct node 
 		mark[s].v = n[s]->fwmark;
 		mtu[s].set = true;
 		mtu[s].v = n[s]->mtu;
+		forward[s] = n[s]->flags & NODE_FORWARD;
 	}
 	if (!a || !b || strcmp(a->interface.s, b->interface.s))
 		attr_add(l, "interface", a ? a->interface.s : NULL, b ? b->interface.s : NULL);
 	if (!a || !b || wgkey_cmp(&a->key, &b->key))
 		attr_add(l, "public_key", attr_key(l, a ? &a->key : NULL),
 			 attr_key(l, b ? &b->key : NULL));
+	if (whole)
+		attr_endpoints(l, old.record, new.record);
 	attr_addresses(l, a, b);
+	if (whole)
+		attr_routes(l, old.record, new.record);
 	if (port[0].set != port[1].set || port[0].v != port[1].v)
 		attr_change(l, "listen_port", attr_number(l, port[0].set, port[0].v),
 			    attr_number(l, port[1].set, port[1].v));
@@ -129,6 +149,10 @@ void attr_add_node(struct attr_list *l, const struct node *a, const struct node 
 	if (mark[0].set != mark[1].set || mark[0].v != mark[1].v)
 		attr_change(l, "fwmark", attr_number(l, mark[0].set, mark[0].v),
 			    attr_number(l, mark[1].set, mark[1].v));
+	if (forward[0] != forward[1])
+		attr_add(l, "forward", forward[0] ? "yes" : NULL, forward[1] ? "yes" : NULL);
+	attr_add_prefixes(l, "masquerade", a ? a->masquerade : NULL, a ? a->n_masquerade : 0,
+			  b ? b->masquerade : NULL, b ? b->n_masquerade : 0);
 }
 
 static bool text_equal(const char *a, const char *b)

@@ -19,8 +19,17 @@ void attr_add(struct attr_list *l, const char *name, const char *from, const cha
 /* The elements of two sorted lists that are in one of them. */
 void attr_add_prefixes(struct attr_list *l, const char *name, const struct prefix *a, size_t na,
 		       const struct prefix *b, size_t nb);
-/* What changes on the node's own interface; one of them may be NULL. */
-void attr_add_node(struct attr_list *l, const struct node *a, const struct node *b);
+/* One side of a node; both NULL: it is not there. */
+struct attr_side {
+	const struct node *node;
+	const struct record *record;
+};
+
+/*
+ * What changes on the node's own interface. Of a node that comes or goes also where it is reached
+ * and what is behind it; while it stays, that is a change of its peers alone.
+ */
+void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side new);
 
 /* Texts in the list's arena. NULL: not set. */
 const char *attr_number(struct attr_list *l, bool set, uint32_t v);

@@ -237,21 +237,23 @@ int hub_for_node(struct hubs *h, const struct hub *v, uint32_t node, size_t *ret
 		qsort(h->touches, h->n_touches, sizeof(*h->touches), cmp_touch);
 	for (i = 0; i < h->n_touches; i = end) {
 		const struct prefix *p = &h->touches[i].prefix;
-		bool before[2], after[2];
+		bool before[2], after[2], uncovered = false;
 		int s;
 
 		for (s = OLD; s <= NEW; s++)
 			before[s] = after[s] = has_prefix(v->canonical[s], v->n[s], p);
-		for (end = i; end < h->n_touches && !prefix_cmp(&h->touches[end].prefix, p); end++)
+		for (end = i; end < h->n_touches && !prefix_cmp(&h->touches[end].prefix, p);
+		     end++) {
 			after[h->touches[end].side] = h->touches[end].after;
+			uncovered |= h->touches[end].after;
+		}
 		delta += (size_t)(after[OLD] != after[NEW]);
 		delta -= (size_t)(before[OLD] != before[NEW]);
 		if (after[OLD] != after[NEW] &&
 		    (before[OLD] == before[NEW] || before[OLD] != after[OLD]))
 			*ret_odd = true;
-		/* It stays for this node, but comes or goes for the rest, who have a wider one of
-		 * this node's. */
-		if (after[OLD] && after[NEW] && before[OLD] != before[NEW])
+		/* Listed for the view, but to this node it is neither its own nor a change. */
+		if (uncovered && before[OLD] != before[NEW] && after[OLD] == after[NEW])
 			*ret_odd = true;
 	}
 	*ret_delta = delta;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who loses reachability. A node reaches another that is its direct peer, or one that has an
- * address under some peer's AllowedIPs when that peer (the hub) has it as a direct peer; a client
- * also when the hub has its gateway as one. Nodes of
- * one view reach the same nodes, but for what depends on themselves: no node is its own hub, and
- * none has its own routes under a hub.
+ * Who loses reachability. Two nodes meet when one of them has the other as a direct peer and one of
+ * the two has an endpoint. A node reaches another that it meets, or one that has an address under
+ * the AllowedIPs of some peer that it meets when that peer (a hub or a relay) meets it; a client
+ * also when the peer meets its gateway. Nodes of one view that all have an endpoint, or all have
+ * none, reach the same nodes, but for what depends on themselves: no node is its own hub, and none
+ * has its own routes under a hub.
  */
 #include "reconciler/plan.h"
 #include "reconciler/plan_view.h"
@@ -41,6 +42,8 @@ struct losses {
 	struct plan *plan;
 	bool *suspects; /* by number: lost as a direct peer by some node, or with another address */
 	bool any_suspect;
+	bool any_closed; /* some node has no endpoint any more */
+	bool open[2]; /* the nodes at hand have an endpoint, on each side */
 	struct id_list buffers[2];
 	struct covers covers[2];
 	size_t copied;
@@ -51,6 +54,12 @@ struct losses {
 };
 
 #define MAX_COPIED ((size_t)1 << 20)
+
+/* Can be reached first. */
+static bool is_open(const struct side *s, uint32_t id)
+{
+	return s->records[id] && s->records[id]->endpoint.host;
+}
 
 static int covers_add(struct covers *c, const struct prefix *p, uint32_t hub, uint32_t by)
 {
@@ -97,7 +106,9 @@ static int cmp_cover(const void *a, const void *b)
 	return x->by < y->by ? -1 : x->by > y->by;
 }
 
-static int covers_make(const struct side *s, uint32_t view, struct ids direct, struct covers *c)
+/* As far as nodes of this view meet the hubs: `open`, when they have an endpoint themselves. */
+static int covers_make(const struct side *s, uint32_t view, struct ids direct, bool open,
+		       struct covers *c)
 {
 	const struct view *v = &s->views[view];
 	size_t i, j;
@@ -106,13 +117,15 @@ static int covers_make(const struct side *s, uint32_t view, struct ids direct, s
 	for (i = 0; i < direct.n; i++) {
 		const struct record *r = s->records[direct.v[i]];
 
+		if (!open && !is_open(s, direct.v[i]))
+			continue;
 		if (r->n_routes && add_routes(c, r, direct.v[i], direct.v[i], false) < 0)
 			return -1;
 	}
 	for (i = 0; i < v->n_links; i++) {
 		const struct view_link *l = &v->links[i];
 
-		if (l->via == NO_ID)
+		if (l->via == NO_ID || (!open && !is_open(s, l->via)))
 			continue;
 		for (j = 0; j < l->n_prefixes; j++) {
 			if (covers_add(c, &l->prefixes[j], l->via, l->via) < 0)
@@ -191,20 +204,25 @@ static void one_more_way(struct reach *r, const struct cover *c)
 	r->n_but = kept;
 }
 
-/* A hub that is joined with a client's gateway passes on what is for the client. */
+static bool meet(const struct side *s, uint32_t a, uint32_t b)
+{
+	return (is_open(s, a) || is_open(s, b)) && side_joined(s, a, b);
+}
+
+/* A hub that meets a client's gateway passes on to it what is for the client. */
 static bool hub_reaches(const struct plan_work *w, const struct side *s, uint32_t hub, uint32_t to)
 {
 	const char *gateway = s->records[to]->gateway;
 	uint32_t id;
 
-	if (side_joined(s, hub, to))
+	if (meet(s, hub, to))
 		return true;
 	id = gateway ? plan_work_id(w, gateway) : NO_ID;
-	return id != NO_ID && side_joined(s, hub, id);
+	return id != NO_ID && meet(s, hub, id) && meet(s, id, to);
 }
 
 static struct reach reach_find(const struct plan_work *w, const struct side *s, struct ids direct,
-			       const struct covers *c, uint32_t to)
+			       const struct covers *c, bool open, uint32_t to)
 {
 	const struct record *r = s->records[to];
 	struct reach ret = { 0 };
@@ -212,7 +230,7 @@ static struct reach reach_find(const struct plan_work *w, const struct side *s, 
 
 	if (!r)
 		return ret;
-	if (ids_has(direct, to)) {
+	if ((open || is_open(s, to)) && ids_has(direct, to)) {
 		ret.yes = true;
 		return ret;
 	}
@@ -510,6 +528,8 @@ static int find_suspects(struct losses *l, const struct plan_place *places, size
 		    (a->n_addresses != b->n_addresses ||
 		     memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(*a->addresses))))
 			l->suspects[id] = l->any_suspect = true;
+		if (a && b && a->endpoint.host && !b->endpoint.host)
+			l->any_closed = true;
 	}
 	suspect_clients(l);
 	return 0;
@@ -527,10 +547,11 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	l->lost.n = 0;
 	l->itself = false;
 	if (direct_of(l, place, direct) < 0 ||
-	    covers_make(&s[OLD], place->view[OLD], direct[OLD], &l->covers[OLD]) < 0 ||
-	    covers_make(&s[NEW], place->view[NEW], direct[NEW], &l->covers[NEW]) < 0)
+	    covers_make(&s[OLD], place->view[OLD], direct[OLD], l->open[OLD], &l->covers[OLD]) <
+		    0 ||
+	    covers_make(&s[NEW], place->view[NEW], direct[NEW], l->open[NEW], &l->covers[NEW]) < 0)
 		return -1;
-	every = !covers_equal(&l->covers[OLD], &l->covers[NEW]);
+	every = l->any_closed || !covers_equal(&l->covers[OLD], &l->covers[NEW]);
 	if (!every && !l->any_suspect)
 		return 0;
 	for (id = 0; id < w->n; id++) {
@@ -538,10 +559,10 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 
 		if (!in_both(w, id) || (!every && !l->suspects[id]))
 			continue;
-		before = reach_find(w, &s[OLD], direct[OLD], &l->covers[OLD], id);
+		before = reach_find(w, &s[OLD], direct[OLD], &l->covers[OLD], l->open[OLD], id);
 		if (!before.yes)
 			continue;
-		after = reach_find(w, &s[NEW], direct[NEW], &l->covers[NEW], id);
+		after = reach_find(w, &s[NEW], direct[NEW], &l->covers[NEW], l->open[NEW], id);
 		if (after.yes && !after.n_but)
 			continue;
 		pairs = l->plan->pairs_lost;
@@ -558,6 +579,7 @@ int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, 
 	struct losses l = { .w = w, .plan = ret };
 	struct id_list run = { 0 };
 	size_t i, end, j;
+	unsigned int open;
 	int r = -1;
 
 	if (!w->sides[OLD].network || !w->sides[NEW].network)
@@ -569,16 +591,23 @@ int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, 
 		end = plan_places_run(places, n, i);
 		if (places[i].view[OLD] == NO_ID || places[i].view[NEW] == NO_ID)
 			continue;
-		run.n = 0;
-		for (j = i; j < end; j++) {
-			if ((only == NO_ID || places[j].id == only) &&
-			    id_list_add(&run, places[j].id) < 0)
+		for (open = 0; open < 4; open++) {
+			l.open[OLD] = open & 1;
+			l.open[NEW] = open & 2;
+			run.n = 0;
+			for (j = i; j < end; j++) {
+				if ((only == NO_ID || places[j].id == only) &&
+				    is_open(&w->sides[OLD], places[j].id) == l.open[OLD] &&
+				    is_open(&w->sides[NEW], places[j].id) == l.open[NEW] &&
+				    id_list_add(&run, places[j].id) < 0)
+					goto out;
+			}
+			if (run.n > 1)
+				qsort(run.v, run.n, sizeof(*run.v), cmp_id);
+			if (run.n &&
+			    losses_of_run(&l, (struct ids){ run.v, run.n }, &places[i]) < 0)
 				goto out;
 		}
-		if (run.n > 1)
-			qsort(run.v, run.n, sizeof(*run.v), cmp_id);
-		if (run.n && losses_of_run(&l, (struct ids){ run.v, run.n }, &places[i]) < 0)
-			goto out;
 	}
 	r = emit_runs(&l);
 out:

@@ -3,13 +3,18 @@
 
 #include <fcntl.h>
 #include <git2.h>
+#include <limits.h>
 
 #include "common/os_file.h"
+#include "common/os_time.h"
 #include "common/text.h"
 #include "reconciler/spawn.h"
 
 #define PUSH_SECONDS 120
 #define MAX_GIT_OUTPUT 16384
+/* How long another git may hold the branch, and after which age its lock is one that was left. */
+#define REF_LOCK_WAIT_MS 2000
+#define REF_LOCK_STALE 60
 
 static int branch_ref(const char *branch, char *out, size_t size, struct err *e)
 {
@@ -97,7 +102,7 @@ static int make_signature(struct repo *r, int64_t now, git_signature **ret, stru
 
 /* The reference itself is made durable: a directory or a remote must never be ahead of it after a
  * crash. */
-static int swap_ref(git_repository *git, const char *ref, const git_oid *from, const git_oid *to)
+static int try_swap(git_repository *git, const char *ref, const git_oid *from, const git_oid *to)
 {
 	git_reference *made = NULL;
 	int rc;
@@ -112,8 +117,35 @@ static int swap_ref(git_repository *git, const char *ref, const git_oid *from, c
 	return rc;
 }
 
-static int swap_failed(int rc, const char *branch, struct err *e)
+/*
+ * Git locks a reference by a file beside it, for milliseconds; one that was killed in them leaves
+ * the file for ever, which a reconciler that nobody watches must get over. No other meshrc is at
+ * work (the caller holds its lock), so a file of that age has no owner.
+ */
+static int swap_ref(struct repo *r, const char *ref, const git_oid *from, const git_oid *to)
 {
+	int64_t deadline = os_monotonic_ms() + REF_LOCK_WAIT_MS;
+	char path[PATH_MAX];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s%s.lock", repo_gitdir(r), ref);
+	while ((rc = try_swap(repo_git(r), ref, from, to)) == GIT_ELOCKED) {
+		if (os_age(AT_FDCWD, path) > REF_LOCK_STALE && os_unlink(AT_FDCWD, path, NULL) == 0)
+			continue;
+		if (os_monotonic_ms() > deadline)
+			break;
+		os_sleep_ms(50);
+	}
+	return rc;
+}
+
+static int swap_failed(struct repo *r, int rc, const char *branch, struct err *e)
+{
+	if (rc == GIT_ELOCKED)
+		return err_set(
+			e, ERR_IO,
+			"cannot move the branch '%s': git is at work on it, or was killed there; if no git runs, remove %srefs/heads/%s.lock (meshrc does so itself when it is older than %d seconds)",
+			branch, repo_gitdir(r), branch, REF_LOCK_STALE);
 	if (rc == GIT_EEXISTS || rc == GIT_EMODIFIED || rc == GIT_ENOTFOUND)
 		return err_set(e, ERR_CONFLICT,
 			       "the branch '%s' was moved by somebody else meanwhile; run it again",
@@ -212,9 +244,9 @@ int publish_to_branch(struct repo *r, const char *branch, const char *parent,
 	rc = fd = os_open_dir(AT_FDCWD, repo_gitdir(r), e);
 	if (fd < 0 || (rc = os_sync_dir(fd, e)) < 0)
 		goto out;
-	rc = swap_ref(repo_git(r), ref, parent ? &parent_id : NULL, &commit_id);
+	rc = swap_ref(r, ref, parent ? &parent_id : NULL, &commit_id);
 	if (rc) {
-		rc = swap_failed(rc, branch, e);
+		rc = swap_failed(r, rc, branch, e);
 		goto out;
 	}
 	git_oid_tostr(ret_commit, COMMIT_HEX, &commit_id);
@@ -239,8 +271,8 @@ int publish_move_branch(struct repo *r, const char *branch, const char *from, co
 	    (to && git_oid_fromstr(&to_id, to) < 0))
 		return err_set(e, ERR_INPUT, "not the id of a commit");
 	if (to) {
-		rc = swap_ref(repo_git(r), ref, from ? &from_id : NULL, &to_id);
-		return rc ? swap_failed(rc, branch, e) : 0;
+		rc = swap_ref(r, ref, from ? &from_id : NULL, &to_id);
+		return rc ? swap_failed(r, rc, branch, e) : 0;
 	}
 	rc = git_reference_lookup(&found, repo_git(r), ref);
 	if (!rc && (!git_reference_target(found) || !from ||
@@ -249,7 +281,7 @@ int publish_move_branch(struct repo *r, const char *branch, const char *from, co
 	if (!rc)
 		rc = git_reference_delete(found);
 	git_reference_free(found);
-	return rc ? swap_failed(rc, branch, e) : 0;
+	return rc ? swap_failed(r, rc, branch, e) : 0;
 }
 
 /* A remote is named in a file that a pull request can change: only what the repository's owner

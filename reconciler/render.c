@@ -2,6 +2,7 @@
 #include "reconciler/render.h"
 
 #include "common/text.h"
+#include "publication/gateway.h"
 
 int render_format_parse(const char *word, enum render_format *ret)
 {
@@ -69,6 +70,43 @@ static void add_dns(const struct render_client *client, struct buf *out)
 		buf_addc(out, '\n');
 }
 
+/* wg-quick runs these; `%i` is the interface. */
+static void quick_gateway(const struct config *c, struct buf *out)
+{
+	unsigned int families = gateway_families(c);
+
+	if (!families)
+		return;
+	buf_adds(out, "# Forwarding stays on when the interface goes down\n");
+	if (families & GATEWAY_IPV4)
+		buf_adds(out, "PostUp = sysctl -q -w net.ipv4.conf.all.forwarding=1\n");
+	if (families & GATEWAY_IPV6)
+		buf_adds(
+			out,
+			"# With it, the kernel minds router advertisements only where accept_ra is 2\n"
+			"PostUp = sysctl -q -w net.ipv6.conf.all.forwarding=1\n");
+	if (!c->node->n_masquerade)
+		return;
+	buf_adds(out, "PostUp = nft '");
+	gateway_rules(c->node, c->network, "%i", out);
+	buf_addf(out, "'\nPostDown = nft 'delete table inet " GATEWAY_TABLE "%s'\n", c->network);
+}
+
+static void networkd_gateway(const struct config *c, struct buf *out)
+{
+	static const char *const words[] = { "no", "ipv4", "ipv6", "yes" };
+	unsigned int families = gateway_families(c);
+
+	if (families)
+		buf_addf(out, "IPForward=%s\n", words[families]);
+	if (!c->node->n_masquerade)
+		return;
+	buf_adds(out,
+		 "# networkd masquerades for an interface or not at all; for nft(8), besides:\n# ");
+	gateway_rules(c->node, c->network, c->node->interface.s, out);
+	buf_addc(out, '\n');
+}
+
 static void wg_config(const struct config *c, const struct render_client *client, bool quick,
 		      struct buf *out)
 {
@@ -99,6 +137,8 @@ static void wg_config(const struct config *c, const struct render_client *client
 		add_dns(client, out);
 	if (quick && n->mtu)
 		buf_addf(out, "MTU = %u\n", n->mtu);
+	if (quick)
+		quick_gateway(c, out);
 	for (i = 0; i < c->n_peers; i++)
 		wg_peer(&c->peers[i], bare, out);
 }
@@ -146,6 +186,7 @@ static void networkd_config(const struct config *c, struct buf *out)
 		 name, name);
 	for (i = 0; i < n->n_addresses; i++)
 		buf_addf(out, "Address=%s\n", ifaddr_print(&n->addresses[i], text));
+	networkd_gateway(c, out);
 	for (i = 0; i < c->n_routes; i++)
 		buf_addf(out, "\n[Route]\nDestination=%s\n", prefix_print(&c->routes[i], text));
 }

@@ -50,6 +50,21 @@ static int add_client(json_t *top, const struct config *c, const struct render_c
 	return r | json_object_set_new(top, "dns", dns);
 }
 
+/* Only of a node that carries traffic for others. */
+static int add_gateway(const struct node *n, json_t *top)
+{
+	json_t *masquerade = json_array();
+	char text[PREFIX_STRLEN];
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n->n_masquerade; i++)
+		r |= json_array_append_new(masquerade,
+					   json_string(prefix_print(&n->masquerade[i], text)));
+	r |= json_object_set_new(top, "forward", json_true());
+	return json_object_set_new(top, "masquerade", masquerade) < 0 || r < 0 ? -1 : 0;
+}
+
 int render_json(const struct config *c, const struct render_client *client, struct buf *out,
 		struct err *e)
 {
@@ -72,6 +87,8 @@ int render_json(const struct config *c, const struct render_client *client, stru
 			addresses, "peers", peers);
 	if (top && client)
 		r |= add_client(top, c, client);
+	if (top && n->flags & NODE_FORWARD)
+		r |= add_gateway(n, top);
 	if (!top || r || json_dump_callback(top, append, out, JSON_INDENT(2)) < 0)
 		r = -1;
 	buf_addc(out, '\n');

@@ -168,6 +168,17 @@ static int cmp_key(const void *pa, const void *pb)
 	return c ? c : strcmp(a->name, b->name);
 }
 
+static void help_weak(struct check *c, const struct m_node *who, struct diag_entry *e)
+{
+	if (m_network_client(c->n, who->name))
+		diag_help(c->d, e, "make a new one on the device, or with `wg genkey`");
+	else
+		diag_help(c->d, e,
+			  "make a new one on the node: `wg genkey`, or `meshrc-agent once --network %s --node %s "
+			  "--print-public-key`",
+			  c->n->name, who->name);
+}
+
 static void check_keys(struct check *c)
 {
 	const struct m_node **sorted = scratch_array(c, n_holders(c->n), sizeof(*sorted));
@@ -184,11 +195,9 @@ static void check_keys(struct check *c)
 		sorted[n++] = node;
 		why = wgkey_weak(&node->public_key);
 		if (why)
-			diag_help(
-				c->d,
-				diag_error(c->d, node->public_key_pos,
-					   "this public key must not be used: %s", why),
-				"make a new one on the node: `wg genkey`, or `meshrc-agent once --print-public-key`");
+			help_weak(c, node,
+				  diag_error(c->d, node->public_key_pos,
+					     "this public key must not be used: %s", why));
 	}
 	qsort(sorted, n, sizeof(*sorted), cmp_key);
 	for (i = 1; i < n; i++) {
@@ -257,10 +266,12 @@ static void check_in_pools(struct check *c, const struct m_addr *a)
 		}
 		return;
 	}
+	/* It may be in one that was refused, or forgotten as a whole. */
+	if (c->n->pools_lost || !c->n->n_pools)
+		return;
 	e = diag_error(c->d, a->pos, "`%s` is in none of the network's pools",
 		       ipaddr_print(&a->addr, text));
-	if (c->n->n_pools)
-		diag_other(c->d, e, c->n->pools[0].pos, "the pools are given here");
+	diag_other(c->d, e, c->n->pools[0].pos, "the pools are given here");
 	diag_help(c->d, e,
 		  "choose an address in a pool, or add a pool to the network's `addresses`");
 }
@@ -301,7 +312,7 @@ static void check_addresses(struct check *c)
 /* Routes and endpoints. */
 
 struct route {
-	const struct m_prefix *prefix;
+	const struct m_route *prefix;
 	const struct m_node *node;
 };
 
@@ -332,7 +343,7 @@ static int collect_routes(struct check *c, struct routes *ret)
 		return -1;
 	for (i = 0; i < n->n_nodes; i++) {
 		for (j = 0; j < n->nodes[i].n_routes; j++) {
-			const struct m_prefix *p = &n->nodes[i].routes[j];
+			const struct m_route *p = &n->nodes[i].routes[j];
 
 			for (k = 0; k < ARRAY_LEN(specials); k++)
 				if (prefix_contains(&specials[k].prefix, &p->prefix))
@@ -377,7 +388,7 @@ static const struct route *find_route(const struct routes *r, const struct ipadd
 }
 
 static bool has_route_for(const struct m_node *node, const struct ipaddr *a,
-			  const struct m_prefix **ret)
+			  const struct m_route **ret)
 {
 	size_t i;
 
@@ -396,7 +407,7 @@ static void check_literal(struct check *c, const struct routes *r, const struct 
 			  const struct ipaddr *a)
 {
 	const struct m_network *n = c->n;
-	const struct m_prefix *own;
+	const struct m_route *own;
 	const struct route *other;
 	char text[PREFIX_STRLEN];
 	struct diag_entry *e;
@@ -623,6 +634,7 @@ static void sample_selectors(struct check *c, const struct m_selectors *list, st
 	const struct m_node *node;
 	size_t i, k;
 
+	ret->unknown |= list->lost;
 	for (i = 0; i < list->n; i++) {
 		const struct m_selector *s = &list->list[i];
 
@@ -681,6 +693,62 @@ static void check_topology(struct check *c)
 	}
 }
 
+static int cmp_route_prefix(const void *pa, const void *pb)
+{
+	const struct m_route *a = *(const struct m_route *const *)pa,
+			     *b = *(const struct m_route *const *)pb;
+
+	return prefix_cmp(&a->prefix, &b->prefix);
+}
+
+/*
+ * A prefix inside a masqueraded one of the same node would be masqueraded with it: the document
+ * lists what is, and a packet's destination is looked for there.
+ */
+static void check_masquerade(struct check *c, const struct m_node *node)
+{
+	const struct m_route **sorted = scratch_array(c, node->n_routes, sizeof(*sorted)),
+			     *wide = NULL;
+	char text[PREFIX_STRLEN], wider[PREFIX_STRLEN];
+	struct diag_entry *e;
+	size_t i;
+
+	if (!sorted)
+		return;
+	for (i = 0; i < node->n_routes; i++)
+		sorted[i] = &node->routes[i];
+	qsort(sorted, node->n_routes, sizeof(*sorted), cmp_route_prefix);
+	/* What lies inside a prefix comes right behind it. */
+	for (i = 0; i < node->n_routes; i++) {
+		const struct m_route *p = sorted[i];
+
+		if (!wide || !prefix_contains(&wide->prefix, &p->prefix)) {
+			wide = p->masquerade ? p : NULL;
+			continue;
+		}
+		if (p->masquerade)
+			continue;
+		prefix_print(&wide->prefix, wider);
+		e = diag_error(
+			c->d, p->pos,
+			"%s is not masqueraded, and lies inside %s of the same node, which is",
+			prefix_print(&p->prefix, text), wider);
+		diag_other(c->d, e, wide->pos, "the wider one");
+		diag_help(c->d, e, "give both `masquerade: true`, or name the parts of %s apart",
+			  wider);
+	}
+}
+
+static bool any_masquerade(const struct m_node *node)
+{
+	size_t i;
+
+	for (i = 0; i < node->n_routes; i++)
+		if (node->routes[i].masquerade)
+			return true;
+	return false;
+}
+
 /* The default route needs policy routing on every node that uses it: that is an exit node, not a
  * route. */
 static void check_routes(struct check *c)
@@ -690,7 +758,7 @@ static void check_routes(struct check *c)
 
 	for (i = 0; i < c->n->n_nodes; i++)
 		for (j = 0; j < c->n->nodes[i].n_routes; j++) {
-			const struct m_prefix *p = &c->n->nodes[i].routes[j];
+			const struct m_route *p = &c->n->nodes[i].routes[j];
 
 			if (p->prefix.len)
 				continue;
@@ -701,6 +769,26 @@ static void check_routes(struct check *c)
 				"exit nodes are not supported by this version of meshrc; name the "
 				"networks behind this node");
 		}
+	for (i = 0; i < c->n->n_nodes; i++)
+		if (any_masquerade(&c->n->nodes[i]))
+			check_masquerade(c, &c->n->nodes[i]);
+}
+
+/* Whoever cannot be reached first cannot be the way to others. */
+static void check_relays(struct check *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n->n_nodes; i++) {
+		const struct m_node *node = &c->n->nodes[i];
+
+		if (!node->relay || node->endpoint.host)
+			continue;
+		diag_help(c->d,
+			  diag_warn(c->d, node->relay_pos,
+				    "`%s` cannot be a relay: it has no endpoint", node->name),
+			  "give it an `endpoint`, or remove `relay`");
+	}
 }
 
 void schema_check(const struct m_network *n, struct arena *scratch, struct diag *d)
@@ -714,6 +802,7 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	check_addresses(&c);
 	check_routes(&c);
 	check_endpoints(&c);
+	check_relays(&c);
 	check_topology(&c);
 	check_clients(n, scratch, d);
 }

@@ -74,6 +74,13 @@ static const char *check_directory(const char *s, size_t len)
 	return len == 1 ? "the root directory cannot be published into" : NULL;
 }
 
+static const char *check_region(const char *s, size_t len)
+{
+	if (!name_is_valid(s, len))
+		return "a region is a name: a-z, 0-9, '.' and '-', beginning with a letter or digit, at most 63 characters";
+	return NULL;
+}
+
 static const char *check_node_name(const char *s, size_t len)
 {
 	if (!name_is_valid(s, len))
@@ -126,6 +133,7 @@ static const struct field meshrc_fields[] = {
 	{ .key = "publish",
 	  .type = FIELD_TABLE,
 	  .table = &publish_table,
+	  .shape = "publish:\n  branch: published",
 	  .help = "Where to publish." },
 	{ .key = "expires",
 	  .type = FIELD_DURATION,
@@ -141,6 +149,31 @@ const struct table grammar_meshrc = {
 	.what = "meshrc.yaml",
 	.fields = meshrc_fields,
 	.size = sizeof(struct m_settings),
+};
+
+static const struct field route_fields[] = {
+	{ .key = "cidr",
+	  .type = FIELD_PREFIX,
+	  .flags = FIELD_REQUIRED,
+	  .value = AT(m_route, prefix),
+	  .pos = AT(m_route, pos),
+	  .synonyms = "prefix subnet network route to dst ",
+	  .example = "192.168.10.0/24",
+	  .help = "The network behind the node." },
+	{ .key = "masquerade",
+	  .type = FIELD_BOOL,
+	  .fallback = "false",
+	  .value = AT(m_route, masquerade),
+	  .synonyms = "nat snat masq ",
+	  .help = "Whether what goes there leaves under the node's own address, so that the hosts there need no way back." },
+	{ .key = "metric", .type = FIELD_LATER },
+	{ 0 },
+};
+
+static const struct table route_table = {
+	.what = "a route",
+	.fields = route_fields,
+	.size = sizeof(struct m_route),
 };
 
 static const struct field node_fields[] = {
@@ -179,14 +212,15 @@ static const struct field node_fields[] = {
 	  .example = "[dc, eu]",
 	  .help = "Names for groups of nodes, used by the topology as tag:NAME." },
 	{ .key = "routes",
-	  .type = FIELD_PREFIXES,
+	  .type = FIELD_ROUTES,
+	  .table = &route_table,
 	  .min = 0,
 	  .max = MAX_ROUTES,
 	  .value = AT(m_node, routes),
 	  .extra = AT(m_node, n_routes),
 	  .synonyms = "route subnets subnet networks allowed_ips AllowedIPs ",
 	  .example = "[192.168.10.0/24]",
-	  .help = "Networks behind this node." },
+	  .help = "Networks behind this node, each a prefix or a mapping with `cidr`." },
 	{ .key = "listen_port",
 	  .type = FIELD_UINT,
 	  .min = 1,
@@ -236,7 +270,23 @@ static const struct field node_fields[] = {
 	  .synonyms = "comment name ",
 	  .example = "the big one",
 	  .help = "Free text in one line." },
-	{ .key = "relay", .type = FIELD_LATER },
+	{ .key = "relay",
+	  .type = FIELD_BOOL,
+	  .fallback = "false",
+	  .value = AT(m_node, relay),
+	  .pos = AT(m_node, relay_pos),
+	  .example = "true",
+	  .help = "Whether it may carry traffic for pairs of nodes that cannot reach each other; it needs an endpoint." },
+	{ .key = "region",
+	  .type = FIELD_WORD,
+	  .min = 1,
+	  .max = MAX_NAME,
+	  .check = check_region,
+	  .pattern = "^[a-z0-9][a-z0-9.-]*$",
+	  .value = AT(m_node, region),
+	  .synonyms = "zone location ",
+	  .example = "eu-west",
+	  .help = "Where it is: a relay in the region of one of the two sides of a pair is preferred; absent: nowhere." },
 	{ .key = "exit_node", .type = FIELD_LATER },
 	{ .key = "policy", .type = FIELD_LATER },
 	{ .key = "dns", .type = FIELD_LATER },
@@ -250,6 +300,7 @@ static const struct table node_table = {
 	.size = sizeof(struct m_node),
 	.name = AT(m_node, name),
 	.pos = AT(m_node, pos),
+	.shape = "fra1:\n  public_key: ...",
 };
 
 static const struct field client_fields[] = {
@@ -425,6 +476,7 @@ static const struct table topology_table = {
 	.one_of = true,
 	.kind = AT(m_topology, kind),
 	.pos = AT(m_topology, pos),
+	.shape = "- mesh: [all]",
 };
 
 static const struct field network_fields[] = {
@@ -440,6 +492,7 @@ static const struct field network_fields[] = {
 	  .max = MAX_POOLS,
 	  .value = AT(m_network, pools),
 	  .extra = AT(m_network, n_pools),
+	  .has = AT(m_network, pools_lost),
 	  .synonyms = "address pool pools subnet cidr ",
 	  .example = "[10.20.0.0/16]",
 	  .help = "Pools: a node without addresses of its own gets one from each." },
@@ -495,6 +548,7 @@ static const struct field network_fields[] = {
 	  .value = AT(m_network, nodes),
 	  .extra = AT(m_network, n_nodes),
 	  .synonyms = "node peers hosts machines ",
+	  .shape = "nodes:\n  fra1: {public_key: ...}",
 	  .help = "The nodes, by name." },
 	{ .key = "clients",
 	  .type = FIELD_NAMED,
@@ -514,11 +568,11 @@ static const struct field network_fields[] = {
 	  .extra = AT(m_network, n_topology),
 	  .has = AT(m_network, has_topology),
 	  .synonyms = "links connections ",
+	  .shape = "topology:\n  - mesh: [all]",
 	  .help = "Who is joined with whom; absent: every node with every other." },
 	{ .key = "policy", .type = FIELD_LATER },
 	{ .key = "dns", .type = FIELD_LATER },
 	{ .key = "table", .type = FIELD_LATER },
-	{ .key = "relay", .type = FIELD_LATER },
 	{ .key = "exit_node", .type = FIELD_LATER },
 	{ 0 },
 };

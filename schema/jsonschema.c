@@ -5,6 +5,7 @@
 #include "schema/grammar.h"
 
 #define NAME "[a-z0-9][a-z0-9.-]{0,62}"
+#define PREFIX "^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
 
 /* A JSON text being written, indented by tabs. No object or array in it is empty. */
 struct json {
@@ -104,6 +105,28 @@ static void put_strings(struct json *j, const struct field *f, const char *patte
 
 static void put_table(struct json *j, const struct table *t);
 
+/* A list of which each entry is a text, or a mapping with more to say. */
+static void put_texts_or_tables(struct json *j, const struct field *f, const char *pattern)
+{
+	put_text(j, "type", "array");
+	put_number(j, "maxItems", f->max);
+	put_raw(j, "uniqueItems", "true");
+	put_key(j, "items");
+	open_with(j, '{');
+	put_key(j, "oneOf");
+	open_with(j, '[');
+	put_line(j);
+	open_with(j, '{');
+	put_string(j, pattern);
+	close_with(j, '}');
+	put_line(j);
+	open_with(j, '{');
+	put_table(j, f->table);
+	close_with(j, '}');
+	close_with(j, ']');
+	close_with(j, '}');
+}
+
 static void put_type(struct json *j, const struct field *f)
 {
 	switch (f->type) {
@@ -142,8 +165,14 @@ static void put_type(struct json *j, const struct field *f)
 	case FIELD_ADDRESSES:
 		put_strings(j, f, "^[0-9A-Fa-f:.]+$");
 		break;
+	case FIELD_PREFIX:
+		put_string(j, PREFIX);
+		break;
 	case FIELD_PREFIXES:
-		put_strings(j, f, "^[0-9A-Fa-f:.]+/[0-9]{1,3}$");
+		put_strings(j, f, PREFIX);
+		break;
+	case FIELD_ROUTES:
+		put_texts_or_tables(j, f, PREFIX);
 		break;
 	case FIELD_DNS:
 		put_strings(j, f, "^[0-9A-Za-z:.-]+$");

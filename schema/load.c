@@ -159,7 +159,7 @@ static int read_parts(struct load *l, const struct part *parts, size_t n, struct
 	if (found == 1)
 		*ret = roots[0];
 	else if (found)
-		merge_roots(roots, found, scratch, l->diag, ret);
+		merge_roots(roots, found, &grammar_network, scratch, l->diag, ret);
 	if (rc < 0)
 		ret->flags |= YAML_PARTIAL;
 	return rc < 0 || ret->kind != YAML_NODE_MAP || (ret->flags & YAML_PARTIAL) ? -1 : 0;

@@ -46,35 +46,46 @@ static bool all_of_kind(const struct yaml_pair *pairs, const uint32_t *group, ui
 	return true;
 }
 
-static void merge_maps(struct merge *m, const struct yaml_node *maps, uint32_t n, bool top,
-		       struct yaml_node *ret);
+/* What is known of the keys of a mapping. */
+struct keys {
+	const struct table *table; /* NULL: nothing */
+	bool named; /* they are names of what the table describes, not its fields */
+	bool top;
+};
 
-/* The pairs of one key, n > 1. */
-static void merge_group(struct merge *m, const struct yaml_pair *pairs, const uint32_t *group,
-			uint32_t n, bool top, struct yaml_node *ret)
+/* The same of the mappings below them. */
+static struct keys keys_below(const struct keys *k, const struct field *f)
+{
+	if (k->named)
+		return (struct keys){ .table = k->table };
+	return (struct keys){ .table = f ? f->table : NULL, .named = f && f->type == FIELD_NAMED };
+}
+
+static void merge_maps(struct merge *m, const struct yaml_node *maps, uint32_t n,
+		       const struct keys *keys, struct yaml_node *ret);
+
+static void merge_below(struct merge *m, const struct yaml_pair *pairs, const uint32_t *group,
+			uint32_t n, const struct keys *keys, struct yaml_node *ret)
+{
+	struct yaml_node *maps = malloc(n * sizeof(*maps));
+	uint32_t i;
+
+	if (!maps) {
+		m->nomem = true;
+		return;
+	}
+	for (i = 0; i < n; i++)
+		maps[i] = pairs[group[i]].value;
+	merge_maps(m, maps, n, keys, ret);
+	free(maps);
+}
+
+static void tell_twice(struct merge *m, const struct yaml_pair *pairs, const uint32_t *group,
+		       uint32_t n, bool top)
 {
 	const struct yaml_pair *first = &pairs[group[0]];
 	uint32_t i;
 
-	*ret = first->value;
-	if (all_of_kind(pairs, group, n, YAML_NODE_MAP)) {
-		struct yaml_node *maps = malloc(n * sizeof(*maps));
-
-		if (!maps) {
-			m->nomem = true;
-			return;
-		}
-		for (i = 0; i < n; i++)
-			maps[i] = pairs[group[i]].value;
-		merge_maps(m, maps, n, false, ret);
-		free(maps);
-		return;
-	}
-	if (top && !strcmp(first->key.text, "topology") &&
-	    all_of_kind(pairs, group, n, YAML_NODE_LIST)) {
-		join_lists(m, pairs, group, n, ret);
-		return;
-	}
 	for (i = 1; i < n; i++) {
 		const struct yaml_pair *p = &pairs[group[i]];
 
@@ -86,8 +97,46 @@ static void merge_group(struct merge *m, const struct yaml_pair *pairs, const ui
 	}
 }
 
-static void merge_maps(struct merge *m, const struct yaml_node *maps, uint32_t n, bool top,
-		       struct yaml_node *ret)
+/* The pairs of one key, n > 1; `group` is used up. */
+static void merge_group(struct merge *m, const struct yaml_pair *pairs, uint32_t *group, uint32_t n,
+			const struct keys *keys, struct yaml_node *ret)
+{
+	const struct yaml_pair *first = &pairs[group[0]];
+	const struct field *f =
+		keys->table && !keys->named ? table_field(keys->table, first->key.text) : NULL;
+	bool list = f && f->type == FIELD_LIST;
+	struct keys below = keys_below(keys, f);
+	uint32_t i, kept = 0;
+
+	*ret = first->value;
+	if (!below.table) {
+		if (all_of_kind(pairs, group, n, YAML_NODE_MAP))
+			merge_below(m, pairs, group, n, &below, ret);
+		else
+			tell_twice(m, pairs, group, n, keys->top);
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		const struct yaml_pair *p = &pairs[group[i]];
+
+		if (table_shape(m->diag, below.table, f, &p->key, &p->value))
+			group[kept++] = group[i];
+	}
+	if (!kept) {
+		ret->kind = YAML_NODE_BAD;
+		return;
+	}
+	*ret = pairs[group[0]].value;
+	if (kept > 1 && list)
+		join_lists(m, pairs, group, kept, ret);
+	else if (kept > 1)
+		merge_below(m, pairs, group, kept, &below, ret);
+	if (kept < n)
+		ret->flags |= YAML_PARTIAL;
+}
+
+static void merge_maps(struct merge *m, const struct yaml_node *maps, uint32_t n,
+		       const struct keys *keys, struct yaml_node *ret)
 {
 	struct yaml_pair *pairs;
 	uint32_t *order = NULL, i, end, kept = 0;
@@ -118,7 +167,7 @@ static void merge_maps(struct merge *m, const struct yaml_node *maps, uint32_t n
 			;
 		ret->pairs[kept] = pairs[order[i]];
 		if (end - i > 1)
-			merge_group(m, pairs, order + i, end - i, top, &ret->pairs[kept].value);
+			merge_group(m, pairs, order + i, end - i, keys, &ret->pairs[kept].value);
 		kept++;
 	}
 	ret->n = kept;
@@ -130,12 +179,13 @@ out:
 	free(order);
 }
 
-void merge_roots(const struct yaml_node *roots, size_t n, struct arena *a, struct diag *d,
-		 struct yaml_node *ret)
+void merge_roots(const struct yaml_node *roots, size_t n, const struct table *t, struct arena *a,
+		 struct diag *d, struct yaml_node *ret)
 {
+	struct keys keys = { .table = t, .top = true };
 	struct merge m = { .arena = a, .diag = d };
 
-	merge_maps(&m, roots, (uint32_t)n, true, ret);
+	merge_maps(&m, roots, (uint32_t)n, &keys, ret);
 	if (m.nomem) {
 		d->nomem = true;
 		d->errors++;

@@ -34,6 +34,13 @@ struct m_prefix {
 	struct pos pos;
 };
 
+/* An entry of `routes`: a prefix alone, or a mapping with options. */
+struct m_route {
+	struct prefix prefix;
+	struct pos pos; /* of the prefix */
+	bool masquerade;
+};
+
 /* An unsigned setting that may be absent. */
 struct m_uint {
 	bool set;
@@ -52,6 +59,7 @@ struct m_selector {
 struct m_selectors {
 	struct m_selector *list;
 	size_t n;
+	bool lost; /* one more was refused; never in a model that can be used */
 };
 
 struct m_node {
@@ -64,7 +72,7 @@ struct m_node {
 	bool has_addresses; /* `addresses` stands there: pinned; else automatic */
 	struct m_addr *addresses;
 	size_t n_addresses;
-	struct m_prefix *routes;
+	struct m_route *routes;
 	size_t n_routes;
 	struct m_text *tags; /* sorted by name, unique */
 	size_t n_tags;
@@ -74,6 +82,9 @@ struct m_node {
 	struct ifname interface;
 	struct pos interface_pos;
 	struct m_text description; /* s NULL: absent */
+	bool relay; /* may carry traffic for pairs that cannot meet */
+	struct pos relay_pos;
+	struct m_text region; /* s NULL: absent */
 };
 
 /* A name server or a search domain. */
@@ -110,6 +121,7 @@ struct m_network {
 	struct m_prefix *
 		pools; /* `addresses`, in the order written: an automatic address comes from each */
 	size_t n_pools;
+	bool pools_lost; /* one more was refused; never in a model that can be used */
 	struct m_uint listen_port, mtu, persistent_keepalive;
 	bool has_interface;
 	struct ifname interface;

@@ -154,6 +154,57 @@ static const char *kind_word(const struct yaml_node *n)
 	}
 }
 
+const struct field *table_field(const struct table *t, const char *key)
+{
+	const struct field *f;
+
+	for (f = t->fields; f->key; f++)
+		if (f->key[0] == key[0] && !strcmp(f->key, key))
+			return f;
+	return NULL;
+}
+
+/* The help that shows what belongs there: `f` and its value or, f NULL, one that `t` describes. */
+static void help_shape(struct diag *d, struct diag_entry *e, const struct table *t,
+		       const struct field *f)
+{
+	const char *shape = f ? f->shape : t->shape;
+
+	if (shape)
+		diag_help(d, e, "write it like this:\n%s", shape);
+	else if (f && f->example)
+		diag_help(d, e, "write it like this: `%s: %s`", f->key, f->example);
+}
+
+static bool has_shape(struct diag *d, const struct table *t, const struct field *f,
+		      const struct yaml_node *key, const struct yaml_node *v, bool list)
+{
+	char shown[YAML_SHOWN];
+	struct diag_entry *e;
+
+	if (v->kind == YAML_NODE_BAD)
+		return false;
+	if (v->kind == (list ? YAML_NODE_LIST : YAML_NODE_MAP))
+		return true;
+	yaml_show(key, shown);
+	if (is_null(v)) {
+		e = diag_error(d, yaml_pos(v->n ? v : key), "`%s` has no value", shown);
+		diag_help(d, e, "give it %s, or remove the line",
+			  list ? "a list" : "keys, indented below it");
+		return false;
+	}
+	e = diag_error(d, yaml_pos(v), "`%s` wants %s, not %s", shown,
+		       list ? "a list" : "a mapping (`key: value` lines)", kind_word(v));
+	help_shape(d, e, t, f);
+	return false;
+}
+
+bool table_shape(struct diag *d, const struct table *t, const struct field *f,
+		 const struct yaml_node *key, const struct yaml_node *v)
+{
+	return has_shape(d, t, f, key, v, f && f->type == FIELD_LIST);
+}
+
 /* True for a scalar; anything else is told, `wanted` being what stands in its place. `key` NULL: an
  * entry of a list. */
 static bool want_scalar(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
@@ -398,18 +449,82 @@ static void read_key(struct decode *c, const struct field *f, const struct yaml_
 	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
 }
 
+/* An IPv6 address that lacks its brackets: which part of it is a port, the digits cannot tell. */
+static bool help_ipv6(struct diag *d, struct diag_entry *e, const char *s, size_t len)
+{
+	const char *colon = memrchr(s, ':', len);
+	size_t host = colon ? (size_t)(colon - s) : 0;
+	struct ipaddr a;
+	uint64_t port;
+	bool whole = ipaddr_parse(s, len, &a) == 0 && a.family == 6;
+	bool parts = ipaddr_parse(s, host, &a) == 0 && a.family == 6 &&
+		     num_parse(s + host + 1, len - host - 1, 65535, &port) == 0 && port;
+
+	if (whole && parts)
+		diag_help(
+			d, e,
+			"write it in quotes: `endpoint: \"[%s]\"`, or `endpoint: \"[%.*s]:%s\"` if "
+			"%s is the port",
+			s, (int)host, s, s + host + 1, s + host + 1);
+	else if (parts)
+		diag_help(d, e, "write it in quotes, with brackets: `endpoint: \"[%.*s]:%s\"`",
+			  (int)host, s, s + host + 1);
+	else if (whole)
+		diag_help(d, e, "write it in quotes, with brackets: `endpoint: \"[%s]\"`", s);
+	return whole || parts;
+}
+
+/* What stands between the scheme and the path of a URL, if that is an endpoint. */
+static bool help_url(struct decode *c, struct diag_entry *e, const char *s)
+{
+	const char *host = strstr(s, "://"), *why;
+	struct endpoint unused;
+	size_t len;
+
+	if (!host)
+		return false;
+	host += 3;
+	len = strcspn(host, "/?#");
+	if (endpoint_parse(host, len, true, c->arena, &unused, &why) < 0)
+		return false;
+	if (host[0] == '[')
+		diag_help(c->diag, e, "write it in quotes: `endpoint: \"%.*s\"`", (int)len, host);
+	else
+		diag_help(c->diag, e, "write `endpoint: %.*s`", (int)len, host);
+	return true;
+}
+
+static void help_endpoint(struct decode *c, struct diag_entry *e, const struct yaml_node *v)
+{
+	/* Without the quotes the brackets of an IPv6 address made a list of it. */
+	const struct yaml_node *s = v->kind == YAML_NODE_LIST && v->n == 1 ? &v->items[0] : v;
+
+	if (s->kind != YAML_NODE_SCALAR ||
+	    (!help_ipv6(c->diag, e, s->text, s->n) && !help_url(c, e, s->text)))
+		diag_help(c->diag, e, "write host, host:port or \"[IPv6]:port\"");
+}
+
 static void read_endpoint(struct decode *c, const struct field *f, const struct yaml_node *key,
 			  const struct yaml_node *v, void *obj)
 {
 	char shown[YAML_SHOWN];
 	const char *why;
 
+	if (v->kind == YAML_NODE_LIST || v->kind == YAML_NODE_MAP) {
+		help_endpoint(c,
+			      diag_error(c->diag, yaml_pos(v), "`%s` wants an endpoint, not %s",
+					 key->text, kind_word(v)),
+			      v);
+		return;
+	}
 	if (!want_text(c, key, v, "an endpoint"))
 		return;
 	if (endpoint_parse(v->text, v->n, true, c->arena, MEMBER(struct endpoint, obj, f->value),
 			   &why) < 0) {
-		TELL(c, v, ("`%s` is not an endpoint: %s", yaml_show(v, shown), why),
-		     ("write host, host:port or [IPv6]:port"));
+		help_endpoint(c,
+			      diag_error(c->diag, yaml_pos(v), "`%s` is not an endpoint: %s",
+					 yaml_show(v, shown), why),
+			      v);
 		return;
 	}
 	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
@@ -439,20 +554,12 @@ static bool want_list(struct decode *c, const struct field *f, const struct yaml
 	char shown[YAML_SHOWN];
 
 	c->incomplete |= v->kind != YAML_NODE_LIST || v->n > f->max || (v->flags & YAML_PARTIAL);
-	if (v->kind == YAML_NODE_BAD)
-		return false;
-	if (v->kind != YAML_NODE_LIST) {
-		if (is_null(v))
-			TELL(c, v->n ? v : key, ("`%s` has no value", key->text),
-			     ("give it a list, or remove the line"));
-		else if (v->kind == YAML_NODE_SCALAR)
-			TELL(c, v, ("`%s` wants a list", key->text),
-			     ("write [%s]", yaml_show(v, shown)));
-		else
-			diag_error(c->diag, yaml_pos(v), "`%s` wants a list, not %s", key->text,
-				   kind_word(v));
+	if (v->kind == YAML_NODE_SCALAR && f->type != FIELD_LIST && !is_null(v)) {
+		TELL(c, v, ("`%s` wants a list", key->text), ("write [%s]", yaml_show(v, shown)));
 		return false;
 	}
+	if (!has_shape(c->diag, f->table, f, key, v, true))
+		return false;
 	if (v->n < f->min && !(v->flags & YAML_PARTIAL)) {
 		TELL(c, v, ("`%s` is empty", key->text), ("name at least one, or remove the line"));
 		return false;
@@ -522,21 +629,18 @@ static void read_addresses(struct decode *c, const struct field *f, const struct
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
-static bool read_prefix(struct decode *c, const struct yaml_node *v, struct m_prefix *ret)
+/* `key` NULL: an entry of a list. */
+static bool read_prefix(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
+			struct prefix *ret, struct pos *ret_pos)
 {
 	char shown[YAML_SHOWN], text[PREFIX_STRLEN];
 	struct ipaddr bare;
 	bool host_bits;
 
-	if (v->kind == YAML_NODE_MAP) {
-		diag_error(c->diag, yaml_pos(v),
-			   "options of a route are not supported by this version of meshrc");
-		return false;
-	}
-	if (!want_scalar(c, NULL, v, "a prefix"))
+	if (!want_scalar(c, key, v, "a prefix"))
 		return false;
 	yaml_show(v, shown);
-	if (prefix_parse(v->text, v->n, &ret->prefix, &host_bits) < 0) {
+	if (prefix_parse(v->text, v->n, ret, &host_bits) < 0) {
 		struct prefix p;
 
 		if (ipaddr_parse(v->text, v->n, &bare) == 0) {
@@ -551,10 +655,10 @@ static bool read_prefix(struct decode *c, const struct yaml_node *v, struct m_pr
 	}
 	if (host_bits) {
 		TELL(c, v, ("`%s` has bits set behind its prefix length", shown),
-		     ("write %s", prefix_print(&ret->prefix, text)));
+		     ("write %s", prefix_print(ret, text)));
 		return false;
 	}
-	ret->pos = yaml_pos(v);
+	*ret_pos = yaml_pos(v);
 	return true;
 }
 
@@ -603,12 +707,6 @@ static void read_prefixes(struct decode *c, const struct field *f, const struct 
 	size_t n = 0;
 	uint32_t i;
 
-	if (v->kind == YAML_NODE_MAP) {
-		diag_error(c->diag, yaml_pos(v),
-			   "`%s` given as a mapping is not supported by this version of meshrc",
-			   key->text);
-		return;
-	}
 	if (!want_list(c, f, key, v))
 		return;
 	list = arena_array(c->arena, v->n, sizeof(*list));
@@ -617,9 +715,48 @@ static void read_prefixes(struct decode *c, const struct field *f, const struct 
 		return;
 	}
 	for (i = 0; i < v->n; i++)
-		n += read_prefix(c, &v->items[i], &list[n]);
+		n += read_prefix(c, NULL, &v->items[i], &list[n].prefix, &list[n].pos);
+	if (f->has)
+		*MEMBER(bool, obj, f->has) = n < v->n;
 	check_twice(c, list, n);
 	*MEMBER(struct m_prefix *, obj, f->value) = list;
+	*MEMBER(size_t, obj, f->extra) = n;
+}
+
+static void read_routes(struct decode *c, const struct field *f, const struct yaml_node *key,
+			const struct yaml_node *v, void *obj)
+{
+	struct m_prefix *prefixes;
+	struct m_route *list;
+	size_t n = 0;
+	uint32_t i;
+
+	if (!want_list(c, f, key, v))
+		return;
+	list = arena_array(c->arena, v->n, sizeof(*list));
+	prefixes = calloc(v->n ? v->n : 1, sizeof(*prefixes));
+	if (!list || !prefixes) {
+		free(prefixes);
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++) {
+		const struct yaml_node *item = &v->items[i];
+		struct m_route r = { 0 };
+
+		if (item->kind == YAML_NODE_MAP)
+			table_decode(c, f->table, item, yaml_pos(item), &r);
+		else if (!read_prefix(c, NULL, item, &r.prefix, &r.pos))
+			continue;
+		/* Without a prefix: that was told. */
+		if (!r.pos.source)
+			continue;
+		prefixes[n] = (struct m_prefix){ r.prefix, r.pos };
+		list[n++] = r;
+	}
+	check_twice(c, prefixes, n);
+	free(prefixes);
+	*MEMBER(struct m_route *, obj, f->value) = list;
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
@@ -734,19 +871,78 @@ static void read_tags(struct decode *c, const struct field *f, const struct yaml
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
+/* `words` are in lower case, each followed by a blank; s may be in capitals. */
+static bool is_word_for(const char *words, const char *s, size_t len)
+{
+	const char *p;
+	size_t n, i;
+
+	for (p = words; *p; p += n + 1) {
+		n = strcspn(p, " ");
+		for (i = 0; i < n && n == len; i++)
+			if ((s[i] >= 'A' && s[i] <= 'Z' ? s[i] - 'A' + 'a' : s[i]) != p[i])
+				break;
+		if (n == len && i == n)
+			return true;
+	}
+	return false;
+}
+
+#define GUESS (MAX_NAME + 5)
+
+/* What was meant by `tags:dc`, `group: dc` (a mapping to YAML) or `node:fra1`. */
+static bool guess_selector(const struct yaml_node *v, char out[static GUESS])
+{
+	const char *word, *name;
+	size_t word_len, len;
+	bool tag;
+
+	if (v->kind == YAML_NODE_MAP && v->n == 1 && v->pairs[0].value.kind == YAML_NODE_SCALAR) {
+		word = v->pairs[0].key.text;
+		word_len = v->pairs[0].key.n;
+		name = v->pairs[0].value.text;
+	} else if (v->kind == YAML_NODE_SCALAR) {
+		word = v->text;
+		word_len = strcspn(word, ": ");
+		name = word + word_len;
+		name += strspn(name, ": ");
+	} else {
+		return false;
+	}
+	tag = is_word_for("tag tags tagged group groups label labels role roles ", word, word_len);
+	if (!tag && !is_word_for("node nodes name host hosts peer peers ", word, word_len))
+		return false;
+	len = strcspn(name, " ");
+	if (name[len + strspn(name + len, " ")] || !name_is_valid(name, len))
+		return false;
+	snprintf(out, GUESS, "%s%.*s", tag ? "tag:" : "", (int)len, name);
+	return true;
+}
+
 static bool read_selector(struct decode *c, const struct yaml_node *v, struct m_selector *ret)
 {
 	static const char wanted[] = "a node's name, tag:NAME or all";
 	struct yaml_node name = *v;
+	char shown[YAML_SHOWN], guess[GUESS];
+	bool guessed = guess_selector(v, guess);
 
-	if (v->kind == YAML_NODE_MAP && v->n == 1 && !strcmp(v->pairs[0].key.text, "tag") &&
-	    v->pairs[0].value.kind == YAML_NODE_SCALAR) {
-		TELL(c, v, ("%s is wanted here, not a mapping", wanted),
-		     ("write tag:%.63s without a space", v->pairs[0].value.text));
+	if (v->kind == YAML_NODE_MAP) {
+		struct diag_entry *e = diag_error(c->diag, yaml_pos(v),
+						  "%s is wanted here, not a mapping", wanted);
+
+		if (guessed)
+			diag_help(c->diag, e, "did you mean `%s`, without a blank?", guess);
+		else
+			diag_help(c->diag, e, "write tag:NAME without a blank");
 		return false;
 	}
 	if (!want_scalar(c, NULL, v, wanted))
 		return false;
+	if (guessed && strcmp(guess, v->text) != 0) {
+		TELL(c, v, ("`%s` is not %s", yaml_show(v, shown), wanted),
+		     ("did you mean `%s`?", guess));
+		return false;
+	}
 	ret->pos = yaml_pos(v);
 	if (!strcmp(v->text, "all")) {
 		ret->kind = SELECT_ALL;
@@ -771,8 +967,15 @@ static bool read_selector(struct decode *c, const struct yaml_node *v, struct m_
 static void read_selectors(struct decode *c, const struct field *f, const struct yaml_node *key,
 			   const struct yaml_node *v, struct m_selectors *ret)
 {
+	char guess[GUESS];
 	uint32_t i;
 
+	if (v->kind != YAML_NODE_LIST && guess_selector(v, guess)) {
+		ret->lost = true;
+		TELL(c, v, ("`%s` wants a list, not %s", key->text, kind_word(v)),
+		     ("did you mean `%s: [%s]`?", key->text, guess));
+		return;
+	}
 	if (!want_list(c, f, key, v))
 		return;
 	ret->list = arena_array(c->arena, v->n, sizeof(*ret->list));
@@ -782,28 +985,16 @@ static void read_selectors(struct decode *c, const struct field *f, const struct
 	}
 	for (i = 0; i < v->n; i++)
 		ret->n += read_selector(c, &v->items[i], &ret->list[ret->n]);
+	ret->lost = ret->n < v->n;
 }
 
 /* Mappings. */
 
-static bool want_map(struct decode *c, const struct yaml_node *key, const struct yaml_node *v)
+static bool want_map(struct decode *c, const struct table *t, const struct field *f,
+		     const struct yaml_node *key, const struct yaml_node *v)
 {
-	char shown[YAML_SHOWN];
-
 	c->incomplete |= v->kind != YAML_NODE_MAP || (v->flags & YAML_PARTIAL);
-	if (v->kind == YAML_NODE_BAD)
-		return false;
-	if (v->kind == YAML_NODE_MAP)
-		return true;
-	yaml_show(key, shown);
-	if (is_null(v))
-		TELL(c, v->n ? v : key, ("`%s` has no value", shown),
-		     ("give it keys, indented below it, or remove the line"));
-	else
-		diag_error(c->diag, yaml_pos(v),
-			   "`%s` wants a mapping (`key: value` lines), not %s", shown,
-			   kind_word(v));
-	return false;
+	return table_shape(c->diag, t, f, key, v);
 }
 
 static void read_named(struct decode *c, const struct field *f, const struct yaml_node *key,
@@ -814,7 +1005,7 @@ static void read_named(struct decode *c, const struct field *f, const struct yam
 	size_t n = 0;
 	char *list;
 
-	if (!want_map(c, key, v))
+	if (!want_map(c, t, f, key, v))
 		return;
 	if (v->n > f->max) {
 		c->incomplete = true;
@@ -847,7 +1038,7 @@ static void read_named(struct decode *c, const struct field *f, const struct yam
 		}
 		*MEMBER(const char *, item, t->name) = name;
 		*MEMBER(struct pos, item, t->pos) = yaml_pos(&p->key);
-		if (want_map(c, &p->key, &p->value))
+		if (want_map(c, t, NULL, &p->key, &p->value))
 			table_decode(c, t, &p->value, yaml_pos(&p->key), item);
 		n++;
 	}
@@ -878,8 +1069,10 @@ static void read_list(struct decode *c, const struct field *f, const struct yaml
 		if (item->kind == YAML_NODE_BAD)
 			continue;
 		if (item->kind != YAML_NODE_MAP) {
-			diag_error(c->diag, yaml_pos(item), "%s is a mapping, not %s", t->what,
-				   kind_word(item));
+			help_shape(c->diag,
+				   diag_error(c->diag, yaml_pos(item), "%s is a mapping, not %s",
+					      t->what, kind_word(item)),
+				   t, NULL);
 			continue;
 		}
 		*MEMBER(struct pos, list + n * t->size, t->pos) = yaml_pos(item);
@@ -930,6 +1123,8 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 		break;
 	case FIELD_BOOL:
 		read_bool(c, key, v, MEMBER(bool, obj, f->value));
+		if (f->pos)
+			*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
 		break;
 	case FIELD_TEXT:
 	case FIELD_WORD:
@@ -950,8 +1145,15 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 	case FIELD_ADDRESSES:
 		read_addresses(c, f, key, v, obj);
 		break;
+	case FIELD_PREFIX:
+		read_prefix(c, key, v, MEMBER(struct prefix, obj, f->value),
+			    MEMBER(struct pos, obj, f->pos));
+		break;
 	case FIELD_PREFIXES:
 		read_prefixes(c, f, key, v, obj);
+		break;
+	case FIELD_ROUTES:
+		read_routes(c, f, key, v, obj);
 		break;
 	case FIELD_DNS:
 		read_dns(c, f, key, v, obj);
@@ -963,7 +1165,7 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 		read_selectors(c, f, key, v, MEMBER(struct m_selectors, obj, f->value));
 		break;
 	case FIELD_TABLE:
-		if (want_map(c, key, v))
+		if (want_map(c, f->table, f, key, v))
 			table_decode(c, f->table, v, yaml_pos(key), (char *)obj + f->value);
 		break;
 	case FIELD_NAMED:
@@ -982,16 +1184,6 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 	}
 }
 
-static const struct field *find_field(const struct table *t, const char *key)
-{
-	const struct field *f;
-
-	for (f = t->fields; f->key; f++)
-		if (f->key[0] == key[0] && !strcmp(f->key, key))
-			return f;
-	return NULL;
-}
-
 /* The table at or below `t`, other than `except`, that has this key. */
 static const struct table *find_owner(const struct table *t, const struct table *except,
 				      const char *key)
@@ -999,7 +1191,7 @@ static const struct table *find_owner(const struct table *t, const struct table 
 	const struct table *found;
 	const struct field *f;
 
-	f = t == except ? NULL : find_field(t, key);
+	f = t == except ? NULL : table_field(t, key);
 	if (f && f->type != FIELD_LATER)
 		return t;
 	for (f = t->fields; f->key; f++) {
@@ -1101,7 +1293,7 @@ void table_decode(struct decode *c, const struct table *t, const struct yaml_nod
 	if (t->one_of)
 		check_choice(c, t, map, where);
 	for (i = 0; i < map->n; i++) {
-		f = find_field(t, map->pairs[i].key.text);
+		f = table_field(t, map->pairs[i].key.text);
 		if (!f) {
 			unknown_key(c, t, &map->pairs[i].key);
 			continue;

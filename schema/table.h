@@ -21,7 +21,7 @@ enum field_type {
 	FIELD_VERSION, /* the number 1; nothing is stored */
 	FIELD_UINT, /* struct m_uint */
 	FIELD_MARK, /* struct m_uint; also in hexadecimal */
-	FIELD_BOOL, /* bool */
+	FIELD_BOOL, /* bool; pos, where not 0 */
 	FIELD_TEXT, /* struct m_text, any text of min to max bytes */
 	FIELD_WORD, /* struct m_text, text that `check` takes */
 	FIELD_DURATION, /* int64_t seconds */
@@ -29,7 +29,11 @@ enum field_type {
 	FIELD_ENDPOINT, /* struct endpoint; pos */
 	FIELD_IFNAME, /* struct ifname; pos; extra: bool */
 	FIELD_ADDRESSES, /* struct m_addr *; extra: size_t count; has: bool */
-	FIELD_PREFIXES, /* struct m_prefix *; extra: size_t count */
+	FIELD_PREFIX, /* struct prefix; pos */
+	FIELD_PREFIXES, /* struct m_prefix *; extra: size_t count; has, where not 0: bool, one was
+			   refused */
+	FIELD_ROUTES, /* a list of prefixes, or of mappings by `table`; struct m_route *; extra:
+			 size_t count */
 	FIELD_DNS, /* struct m_dns *, in order; extra: size_t count */
 	FIELD_TAGS, /* struct m_text *, sorted; extra: size_t count */
 	FIELD_SELECTORS, /* struct m_selectors */
@@ -68,6 +72,8 @@ struct field {
 	const char *synonyms; /* words of other programs for this key, each followed by a blank */
 	const char *help; /* one line */
 	const char *example; /* as it would be written; NULL: the fallback */
+	const char *shape; /* key and value in lines, for who wrote another kind of value; NULL: in
+			      one line, with the example */
 };
 
 struct table {
@@ -77,6 +83,7 @@ struct table {
 	bool one_of; /* exactly one key, and its `choice` is stored as int (an enum) at `kind` */
 	size_t kind;
 	size_t name, pos; /* FIELD_NAMED: const char * and its place; FIELD_LIST: pos alone */
+	const char *shape; /* FIELD_NAMED and FIELD_LIST: one of them in lines, as above */
 };
 
 struct decode {
@@ -93,6 +100,17 @@ struct decode {
  */
 void table_decode(struct decode *c, const struct table *t, const struct yaml_node *map,
 		  struct pos where, void *obj);
+
+/* The row of that key, or NULL. */
+const struct field *table_field(const struct table *t, const char *key);
+
+/*
+ * Whether `v` is a mapping, as each of the named ones that `t` describes (f NULL) and a field that
+ * has a table are, or a list, as FIELD_LIST is. False after telling what it should look like, or in
+ * silence for YAML_NODE_BAD. Only for such fields.
+ */
+bool table_shape(struct diag *d, const struct table *t, const struct field *f,
+		 const struct yaml_node *key, const struct yaml_node *v);
 
 /*
  * What YAML programs other than meshrc make of this plain scalar when it is not text ("a truth

@@ -4,6 +4,7 @@
 #include <yaml.h>
 
 #include "common/limits.h"
+#include "common/prefix.h"
 #include "common/text.h"
 
 /* Bad characters told per file; the rest of such a file is most often the same. */
@@ -187,6 +188,40 @@ static bool check_bytes(const struct source *s, struct diag *d)
 		i += n;
 	}
 	return ok;
+}
+
+/* What git leaves in a file: at least seven times the same character, longer with the attribute
+ * conflict-marker-size, and a blank or nothing behind it. No YAML of ours has such a line. */
+static bool is_conflict_marker(const char *s, size_t len)
+{
+	size_t n = 1;
+
+	if (len < 7 || !memchr("<|=>", s[0], 4))
+		return false;
+	while (n < len && s[n] == s[0])
+		n++;
+	return n >= 7 && (n == len || s[n] == ' ' || s[n] == '\r');
+}
+
+static bool check_conflict(const struct source *s, struct diag *d)
+{
+	const char *p = s->text, *end = s->text + s->len;
+	struct pos pos = { .source = s, .line = 1, .col = 1 };
+
+	for (; p < end; pos.line++) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		size_t len = (size_t)((nl ? nl : end) - p);
+
+		if (is_conflict_marker(p, len)) {
+			pos.width = 7;
+			diag_help(d, diag_error(d, pos, "an unresolved merge conflict"),
+				  "write what is to hold, without the lines that begin with "
+				  "<<<<<<<, ======= and >>>>>>>, and `git add` the file");
+			return false;
+		}
+		p += len + 1;
+	}
+	return true;
 }
 
 /* Secrets. */
@@ -732,6 +767,8 @@ static const struct saying sayings[] = {
 	  "a value is missing here, or a bracket further up is not closed", NULL },
 	{ NULL, "did not find expected <document start>",
 	  "something stands behind the end of the document", NULL },
+	{ NULL, "found unexpected ':'", "a value inside brackets cannot end with `:`",
+	  "put it in quotes, or write what is missing behind it" },
 	{ NULL, "found unexpected end of stream", "a quote that is opened is never closed", NULL },
 	{ NULL, "found unexpected document indicator", "a quote that is opened is never closed",
 	  NULL },
@@ -774,33 +811,43 @@ static const struct saying *find_saying(const yaml_parser_t *p)
 	return NULL;
 }
 
-/* What stands around a mark. */
-struct around {
-	char c; /* the byte at it; NUL at the end of the file */
-	bool tab; /* there is a tab in the indentation of the line, before the mark or at it */
-	bool first; /* nothing but blanks stands before it in the line */
-};
-
-static struct around look_around(const struct source *s, const yaml_mark_t *m)
+/* The byte at a mark and the start of its line. libyaml's own offset counts characters. */
+static const char *find_mark(const struct source *s, const yaml_mark_t *m, const char **ret_line)
 {
 	const char *p = s->text, *end = s->text + s->len;
-	struct around ret = { .first = true };
 	size_t line = m->line, col = m->column;
 
 	while (line-- && p < end) {
 		p = memchr(p, '\n', (size_t)(end - p));
 		p = p ? p + 1 : end;
 	}
-	for (; p < end && (*p == ' ' || *p == '\t') && col; p++, col--)
-		ret.tab |= *p == '\t';
-	ret.tab |= p < end && *p == '\t' && !col;
-	ret.first = !col;
+	*ret_line = p;
 	while (col-- && p < end) {
 		p++;
 		while (p < end && ((unsigned char)*p & 0xc0) == 0x80)
 			p++;
 	}
-	ret.c = p < end ? *p : '\0';
+	return p;
+}
+
+/* What stands around a mark. */
+struct around {
+	char c; /* the byte at it; NUL at the end of the file */
+	bool tab; /* there is a tab in the indentation of the line, before the mark or at it */
+	bool first; /* nothing but blanks stands before it in the line */
+	bool quote; /* a quote stands right before it */
+};
+
+static struct around look_around(const struct source *s, const yaml_mark_t *m)
+{
+	const char *p, *mark = find_mark(s, m, &p);
+	struct around ret = { .c = mark < s->text + s->len ? *mark : '\0' };
+
+	ret.quote = mark > p && (mark[-1] == '"' || mark[-1] == '\'');
+	for (; p < mark && (*p == ' ' || *p == '\t'); p++)
+		ret.tab |= *p == '\t';
+	ret.first = p == mark;
+	ret.tab |= ret.first && ret.c == '\t';
 	return ret;
 }
 
@@ -813,6 +860,66 @@ static struct pos last_place(const struct source *s)
 	while (len && (s->text[len - 1] == '\n' || s->text[len - 1] == '\r'))
 		len--;
 	return place_of(s, len);
+}
+
+/* `[2001:db8::1]:51820` without quotes, in the line of a mark that lies in it. */
+struct bracketed {
+	size_t key, from, end; /* offsets of the key's word, of the '[', behind the port */
+};
+
+static bool find_bracketed(const struct source *s, const yaml_mark_t *m, struct bracketed *ret)
+{
+	const char *line, *mark = find_mark(s, m, &line), *end = s->text + s->len, *p, *q;
+	struct ipaddr a;
+
+	p = memrchr(line, '[', (size_t)(mark - line) + (mark < end));
+	for (q = p; q && q < end && *q != ']' && *q != '\n'; q++)
+		;
+	if (!p || end - q < 3 || *q != ']' || q[1] != ':' || q[2] < '0' || q[2] > '9' ||
+	    ipaddr_parse(p + 1, (size_t)(q - p - 1), &a) < 0 || a.family != 6)
+		return false;
+	ret->from = (size_t)(p - s->text);
+	for (q += 2; q < end && *q >= '0' && *q <= '9'; q++)
+		;
+	ret->end = (size_t)(q - s->text);
+	while (p > line && (p[-1] == ' ' || p[-1] == ':'))
+		p--;
+	while (p > line && (p[-1] == '_' || (p[-1] >= 'a' && p[-1] <= 'z')))
+		p--;
+	ret->key = (size_t)(p - s->text);
+	return mark <= q;
+}
+
+/* The list that the brackets made is part of the same mistake. */
+static void forget_list(struct reader *r, const struct pos *pos)
+{
+	struct yaml_node *n = NULL;
+
+	if (r->depth && r->stack[r->depth - 1].node.kind == YAML_NODE_LIST)
+		n = &r->stack[r->depth - 1].node;
+	if (n && n->line == pos->line && n->col == pos->col)
+		n->kind = YAML_NODE_BAD;
+	n = r->n_pending ? &r->pending[r->n_pending - 1] : NULL;
+	if (n && n->kind == YAML_NODE_LIST && n->line == pos->line && n->col == pos->col)
+		n->kind = YAML_NODE_BAD;
+}
+
+static bool tell_bracketed(struct reader *r)
+{
+	const char *text = r->source->text;
+	struct bracketed b;
+	struct pos pos;
+
+	if (!find_bracketed(r->source, &r->parser.problem_mark, &b))
+		return false;
+	pos = place_of(r->source, b.from);
+	pos.width = (uint32_t)(b.end - b.from);
+	forget_list(r, &pos);
+	diag_help(r->diag,
+		  diag_error(r->diag, pos, "without quotes `[` begins a list, not an address"),
+		  "write it in quotes: `%.*s\"%.*s\"`", (int)(b.from - b.key), text + b.key,
+		  (int)pos.width, text + b.from);
+	return true;
 }
 
 static bool problem_is(const yaml_parser_t *p, const char *problem)
@@ -828,6 +935,8 @@ static void tell_syntax_error(struct reader *r)
 	struct around at = look_around(r->source, &p->problem_mark);
 	struct diag_entry *e;
 
+	if (tell_bracketed(r))
+		return;
 	if (!at.c && !p->problem_mark.column)
 		pos = last_place(r->source);
 	if (at.tab) {
@@ -843,7 +952,9 @@ static void tell_syntax_error(struct reader *r)
 		e = diag_error(r->diag, pos, "a `%c` that closes nothing", at.c);
 	} else if (problem_is(p, "did not find expected key") && !at.first) {
 		e = diag_error(r->diag, pos, "something stands behind the end of a value");
-		diag_help(r->diag, e, "a ' inside single quotes is written twice: 'it''s'");
+		diag_help(r->diag, e,
+			  at.quote ? "a ' inside single quotes is written twice: 'it''s'" :
+				     "put the whole value in quotes if it is text");
 	} else if (s) {
 		e = diag_error(r->diag, pos, "%s", s->msg);
 		if (s->help)
@@ -970,7 +1081,7 @@ int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct ya
 		return -1;
 	}
 	hide_secrets(s, d);
-	if (!check_encoding(s, d) || !check_bytes(s, d))
+	if (!check_encoding(s, d) || !check_conflict(s, d) || !check_bytes(s, d))
 		return -1;
 	r = calloc(1, sizeof(*r));
 	if (!r || !yaml_parser_initialize(&r->parser)) {

@@ -11,7 +11,7 @@
  * names a private or preshared key; its value is hidden from every excerpt), and what is over a
  * limit of common/limits.h. One run reports all that can be told; reading stops early only at a
  * syntax error, at bytes that libyaml would stop at, at a directive, at a second document and at a
- * limit.
+ * limit; of a file with the marks of an unresolved merge conflict, the first of them is all.
  *
  * Which type a scalar has is not decided here: schema/table.h knows which one its key wants.
  */

@@ -11,8 +11,9 @@ UNITS += test_common_mem test_common_file test_common_cli
 unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
+COMPILE := reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/relay.c reconciler/transit.c
 UNITS += test_compile
-unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c
+unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
 WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(BUILD)/tests/test_common_mem: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -30,8 +31,11 @@ $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_render
 unit_test_render := $(COMMON) $(PUBLICATION) reconciler/render.c reconciler/render_json.c
 UNITS += test_allpairs
-unit_test_allpairs := $(COMMON) $(PUBLICATION) $(SCHEMA) reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c \
-	tests/ref/reference.c
+unit_test_allpairs := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) \
+	tests/ref/hops.c tests/ref/reference.c
+UNITS += test_relay
+unit_test_relay := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
+$(BUILD)/tests/test_relay: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_yaml
 unit_test_yaml := $(COMMON) schema/yaml.c
 UNITS += test_schema
@@ -39,8 +43,8 @@ unit_test_schema := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_schema: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_repo test_publish test_spawn
 unit_test_spawn := $(COMMON) reconciler/spawn.c
-unit_test_repo := $(COMMON) reconciler/repo.c reconciler/publish_git.c reconciler/spawn.c
-unit_test_publish := $(COMMON) $(PUBLICATION) publication/sign.c reconciler/publish.c reconciler/publish_dir.c reconciler/repo.c
+unit_test_repo := $(COMMON) reconciler/repo.c reconciler/repo_files.c reconciler/publish_git.c reconciler/spawn.c
+unit_test_publish := $(COMMON) $(PUBLICATION) publication/sign.c reconciler/publish.c reconciler/publish_dir.c reconciler/repo.c reconciler/repo_files.c
 # The back ends without the rest of the agent.
 KERN := agent/apply.c agent/diff.c agent/kern_kernel.c agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
 UNITS += test_diff
@@ -52,14 +56,18 @@ UNITS += test_uapi
 unit_test_uapi := tests/unit/fake_kern.c agent/diff.c agent/kern_wg.c agent/uapi.c $(COMMON) $(PUBLICATION)
 # The agent without its commands and back ends; pubkit makes publications, pubkit_tool does so for shell tests.
 PUBKIT := tests/unit/pubkit.c publication/sign.c
-AGENT_STATE := agent/accept.c agent/fetch.c agent/snapshot.c agent/store.c
+AGENT_STATE := agent/accept.c agent/fetch.c agent/host_plan.c agent/snapshot.c agent/store.c
 UNITS += test_agent_config test_store test_accept test_fetch
 unit_test_agent_config := $(COMMON) agent/config.c
-unit_test_store := $(COMMON) $(PUBLICATION) agent/store.c
+unit_test_store := $(COMMON) $(PUBLICATION) agent/host_plan.c agent/store.c
 unit_test_accept := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE)
 unit_test_fetch := $(COMMON) $(PUBLICATION) agent/fetch.c
+UNITS += test_host
+unit_test_host := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c tests/unit/fake_host.c
+$(BUILD)/tests/test_host: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_agent
-unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/resolve.c tests/unit/fake_kern.c
+unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/resolve.c \
+	agent/host.c agent/host_nft.c agent/host_system.c tests/unit/fake_host.c tests/unit/fake_kern.c
 $(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC)
 units: $(BUILD)/tests/pubkit_tool
 

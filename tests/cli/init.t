@@ -90,6 +90,53 @@ cd "$TRASH/there/sub2" || exit 1
 expect_fail 'but not by mistake' "$MESHRC" init --keys "$TRASH/k5"
 expect_match 'the repository around it is named' "$(<"$ERR")" "a folder of the repository $TRASH/there/"
 
+# Every step that is told works as it is told, in a folder that a shell would take apart, and with no meshrc on the PATH.
+export GIT_AUTHOR_NAME=tester GIT_AUTHOR_EMAIL=tester@localhost GIT_COMMITTER_NAME=tester GIT_COMMITTER_EMAIL=tester@localhost
+mkdir "$TRASH/new user" && cd "$TRASH/new user" || exit 1
+expect_ok 'a new user' "$MESHRC" init "it's"
+cp "$ERR" "$TRASH/told"
+step() { # NAME PATTERN [SED SCRIPT]: runs the one line of what was told that matches
+	local line
+	line=$(grep -E -e "$2" "$TRASH/told" | sed -E 's/^ +([0-9]+\. )?(sudo meshrc-agent)?/\2/; s/^sudo meshrc-agent/"$AGENT"/; s/ +\(it signs.*//')
+	line=$(sed -E "${3:-}" <<<"$line")
+	expect_ok "$1" bash -c "${line:-false}"
+}
+expect_match 'first is told where to go' "$(<"$TRASH/told")" '^  1\. cd '
+cd "$(eval "$(sed -n 's/^  1\. cd /printf %s /p' "$TRASH/told")")" || exit 1
+expect_eq 'which is there' "$PWD" "$TRASH/new user/it's"
+sed -i "s|.*directory:.*|  directory: $TRASH/www|" meshrc.yaml
+step 'the key of a node is made and printed' '--print-public-key' "s|NODE|gateway|; s|\$| --state-dir $TRASH/st|"
+sed -i "/^  gateway:/,/public_key/s|public_key: .*|public_key: $(<"$OUT")|" networks/example.yaml
+expect_match 'the example names the same command' "$(<networks/example.yaml)" \
+	'^# +sudo meshrc-agent once --network example --node gateway --print-public-key$'
+step 'it is validated' 'validate$'
+step 'and committed' 'git commit'
+expect_eq 'as a whole' "$(git status --porcelain)" ''
+step 'and planned' 'meshrc plan$'
+step 'and applied' 'meshrc apply' 's|$| --auto-approve|'
+step 'and an agent takes it' '--url' "s|URL|file://$TRASH/www|; s|NODE|gateway|; s|--trust |&trust/|; s| once | verify |; s|\$| --state-dir $TRASH/st|"
+git init -q --bare "$TRASH/new user/server.git"
+expect_ok 'hooks of a server' "$MESHRC" init --hooks "$TRASH/new user/server.git"
+cp "$ERR" "$TRASH/told"
+expect_match 'HEAD has another name there' "$(<"$TRASH/told")" "HEAD names '$(git -C "$TRASH/new user/server.git" symbolic-ref --short HEAD)'"
+line=$(sed -n 's/.*: \(git -C .* symbolic-ref .*\)NAME$/\1main/p' "$TRASH/told")
+expect_ok 'it is changed as told' bash -c "${line:-false}"
+KEY=$(git config meshrc.signingKey)
+export KEY
+step 'the key is named as told' 'config meshrc.signingKey' 's|KEY$|"$KEY"|'
+expect_ok 'so a push' git push -q "$TRASH/new user/server.git" main
+expect_ok 'is published' git -C "$TRASH/new user/server.git" rev-parse -q --verify refs/heads/published
+expect_ok 'once more' "$MESHRC" init --hooks "$TRASH/new user/server.git"
+expect_no_match 'there is nothing left to tell' "$(<"$ERR")" 'Next|HEAD'
+printf '#!/bin/sh\nexit 0\n' >"$TRASH/new user/server.git/hooks/pre-receive"
+expect_fail "somebody's own hook there" "$MESHRC" init --hooks "$TRASH/new user/server.git"
+line=$(sed -n 's/.*end it with: \(.*\) (which.*/\1/p' "$ERR")
+printf '#!/bin/sh\n%s\n' "${line:-false}" >"$TRASH/new user/server.git/hooks/pre-receive"
+sed -i 's/endpoint:/endpiont:/' networks/example.yaml
+git commit -q --no-verify -am wrong
+expect_fail 'ends as told and refuses what is wrong' git push -q "$TRASH/new user/server.git" main
+expect_match 'with its place' "$(<"$ERR")" 'networks/example\.yaml:[0-9]+:[0-9]+: error: '
+
 # The umask of the user does not open the keys, nor close the rest.
 (umask 0 && "$MESHRC" init "$TRASH/open" --keys "$TRASH/k4" --quiet)
 expect_eq 'keys stay closed under umask 0' "$(stat -c %a "$TRASH/k4/root.key" "$TRASH/k4/publisher.key" | tr '\n' ' ')" '600 600 '

@@ -54,5 +54,5 @@ on_terminal() {
 	local answer=$1 command
 	shift
 	command=$(printf '%q ' "$@")
-	printf '%s\n' "$answer" | script -qec "$command" /dev/null
+	printf '%s\n' "$answer" | TERM=xterm script -qec "$command" /dev/null
 }

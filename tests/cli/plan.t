@@ -50,6 +50,26 @@ expect_match 'colours the change' "$(<"$OUT")" '^! +endpoint = b\.example\.net:5
 expect_match 'sums up outside the fold' "$(sed '/<details>/,$d' "$OUT")" '^Plan: 0 nodes to add, 2 to change, 0 to remove'
 cp "$TRASH/prod.yaml" networks/prod.yaml
 
+# A node comes, another one goes: where each is reached and what is behind it is part of that.
+{
+	sed '/^  b:/,/endpoint: b/d' "$TRASH/prod.yaml"
+	node d d.example.net:7
+	echo '    routes: [192.168.9.0/24, 192.168.8.0/24]'
+} >networks/prod.yaml
+expect_ok 'a node comes, one goes' plan
+expect_eq 'what comes says where it is and what is behind it' "$(sed -n '/^  + node d$/,/^$/p' "$OUT" | sed -n 's/^ *+ \(endpoint\|addresses\|routes\) *= /\1 /p')" \
+	'endpoint d.example.net:7
+addresses 10.20.0.4/16
+routes 192.168.8.0/24, 192.168.9.0/24'
+expect_eq 'what goes too' "$(sed -n '/^  - node b$/,/^$/p' "$OUT" | sed -n 's/^ *- \(endpoint\|addresses\|routes\) *= /\1 /p')" \
+	'endpoint b.example.net:51820
+addresses 10.20.0.2/16'
+expect_ok 'also in --json' plan --json
+expect_eq 'as values' "$(jq -c '.networks[0].changes[] | select(.action != "change") | .attributes | [.endpoint, .routes]' "$OUT")" \
+	'[{"from":"b.example.net:51820","to":null},null]
+[{"from":null,"to":"d.example.net:7"},{"added":["192.168.8.0/24","192.168.9.0/24"],"removed":[]}]'
+cp "$TRASH/prod.yaml" networks/prod.yaml
+
 # A node leaves; who loses what.
 sed -i '/^  c:/,$ { /^  c:/d; /^    /d }' networks/prod.yaml
 expect_ok 'a node leaves' plan

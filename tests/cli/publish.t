@@ -112,6 +112,8 @@ for i in $(seq 1 25); do
 	consistent || broken=$((broken + 1))
 done 2>/dev/null
 expect_eq 'killed 25 times, never inconsistent' "$broken" 0
+# A lock of git that was left in one of these moments counts as left when it is a minute old.
+find .git -name '*.lock' -exec touch -d '-2 minutes' {} +
 expect_ok 'and finished by the next run' apply
 expect_ok 'the directory is complete after that' complete
 expect_ok 'the repository is whole' git fsck --strict --no-dangling

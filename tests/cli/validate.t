@@ -32,6 +32,7 @@ expect_eq 'without findings is empty' "$(jq -c . "$OUT")" '[]'
 printf '  d: {public_key: /oPs4xRmTmRHTEEDJVzkfbUPl0GxnJ0Z/z1X7LUFrAA=}\n' >>networks/prod.yaml
 expect_ok 'a warning is no error' validate
 expect_match 'it is printed' "$(<"$ERR")" 'warning: .*`c` and `d` cannot meet'
+expect_no_match 'without errors nothing is summed up' "$(<"$ERR")" 'nothing was done'
 expect_status 'with --strict it is' 1 validate --strict
 expect_match 'and called so' "$(<"$ERR")" 'error: .*cannot meet'
 expect_ok '--json of a warning' validate --json
@@ -46,6 +47,7 @@ expect_match 'one is told' "$(<"$ERR")" '^networks/lab/a\.yaml:2:[0-9]+: error: 
 expect_match 'and the other' "$(<"$ERR")" '^networks/prod\.yaml:5:[0-9]+: error: .*endpiont'
 expect_match 'with a guess' "$(<"$ERR")" 'help: .*`endpoint`'
 expect_eq 'nothing on stdout' "$(<"$OUT")" ''
+expect_eq 'the last line sums up' "$(tail -n 1 "$ERR")" 'meshrc: error: 3 errors; nothing was done'
 expect_status '--json of errors' 1 validate --json
 expect_eq 'has all places' "$(jq -r '[.[] | "\(.path):\(.line)"] | unique | join(" ")' "$OUT")" 'networks/lab/a.yaml:2 networks/prod.yaml:5'
 expect_eq 'and the help' "$(jq -r '[.[] | select(.message | test("endpiont")) | .help | test("endpoint")] | join(" ")' "$OUT")" true

@@ -31,7 +31,7 @@ while read -r l; do
 done < <(readelf -d "$agent" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -E "^$libraries")
 
 # The pattern must be able to see a signature: the other program makes them.
-if [ -x "$program" ] && ! symbols "$program" | grep -qxE "$signing"; then
+if [ -x "$program" ] && ! grep -qxE "$signing" <<<"$(symbols "$program")"; then
 	finding "$program" 'shows no signing function: this gate looks for the wrong names'
 fi
 exit "$lint_bad"

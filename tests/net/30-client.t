@@ -53,8 +53,6 @@ everybody() {
 	done
 }
 everybody
-# Whose document says forward=yes passes packets on.
-for node in fra1 ams1; do net_forward "$node"; done
 quick() { WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go net_exec phone wg-quick "$1" "$TRASH/phone/phone.conf"; }
 pings() { # FROM ADDRESS
 	net_exec "$1" ping -n -c 1 -W 2 "$2" >/dev/null 2>&1

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/ref/reference.h"
 
+#include "common/hash.h"
+
 /* Bits, one by one. */
 
 static bool bit(const uint8_t *b, unsigned int i)
@@ -96,7 +98,7 @@ static bool entry_joins(const struct m_topology *t, const struct m_node *a, cons
 	return false;
 }
 
-static bool joined(const struct m_network *m, const struct m_node *a, const struct m_node *b)
+bool reference_joined(const struct m_network *m, const struct m_node *a, const struct m_node *b)
 {
 	size_t i;
 
@@ -123,6 +125,65 @@ static const struct m_node *first_hub(const struct m_network *m, const struct m_
 		}
 	}
 	return NULL;
+}
+
+/* Relays. */
+
+static uint64_t hash(const char *name)
+{
+	struct digest d;
+
+	digest_of(name, strlen(name), &d);
+	return (uint64_t)d.b[0] << 56 | (uint64_t)d.b[1] << 48 | (uint64_t)d.b[2] << 40 |
+	       (uint64_t)d.b[3] << 32 | (uint64_t)d.b[4] << 24 | (uint64_t)d.b[5] << 16 |
+	       (uint64_t)d.b[6] << 8 | d.b[7];
+}
+
+/* SplitMix64 (Steele, Lea and Flood 2014): the number that a seed gives. */
+static uint64_t splitmix(uint64_t seed)
+{
+	uint64_t z = seed + 0x9e3779b97f4a7c15;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
+}
+
+static uint64_t weight(const struct m_node *relay, const struct m_node *a, const struct m_node *b)
+{
+	uint64_t x = (hash(a->name) >> 56) % 8, y = (hash(b->name) >> 56) % 8;
+	uint64_t pair = x < y ? 8 * x + y : 8 * y + x;
+
+	return splitmix(hash(relay->name) + pair * 0x9e3779b97f4a7c15);
+}
+
+static bool same_region(const struct m_node *a, const struct m_node *b)
+{
+	return a->region.s && b->region.s && !strcmp(a->region.s, b->region.s);
+}
+
+const struct m_node *reference_relay(const struct m_network *m, const struct m_node *a,
+				     const struct m_node *b)
+{
+	const struct m_node *best = NULL;
+	bool best_near = false;
+	size_t i;
+
+	if (a->endpoint.host || b->endpoint.host || !reference_joined(m, a, b))
+		return NULL;
+	for (i = 0; i < m->n_nodes; i++) {
+		const struct m_node *r = &m->nodes[i];
+		bool near = same_region(r, a) || same_region(r, b);
+
+		if (!r->relay || !r->endpoint.host || !reference_joined(m, r, a) ||
+		    !reference_joined(m, r, b))
+			continue;
+		if (best && (near != best_near ? best_near : weight(r, a, b) <= weight(best, a, b)))
+			continue;
+		best = r;
+		best_near = near;
+	}
+	return best;
 }
 
 /* Addresses: the nodes', then the clients'. */
@@ -344,6 +405,20 @@ static void make_client_peer(const struct m_network *m, const struct ref_config 
 	sort_and_reduce(ret);
 }
 
+/* What belongs to a node, its clients too. */
+static void put_node(const struct m_network *m, const struct ref_config *configs, size_t index,
+		     struct ref_peer *ret)
+{
+	size_t i;
+
+	put_addresses(&configs[index], ret);
+	put_routes(ret, &m->nodes[index]);
+	for (i = 0; i < m->n_clients; i++) {
+		if (!strcmp(m->clients[i].gateway.s, m->nodes[index].name))
+			put_addresses(&configs[m->n_nodes + i], ret);
+	}
+}
+
 static void make_peer(const struct m_network *m, const struct ref_config *configs,
 		      const struct m_node *self, size_t peer, struct ref_peer *ret)
 {
@@ -351,11 +426,10 @@ static void make_peer(const struct m_network *m, const struct ref_config *config
 	size_t i;
 
 	ret->node = n;
-	put_addresses(&configs[peer], ret);
-	put_routes(ret, n);
-	for (i = 0; i < m->n_clients; i++) {
-		if (!strcmp(m->clients[i].gateway.s, n->name))
-			put_addresses(&configs[m->n_nodes + i], ret);
+	put_node(m, configs, peer, ret);
+	for (i = 0; i < m->n_nodes; i++) {
+		if (reference_relay(m, self, &m->nodes[i]) == n)
+			put_node(m, configs, i, ret);
 	}
 	for (i = 0; m->has_topology && i < m->n_topology; i++) {
 		const struct m_topology *t = &m->topology[i];
@@ -413,19 +487,119 @@ static void make_routes(struct ref_config *c)
 	}
 }
 
+/* Transit. */
+
+static bool sends_to(const struct m_network *m, const struct m_topology *t, const struct m_node *n,
+		     const struct m_node *hub)
+{
+	return t->kind == TOPOLOGY_STAR && t->transit && is_spoke(t, n) && first_hub(m, t) == hub;
+}
+
+bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
+		       const struct m_node *hub)
+{
+	size_t i;
+
+	for (i = 0; m->has_topology && i < m->n_topology; i++) {
+		if (sends_to(m, &m->topology[i], a, hub) && sends_to(m, &m->topology[i], b, hub))
+			return true;
+	}
+	return false;
+}
+
+/* Some star makes the node send what it does not know to that hub. */
+static bool unknown_goes(const struct m_network *m, const struct m_node *n,
+			 const struct m_node *hub)
+{
+	size_t i;
+
+	for (i = 0; m->has_topology && i < m->n_topology; i++) {
+		if (sends_to(m, &m->topology[i], n, hub))
+			return true;
+	}
+	return false;
+}
+
+/* Whether what `from` does not know comes to `to`, in at most `steps` steps. */
+static bool comes_to(const struct m_network *m, const struct m_node *from, const struct m_node *to,
+		     size_t steps)
+{
+	size_t i;
+
+	for (i = 0; steps && i < m->n_nodes; i++) {
+		if (unknown_goes(m, from, &m->nodes[i]) &&
+		    (&m->nodes[i] == to || comes_to(m, &m->nodes[i], to, steps - 1)))
+			return true;
+	}
+	return false;
+}
+
+static bool carries(const struct m_network *m, const struct m_node *n)
+{
+	bool is_sender = false;
+	size_t i, j, senders = 0;
+
+	if (n->n_routes)
+		return true;
+	for (i = 0; i < m->n_clients; i++) {
+		if (!strcmp(m->clients[i].gateway.s, n->name))
+			return true;
+	}
+	for (i = 0; i < m->n_nodes; i++) {
+		senders += unknown_goes(m, &m->nodes[i], n);
+		is_sender |= unknown_goes(m, n, &m->nodes[i]);
+		for (j = 0; j < i; j++) {
+			if (reference_relay(m, &m->nodes[i], &m->nodes[j]) == n)
+				return true;
+		}
+	}
+	return senders > 1 || (senders && is_sender);
+}
+
+static void look_at_pairs(const struct m_network *m, struct ref_network *ret)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->n_nodes; j++) {
+			const struct m_node *a = &m->nodes[i], *b = &m->nodes[j];
+			bool relayed = reference_relay(m, a, b);
+
+			ret->relayed += relayed && i < j;
+			ret->chain |= relayed && unknown_goes(m, a, b);
+		}
+		ret->loop |= comes_to(m, &m->nodes[i], &m->nodes[i], 4);
+	}
+}
+
+static void make_masquerade(struct ref_config *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->node->n_routes; i++) {
+		if (c->node->routes[i].masquerade)
+			put(&c->masquerade, &c->node->routes[i].prefix);
+	}
+	sort_and_reduce(&c->masquerade);
+}
+
 void reference(const struct m_network *m, const struct network *addresses_of, struct arena *a,
 	       struct ref_network *ret)
 {
 	size_t i, j;
 
 	ret->configs = arena_array(a, n_holders(m), sizeof(*ret->configs));
-	ret->conflict = false;
+	ret->conflict = ret->chain = ret->loop = false;
+	ret->relayed = 0;
+	look_at_pairs(m, ret);
 	give_addresses(m, addresses_of, ret->configs);
 	for (i = 0; i < m->n_nodes; i++) {
 		struct ref_config *c = &ret->configs[i];
 		const struct m_node *n = &m->nodes[i];
 
 		c->node = n;
+		c->forward = carries(m, n);
+		make_masquerade(c);
 		c->interface = n->has_interface ? n->interface.s :
 			       m->has_interface ? m->interface.s :
 						  m->name;
@@ -436,7 +610,8 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 		c->fwmark = n->fwmark.set ? n->fwmark.v : 0;
 		c->peers = arena_array(a, n_holders(m), sizeof(*c->peers));
 		for (j = 0; j < m->n_nodes; j++) {
-			if (joined(m, n, &m->nodes[j]))
+			if (reference_joined(m, n, &m->nodes[j]) &&
+			    !reference_relay(m, n, &m->nodes[j]))
 				make_peer(m, ret->configs, n, j, &c->peers[c->n_peers++]);
 		}
 		for (j = 0; j < m->n_clients; j++) {

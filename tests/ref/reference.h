@@ -34,13 +34,32 @@ struct ref_config {
 	size_t n_peers;
 	struct prefix routes[REF_MAX_NODES * 4]; /* sorted */
 	size_t n_routes;
+	bool forward; /* carries traffic for others */
+	struct ref_peer masquerade; /* the prefixes alone: sorted, none inside another */
 };
 
 struct ref_network {
 	struct ref_config *configs; /* one per node, in the order of m->nodes; behind them one per
 				       client, with addresses alone */
 	bool conflict; /* some prefix would stand under two peers of one interface */
+	bool chain; /* a spoke has its hub behind a relay, and is to send on through it */
+	bool loop; /* hubs send each other what none of them knows */
+	size_t relayed; /* pairs that go through a relay */
 };
+
+/*
+ * The relay between two nodes, or NULL: they are not joined, can meet by themselves, or have no
+ * relay in common.
+ */
+const struct m_node *reference_relay(const struct m_network *m, const struct m_node *a,
+				     const struct m_node *b);
+
+/* True when some star with transit has both as spokes and this node as its first hub. */
+bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
+		       const struct m_node *hub);
+
+/* True when some entry of the topology joins them. */
+bool reference_joined(const struct m_network *m, const struct m_node *a, const struct m_node *b);
 
 /*
  * `addresses_of`: a compiled network whose automatic addresses hold (they are not what is looked

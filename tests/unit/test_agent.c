@@ -16,6 +16,7 @@
 #include "common/os_sys.h"
 #include "common/os_time.h"
 #include "tests/unit/fail_alloc.h"
+#include "tests/unit/fake_host.h"
 #include "tests/unit/fake_kern.h"
 #include "tests/unit/pubkit.h"
 
@@ -184,6 +185,7 @@ struct world {
 	struct fake_fetcher fetcher;
 	struct model model;
 	struct fake_kern kern;
+	struct fake_host host;
 	struct agent_config config;
 	struct network network;
 	struct digest last; /* hash of the manifest published last */
@@ -249,6 +251,8 @@ static void world_init(struct world *w, size_t n_nodes)
 	fake_kern_init(&w->kern, &w->model);
 	model_ops = w->kern.k.ops;
 	w->kern.k.ops = &kern_ops;
+	fake_host_init(&w->host);
+	fake_host_add(&w->host, "eth0")->route = true;
 	w->config = (struct agent_config){ .urls = { "http://a" },
 					   .n_urls = 1,
 					   .network = "prod",
@@ -276,6 +280,7 @@ static void open_agent(struct world *w, struct agent *a, enum store_access acces
 	memset(a, 0, sizeof(*a));
 	a->fetcher = &w->fetcher.base;
 	a->kern = &w->kern.k;
+	a->host = &w->host.h;
 	if (agent_open(a, &w->config, access, count_said, &e) < 0 || agent_key(a, true, &e) < 0)
 		fail_msg("%s", e.msg);
 }
@@ -1173,6 +1178,114 @@ static void without_us(struct world *w, const struct gone *gone, size_t n_gone)
 	w->network.n_gone = n_gone;
 }
 
+static const struct prefix behind[1] = { { 4, 24, { 192, 168, 10 } } };
+
+/* The node itself carries traffic for others from now on. */
+static void make_gateway(struct world *w, bool masquerade)
+{
+	struct node *nodes = arena_array(&w->tree.arena, w->network.n_nodes, sizeof(*nodes));
+
+	assert_non_null(nodes);
+	memcpy(nodes, w->network.nodes, w->network.n_nodes * sizeof(*nodes));
+	nodes[0].flags |= NODE_FORWARD;
+	nodes[0].masquerade = masquerade ? behind : NULL;
+	nodes[0].n_masquerade = masquerade;
+	w->network.nodes = nodes;
+}
+
+static void take_down(struct world *w, int want)
+{
+	struct ifname name = { 0 };
+	struct err e = { 0 };
+	struct agent a;
+	bool there;
+
+	open_agent(w, &a, STORE_WRITE);
+	assert_int_equal(agent_down(&a, &name, &there, &e), want);
+	agent_close(&a);
+}
+
+static void a_gateway(void **unused)
+{
+	static const struct gone gone[] = { { "n0", 4 } };
+	struct network full, plain;
+	struct host_model before;
+	struct world w;
+
+	world_init(&w, 4);
+	plain = w.network;
+	before = w.host.m;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.host.calls, 0);
+	make_gateway(&w, true);
+	full = w.network;
+	publish(&w);
+	must_once(&w);
+	assert_true(w.host.m.forward4 && w.host.m.has_table && w.host.m.list[0].route);
+	assert_non_null(strstr(w.host.m.table, "iifname \"prod\" oifname != \"prod\" ip daddr "
+					       "{ 192.168.10.0/24 } masquerade;"));
+	assert_true(believed(&w).host.n && believed(&w).host.has_table);
+	w.host.h.sets = 0;
+	must_once(&w);
+	assert_true(!w.host.h.sets && !w.changes);
+	/* No gateway any more: the interface stays, the host is as before. */
+	w.network = plain;
+	publish(&w);
+	must_once(&w);
+	assert_true(host_model_equal(&w.host.m, &before) && w.model.n_peers == 3);
+	/* Nor when it is removed from the network. */
+	w.network = full;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.host.m.forward4, 1);
+	without_us(&w, gone, 1);
+	publish(&w);
+	must_once(&w);
+	assert_true(host_model_equal(&w.host.m, &before) && w.model.n_peers == 0);
+	/* Back, and down. */
+	w.network = full;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.host.m.forward4, 1);
+	take_down(&w, 0);
+	assert_true(host_model_equal(&w.host.m, &before) && !w.model.exists);
+	assert_true(!believed(&w).host.n && !believed(&w).host.has_table);
+	world_release(&w);
+}
+
+/* What the host refuses is told, and the peers are in force all the same. */
+static void a_gateway_that_cannot(void **unused)
+{
+	struct host_model before;
+	struct world w;
+
+	world_init(&w, 4);
+	before = w.host.m;
+	make_gateway(&w, true);
+	publish(&w);
+	w.host.refuse_sysctls = w.host.refuse_tables = true;
+	assert_int_equal(once(&w), -1);
+	assert_non_null(strstr(w.message, "forwarding and masquerading on this host: "));
+	assert_int_equal(w.model.n_peers, 3);
+	assert_true(believed(&w).applied.serial == 1);
+	w.host.refuse_tables = false;
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(w.changes, 0);
+	assert_true(w.host.m.has_table && !w.host.m.forward4);
+	w.host.refuse_sysctls = false;
+	must_once(&w);
+	assert_int_equal(w.host.m.forward4, 1);
+	/* Down: the interface goes though the host does not take it; a second try does the rest. */
+	w.host.refuse_sysctls = true;
+	take_down(&w, -1);
+	assert_true(!w.model.exists && w.host.m.forward4 && !w.host.m.has_table);
+	w.host.refuse_sysctls = false;
+	take_down(&w, 0);
+	assert_true(host_model_equal(&w.host.m, &before));
+	world_release(&w);
+}
+
 static void removed_from_the_network(void **unused)
 {
 	static const struct gone gone[] = { { "n0", 2 } };
@@ -1554,6 +1667,7 @@ static int open_error(struct world *w, char *out, size_t size)
 
 	a.fetcher = &w->fetcher.base;
 	a.kern = &w->kern.k;
+	a.host = &w->host.h;
 	r = agent_open(&a, &w->config, STORE_WRITE, count_said, &e);
 	/* With a stored root the last good state goes on, and nothing is fetched. */
 	if (!r) {
@@ -1767,7 +1881,7 @@ static int try_once(struct world *w, struct err *e)
 	return r;
 }
 
-/* Serial 1 in force, serial 2 published: a peer more. */
+/* Serial 1 in force, serial 2 published: a peer more, and the node is a gateway. */
 static void before_an_update(struct world *w)
 {
 	struct network small;
@@ -1781,7 +1895,26 @@ static void before_an_update(struct world *w)
 	w->serial = 1;
 	must_once(w);
 	assert_int_equal(w->model.n_peers, 4);
+	make_gateway(w, true);
 	publish(w);
+}
+
+/* After all that went wrong: the host is as serial 2 wants it, and goes back to what it was. */
+static void check_host(struct world *w, unsigned int at)
+{
+	struct host_model before = w->host.m;
+
+	if (!w->host.m.forward4 || !w->host.m.has_table || !w->host.m.list[0].route)
+		fail_msg("call %u: the host does not forward", at);
+	take_down(w, 0);
+	before.forward4 = before.forward6 = before.default4 = before.default6 = 0;
+	before.redirects4 = 1;
+	before.has_table = false;
+	before.table[0] = '\0';
+	before.list[0].forward4 = before.list[0].forward6 = 0;
+	before.list[0].ra = 1;
+	if (!host_model_equal(&before, &w->host.m))
+		fail_msg("call %u: the host is not as it was", at);
 }
 
 static void check_in_between(struct world *w, unsigned int at)
@@ -1825,6 +1958,7 @@ static void every_call_fails(void **unused)
 			must_once(&w);
 			assert_int_equal(w.model.n_peers, 5);
 			assert_true(believed(&w).applied.serial == 2);
+			check_host(&w, at);
 			world_release(&w);
 		}
 		print_message("%u calls\n", at - 2);
@@ -1860,6 +1994,7 @@ static void killed_at_every_call(void **unused)
 		must_once(&w);
 		assert_int_equal(w.model.n_peers, 5);
 		assert_true(believed(&w).applied.serial == 2);
+		check_host(&w, at);
 		world_release(&w);
 	}
 	assert_true(at > 60);
@@ -1963,6 +2098,8 @@ int main(void)
 		cmocka_unit_test(a_mirror_that_hides_a_root),
 		cmocka_unit_test(a_damaged_root),
 		cmocka_unit_test(mirrors),
+		cmocka_unit_test(a_gateway),
+		cmocka_unit_test(a_gateway_that_cannot),
 		cmocka_unit_test(removed_from_the_network),
 		cmocka_unit_test(not_listed_is_not_removed),
 		cmocka_unit_test(another_interface_name),

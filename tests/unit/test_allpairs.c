@@ -6,6 +6,7 @@
 #include "common/limits.h"
 #include "publication/expand.h"
 #include "reconciler/compile.h"
+#include "tests/ref/hops.h"
 #include "tests/ref/reference.h"
 #include "tests/unit/dice.h"
 
@@ -119,6 +120,12 @@ static void random_clients(struct dice *d, struct arena *a, struct m_network *m,
 	}
 }
 
+/* Most nodes have an endpoint, or most have none and more of the rest are relays. */
+static bool mostly_nat;
+/* No route is inside another or holds an address of the network: every address leads to its node.
+ */
+static bool apart;
+
 static void random_node(struct dice *d, struct arena *a, const struct m_network *m, uint8_t index,
 			struct m_node *n)
 {
@@ -128,20 +135,31 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 	n->name = names[index];
 	n->public_key.b[0] = (uint8_t)(index * 91 + 5);
 	n->public_key.b[1] = index;
-	if (!dice_one_in(d, 3)) {
+	if (dice_one_in(d, 3) == mostly_nat) {
 		n->endpoint.host = hosts[dice_throw(d, 3)];
 		n->endpoint.port = dice_one_in(d, 2) ? 0 : (uint16_t)(1000 + index);
 	}
 	if (dice_one_in(d, 3))
 		random_pins(d, a, m, n, index);
-	if (dice_one_in(d, 3)) {
+	if (apart && dice_one_in(d, 3)) {
+		char text[32];
+
+		n->n_routes = 2;
+		n->routes = need(arena_array(a, n->n_routes, sizeof(*n->routes)));
+		snprintf(text, sizeof(text), "172.20.%u.0/24", index);
+		n->routes[0].prefix = prefix_of(text);
+		snprintf(text, sizeof(text), "fd99:%u::/64", index + 1);
+		n->routes[1].prefix = prefix_of(text);
+	} else if (!apart && dice_one_in(d, 3)) {
 		uint32_t first = dice_throw(d, ARRAY_LEN(routes));
 
 		n->n_routes = 1 + dice_throw(d, 2);
 		n->routes = need(arena_array(a, n->n_routes, sizeof(*n->routes)));
-		for (i = 0; i < n->n_routes; i++)
+		for (i = 0; i < n->n_routes; i++) {
 			n->routes[i].prefix =
 				prefix_of(routes[(first + 5 * i) % ARRAY_LEN(routes)]);
+			n->routes[i].masquerade = dice_one_in(d, 3);
+		}
 	}
 	n->tags = need(arena_array(a, ARRAY_LEN(tags), sizeof(*n->tags)));
 	for (i = 0; i < ARRAY_LEN(tags); i++) {
@@ -152,6 +170,9 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 	n->mtu = maybe(d, 4, 1300 + index);
 	n->persistent_keepalive = maybe(d, 3, dice_throw(d, 3) * 15);
 	n->fwmark = maybe(d, 5, dice_throw(d, 2) * 77);
+	n->relay = dice_one_in(d, mostly_nat ? 2 : 5);
+	if (dice_one_in(d, 3))
+		n->region.s = tags[dice_throw(d, ARRAY_LEN(tags))];
 	if (dice_one_in(d, 8)) {
 		n->has_interface = true;
 		n->interface = (struct ifname){ "wg-own" };
@@ -228,6 +249,8 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 		m->n_pools = like->n_pools;
 	} else {
 		random_pools(d, a, m);
+		mostly_nat = dice_one_in(d, 3);
+		apart = dice_one_in(d, 3);
 	}
 	m->listen_port = maybe(d, 2, 3000);
 	m->mtu = maybe(d, 3, 1380);
@@ -295,7 +318,12 @@ static void check_config(const struct config *c, const struct ref_config *want)
 	assert_true(n->flags & NODE_HAS_LISTEN_PORT);
 	assert_int_equal(n->listen_port, want->listen_port);
 	assert_int_equal(n->mtu, want->mtu);
+	assert_int_equal(!!(n->flags & NODE_FORWARD), want->forward);
 	assert_int_equal(n->flags & NODE_HAS_FWMARK ? n->fwmark : 0, want->fwmark);
+	/* Whoever has networks behind it passes packets on. */
+	assert_true(!want->node->n_routes || n->flags & NODE_FORWARD);
+	assert_true(prefixes_equal(n->masquerade, n->n_masquerade, want->masquerade.allowed,
+				   want->masquerade.n_allowed));
 	assert_int_equal(n->n_addresses, want->n_addresses);
 	for (i = 0; i < n->n_addresses; i++)
 		assert_int_equal(ifaddr_cmp(&n->addresses[i], &want->addresses[i]), 0);
@@ -308,82 +336,32 @@ static void check_config(const struct config *c, const struct ref_config *want)
 }
 
 struct tally {
-	size_t compared, conflicts, refused, pairs, walks;
+	size_t compared, conflicts, refused, pairs, relayed, chains, loops;
+	size_t followed, arrived, by_relay, by_hub; /* networks, and packets */
+	size_t to_clients, from_clients, between_clients; /* packets */
 };
 
-/*
- * Hop by hop, on what the reference says. A packet goes where the longest AllowedIP leads, and is
- * taken where its source belongs under the peer that it comes from.
- */
-static const struct ref_peer *towards(const struct ref_config *c, const struct ipaddr *a)
-{
-	const struct ref_peer *best = NULL;
-	unsigned int longest = 0;
-	size_t i, j;
-
-	for (i = 0; i < c->n_peers; i++) {
-		for (j = 0; j < c->peers[i].n_allowed; j++) {
-			const struct prefix *p = &c->peers[i].allowed[j];
-
-			if (!prefix_contains_addr(p, a) || (best && p->len <= longest))
-				continue;
-			best = &c->peers[i];
-			longest = p->len;
-		}
-	}
-	return best;
-}
-
-static const struct ref_config *config_of(const struct m_network *m, const struct ref_network *r,
-					  const char *name)
+/* Whether some star with transit has both as spokes, and both meet its first hub. */
+static bool share_a_hub(const struct m_network *m, const struct m_node *a, const struct m_node *b)
 {
 	size_t i;
 
 	for (i = 0; i < m->n_nodes; i++) {
-		if (!strcmp(m->nodes[i].name, name))
-			return &r->configs[i];
-	}
-	return NULL;
-}
+		const struct m_node *hub = &m->nodes[i];
 
-/* From the node `at`, where the packet is already, to the node or client `to`. */
-static bool arrives(const struct m_network *m, const struct ref_network *r, const char *at,
-		    const char *to, const struct ipaddr *from, const struct ipaddr *dest)
-{
-	size_t hops;
-
-	for (hops = 0; hops <= m->n_nodes; hops++) {
-		const struct ref_config *c = config_of(m, r, at), *next;
-		const struct ref_peer *p = towards(c, dest), *back;
-
-		if (!p)
-			return false;
-		if (m_network_client(m, p->node->name))
-			return !strcmp(p->node->name, to);
-		next = config_of(m, r, p->node->name);
-		back = towards(next, from);
-		if (!back || strcmp(back->node->name, at) != 0)
-			return false;
-		if (!strcmp(p->node->name, to))
+		if (reference_transit(m, a, b, hub) &&
+		    (hub->endpoint.host || (a->endpoint.host && b->endpoint.host)))
 			return true;
-		at = p->node->name;
 	}
-	/* Stars whose hubs are each other's spokes: what nobody has goes round, gateway or not. */
 	return false;
 }
 
-static const struct ipaddr *address_in(const struct ref_config *c, uint8_t family)
-{
-	size_t i;
-
-	for (i = 0; i < c->n_addresses; i++) {
-		if (c->addresses[i].addr.family == family)
-			return &c->addresses[i].addr;
-	}
-	return NULL;
-}
-
-static bool overlapping_routes(const struct m_network *m)
+/*
+ * A route into the network's own pool. Then the owner's addresses vanish in its route, and a hub's
+ * pool may be longer: such an address may lead elsewhere, even to and fro. Of what leads nowhere
+ * else nothing may loop.
+ */
+static bool route_in_pool(const struct m_network *m)
 {
 	size_t i, j, k;
 
@@ -399,51 +377,131 @@ static bool overlapping_routes(const struct m_network *m)
 	return false;
 }
 
-/* Whoever reaches a gateway reaches its clients, and whom the gateway reaches its clients reach. */
-static size_t check_walks(const struct m_network *m, const struct ref_network *r)
+/* Follows a packet from one node to one address at another, from each of its own addresses. */
+static void check_packet(const struct m_network *m, const struct network *n,
+			 const struct config *configs, size_t from, size_t to,
+			 const struct ipaddr *address, struct tally *tally)
 {
-	size_t i, j, walks = 0;
-	uint8_t family;
+	const struct m_node *a = &m->nodes[from], *b = &m->nodes[to];
+	const struct record *r = network_record(n, a->name);
+	bool joined = reference_joined(m, a, b), meet = a->endpoint.host || b->endpoint.host;
+	bool relayed = reference_relay(m, a, b);
+	size_t i;
 
-	/* A route inside a pool may lead a client's address anywhere: the longest wins. */
-	if (overlapping_routes(m))
-		return 0;
-	for (i = 0; i < m->n_clients; i++) {
-		const char *client = m->clients[i].node.name, *gateway = m->clients[i].gateway.s;
-		const struct ref_config *gw = config_of(m, r, gateway);
+	for (i = 0; i < r->n_addresses; i++) {
+		struct journey j;
 
-		for (j = 0; j < 2 * m->n_nodes; j++) {
-			const char *name = m->nodes[j / 2].name;
-			const struct ipaddr *a, *g, *c;
+		if (r->addresses[i].family != address->family)
+			continue;
+		j = hops_from(n, configs, r, &r->addresses[i], address);
+		if (j.fate == FATE_LOOP)
+			assert_true(route_in_pool(m));
+		if (!apart)
+			continue;
+		if ((joined && (meet || relayed)) || (!joined && share_a_hub(m, a, b))) {
+			if (j.fate != FATE_ARRIVED || strcmp(j.last, b->name) != 0)
+				fail_msg("from %s to %s: fate %d at %s", a->name, b->name, j.fate,
+					 j.last);
+			assert_int_equal(j.hops, joined && meet ? 1 : 2);
+			tally->arrived++;
+			tally->by_relay += relayed;
+			tally->by_hub += !joined;
+		}
+	}
+}
 
-			family = j % 2 ? 6 : 4;
-			a = address_in(&r->configs[j / 2], family);
-			g = address_in(gw, family);
-			c = address_in(&r->configs[m->n_nodes + i], family);
-			if (!a || !c)
-				continue;
-			if (!strcmp(name, gateway)) {
-				assert_true(arrives(m, r, gateway, client, a, c));
-				continue;
-			}
-			if (g && arrives(m, r, name, gateway, a, g)) {
-				assert_true(arrives(m, r, name, client, a, c));
-				walks++;
-			}
-			if (g && arrives(m, r, gateway, name, g, a)) {
-				assert_string_equal(towards(gw, c)->node->name, client);
-				assert_true(arrives(m, r, gateway, name, c, a));
-				walks++;
+static void check_hops(const struct m_network *m, const struct network *n,
+		       const struct config *configs, struct tally *tally)
+{
+	size_t i, j, k;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->n_nodes; j++) {
+			const struct record *r = network_record(n, m->nodes[j].name);
+
+			for (k = 0; i != j && k < r->n_addresses; k++)
+				check_packet(m, n, configs, i, j, &r->addresses[k], tally);
+			for (k = 0; i != j && k < r->n_routes; k++) {
+				struct ipaddr behind = { .family = r->routes[k].family };
+
+				memcpy(behind.b, r->routes[k].b, sizeof(behind.b));
+				behind.b[behind.family == 4 ? 3 : 15] = 9;
+				if (apart)
+					check_packet(m, n, configs, i, j, &behind, tally);
 			}
 		}
 	}
-	return walks;
+	tally->followed += apart;
+}
+
+/* From each address of one node or client to each of another's, of one family. */
+static bool all_arrive(const struct network *n, const struct config *configs,
+		       const struct record *from, const struct record *to, size_t *ret_packets)
+{
+	size_t i, j;
+
+	for (i = 0; i < from->n_addresses; i++) {
+		for (j = 0; j < to->n_addresses; j++) {
+			struct journey way;
+
+			if (from->addresses[i].family != to->addresses[j].family)
+				continue;
+			way = hops_from(n, configs, from, &from->addresses[i], &to->addresses[j]);
+			if (way.fate != FATE_ARRIVED || strcmp(way.last, to->name) != 0)
+				return false;
+			++*ret_packets;
+		}
+	}
+	return true;
+}
+
+/* All do, and there is one at least. */
+static bool reaches(const struct network *n, const struct config *configs,
+		    const struct record *from, const struct record *to)
+{
+	size_t packets = 0;
+
+	return all_arrive(n, configs, from, to, &packets) && packets;
+}
+
+/* Whoever reaches a gateway reaches its clients, and whom the gateway reaches its clients reach. */
+static void check_clients(const struct m_network *m, const struct network *n,
+			  const struct config *configs, struct tally *tally)
+{
+	size_t i, j;
+
+	/* A route inside a pool may lead a client's address anywhere: the longest wins. */
+	if (route_in_pool(m))
+		return;
+	for (i = 0; i < m->n_clients; i++) {
+		const struct record *client = network_record(n, m->clients[i].node.name);
+		const struct record *gateway = network_record(n, client->gateway);
+
+		assert_true(all_arrive(n, configs, gateway, client, &tally->to_clients));
+		assert_true(all_arrive(n, configs, client, gateway, &tally->from_clients));
+		for (j = 0; j < n->n_records; j++) {
+			const struct record *other = &n->records[j], *at = other;
+			size_t *packets = other->gateway ? &tally->between_clients :
+							   &tally->to_clients;
+
+			if (other == client || other == gateway)
+				continue;
+			if (other->gateway)
+				at = network_record(n, other->gateway);
+			if (at == gateway || reaches(n, configs, at, gateway))
+				assert_true(all_arrive(n, configs, other, client, packets));
+			if (!other->gateway && reaches(n, configs, gateway, other))
+				assert_true(all_arrive(n, configs, client, other,
+						       &tally->from_clients));
+		}
+	}
 }
 
 /* Both agree; false when the network was refused. */
 static bool check_network(const struct m_network *m, const struct network *published,
 			  struct arena *a, struct network *ret, struct tally *tally)
 {
+	struct config configs[MAX_N];
 	struct ref_network want;
 	struct diag d;
 	struct err e = { 0 };
@@ -460,24 +518,26 @@ static bool check_network(const struct m_network *m, const struct network *publi
 		return false;
 	}
 	reference(m, published && !r ? ret : NULL, a, &want);
-	if (want.conflict != (r < 0) && d.n)
+	if ((want.conflict || want.chain || want.loop) != (r < 0) && d.n)
 		print_message("%s\n", d.entries[0].msg);
-	assert_int_equal(want.conflict, r < 0);
+	assert_int_equal(want.conflict || want.chain || want.loop, r < 0);
 	if (r < 0) {
-		tally->conflicts++;
+		tally->conflicts += want.conflict;
+		tally->chains += want.chain && !want.loop;
+		tally->loops += want.loop && !want.chain;
 		return false;
 	}
+	tally->relayed += want.relayed;
 	assert_int_equal(ret->n_nodes, m->n_nodes);
 	for (i = 0; i < m->n_nodes; i++) {
-		struct config c;
-
-		if (expand(ret, &ret->nodes[i], a, &c, &e) < 0)
+		if (expand(ret, &ret->nodes[i], a, &configs[i], &e) < 0)
 			fail_msg("%s", e.msg);
-		check_config(&c, &want.configs[i]);
-		tally->pairs += c.n_peers;
+		check_config(&configs[i], &want.configs[i]);
+		tally->pairs += configs[i].n_peers;
 	}
+	check_hops(m, ret, configs, tally);
+	check_clients(m, ret, configs, tally);
 	tally->compared++;
-	tally->walks += check_walks(m, &want);
 	return true;
 }
 
@@ -533,12 +593,27 @@ static void test_random(void **state)
 		arena_release(&a);
 	}
 	print_message(
-		"%zu networks compared with %zu peer entries, %zu conflicts agreed on, %zu refused, %zu ways to and from clients walked\n",
-		tally.compared, tally.pairs, tally.conflicts, tally.refused, tally.walks);
+		"%zu networks compared with %zu peer entries and %zu relayed pairs; agreed on %zu conflicts, "
+		"%zu chains of relay and hub, %zu loops; %zu refused\n",
+		tally.compared, tally.pairs, tally.relayed, tally.conflicts, tally.chains,
+		tally.loops, tally.refused);
+	print_message(
+		"in %zu networks %zu packets arrived as they should, %zu by a relay, %zu by a hub\n",
+		tally.followed, tally.arrived, tally.by_relay, tally.by_hub);
+	print_message("%zu packets arrived at clients, %zu came from clients, %zu from one to another\n",
+		      tally.to_clients, tally.from_clients, tally.between_clients);
+	assert_true(tally.to_clients > 2 * ROUNDS);
+	assert_true(tally.from_clients > 2 * ROUNDS);
+	assert_true(tally.between_clients > ROUNDS / 2);
+	assert_true(tally.followed > ROUNDS / 10);
+	assert_true(tally.by_relay > 5 * ROUNDS);
+	assert_true(tally.by_hub > ROUNDS / 2);
 	assert_true(tally.compared > ROUNDS / 2);
 	assert_true(tally.conflicts > ROUNDS / 20);
 	assert_true(tally.pairs > ROUNDS * 10);
-	assert_true(tally.walks > ROUNDS);
+	assert_true(tally.relayed > 2 * ROUNDS);
+	assert_true(tally.chains > 20);
+	assert_true(tally.loops > 5);
 }
 
 static int say_seed(void **state)

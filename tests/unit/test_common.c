@@ -3,6 +3,8 @@
  * per parser. */
 #include "tests/unit/unit.h"
 
+#include <sodium.h>
+
 #include "common/endpoint.h"
 #include "common/hash.h"
 #include "common/key.h"
@@ -457,6 +459,53 @@ static void test_endpoint(void **state)
 #define ALICE_PRIVATE "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
 #define ALICE_PUBLIC "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
 
+/* Each text with one byte changed to each value: taken exactly when libsodium takes it, for the
+ * same bytes; but no byte above 127, all of which libsodium 1.0.18 takes for digits. */
+static void test_base64_like_libsodium(void **state)
+{
+	char text[SIG_STRLEN];
+	struct signature sig, want;
+	size_t i, n, taken = 0;
+	unsigned int byte;
+	struct wgkey k;
+
+	for (i = 0; i < 44 * 256; i++) {
+		snprintf(text, sizeof(text), "%s", ALICE_PUBLIC);
+		text[i / 256] = (char)(i % 256);
+		n = 0;
+		if (i % 256 > 127 ||
+		    sodium_base642bin(want.b, 32, text, 44, NULL, &n, NULL,
+				      sodium_base64_VARIANT_ORIGINAL) != 0 ||
+		    n != 32) {
+			assert_int_equal(wgkey_parse(text, 44, &k), -1);
+			continue;
+		}
+		taken++;
+		assert_int_equal(wgkey_parse(text, 44, &k), 0);
+		assert_memory_equal(k.b, want.b, 32);
+	}
+	assert_true(taken > 42 * 64 && taken < 44 * 64);
+	for (i = 0; i < sizeof(want.b); i++)
+		want.b[i] = (uint8_t)(i * 37 + 11);
+	for (i = 0; i < 88; i++)
+		for (byte = 0; byte < 256; byte++) {
+			struct signature other;
+
+			signature_print(&want, text);
+			text[i] = (char)byte;
+			n = 0;
+			if (byte > 127 ||
+			    sodium_base642bin(other.b, 64, text, 88, NULL, &n, NULL,
+					      sodium_base64_VARIANT_ORIGINAL) != 0 ||
+			    n != 64) {
+				assert_int_equal(signature_parse(text, 88, &sig), -1);
+				continue;
+			}
+			assert_int_equal(signature_parse(text, 88, &sig), 0);
+			assert_memory_equal(sig.b, other.b, 64);
+		}
+}
+
 static void test_keys(void **state)
 {
 	static const struct {
@@ -548,6 +597,11 @@ static void test_secret(void **state)
 	struct wgkey pub;
 	char out[KEY_STRLEN];
 
+	assert_int_equal(secret_from_base64(&s,
+					    S("\xff"
+					      "wdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="),
+					    &e),
+			 -1);
 	assert_int_equal(secret_from_base64(&s, S(ALICE_PRIVATE "\n"), &e), 0);
 	assert_int_equal(s.len, 32);
 	wgkey_public(s.b, &pub);
@@ -833,6 +887,7 @@ int main(void)
 		cmocka_unit_test(test_prefix_relations),
 		cmocka_unit_test(test_prefix_canonical_all),
 		cmocka_unit_test(test_endpoint),
+		cmocka_unit_test(test_base64_like_libsodium),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_weak_keys),
 		cmocka_unit_test(test_secret),

@@ -296,6 +296,27 @@ static void test_create(void **state)
  * old bytes or the new ones stand there, whole; success is reported only when the new ones do;
  * nothing is left beside them.
  */
+/* One write into what is there: never made, never cut, never through a link. */
+static void test_write_existing(void **state)
+{
+	struct err e = { 0 };
+	struct buf text;
+
+	assert_int_equal(os_write_existing(dir, "setting", "1", 1, &e), -1);
+	assert_int_equal(e.class, ERR_NOENT);
+	assert_false(os_exists(dir, "setting"));
+	put("setting", "0\nmore", 0600);
+	assert_int_equal(os_write_existing(dir, "setting", "1", 1, &e), 0);
+	buf_init(&text, 64);
+	assert_int_equal(os_read_file(dir, "setting", 64, &text, &e), 0);
+	assert_string_equal(text.data, "1\nmore");
+	buf_release(&text);
+	assert_int_equal(symlinkat("setting", dir, "way"), 0);
+	assert_int_equal(os_write_existing(dir, "way", "1", 1, &e), -1);
+	assert_int_equal(os_unlink(dir, "way", &e), 0);
+	assert_int_equal(os_unlink(dir, "setting", &e), 0);
+}
+
 static void test_replace_nth_call_fails(void **state)
 {
 	static const int errors[] = { ENOSPC, EIO, EROFS, EDQUOT, ENOMEM, EMFILE };
@@ -765,6 +786,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_replace),
 		T(test_create),
+		T(test_write_existing),
 		T(test_replace_nth_call_fails),
 		T(test_replace_disk_dies),
 		T(test_replace_killed),

@@ -396,6 +396,104 @@ static void a_clash_between_two_hubs_is_found(void **state)
 		NULL, "10.0.0.0/24 would stand under two peers, `a` and `b`, on node `c`");
 }
 
+/* docs/format.md names the parts. */
+static void relays_cut_groups_into_parts(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  ra: {public_key: $1, endpoint: ra.example.net, relay: true, region: eu}\n"
+		     "  rb: {public_key: $2, endpoint: rb.example.net, relay: true}\n"
+		     "  a: {public_key: $3, tags: [t], region: eu}\n"
+		     "  b: {public_key: $4, tags: [t]}\n"
+		     "  c: {public_key: $5, tags: [t], region: us}\n"
+		     "  d: {public_key: $6, tags: [t]}\n"
+		     "topology:\n"
+		     "  - star: {hubs: [ra, rb], spokes: [a, b, c], transit: false}\n"
+		     "  - mesh: [tag:t, ra]\n"
+		     "  - link: {between: [a], and: [b]}\n",
+		     NULL, 1);
+	/* d is joined with ra by the mesh; of a's pairs ra carries all, for its region. */
+	expect_links(f, "a",
+		     "direct=ra direct=rb through=ra:b through=ra:tag:t#via!ra "
+		     "through=ra:tag:t#via!ra!rb");
+	expect_links(f, "d",
+		     "direct=ra through=ra:tag:t#via!ra!rb through=ra:tag:t#via!ra!rb#in.eu");
+	/* For b and c no region counts: c is in bucket 5, for which rb is chosen. */
+	expect_links(f, "b",
+		     "direct=ra direct=rb through=ra:a through=ra:tag:t#via!ra "
+		     "through=ra:tag:t#via!ra!rb#in.eu through=rb:tag:t#via!ra!rb#5");
+	expect_links(f, "ra", "direct=a direct=b direct=c direct=tag:t");
+	assert_true(network_node(&f->network, "ra")->flags & NODE_FORWARD);
+}
+
+static void parts_without_a_relay_stay_direct(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  ra: {public_key: $1, endpoint: ra.example.net, relay: true}\n"
+		     "  rb: {public_key: $2, endpoint: rb.example.net, relay: true}\n"
+		     "  a: {public_key: $3, tags: [t]}\n"
+		     "  b: {public_key: $4, tags: [t]}\n"
+		     "  c: {public_key: $5, tags: [t]}\n"
+		     "  d: {public_key: $6, tags: [t], endpoint: d.example.net}\n"
+		     "topology:\n"
+		     "  - link: {between: [ra], and: [a, b]}\n"
+		     "  - mesh: [tag:t]\n",
+		     NULL, 1);
+	expect_links(f, "a",
+		     "direct=ra direct=tag:t#alone direct=tag:t#endpoint through=ra:tag:t#via!ra");
+	expect_links(f, "c", "direct=tag:t");
+	expect_links(f, "d", "direct=tag:t");
+	expect_links(f, "rb", "");
+	assert_false(network_node(&f->network, "rb")->flags & NODE_FORWARD);
+	/* All four of the network: no relay, no part. */
+	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE, NULL, 1);
+	assert_int_equal(f->network.n_groups, 0);
+	assert_int_equal(network_node(&f->network, "a")->flags & NODE_FORWARD, 0);
+}
+
+static void who_carries_for_others_says_so(void **state)
+{
+	static const struct {
+		const char *topology, *forward;
+	} rows[] = {
+		{ "  - star: {hubs: [a], spokes: [b, c]}\n", "a" },
+		{ "  - star: {hubs: [a], spokes: [b]}\n", "" },
+		{ "  - star: {hubs: [a, b], spokes: [c]}\n", "" },
+		{ "  - star: {hubs: [a], spokes: [b, c], transit: false}\n", "" },
+		{ "  - star: {hubs: [a], spokes: [b]}\n  - star: {hubs: [a], spokes: [c]}\n", "a" },
+		{ "  - star: {hubs: [a], spokes: [b]}\n  - star: {hubs: [b], spokes: [c]}\n", "b" },
+		{ "  - mesh: [all]\n", "" },
+	};
+	struct fixture *f = *state;
+	size_t i, j;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char text[1024], got[8] = "";
+
+		snprintf(text, sizeof(text),
+			 "version: 1\naddresses: [10.0.0.0/24]\n%stopology:\n%s", THREE,
+			 rows[i].topology);
+		must_compile(f, text, NULL, 1);
+		for (j = 0; j < f->network.n_nodes; j++)
+			if (f->network.nodes[j].flags & NODE_FORWARD)
+				snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s",
+					 f->network.nodes[j].name);
+		if (strcmp(got, rows[i].forward) != 0)
+			fail_msg("%s: '%s' forward, not '%s'", rows[i].topology, got,
+				 rows[i].forward);
+	}
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: a.example.net, routes: [192.168.1.0/24]}\n",
+		     NULL, 1);
+	assert_true(network_node(&f->network, "a")->flags & NODE_FORWARD);
+}
+
 static void long_lists_become_a_group(void **state)
 {
 	struct fixture *f = *state;
@@ -719,6 +817,9 @@ int main(void)
 		TEST(one_prefix_under_two_peers_names_both_places),
 		TEST(the_same_route_twice_is_fine_where_nobody_sees_both),
 		TEST(a_clash_between_two_hubs_is_found),
+		TEST(relays_cut_groups_into_parts),
+		TEST(parts_without_a_relay_stay_direct),
+		TEST(who_carries_for_others_says_so),
 		TEST(long_lists_become_a_group),
 		TEST(what_is_said_again_costs_nothing),
 		TEST(a_node_has_a_bounded_number_of_links),

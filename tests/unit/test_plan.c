@@ -21,7 +21,7 @@ const char *__asan_default_options(void)
 /* A network that can be changed; turned into a struct network by build(). */
 struct draft_node {
 	bool in, client;
-	unsigned int key, address, endpoint, keepalive, mtu;
+	unsigned int key, address, endpoint, keepalive, mtu, forward;
 	unsigned int routes[3], n_routes;
 	struct {
 		unsigned int kind, target, via;
@@ -64,6 +64,7 @@ static void random_node(struct dice *d, struct draft_node *n, unsigned int index
 	n->endpoint = dice_throw(d, 3);
 	n->keepalive = dice_throw(d, 3);
 	n->mtu = 1400 + dice_throw(d, 2);
+	n->forward = dice_one_in(d, 4);
 	n->n_routes = dice_one_in(d, 2) ? dice_throw(d, 3) : 0;
 	for (i = 0; i < n->n_routes; i++)
 		n->routes[i] = dice_throw(d, ARRAY_LEN(routes));
@@ -111,11 +112,7 @@ static void mutate(struct dice *d, struct draft *t)
 	struct draft_node tmp;
 	unsigned int i;
 
-	switch (dice_throw(d, 11)) {
-	case 10:
-		/* A node becomes a client, which changes the gateways of others too. */
-		n->client = !n->client;
-		break;
+	switch (dice_throw(d, 12)) {
 	case 0:
 		n->in = !n->in;
 		break;
@@ -153,6 +150,13 @@ static void mutate(struct dice *d, struct draft *t)
 		break;
 	case 9:
 		random_links(d, t);
+		break;
+	case 10:
+		n->forward ^= 1;
+		break;
+	case 11:
+		/* A node becomes a client, which changes the gateways of others too. */
+		n->client = !n->client;
 		break;
 	}
 }
@@ -287,10 +291,17 @@ static struct network *build(const struct draft *t, struct arena *a)
 				    .mtu = (uint16_t)from->mtu };
 		m->addresses = own;
 		m->n_addresses = 1;
+		if (r->n_routes) {
+			m->flags |= NODE_FORWARD;
+			m->masquerade = r->routes;
+			m->n_masquerade = from->mtu & 1 ? r->n_routes : 0;
+		}
 		if (from->keepalive) {
 			m->flags |= NODE_HAS_KEEPALIVE;
 			m->keepalive = (uint16_t)(from->keepalive * 10);
 		}
+		if (from->forward)
+			m->flags |= NODE_FORWARD;
 		m->links = build_links(t, i, a, &m->n_links);
 		n_nodes++;
 	}
@@ -343,6 +354,14 @@ static const struct peer *peer_named(const struct config *c, const char *name)
 	return NULL;
 }
 
+/* `from` has `to` as a peer, and one of the two can be reached first. */
+static bool meets(const struct network *n, const struct config *configs, const char *from,
+		  const char *to)
+{
+	return peer_named(config_of(n, configs, from), to) &&
+	       (network_record(n, from)->endpoint.host || network_record(n, to)->endpoint.host);
+}
+
 static bool reaches(const struct network *n, const struct config *configs, const char *from,
 		    const char *to)
 {
@@ -350,13 +369,16 @@ static bool reaches(const struct network *n, const struct config *configs, const
 	const struct record *r = network_record(n, to);
 	size_t i, j, k;
 
-	if (peer_named(c, to))
+	if (meets(n, configs, from, to))
 		return true;
 	for (i = 0; i < c->n_peers; i++) {
 		const struct peer *hub = &c->peers[i];
 
-		if (!peer_named(config_of(n, configs, hub->name), to) &&
-		    !(r->gateway && peer_named(config_of(n, configs, hub->name), r->gateway)))
+		bool meets_gateway = r->gateway && meets(n, configs, hub->name, r->gateway) &&
+				     meets(n, configs, r->gateway, to);
+
+		if (!meets(n, configs, from, hub->name) ||
+		    (!meets(n, configs, hub->name, to) && !meets_gateway))
 			continue;
 		for (j = 0; j < hub->n_allowed_ips; j++)
 			for (k = 0; k < r->n_addresses; k++)
@@ -397,7 +419,16 @@ static void class_counts(const struct plan *p, const char *node, size_t ret[3], 
 
 static bool node_config_equal(const struct node *a, const struct node *b)
 {
+	size_t i;
+
+	if (a->n_masquerade != b->n_masquerade ||
+	    (a->flags & NODE_FORWARD) != (b->flags & NODE_FORWARD))
+		return false;
+	for (i = 0; i < a->n_masquerade; i++)
+		if (prefix_cmp(&a->masquerade[i], &b->masquerade[i]))
+			return false;
 	return !wgkey_cmp(&a->key, &b->key) && a->mtu == b->mtu &&
+	       (a->flags & NODE_FORWARD) == (b->flags & NODE_FORWARD) &&
 	       !ipaddr_cmp(&a->addresses[0].addr, &b->addresses[0].addr);
 }
 
@@ -785,7 +816,8 @@ static struct network *many_views(size_t n, bool joined, struct arena *a)
 		};
 		records[i] = (struct record){ .name = arena_strdup(a, name),
 					      .addresses = address,
-					      .n_addresses = 1 };
+					      .n_addresses = 1,
+					      .endpoint = { "one.example.net", 51820 } };
 		records[i].key.b[0] = (uint8_t)i;
 		records[i].key.b[1] = (uint8_t)(i >> 8);
 		nodes[i] = (struct node){ .name = records[i].name,

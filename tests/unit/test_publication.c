@@ -704,7 +704,7 @@ static void test_node_lines(void **state)
 		{ "least", NODE " mtu=1420 addresses=10.20.0.1/16", true },
 		{ "all",
 		  NODE
-		  " listen_port=51820 mtu=1280 keepalive=25 fwmark=4294967295 forward=yes addresses=10.20.0.1/16,fd20::1/64"
+		  " listen_port=51820 mtu=1280 keepalive=25 fwmark=4294967295 forward=yes masquerade=10.9.0.0/16,fd09::/48 addresses=10.20.0.1/16,fd20::1/64"
 		  " direct=all direct=ams1 direct=tag:dc routes=ams1:tag:dc through=ams1:x"
 		  " allow=ams1:10.20.0.0/16,fd20::/64",
 		  true },
@@ -727,7 +727,22 @@ static void test_node_lines(void **state)
 		{ "fwmark 0", NODE " mtu=1420 fwmark=0 addresses=10.20.0.1/16", false },
 		{ "fwmark one over", NODE " mtu=1420 fwmark=4294967296 addresses=10.20.0.1/16",
 		  false },
-		{ "forward, and not yes", NODE " mtu=1420 forward=no addresses=10.20.0.1/16", false },
+		{ "masquerade without forward",
+		  NODE " mtu=1420 masquerade=10.9.0.0/16 addresses=10.20.0.1/16", false },
+		{ "masquerade of nothing",
+		  NODE " mtu=1420 forward=yes masquerade= addresses=10.20.0.1/16", false },
+		{ "masquerade, not canonical",
+		  NODE
+		  " mtu=1420 forward=yes masquerade=10.0.0.0/8,10.9.0.0/16 addresses=10.20.0.1/16",
+		  false },
+		{ "masquerade with host bits",
+		  NODE " mtu=1420 forward=yes masquerade=10.9.0.1/16 addresses=10.20.0.1/16",
+		  false },
+		{ "masquerade before forward",
+		  NODE " mtu=1420 masquerade=10.9.0.0/16 forward=yes addresses=10.20.0.1/16",
+		  false },
+		{ "forward, and not yes", NODE " mtu=1420 forward=no addresses=10.20.0.1/16",
+		  false },
 		{ "an address without a length", NODE " mtu=1420 addresses=10.20.0.1", false },
 		{ "an address twice", NODE " mtu=1420 addresses=10.20.0.1/16,10.20.0.1/24", false },
 		{ "links out of order", NODE " mtu=1420 addresses=10.20.0.1/16 direct=b direct=a",
@@ -1130,6 +1145,10 @@ static struct network make_network(const uint32_t *numbers, size_t n, unsigned i
 		}
 		if (rng(4) == 0)
 			d->flags |= NODE_FORWARD;
+		if (d->flags & NODE_FORWARD && r->n_routes) {
+			d->masquerade = r->routes;
+			d->n_masquerade = rng(2) ? r->n_routes : 0;
+		}
 		for (j = 0; j < r->n_addresses; j++)
 			ifaddrs[j] =
 				(struct ifaddr){ addresses[j], addresses[j].family == 4 ? 8 : 64 };

@@ -45,10 +45,14 @@ static const char *type_of(const struct field *f)
 		return "interface name";
 	case FIELD_ADDRESSES:
 		return "list of addresses";
+	case FIELD_PREFIX:
+		return "prefix";
 	case FIELD_PREFIXES:
 		return "list of prefixes";
 	case FIELD_DNS:
 		return "list of addresses and domains";
+	case FIELD_ROUTES:
+		return "list of prefixes or mappings";
 	case FIELD_TAGS:
 		return "list of names";
 	case FIELD_SELECTORS:
@@ -82,6 +86,7 @@ static void add_range(struct buf *b, const struct field *f)
 	case FIELD_ADDRESSES:
 	case FIELD_PREFIXES:
 	case FIELD_DNS:
+	case FIELD_ROUTES:
 	case FIELD_TAGS:
 	case FIELD_SELECTORS:
 	case FIELD_NAMED:
@@ -158,6 +163,8 @@ static void make_reference(struct buf *b)
 	add_table(b, "A client",
 		  "Under `clients`, by its name, which no node has: a device without the agent.",
 		  sub_table(&grammar_network, "clients"));
+	add_table(b, "A route", "An entry of `routes`, in place of a prefix alone.",
+		  sub_table(sub_table(&grammar_network, "nodes"), "routes"));
 	add_table(b, "A topology entry", "In the list `topology`: exactly one of these.", topology);
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));

@@ -2,6 +2,7 @@
 /* The formats of render, whole; that other tools read them is tested in tests/cli/render.t. */
 #include "tests/unit/unit.h"
 
+#include "publication/gateway.h"
 #include "reconciler/render.h"
 
 static struct prefix prefix_of(const char *s)
@@ -113,6 +114,53 @@ static void test_networkd(void **state)
 	      "\n[Route]\nDestination=192.168.10.0/24\n");
 }
 
+/* The families are those that the interface carries; what is not IPv6 leaves IPv6 alone. */
+static void test_gateway(void **state)
+{
+	struct prefix masquerade[2] = { prefix_of("192.168.10.0/24"), prefix_of("fd30::/48") };
+	struct sample s;
+	struct buf out;
+
+	sample_init(&s);
+	s.node.flags = NODE_FORWARD;
+	s.node.n_addresses = 1;
+	s.config.n_routes = 0;
+	s.config.n_peers = 0;
+	assert_int_equal(gateway_families(&s.config), GATEWAY_IPV4);
+	check(&s.config, RENDER_WG_QUICK,
+	      "# Network prod, node fra1, interface prod\n[Interface]\nPrivateKey = REPLACE_WITH_PRIVATE_KEY\n"
+	      "Address = 10.20.0.1/16\nMTU = 1420\n"
+	      "# Forwarding stays on when the interface goes down\n"
+	      "PostUp = sysctl -q -w net.ipv4.conf.all.forwarding=1\n");
+	s.node.masquerade = masquerade;
+	s.node.n_masquerade = 1;
+	check(&s.config, RENDER_NETWORKD,
+	      "# file: /etc/systemd/network/70-prod.netdev\n[NetDev]\nName=prod\nKind=wireguard\nMTUBytes=1420\n"
+	      "\n[WireGuard]\nPrivateKeyFile=/etc/systemd/network/70-prod.key\n"
+	      "\n# file: /etc/systemd/network/70-prod.network\n[Match]\nName=prod\n\n[Network]\n"
+	      "Address=10.20.0.1/16\nIPForward=ipv4\n"
+	      "# networkd masquerades for an interface or not at all; for nft(8), besides:\n"
+	      "# table inet meshrc-prod { chain postrouting { type nat hook postrouting priority srcnat; policy accept;"
+	      " iifname \"prod\" oifname != \"prod\" ip daddr { 192.168.10.0/24 } masquerade; }; }\n");
+	s.node.n_masquerade = 2;
+	assert_int_equal(gateway_families(&s.config), GATEWAY_IPV4 | GATEWAY_IPV6);
+	s.config.n_peers = 0;
+	s.node.n_addresses = 0;
+	check(&s.config, RENDER_JSON,
+	      "{\n  \"network\": \"prod\",\n  \"node\": \"fra1\",\n  \"interface\": \"prod\",\n  \"listen_port\": null,\n"
+	      "  \"mtu\": 1420,\n  \"fwmark\": null,\n  \"addresses\": [],\n  \"peers\": [],\n  \"forward\": true,\n"
+	      "  \"masquerade\": [\n    \"192.168.10.0/24\",\n    \"fd30::/48\"\n  ]\n}\n");
+	s.node.n_masquerade = 0;
+	s.config.n_peers = 2;
+	assert_int_equal(gateway_families(&s.config), GATEWAY_IPV4 | GATEWAY_IPV6);
+	s.node.flags = 0;
+	assert_int_equal(gateway_families(&s.config), 0);
+	buf_init(&out, 100);
+	gateway_rules(&s.node, "prod", "prod", &out);
+	assert_int_equal(out.len, 0);
+	buf_release(&out);
+}
+
 static void test_json(void **state)
 {
 	struct sample s;
@@ -167,9 +215,9 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wg),     cmocka_unit_test(test_networkd),
-		cmocka_unit_test(test_json),   cmocka_unit_test(test_hostile_name),
-		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_wg),	     cmocka_unit_test(test_networkd),
+		cmocka_unit_test(test_gateway),	     cmocka_unit_test(test_json),
+		cmocka_unit_test(test_hostile_name), cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,6 +227,27 @@ static void test_compare_and_swap(void **state)
 	assert_int_equal(publish_move_branch(f->repo, "a..b", NULL, f->commits[1], &f->err), -1);
 }
 
+/* What a git that was killed leaves behind is got over when it is old, and told when it is not. */
+static void test_left_lock(void **state)
+{
+	struct fixture *f = *state;
+	char id[COMMIT_HEX], path[160];
+	struct timespec old[2] = { { .tv_sec = time(NULL) - 120 }, { .tv_sec = time(NULL) - 120 } };
+	FILE *lock;
+
+	snprintf(path, sizeof(path), "%s/.git/refs/heads/p.lock", f->dir);
+	lock = fopen(path, "w");
+	assert_non_null(lock);
+	assert_int_equal(fclose(lock), 0);
+	assert_int_equal(commit(f, f->commits[2], "four\n", id), -1);
+	assert_int_equal(f->err.class, ERR_IO);
+	assert_non_null(strstr(f->err.msg, "refs/heads/p.lock"));
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	assert_int_equal(commit(f, f->commits[2], "four\n", id), 0);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 static int objects;
 
 static int count_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -316,6 +337,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_descends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_blobs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_compare_and_swap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_left_lock, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_writes_what_changed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_trees, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_config, setup, teardown),

@@ -340,7 +340,7 @@ static void check_table(const struct table *t)
 		if (f->type == FIELD_WORD)
 			assert_true(f->check && f->pattern);
 		assert_int_equal(f->type == FIELD_TABLE || f->type == FIELD_NAMED ||
-					 f->type == FIELD_LIST,
+					 f->type == FIELD_LIST || f->type == FIELD_ROUTES,
 				 f->table != NULL);
 		if (f->table)
 			check_table(f->table);
