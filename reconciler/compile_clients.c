@@ -41,9 +41,8 @@ static int collect(struct gateways *g, struct arena *a)
 
 	g->list = arena_array(a, m->n_nodes < m->n_clients ? m->n_nodes : m->n_clients,
 			      sizeof(*g->list));
-	g->is = arena_array(a, m->n_nodes, sizeof(*g->is));
 	of = arena_array(a, m->n_nodes, sizeof(*of));
-	if (!counts || !names || !g->list || !g->is || !of)
+	if (!counts || !names || !g->list || !of)
 		return -1;
 	for (i = 0; i < m->n_clients; i++) {
 		const struct m_node *node = m_network_node(m, m->clients[i].gateway.s);
@@ -62,7 +61,6 @@ static int collect(struct gateways *g, struct arena *a)
 			return -1;
 		memcpy(name, GROUP_PREFIX, sizeof(GROUP_PREFIX) - 1);
 		memcpy(name + sizeof(GROUP_PREFIX) - 1, m->nodes[i].name, len + 1);
-		g->is[i] = true;
 		of[i] = (uint32_t)g->n;
 		g->list[g->n++] =
 			(struct gateway){ .node = (uint32_t)i,

@@ -12,6 +12,10 @@
  * elsewhere (a spoke's first hub has the pools), the longer one wins: from a node that is joined
  * with the gateway the next hop is the gateway, and from there the client. A node that is not
  * joined with it sends the packet where it sends those to the gateway itself.
+ *
+ * A gateway has an endpoint (a client could not reach it otherwise), so nobody who is joined with
+ * it needs a relay to meet it: after relays have rewritten the links, it is still a direct peer of
+ * all of them. What a relay carries between two others never has a client at one of its ends.
  */
 #ifndef RECONCILER_COMPILE_CLIENTS_H
 #define RECONCILER_COMPILE_CLIENTS_H
@@ -48,10 +52,10 @@ struct gateways {
 	size_t n;
 	struct gateway_group *groups; /* sorted by name */
 	size_t n_groups;
-	bool *is; /* one per node */
 };
 
-/* `groups`: those that the links name; members are names of nodes. -1: out of memory. */
+/* `groups`: those that the links name, as they are to be published; members are names of nodes. -1:
+ * out of memory. */
 int gateways_make(const struct m_network *m, const struct group *groups, size_t n_groups,
 		  struct arena *a, struct gateways *ret);
 /*

@@ -173,10 +173,11 @@ static void help_weak(struct check *c, const struct m_node *who, struct diag_ent
 	if (m_network_client(c->n, who->name))
 		diag_help(c->d, e, "make a new one on the device, or with `wg genkey`");
 	else
-		diag_help(c->d, e,
-			  "make a new one on the node: `wg genkey`, or `meshrc-agent once --network %s --node %s "
-			  "--print-public-key`",
-			  c->n->name, who->name);
+		diag_help(
+			c->d, e,
+			"make a new one on the node: `wg genkey`, or `meshrc-agent once --network %s --node %s "
+			"--print-public-key`",
+			c->n->name, who->name);
 }
 
 static void check_keys(struct check *c)

@@ -15,8 +15,9 @@ have git wg wg-quick wireguard-go zbarimg ping || skip_all 'needs git, wg, wg-qu
 
 net=$TRASH/net
 pub_init "$net" || skip_all 'init failed'
+declare -A public
 for node in fra1 ams1 berta; do
-	declare "key_$node=$(key_pair "$TRASH/$node.key")"
+	public[$node]=$(key_pair "$TRASH/$node.key")
 done
 # The hub is ams1; the first gateway is one of its spokes.
 network() {
@@ -25,9 +26,9 @@ version: 1
 addresses: [10.20.0.0/16, "fd20:0:0:1::/64"]
 persistent_keepalive: 1
 nodes:
-  fra1: {public_key: $key_fra1, endpoint: 192.0.2.1, addresses: [10.20.0.1, "fd20:0:0:1::1"]}
-  ams1: {public_key: $key_ams1, endpoint: 192.0.2.2, addresses: [10.20.0.2, "fd20:0:0:1::2"]}
-  berta: {public_key: $key_berta, addresses: [10.20.0.3, "fd20:0:0:1::3"]}
+  fra1: {public_key: ${public[fra1]}, endpoint: 192.0.2.1, addresses: [10.20.0.1, "fd20:0:0:1::1"]}
+  ams1: {public_key: ${public[ams1]}, endpoint: 192.0.2.2, addresses: [10.20.0.2, "fd20:0:0:1::2"]}
+  berta: {public_key: ${public[berta]}, addresses: [10.20.0.3, "fd20:0:0:1::3"]}
 topology:
   - star: {hubs: [ams1], spokes: [fra1, berta]}
 YAML

@@ -481,8 +481,8 @@ static void check_clients(const struct m_network *m, const struct network *n,
 		assert_true(all_arrive(n, configs, client, gateway, &tally->from_clients));
 		for (j = 0; j < n->n_records; j++) {
 			const struct record *other = &n->records[j], *at = other;
-			size_t *packets = other->gateway ? &tally->between_clients :
-							   &tally->to_clients;
+			size_t *packets =
+				other->gateway ? &tally->between_clients : &tally->to_clients;
 
 			if (other == client || other == gateway)
 				continue;
@@ -600,8 +600,9 @@ static void test_random(void **state)
 	print_message(
 		"in %zu networks %zu packets arrived as they should, %zu by a relay, %zu by a hub\n",
 		tally.followed, tally.arrived, tally.by_relay, tally.by_hub);
-	print_message("%zu packets arrived at clients, %zu came from clients, %zu from one to another\n",
-		      tally.to_clients, tally.from_clients, tally.between_clients);
+	print_message(
+		"%zu packets arrived at clients, %zu came from clients, %zu from one to another\n",
+		tally.to_clients, tally.from_clients, tally.between_clients);
 	assert_true(tally.to_clients > 2 * ROUNDS);
 	assert_true(tally.from_clients > 2 * ROUNDS);
 	assert_true(tally.between_clients > ROUNDS / 2);

@@ -646,8 +646,7 @@ static void clients_are_reached_through_their_gateway(void **state)
 	struct fixture *f = *state;
 
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
-		     "clients:\n"
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE "clients:\n"
 		     "  z: {public_key: $4, gateway: a}\n"
 		     "  aa: {public_key: $5, gateway: a, addresses: [10.0.0.9]}\n"
 		     "  bb: {public_key: $6, gateway: b}\n",
@@ -688,8 +687,7 @@ static void only_who_is_joined_with_the_gateway_gets_its_clients(void **state)
 		     "topology:\n  - star: {hubs: [a], spokes: ['tag:t']}\n",
 		     NULL, 1);
 	expect_links(f, "a", "direct=tag:t through=b:#clients.b");
-	expect_links(f, "b",
-		     "direct=#clients.b direct=a routes=a:tag:t allow=a:10.0.0.0/24");
+	expect_links(f, "b", "direct=#clients.b direct=a routes=a:tag:t allow=a:10.0.0.0/24");
 	expect_links(f, "c", "direct=a routes=a:tag:t allow=a:10.0.0.0/24");
 }
 
@@ -773,17 +771,20 @@ static void errors_of_addresses_call_a_client_so(void **state)
 	struct fixture *f = *state;
 	struct network first;
 
-	must_compile(f, "version: 1\naddresses: [10.0.0.0/30]\nnodes:\n"
-			"  a: {public_key: $1, endpoint: 'a:1'}\n"
-			"clients:\n  p: {public_key: $2, gateway: a}\n",
-		     NULL, 1);
-	first = f->network;
-	expect_error(f,
+	must_compile(f,
 		     "version: 1\naddresses: [10.0.0.0/30]\nnodes:\n"
 		     "  a: {public_key: $1, endpoint: 'a:1'}\n"
-		     "clients:\n  p: {public_key: $2, gateway: a}\n"
-		     "  q: {public_key: $3, gateway: a}\n",
-		     &first, "networks/net.yaml:7:3: error: the pool 10.0.0.0/30 has no address left for client `q`");
+		     "clients:\n  p: {public_key: $2, gateway: a}\n",
+		     NULL, 1);
+	first = f->network;
+	expect_error(
+		f,
+		"version: 1\naddresses: [10.0.0.0/30]\nnodes:\n"
+		"  a: {public_key: $1, endpoint: 'a:1'}\n"
+		"clients:\n  p: {public_key: $2, gateway: a}\n"
+		"  q: {public_key: $3, gateway: a}\n",
+		&first,
+		"networks/net.yaml:7:3: error: the pool 10.0.0.0/30 has no address left for client `q`");
 	expect_error(f,
 		     "version: 1\naddresses: [10.0.0.0/30]\nnodes:\n"
 		     "  a: {public_key: $1, endpoint: 'a:1', addresses: [10.0.0.2]}\n"

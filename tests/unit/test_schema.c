@@ -1005,14 +1005,14 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_client_limit), cmocka_unit_test(test_model),	     cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_fallbacks),    cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_split),	     cmocka_unit_test(test_file_order),
-		cmocka_unit_test(test_count_limits), cmocka_unit_test(test_file_limits),
-		cmocka_unit_test(test_bounds),	     cmocka_unit_test(test_many_errors),
-		cmocka_unit_test(test_accepted),     cmocka_unit_test(test_misread),
-		cmocka_unit_test(test_golden),	     cmocka_unit_test(test_json_schema),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_client_limit), cmocka_unit_test(test_model),
+		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_fallbacks),
+		cmocka_unit_test(test_tables),	     cmocka_unit_test(test_split),
+		cmocka_unit_test(test_file_order),   cmocka_unit_test(test_count_limits),
+		cmocka_unit_test(test_file_limits),  cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_many_errors),  cmocka_unit_test(test_accepted),
+		cmocka_unit_test(test_misread),	     cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_json_schema),  cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
