@@ -37,6 +37,7 @@
 #define MAX_PEERS 65536 /* peers on one interface */
 #define MAX_ADDRESSES 16 /* of one node */
 #define MAX_POOLS 16 /* of one network */
+#define MAX_RESERVED 1024 /* ranges and addresses of one network */
 #define MAX_ROUTES 1024 /* of one node */
 #define MAX_TAGS 64 /* of one node */
 #define MAX_DNS 16 /* name servers and search domains of one client */

@@ -80,6 +80,34 @@ static void check_pools(struct check *c)
 	}
 }
 
+static void check_reserved(struct check *c)
+{
+	const struct m_network *n = c->n;
+	char text[PREFIX_STRLEN];
+	struct diag_entry *e;
+	size_t i, j;
+
+	for (i = 0; i < n->n_reserved; i++) {
+		const struct m_prefix *r = &n->reserved[i];
+
+		for (j = 0; j < n->n_pools && !prefix_contains(&n->pools[j].prefix, &r->prefix);
+		     j++)
+			;
+		if (j < n->n_pools)
+			continue;
+		e = diag_error(c->d, r->pos, "`%s` is inside none of the network's pools",
+			       prefix_print(&r->prefix, text));
+		for (j = 0; j < n->n_pools && !prefix_overlaps(&n->pools[j].prefix, &r->prefix);
+		     j++)
+			;
+		if (j < n->n_pools)
+			diag_other(c->d, e, n->pools[j].pos, "this pool is a part of it");
+		else if (n->n_pools)
+			diag_other(c->d, e, n->pools[0].pos, "the pools are given here");
+		diag_help(c->d, e, "reserve a part of a pool; what is outside is never handed out");
+	}
+}
+
 static bool has_ipv6_pool(const struct m_network *n)
 {
 	size_t i;
@@ -797,6 +825,7 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	struct check c = { .n = n, .scratch = scratch, .d = d };
 
 	check_pools(&c);
+	check_reserved(&c);
 	check_mtu(&c);
 	check_interface(&c);
 	check_keys(&c);

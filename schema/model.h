@@ -122,6 +122,8 @@ struct m_network {
 		pools; /* `addresses`, in the order written: an automatic address comes from each */
 	size_t n_pools;
 	bool pools_lost; /* one more was refused; never in a model that can be used */
+	struct m_prefix *reserved; /* each inside a pool: never handed out, but may be pinned */
+	size_t n_reserved;
 	struct m_uint listen_port, mtu, persistent_keepalive;
 	bool has_interface;
 	struct ifname interface;

@@ -662,6 +662,19 @@ static bool read_prefix(struct decode *c, const struct yaml_node *key, const str
 	return true;
 }
 
+/* A prefix, or a single address that stands for its own. */
+static bool read_range(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
+		       struct prefix *ret, struct pos *ret_pos)
+{
+	struct ipaddr bare;
+
+	if (v->kind != YAML_NODE_SCALAR || ipaddr_parse(v->text, v->n, &bare) < 0)
+		return read_prefix(c, key, v, ret, ret_pos);
+	*ret = prefix_of_addr(&bare);
+	*ret_pos = yaml_pos(v);
+	return true;
+}
+
 static int cmp_prefix_at(const void *pa, const void *pb)
 {
 	const struct m_prefix *a = *(const struct m_prefix *const *)pa,
@@ -703,6 +716,9 @@ static void check_twice(struct decode *c, const struct m_prefix *list, size_t n)
 static void read_prefixes(struct decode *c, const struct field *f, const struct yaml_node *key,
 			  const struct yaml_node *v, void *obj)
 {
+	bool (*read_item)(struct decode *, const struct yaml_node *, const struct yaml_node *,
+			  struct prefix *, struct pos *) =
+		f->type == FIELD_RANGES ? read_range : read_prefix;
 	struct m_prefix *list;
 	size_t n = 0;
 	uint32_t i;
@@ -715,7 +731,7 @@ static void read_prefixes(struct decode *c, const struct field *f, const struct 
 		return;
 	}
 	for (i = 0; i < v->n; i++)
-		n += read_prefix(c, NULL, &v->items[i], &list[n].prefix, &list[n].pos);
+		n += read_item(c, NULL, &v->items[i], &list[n].prefix, &list[n].pos);
 	if (f->has)
 		*MEMBER(bool, obj, f->has) = n < v->n;
 	check_twice(c, list, n);
@@ -1150,6 +1166,7 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 			    MEMBER(struct pos, obj, f->pos));
 		break;
 	case FIELD_PREFIXES:
+	case FIELD_RANGES:
 		read_prefixes(c, f, key, v, obj);
 		break;
 	case FIELD_ROUTES:

@@ -32,6 +32,7 @@ enum field_type {
 	FIELD_PREFIX, /* struct prefix; pos */
 	FIELD_PREFIXES, /* struct m_prefix *; extra: size_t count; has, where not 0: bool, one was
 			   refused */
+	FIELD_RANGES, /* as FIELD_PREFIXES; a single address may stand for its own prefix */
 	FIELD_ROUTES, /* a list of prefixes, or of mappings by `table`; struct m_route *; extra:
 			 size_t count */
 	FIELD_DNS, /* struct m_dns *, in order; extra: size_t count */

@@ -249,6 +249,17 @@ static void next(struct ipaddr *a)
 		i--;
 }
 
+static bool is_reserved(const struct m_network *m, const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_reserved; i++) {
+		if (covers(&m->reserved[i].prefix, p))
+			return true;
+	}
+	return false;
+}
+
 static struct ipaddr lowest_free(const struct m_network *m, const struct ref_config *configs,
 				 const struct prefix *pool)
 {
@@ -261,7 +272,7 @@ static struct ipaddr lowest_free(const struct m_network *m, const struct ref_con
 		/* The caller's pools are large enough. */
 		if (!covers(pool, &p) || (pool->family == 4 && pool->len < 31 && is_last(pool, &a)))
 			return (struct ipaddr){ 0 };
-		if (!somebody_has(m, configs, &a))
+		if (!somebody_has(m, configs, &a) && !is_reserved(m, &p))
 			return a;
 	}
 }

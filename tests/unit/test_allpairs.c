@@ -63,6 +63,26 @@ static void random_pools(struct dice *d, struct arena *a, struct m_network *m)
 		m->pools[i].prefix = prefix_of(pools[first + i]);
 }
 
+/* Ranges that are met while addresses are handed out, some inside each other. */
+static void random_reserved(struct dice *d, struct arena *a, struct m_network *m)
+{
+	static const char *const ranges[] = { "10.20.0.0/30",  "10.20.0.4/32",	 "10.20.0.8/29",
+					      "10.20.0.10/31", "fd20::/126",	 "fd20::6/128",
+					      "fd20::8/125",   "10.30.0.2/32",	 "10.30.0.4/30",
+					      "10.30.0.6/32",  "10.20.128.0/17", "fd20::1:0/112" };
+	size_t i, j;
+
+	m->reserved = need(arena_array(a, ARRAY_LEN(ranges), sizeof(*m->reserved)));
+	for (i = 0; i < ARRAY_LEN(ranges); i++) {
+		struct prefix p = prefix_of(ranges[i]);
+
+		for (j = 0; j < m->n_pools && !prefix_contains(&m->pools[j].prefix, &p); j++)
+			;
+		if (j < m->n_pools && dice_one_in(d, 3))
+			m->reserved[m->n_reserved++].prefix = p;
+	}
+}
+
 /* Distinct for each node, and above what is handed out; some leave holes that are handed out. */
 static void random_pins(struct dice *d, struct arena *a, const struct m_network *m,
 			struct m_node *n, uint8_t index)
@@ -252,6 +272,8 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 		mostly_nat = dice_one_in(d, 3);
 		apart = dice_one_in(d, 3);
 	}
+	if (dice_one_in(d, 2))
+		random_reserved(d, a, m);
 	m->listen_port = maybe(d, 2, 3000);
 	m->mtu = maybe(d, 3, 1380);
 	m->persistent_keepalive = maybe(d, 2, 25);

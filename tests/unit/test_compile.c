@@ -357,6 +357,277 @@ static void a_pin_never_takes_an_automatic_address(void **state)
 	assert_int_equal(f->network.n_freed, 0);
 }
 
+/* docs/addresses.md, "What happens when": one test for each line of the table, in its order. */
+
+#define NET(pools) "version: 1\naddresses: [" pools "]\n"
+#define PIN(name, key, addr) \
+	"  " name ": {public_key: $" key ", endpoint: '" name ":1', addresses: [" addr "]}\n"
+
+static struct network publish(struct fixture *f, const char *yaml)
+{
+	must_compile(f, yaml, NULL, 1);
+	return f->network;
+}
+
+static void a_pool_that_runs_out_names_each_node_left_over(void **state)
+{
+	struct fixture *f = *state;
+	struct network first =
+		publish(f, NET("10.0.0.0/30, fd00::/64") "nodes:\n" NODE("c", "3") NODE("d", "4"));
+
+	expect_error(f,
+		     NET("10.0.0.0/30, fd00::/64") "nodes:\n" NODE("a", "1") NODE("b", "2")
+			     NODE("c", "3") NODE("d", "4"),
+		     &first,
+		     "net.yaml:4:3: error: the pool 10.0.0.0/30 has no address left for node `a`");
+	assert_non_null(strstr(messages(f), "net.yaml:5:3: error: the pool 10.0.0.0/30 has no"));
+	assert_non_null(strstr(messages(f), "who has an address keeps it"));
+	assert_null(strstr(messages(f), "reserve less"));
+	assert_int_equal(f->diag.errors, 2);
+}
+
+static void a_pool_grown_moves_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct network first =
+		publish(f, NET("10.0.0.64/30") "nodes:\n" NODE("b", "1") NODE("c", "2"));
+
+	must_compile(f, NET("10.0.0.0/24") "nodes:\n" NODE("a", "3") NODE("b", "1") NODE("c", "2"),
+		     &first, 2);
+	expect_address(f, "b", "10.0.0.65/24");
+	expect_address(f, "c", "10.0.0.66/24");
+	expect_address(f, "a", "10.0.0.1/24");
+	assert_int_equal(f->network.n_freed, 0);
+}
+
+static void a_pool_made_smaller_moves_who_is_outside(void **state)
+{
+	struct fixture *f = *state;
+	struct network first =
+		publish(f, NET("10.0.0.0/24") "nodes:\n" PIN("d", "4", "10.0.0.9") NODE("a", "1")
+				   PIN("b", "2", "10.0.0.77") PIN("c", "3", "10.0.0.15"));
+
+	/* One is outside, and one on what is the broadcast address now. */
+	must_compile(f,
+		     NET("10.0.0.0/28") "nodes:\n" PIN("d", "4", "10.0.0.9") NODE("a", "1")
+			     NODE("b", "2") NODE("c", "3"),
+		     &first, 2);
+	expect_address(f, "a", "10.0.0.1/28");
+	expect_address(f, "b", "10.0.0.2/28");
+	expect_address(f, "c", "10.0.0.3/28");
+	expect_address(f, "d", "10.0.0.9/28");
+	assert_int_equal(f->network.n_freed, 2);
+}
+
+static void an_address_that_became_an_edge_of_its_pool_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f,
+				       NET("10.0.0.4/31") "nodes:\n" NODE("a", "1") NODE("b", "2")),
+		       second;
+
+	expect_address(f, "a", "10.0.0.4/31");
+	must_compile(f, NET("10.0.0.4/30") "nodes:\n" NODE("a", "1") NODE("b", "2"), &first, 2);
+	expect_address(f, "a", "10.0.0.6/30");
+	expect_address(f, "b", "10.0.0.5/30");
+	second = f->network;
+	/* Freed, and the only one left: an edge still is none to hand out. */
+	expect_error(f, NET("10.0.0.4/30") "nodes:\n" NODE("a", "1") NODE("b", "2") NODE("c", "3"),
+		     &second, "has no address left for node `c`");
+	/* Nor for the node itself, when it comes back. */
+	must_compile(f, NET("10.0.0.4/30") "nodes:\n" NODE("b", "2"), &second, 3);
+	second = f->network;
+	must_compile(f, NET("10.0.0.4/30") "nodes:\n" NODE("a", "1") NODE("b", "2"), &second, 4);
+	expect_address(f, "a", "10.0.0.6/30");
+}
+
+static void a_pool_moved_gives_new_addresses_and_back_the_old_ones(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, NET("10.0.0.0/24, fd00::/64") "nodes:\n" NODE("b", "1")
+						  NODE("c", "2")),
+		       second;
+
+	must_compile(f,
+		     NET("10.9.0.0/24, fd00::/64") "nodes:\n" NODE("a", "3") NODE("b", "1")
+			     NODE("c", "2"),
+		     &first, 2);
+	expect_address(f, "a", "10.9.0.1/24,fd00::3/64");
+	expect_address(f, "b", "10.9.0.2/24,fd00::1/64");
+	expect_address(f, "c", "10.9.0.3/24,fd00::2/64");
+	second = f->network;
+	must_compile(f, NET("10.0.0.0/24, fd00::/64") "nodes:\n" NODE("b", "1") NODE("c", "2"),
+		     &second, 3);
+	expect_address(f, "b", "10.0.0.1/24,fd00::1/64");
+	expect_address(f, "c", "10.0.0.2/24,fd00::2/64");
+}
+
+static void a_pool_added_adds_and_a_pool_removed_takes_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f,
+				       NET("10.0.0.0/24") "nodes:\n" NODE("b", "1") NODE("c", "2")),
+		       second;
+
+	must_compile(f, NET("fd00::/64, 10.0.0.0/24") "nodes:\n" NODE("b", "1") NODE("c", "2"),
+		     &first, 2);
+	expect_address(f, "b", "10.0.0.1/24,fd00::1/64");
+	expect_address(f, "c", "10.0.0.2/24,fd00::2/64");
+	second = f->network;
+	must_compile(f, NET("fd00::/64") "nodes:\n" NODE("b", "1") NODE("c", "2"), &second, 3);
+	expect_address(f, "b", "fd00::1/64");
+	expect_address(f, "c", "fd00::2/64");
+}
+
+static void a_pin_outside_every_pool_is_an_error(void **state)
+{
+	struct fixture *f = *state;
+	struct network first =
+		publish(f, NET("10.0.0.0/24") "nodes:\n" PIN("a", "1", "10.0.0.7") NODE("b", "2"));
+
+	expect_error(f, NET("10.9.0.0/24") "nodes:\n" PIN("a", "1", "10.0.0.7") NODE("b", "2"),
+		     &first, "`10.0.0.7` is in none of the network's pools");
+	assert_non_null(strstr(messages(f), "net.yaml:2:13: note: the pools are given here"));
+}
+
+static void a_pin_goes_before_a_node_that_has_no_address_yet(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("b", "2"));
+
+	must_compile(f, POOL NODE("a", "1") NODE("b", "2") PIN("z", "3", "10.0.0.2"), &first, 2);
+	expect_address(f, "a", "10.0.0.3/29");
+	expect_address(f, "b", "10.0.0.1/29");
+	expect_address(f, "z", "10.0.0.2/29");
+}
+
+static void two_pins_of_one_address_name_both_places(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_error(f, POOL PIN("a", "1", "10.0.0.2") PIN("b", "2", "10.0.0.2"), NULL,
+		     "`a` and `b` have the same address 10.0.0.2");
+	assert_non_null(strstr(messages(f), "net.yaml:4:"));
+	assert_non_null(strstr(messages(f), "net.yaml:5:"));
+}
+
+static void pins_may_change_places_in_one_step(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("a", "1") NODE("b", "2") NODE("c", "3"));
+
+	must_compile(f, POOL PIN("a", "1", "10.0.0.2") PIN("b", "2", "10.0.0.1") NODE("c", "3"),
+		     &first, 2);
+	expect_address(f, "a", "10.0.0.2/29");
+	expect_address(f, "b", "10.0.0.1/29");
+	expect_address(f, "c", "10.0.0.3/29");
+	assert_int_equal(f->network.n_freed, 0);
+}
+
+static void a_freed_address_may_be_pinned(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("a", "1") NODE("b", "2")), second;
+
+	must_compile(f, POOL NODE("a", "1"), &first, 2);
+	second = f->network;
+	must_compile(f, POOL NODE("a", "1") PIN("c", "3", "10.0.0.2"), &second, 3);
+	expect_address(f, "c", "10.0.0.2/29");
+	assert_int_equal(f->network.n_freed, 0);
+	/* Then the one who had it gets another, and nobody moves. */
+	second = f->network;
+	must_compile(f, POOL NODE("a", "1") NODE("b", "2") PIN("c", "3", "10.0.0.2"), &second, 4);
+	expect_address(f, "a", "10.0.0.1/29");
+	expect_address(f, "b", "10.0.0.3/29");
+}
+
+static void a_pin_taken_away_leaves_the_address(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, NET("10.0.0.0/24, fd00::/64") "nodes:\n" NODE("a", "1")
+						  PIN("b", "2", "10.0.0.9, 10.0.0.7"));
+
+	must_compile(f, NET("10.0.0.0/24, fd00::/64") "nodes:\n" NODE("a", "1") NODE("b", "2"),
+		     &first, 2);
+	expect_address(f, "a", "10.0.0.1/24,fd00::1/64");
+	expect_address(f, "b", "10.0.0.7/24,fd00::2/64");
+	assert_int_equal(f->network.n_freed, 1);
+}
+
+#define RESERVED(pools, ranges) NET(pools) "reserved: [" ranges "]\nnodes:\n"
+
+static void what_is_reserved_is_not_handed_out(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     RESERVED("10.0.0.0/24, fd00::/32",
+			      "10.0.0.0/30, 10.0.0.5, 'fd00::/64', 10.0.0.0/31") NODE("a", "1")
+			     NODE("b", "2") PIN("c", "3", "10.0.0.2, 'fd00::9'"),
+		     NULL, 1);
+	expect_address(f, "a", "10.0.0.4/24,fd00:0:0:1::/32");
+	expect_address(f, "b", "10.0.0.6/24,fd00:0:0:1::1/32");
+	expect_address(f, "c", "10.0.0.2/24,fd00::9/32");
+	assert_int_equal(f->diag.warnings, 0);
+}
+
+static void what_is_reserved_later_is_kept_with_a_warning(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("a", "1") NODE("b", "2") NODE("c", "3"));
+
+	must_compile(f,
+		     RESERVED("10.0.0.0/29", "10.0.0.2/31") NODE("a", "1") NODE("b", "2")
+			     NODE("c", "3") NODE("d", "4"),
+		     &first, 2);
+	expect_address(f, "b", "10.0.0.2/29");
+	expect_address(f, "c", "10.0.0.3/29");
+	expect_address(f, "d", "10.0.0.4/29");
+	assert_int_equal(f->diag.warnings, 1);
+	assert_non_null(strstr(messages(f),
+			       "net.yaml:3:12: warning: node `b` and 1 more got an "
+			       "address of 10.0.0.2/31 before it was reserved, and keeps it"));
+	assert_non_null(strstr(messages(f), "`meshrc pin b`"));
+	must_compile(f,
+		     RESERVED("10.0.0.0/29", "10.0.0.2/31") NODE("a", "1") PIN("b", "2", "10.0.0.2")
+			     PIN("c", "3", "10.0.0.3"),
+		     &first, 2);
+	assert_int_equal(f->diag.warnings, 0);
+}
+
+static void what_was_freed_and_reserved_stays_free(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("a", "1") NODE("b", "2")), second;
+
+	must_compile(f, POOL NODE("a", "1"), &first, 2);
+	second = f->network;
+	must_compile(f, RESERVED("10.0.0.0/29", "10.0.0.2") NODE("a", "1") NODE("b", "2"), &second,
+		     3);
+	expect_address(f, "b", "10.0.0.3/29");
+	/* Not as the last resort either. */
+	expect_error(f,
+		     RESERVED("10.0.0.0/29", "10.0.0.2/31, 10.0.0.4/30") NODE("a", "1")
+			     NODE("c", "3"),
+		     &second, "the pool 10.0.0.0/29 has no address left for node `c`");
+	assert_non_null(strstr(messages(f), "or reserve less of it; who has an address keeps it"));
+	expect_error(f, RESERVED("10.0.0.0/29", "10.0.0.0/29") NODE("c", "3"), NULL,
+		     "the pool 10.0.0.0/29 has no address left for node `c`");
+}
+
+static void another_name_is_another_node(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("a", "1") NODE("b", "2"));
+
+	must_compile(f, POOL NODE("b", "2") NODE("new", "1"), &first, 2);
+	expect_address(f, "b", "10.0.0.2/29");
+	expect_address(f, "new", "10.0.0.3/29");
+	/* Another key is not. */
+	must_compile(f, POOL NODE("a", "5") NODE("b", "2"), &first, 2);
+	expect_address(f, "a", "10.0.0.1/29");
+}
+
 static void one_prefix_under_two_peers_names_both_places(void **state)
 {
 	struct fixture *f = *state;
@@ -815,6 +1086,22 @@ int main(void)
 		TEST(a_node_that_becomes_a_client_is_gone_as_a_node),
 		TEST(errors_of_addresses_call_a_client_so),
 		TEST(a_pin_never_takes_an_automatic_address),
+		TEST(a_pool_that_runs_out_names_each_node_left_over),
+		TEST(a_pool_grown_moves_nobody),
+		TEST(a_pool_made_smaller_moves_who_is_outside),
+		TEST(an_address_that_became_an_edge_of_its_pool_is_given_up),
+		TEST(a_pool_moved_gives_new_addresses_and_back_the_old_ones),
+		TEST(a_pool_added_adds_and_a_pool_removed_takes_its_own),
+		TEST(a_pin_outside_every_pool_is_an_error),
+		TEST(a_pin_goes_before_a_node_that_has_no_address_yet),
+		TEST(two_pins_of_one_address_name_both_places),
+		TEST(pins_may_change_places_in_one_step),
+		TEST(a_freed_address_may_be_pinned),
+		TEST(a_pin_taken_away_leaves_the_address),
+		TEST(what_is_reserved_is_not_handed_out),
+		TEST(what_is_reserved_later_is_kept_with_a_warning),
+		TEST(what_was_freed_and_reserved_stays_free),
+		TEST(another_name_is_another_node),
 		TEST(one_prefix_under_two_peers_names_both_places),
 		TEST(the_same_route_twice_is_fine_where_nobody_sees_both),
 		TEST(a_clash_between_two_hubs_is_found),

@@ -49,6 +49,8 @@ static const char *type_of(const struct field *f)
 		return "prefix";
 	case FIELD_PREFIXES:
 		return "list of prefixes";
+	case FIELD_RANGES:
+		return "list of prefixes and addresses";
 	case FIELD_DNS:
 		return "list of addresses and domains";
 	case FIELD_ROUTES:
@@ -85,6 +87,7 @@ static void add_range(struct buf *b, const struct field *f)
 		break;
 	case FIELD_ADDRESSES:
 	case FIELD_PREFIXES:
+	case FIELD_RANGES:
 	case FIELD_DNS:
 	case FIELD_ROUTES:
 	case FIELD_TAGS:

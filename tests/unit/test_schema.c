@@ -525,6 +525,14 @@ static void test_count_limits(void **state)
 		expect_network("pools", &b, over ? "`addresses` has 17 entries; at most 16" : NULL);
 
 		buf_reset(&b);
+		buf_adds(&b, TOP "reserved: [");
+		for (i = 0; i < MAX_RESERVED + over; i++)
+			buf_addf(&b, "10.0.%u.%u,", i / 256, i % 256);
+		buf_adds(&b, "]\n");
+		expect_network("reserved", &b,
+			       over ? "`reserved` has 1025 entries; at most 1024" : NULL);
+
+		buf_reset(&b);
 		buf_adds(&b, TOP "nodes:\n");
 		add_node(&b, 1);
 		buf_adds(&b, ", addresses: [");
