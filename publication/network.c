@@ -98,6 +98,8 @@ int link_cmp(const struct link *a, const struct link *b)
 		c = prefix_cmp(&a->prefixes[i], &b->prefixes[i]);
 	if (!c)
 		c = a->n_prefixes < b->n_prefixes ? -1 : a->n_prefixes > b->n_prefixes;
+	if (!c)
+		c = (a->seconds > b->seconds) - (a->seconds < b->seconds);
 	return c;
 }
 

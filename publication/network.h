@@ -62,14 +62,19 @@ enum link_kind {
 	LINK_THROUGH,
 	/* The entry for `via` also gets `prefixes`. */
 	LINK_ALLOW,
+	/* Each node of target (but this one) that is a peer and has an endpoint gets keepalives
+	 * every `seconds` (0: none) in place of the node's own keepalive; of several such links the
+	 * shortest that is not 0 holds. */
+	LINK_ALIVE,
 };
 
 struct link {
 	enum link_kind kind;
 	const char *target; /* NULL for LINK_ALLOW */
-	const char *via; /* NULL for LINK_DIRECT */
+	const char *via; /* NULL for LINK_DIRECT and LINK_ALIVE */
 	const struct prefix *prefixes; /* LINK_ALLOW only: canonical */
 	size_t n_prefixes;
+	uint16_t seconds; /* LINK_ALIVE only */
 };
 
 enum node_flags {

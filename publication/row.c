@@ -55,10 +55,8 @@ int record_encode(const struct record *r, struct buf *out)
 }
 
 static const char *const link_words[] = {
-	[LINK_DIRECT] = "direct",
-	[LINK_ROUTES] = "routes",
-	[LINK_THROUGH] = "through",
-	[LINK_ALLOW] = "allow",
+	[LINK_DIRECT] = "direct", [LINK_ROUTES] = "routes", [LINK_THROUGH] = "through",
+	[LINK_ALLOW] = "allow",	  [LINK_ALIVE] = "alive",
 };
 
 int node_encode(const struct node *n, struct buf *out)
@@ -100,6 +98,8 @@ int node_encode(const struct node *n, struct buf *out)
 			buf_adds(out, l->via);
 			buf_addc(out, ':');
 		}
+		if (l->kind == LINK_ALIVE)
+			buf_addf(out, "%u:", l->seconds);
 		if (l->kind == LINK_ALLOW)
 			add_prefixes(out, l->prefixes, l->n_prefixes);
 		else
@@ -304,16 +304,24 @@ static int parse_link(enum link_kind kind, const char *s, size_t len, struct are
 		      struct link *ret)
 {
 	struct link l = { .kind = kind };
+	uint64_t seconds;
 
 	if (kind != LINK_DIRECT) {
 		const char *colon = memchr(s, ':', len);
+		size_t n = colon ? (size_t)(colon - s) : 0;
 
-		if (!colon || !name_is_valid(s, (size_t)(colon - s)))
-			return -1;
-		l.via = arena_strndup(a, s, (size_t)(colon - s));
-		if (!l.via)
-			return -1;
-		len -= (size_t)(colon + 1 - s);
+		if (kind == LINK_ALIVE) {
+			if (!colon || num_parse(s, n, UINT16_MAX, &seconds) < 0)
+				return -1;
+			l.seconds = (uint16_t)seconds;
+		} else {
+			if (!colon || !name_is_valid(s, n))
+				return -1;
+			l.via = arena_strndup(a, s, n);
+			if (!l.via)
+				return -1;
+		}
+		len -= n + 1;
 		s = colon + 1;
 	}
 	if (kind == LINK_ALLOW) {
@@ -340,9 +348,9 @@ static int take_links(struct words *w, struct arena *a, struct node *n)
 	while (!words_end(w)) {
 		struct link *grown;
 
-		while (kind <= LINK_ALLOW && !words_field(w, link_words[kind], &s, &len))
+		while (kind < ARRAY_LEN(link_words) && !words_field(w, link_words[kind], &s, &len))
 			kind++;
-		if (kind > LINK_ALLOW || n->n_links == MAX_LINKS)
+		if (kind == ARRAY_LEN(link_words) || n->n_links == MAX_LINKS)
 			return -1;
 		grown = arena_grow(a, links, n->n_links, sizeof(*links));
 		if (!grown)

@@ -304,9 +304,19 @@ static size_t unique_links(struct link_list *l)
 
 	if (l->n > 1)
 		qsort(l->list, l->n, sizeof(*l->list), cmp_links);
-	for (i = 0; i < l->n; i++)
-		if (!kept || link_cmp(&l->list[kept - 1], &l->list[i]))
-			l->list[kept++] = l->list[i];
+	for (i = 0; i < l->n; i++) {
+		struct link *last = kept ? &l->list[kept - 1] : NULL, *this = &l->list[i];
+
+		/* Of several keepalives for one target the shortest holds; none comes first. */
+		if (last && this->kind == LINK_ALIVE && last->kind == LINK_ALIVE &&
+		    !strcmp(last->target, this->target)) {
+			if (!last->seconds)
+				last->seconds = this->seconds;
+			continue;
+		}
+		if (!last || link_cmp(last, this))
+			l->list[kept++] = *this;
+	}
 	return kept;
 }
 
@@ -320,9 +330,8 @@ static void add_link(struct compiler *c, size_t node, struct link link)
 	if (l->too_many)
 		return;
 	/* Nobody is its own peer. */
-	if (link.kind == LINK_DIRECT && !strcmp(link.target, c->m->nodes[node].name))
-		return;
-	if (link.kind == LINK_ROUTES && !strcmp(link.target, c->m->nodes[node].name))
+	if ((link.kind == LINK_DIRECT || link.kind == LINK_ALIVE || link.kind == LINK_ROUTES) &&
+	    !strcmp(link.target, c->m->nodes[node].name))
 		return;
 	if (l->n == l->cap) {
 		if (l->n >= LINKS_BEFORE_DEDUP)
@@ -343,14 +352,23 @@ static void add_link(struct compiler *c, size_t node, struct link link)
 	l->list[l->n++] = link;
 }
 
-static void add_direct(struct compiler *c, const bool *who, const struct targets *to)
+static void add_direct(struct compiler *c, const struct m_topology *t, const bool *who,
+		       const struct targets *to)
 {
 	size_t i, j;
 
 	for (i = 0; i < c->m->n_nodes && !c->nomem; i++)
-		for (j = 0; who[i] && j < to->n; j++)
-			add_link(c, i,
-				 (struct link){ .kind = LINK_DIRECT, .target = to->list[j].name });
+		for (j = 0; who[i] && j < to->n; j++) {
+			const char *target = to->list[j].name;
+
+			add_link(c, i, (struct link){ .kind = LINK_DIRECT, .target = target });
+			if (t->persistent_keepalive.set)
+				add_link(c, i,
+					 (struct link){
+						 .kind = LINK_ALIVE,
+						 .target = target,
+						 .seconds = (uint16_t)t->persistent_keepalive.v });
+		}
 }
 
 /* The targets without the nodes marked in `out`; a group that loses members gets a name that says
@@ -542,7 +560,7 @@ static void compile_mesh(struct compiler *c, const struct m_topology *t, size_t 
 
 	if (c->nomem)
 		return;
-	add_direct(c, in, &members);
+	add_direct(c, t, in, &members);
 	add_joined(c, t->pos, in, in);
 }
 
@@ -561,8 +579,8 @@ static void compile_star(struct compiler *c, const struct m_topology *t, size_t 
 	is_spoke = mark(c, &spokes);
 	if (c->nomem)
 		return;
-	add_direct(c, is_spoke, &hubs);
-	add_direct(c, is_hub, &spokes);
+	add_direct(c, t, is_spoke, &hubs);
+	add_direct(c, t, is_hub, &spokes);
 	add_joined(c, t->pos, is_hub, is_spoke);
 	first = t->transit ? first_hub(c, &t->a) : NULL;
 	if (first)
@@ -572,7 +590,10 @@ static void compile_star(struct compiler *c, const struct m_topology *t, size_t 
 			continue;
 		if (c->n_pools)
 			add_link(c, i,
-				 (struct link){ LINK_ALLOW, NULL, first, c->pools, c->n_pools });
+				 (struct link){ .kind = LINK_ALLOW,
+						.via = first,
+						.prefixes = c->pools,
+						.n_prefixes = c->n_pools });
 		for (j = 0; j < spokes.n; j++)
 			add_link(c, i,
 				 (struct link){ .kind = LINK_ROUTES,
@@ -588,8 +609,8 @@ static void compile_link(struct compiler *c, const struct m_topology *t, size_t 
 
 	if (c->nomem)
 		return;
-	add_direct(c, in_a, &b);
-	add_direct(c, in_b, &a);
+	add_direct(c, t, in_a, &b);
+	add_direct(c, t, in_b, &a);
 	add_joined(c, t->pos, in_a, in_b);
 }
 

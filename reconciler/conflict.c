@@ -72,7 +72,7 @@ static bool only_direct(const struct node *n)
 	size_t i;
 
 	for (i = 0; i < n->n_links; i++)
-		if (n->links[i].kind != LINK_DIRECT)
+		if (n->links[i].kind != LINK_DIRECT && n->links[i].kind != LINK_ALIVE)
 			return false;
 	return true;
 }

@@ -26,10 +26,11 @@ struct ids {
 
 struct view_link {
 	enum link_kind kind;
-	uint32_t via; /* NO_ID for LINK_DIRECT */
+	uint32_t via; /* NO_ID for LINK_DIRECT and LINK_ALIVE */
 	struct ids target; /* empty for LINK_ALLOW */
 	const struct prefix *prefixes; /* LINK_ALLOW */
 	size_t n_prefixes;
+	uint16_t seconds; /* LINK_ALIVE */
 };
 
 struct view {

@@ -466,6 +466,16 @@ static const struct field topology_fields[] = {
 	  .choice = TOPOLOGY_LINK,
 	  .example = "{between: [tag:dc], and: [ams1]}",
 	  .help = "Every node of one side is joined with every node of the other." },
+	{ .key = "persistent_keepalive",
+	  .type = FIELD_UINT,
+	  .flags = FIELD_BESIDE,
+	  .min = 0,
+	  .max = 65535,
+	  .value = AT(m_topology, persistent_keepalive),
+	  .synonyms = "keepalive PersistentKeepalive ",
+	  .example = "15",
+	  .help = "Seconds between keepalives on what this entry joins, towards the side that has an endpoint, "
+		  "whatever nodes and network say; 0: none; absent: as they say." },
 	{ 0 },
 };
 

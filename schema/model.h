@@ -113,6 +113,7 @@ struct m_topology {
 	struct m_selectors a; /* mesh: the members; star: hubs; link: between */
 	struct m_selectors b; /* star: spokes; link: and */
 	bool transit; /* star; default true */
+	struct m_uint persistent_keepalive; /* of the pairs that it joins; 0: none */
 };
 
 struct m_network {

@@ -1285,15 +1285,35 @@ static void set_defaults(const struct table *t, void *obj)
 static void check_choice(struct decode *c, const struct table *t, const struct yaml_node *map,
 			 struct pos where)
 {
+	const struct yaml_node *second = NULL;
+	const struct field *first = NULL;
 	struct diag_entry *e = NULL;
+	char shown[YAML_SHOWN];
+	uint32_t i;
 
-	if (map->n > 1) {
-		char shown[YAML_SHOWN];
+	for (i = 0; i < map->n && !second; i++) {
+		const struct field *f = table_field(t, map->pairs[i].key.text);
 
-		e = diag_error(c->diag, yaml_pos(&map->pairs[1].key),
-			       "%s has exactly one key; `%s` is a second one", t->what,
-			       yaml_show(&map->pairs[1].key, shown));
+		/* What is unknown is told as such. */
+		if (!f || f->flags & FIELD_BESIDE)
+			continue;
+		if (first)
+			second = &map->pairs[i].key;
+		first = f;
+	}
+	if (second) {
+		e = diag_error(c->diag, yaml_pos(second),
+			       "%s has exactly one kind; `%s` is a second one", t->what,
+			       yaml_show(second, shown));
 		diag_help(c->diag, e, "begin another entry with `- `");
+	} else if (!first && map->n && !(map->flags & YAML_PARTIAL)) {
+		for (i = 0; i < map->n && table_field(t, map->pairs[i].key.text); i++)
+			;
+		if (i < map->n)
+			return;
+		e = diag_error(c->diag, where, "%s joins nobody: `%s` alone does not say whom",
+			       t->what, yaml_show(&map->pairs[0].key, shown));
+		diag_help(c->diag, e, "add what it is: `%s`, for example", t->shape);
 	} else if (!map->n && !(map->flags & YAML_PARTIAL)) {
 		e = diag_error(c->diag, where, "%s is empty", t->what);
 		diag_help(c->diag, e, "write one of its keys: `%s`, for example", t->fields[0].key);
@@ -1305,6 +1325,7 @@ void table_decode(struct decode *c, const struct table *t, const struct yaml_nod
 {
 	const struct field *f;
 	uint32_t seen = 0, i;
+	bool chosen = false;
 
 	set_defaults(t, obj);
 	if (t->one_of)
@@ -1316,11 +1337,13 @@ void table_decode(struct decode *c, const struct table *t, const struct yaml_nod
 			continue;
 		}
 		/* Both would be read into the same place: check_choice has refused the second. */
-		if (t->one_of && seen)
-			continue;
-		seen |= UINT32_C(1) << (f - t->fields);
-		if (t->one_of)
+		if (t->one_of && !(f->flags & FIELD_BESIDE)) {
+			if (chosen)
+				continue;
+			chosen = true;
 			*MEMBER(int, obj, t->kind) = f->choice;
+		}
+		seen |= UINT32_C(1) << (f - t->fields);
 		read_field(c, f, &map->pairs[i], obj);
 	}
 	if (map->flags & YAML_PARTIAL)

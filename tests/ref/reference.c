@@ -396,6 +396,28 @@ static unsigned int keepalive_of(const struct m_network *m, const struct m_node 
 	return 0;
 }
 
+/* What the entries that join the two say goes before what the node says: the shortest, or none when
+ * no entry says other than none. */
+static unsigned int keepalive_between(const struct m_network *m, const struct m_node *self,
+				      const struct m_node *peer)
+{
+	unsigned int shortest = 0;
+	bool said = false;
+	size_t i;
+
+	for (i = 0; m->has_topology && i < m->n_topology; i++) {
+		const struct m_topology *t = &m->topology[i];
+		unsigned int v = (unsigned int)t->persistent_keepalive.v;
+
+		if (!t->persistent_keepalive.set || !entry_joins(t, self, peer))
+			continue;
+		said = true;
+		if (v && (!shortest || v < shortest))
+			shortest = v;
+	}
+	return said ? shortest : keepalive_of(m, self);
+}
+
 static void put_addresses(const struct ref_config *of, struct ref_peer *p)
 {
 	size_t i;
@@ -453,7 +475,7 @@ static void make_peer(const struct m_network *m, const struct ref_config *config
 	ret->endpoint = n->endpoint;
 	if (n->endpoint.host && !n->endpoint.port)
 		ret->endpoint.port = (uint16_t)port_of(m, n);
-	ret->keepalive = n->endpoint.host ? keepalive_of(m, self) : 0;
+	ret->keepalive = n->endpoint.host ? keepalive_between(m, self, n) : 0;
 }
 
 static bool two_peers_want_one(const struct ref_config *c)

@@ -251,6 +251,7 @@ static void random_topology(struct dice *d, struct arena *a, struct m_network *m
 
 		t->kind = (enum topology_kind)dice_throw(d, 3);
 		t->transit = !dice_one_in(d, 3);
+		t->persistent_keepalive = maybe(d, 4, 10 * dice_throw(d, 4));
 		random_selectors(d, a, m, &t->a);
 		if (t->kind != TOPOLOGY_MESH)
 			random_selectors(d, a, m, &t->b);

@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/limits.h"
 #include "publication/document.h"
+#include "publication/expand.h"
 #include "reconciler/compile.h"
 #include "schema/load.h"
 
@@ -855,6 +856,37 @@ static void keepalive_follows_the_endpoint(void **state)
 	assert_false(network_node(&f->network, "d")->flags & NODE_HAS_KEEPALIVE);
 }
 
+static void an_entry_says_the_keepalive_of_what_it_joins(void **state)
+{
+	struct fixture *f = *state;
+	const struct node *n;
+	struct config c;
+	struct err e;
+
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\npersistent_keepalive: 25\nnodes:\n"
+		"  a: {public_key: $1, endpoint: 'a:1'}\n  b: {public_key: $2}\n"
+		"  c: {public_key: $3, endpoint: 'c:1', persistent_keepalive: 7}\n"
+		"topology:\n  - mesh: [all]\n  - link: {between: [b], and: [a]}\n"
+		"    persistent_keepalive: 10\n  - mesh: [b, a]\n"
+		"    persistent_keepalive: 0\n  - persistent_keepalive: 30\n    mesh: [a, b]\n",
+		NULL, 1);
+	n = network_node(&f->network, "b");
+	if (expand(&f->network, n, &f->arena, &c, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(config_peer(&c, &network_record(&f->network, "a")->key)->keepalive, 10);
+	assert_int_equal(config_peer(&c, &network_record(&f->network, "c")->key)->keepalive, 25);
+	/* Three entries, one of them with a number for the pair: one link says it. */
+	assert_int_equal(n->n_links, 3);
+	assert_int_equal(n->links[2].kind, LINK_ALIVE);
+	assert_int_equal(n->links[2].seconds, 10);
+	n = network_node(&f->network, "a");
+	if (expand(&f->network, n, &f->arena, &c, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(config_peer(&c, &network_record(&f->network, "b")->key)->keepalive, 0);
+}
+
 static void an_endpoint_without_port_uses_the_listen_port(void **state)
 {
 	struct fixture *f = *state;
@@ -1112,6 +1144,7 @@ int main(void)
 		TEST(what_is_said_again_costs_nothing),
 		TEST(a_node_has_a_bounded_number_of_links),
 		TEST(keepalive_follows_the_endpoint),
+		TEST(an_entry_says_the_keepalive_of_what_it_joins),
 		TEST(an_endpoint_without_port_uses_the_listen_port),
 		TEST(the_order_of_nodes_does_not_matter),
 	};

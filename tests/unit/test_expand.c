@@ -115,6 +115,20 @@ static void test_expand(void **state)
 		  ANNA_KEEPALIVE "direct=bert direct=hub",
 		  "bert[10.20.0.12/32,192.168.12.0/24] hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820+25"
 		  " | 192.168.12.0/24 fd20::1/128" },
+		{ "keepalive of a link, before the node's own",
+		  ANNA_KEEPALIVE "direct=hub direct=site alive=15:hub",
+		  "site[10.20.0.2/32,10.20.128.0/17,172.16.0.0/12]@192.0.2.2:51820+25"
+		  " hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820+15 | 172.16.0.0/12 fd20::1/128" },
+		{ "none, before the node's own", ANNA_KEEPALIVE "direct=hub alive=0:hub",
+		  "hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820 | fd20::1/128" },
+		{ "of several the shortest that is not 0",
+		  ANNA "direct=hub alive=20:all alive=0:hub alive=30:hub",
+		  "hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820+20 | fd20::1/128" },
+		{ "keepalive of a link towards no endpoint, and towards no peer",
+		  ANNA "direct=bert alive=15:bert alive=15:hub",
+		  "bert[10.20.0.12/32,192.168.12.0/24] | 192.168.12.0/24" },
+		{ "keepalive of a link with a node that is not there", ANNA "alive=15:nobody",
+		  "!the record of nobody is not in the network" },
 		{ "a group without itself", ANNA "direct=tag:all3",
 		  "bert[10.20.0.12/32,192.168.12.0/24] carl[10.20.0.13/32,192.168.13.0/24,fd20::13/128,fd30::/64]"
 		  " | 192.168.12.0/24 192.168.13.0/24 fd20::13/128 fd30::/64" },

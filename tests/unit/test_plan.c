@@ -80,7 +80,7 @@ static void random_links(struct dice *d, struct draft *t)
 		patterns[i].n_links = dice_throw(d, 5);
 		for (j = 0; j < patterns[i].n_links; j++) {
 			patterns[i].links[j].kind =
-				dice_one_in(d, 2) ? LINK_DIRECT : dice_throw(d, 4);
+				dice_one_in(d, 2) ? LINK_DIRECT : dice_throw(d, 5);
 			patterns[i].links[j].target = dice_throw(d, MAX_N + 4);
 			patterns[i].links[j].via = dice_throw(d, 3);
 		}
@@ -216,7 +216,9 @@ static struct link *build_links(const struct draft *t, unsigned int index, struc
 			if (!l.target || (l.kind == LINK_DIRECT && n->links[i].target == index))
 				continue;
 		}
-		if (l.kind != LINK_DIRECT) {
+		if (l.kind == LINK_ALIVE) {
+			l.seconds = (uint16_t)(15 * via);
+		} else if (l.kind != LINK_DIRECT) {
 			if (via == index || !t->nodes[via].in || !(peers & 1u << via) ||
 			    gateway_of(t, via))
 				continue;

@@ -706,8 +706,18 @@ static void test_node_lines(void **state)
 		  NODE
 		  " listen_port=51820 mtu=1280 keepalive=25 fwmark=4294967295 forward=yes masquerade=10.9.0.0/16,fd09::/48 addresses=10.20.0.1/16,fd20::1/64"
 		  " direct=all direct=ams1 direct=tag:dc routes=ams1:tag:dc through=ams1:x"
-		  " allow=ams1:10.20.0.0/16,fd20::/64",
+		  " allow=ams1:10.20.0.0/16,fd20::/64 alive=0:ams1 alive=25:tag:dc alive=65535:x",
 		  true },
+		{ "keepalives of a link, one over",
+		  NODE " mtu=1420 addresses=10.20.0.1/16 direct=a alive=65536:a", false },
+		{ "keepalives of a link without a number",
+		  NODE " mtu=1420 addresses=10.20.0.1/16 direct=a alive=:a", false },
+		{ "keepalives of a link without a target",
+		  NODE " mtu=1420 addresses=10.20.0.1/16 direct=a alive=25", false },
+		{ "keepalives of a link, another spelling",
+		  NODE " mtu=1420 addresses=10.20.0.1/16 direct=a alive=025:a", false },
+		{ "keepalives of links, out of order",
+		  NODE " mtu=1420 addresses=10.20.0.1/16 direct=a alive=25:a alive=15:a", false },
 		{ "no interface", "node fra1 key=" KEY1 " mtu=1420 addresses=10.20.0.1/16", false },
 		{ "a path for an interface",
 		  "node fra1 key=" KEY1 " interface=../x mtu=1420 addresses=10.20.0.1/16", false },
@@ -1159,6 +1169,10 @@ static struct network make_network(const uint32_t *numbers, size_t n, unsigned i
 			links[d->n_links++] = (struct link){ .kind = LINK_DIRECT,
 							     .target = arena_strdup(&arena, text) };
 		}
+		if (groups && rng(3) == 0)
+			links[d->n_links++] = (struct link){ .kind = LINK_ALIVE,
+							     .target = "tag:g0",
+							     .seconds = (uint16_t)rng(65536) };
 		d->links = links;
 	}
 	for (g = 0; g < groups; g++) {

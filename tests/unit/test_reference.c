@@ -168,7 +168,10 @@ static void make_reference(struct buf *b)
 		  sub_table(&grammar_network, "clients"));
 	add_table(b, "A route", "An entry of `routes`, in place of a prefix alone.",
 		  sub_table(sub_table(&grammar_network, "nodes"), "routes"));
-	add_table(b, "A topology entry", "In the list `topology`: exactly one of these.", topology);
+	add_table(b, "A topology entry",
+		  "In the list `topology`: exactly one of `mesh`, `star` and `link`, and what may "
+		  "stand beside it.",
+		  topology);
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));
 }
