@@ -37,6 +37,7 @@
 #define MAX_PEERS 65536 /* peers on one interface */
 #define MAX_ADDRESSES 16 /* of one node */
 #define MAX_POOLS 16 /* of one network */
+#define MAX_METRIC 65535 /* of a route: 16 bits order more gateways than anybody has */
 #define MAX_RESERVED 1024 /* ranges and addresses of one network */
 #define MAX_ROUTES 1024 /* of one node */
 #define MAX_TAGS 64 /* of one node */

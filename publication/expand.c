@@ -335,6 +335,9 @@ static bool needs_route(const struct node *node, const struct prefix *p)
 
 	if (!p->len)
 		return false;
+	for (i = 0; i < node->n_standby; i++)
+		if (!prefix_cmp(&node->standby[i], p))
+			return false;
 	for (i = 0; i < node->n_addresses; i++) {
 		struct prefix own = prefix_of_ifaddr(&node->addresses[i]);
 

@@ -81,6 +81,12 @@ bool record_equal(const struct record *a, const struct record *b)
 	for (i = 0; i < a->n_addresses; i++)
 		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))
 			return false;
+	if (a->n_standby != b->n_standby)
+		return false;
+	for (i = 0; i < a->n_standby; i++)
+		if (prefix_cmp(&a->standby[i].prefix, &b->standby[i].prefix) ||
+		    a->standby[i].metric != b->standby[i].metric)
+			return false;
 	return prefixes_equal(a->routes, a->n_routes, b->routes, b->n_routes);
 }
 
@@ -115,7 +121,8 @@ bool node_equal(const struct node *a, const struct node *b)
 	    (a->flags & NODE_HAS_FWMARK && a->fwmark != b->fwmark))
 		return false;
 	if (a->n_addresses != b->n_addresses || a->n_links != b->n_links ||
-	    !prefixes_equal(a->masquerade, a->n_masquerade, b->masquerade, b->n_masquerade))
+	    !prefixes_equal(a->masquerade, a->n_masquerade, b->masquerade, b->n_masquerade) ||
+	    !prefixes_equal(a->standby, a->n_standby, b->standby, b->n_standby))
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ifaddr_cmp(&a->addresses[i], &b->addresses[i]))

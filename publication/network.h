@@ -21,6 +21,12 @@
 #include "common/name.h"
 #include "common/prefix.h"
 
+/* A network behind a node that some other node comes first for. */
+struct standby {
+	struct prefix prefix;
+	uint16_t metric; /* 1..MAX_METRIC: the lowest of them is next */
+};
+
 /* Peer record: all that another node needs to know of a node. */
 struct record {
 	const char *name;
@@ -29,6 +35,8 @@ struct record {
 	size_t n_addresses;
 	const struct prefix *routes; /* networks behind the node: canonical (prefix_canonical) */
 	size_t n_routes;
+	const struct standby *standby; /* sorted by prefix, each once */
+	size_t n_standby;
 	struct endpoint endpoint; /* host NULL: nobody can reach it first */
 	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
 				and so without a node document, route or endpoint */
@@ -98,6 +106,10 @@ struct node {
 	 * own address. Canonical; only with NODE_FORWARD. */
 	const struct prefix *masquerade;
 	size_t n_masquerade;
+	/* Networks behind the node that others come first for (those of its record's `standby`):
+	 * its own way there is never through the interface. Sorted; only with NODE_FORWARD. */
+	const struct prefix *standby;
+	size_t n_standby;
 	const struct ifaddr *addresses; /* sorted */
 	size_t n_addresses;
 	const struct link *links; /* sorted by link_cmp */

@@ -6,6 +6,7 @@
 #include "reconciler/allocate.h"
 #include "reconciler/compile_clients.h"
 #include "reconciler/conflict.h"
+#include "reconciler/order.h"
 #include "reconciler/relay.h"
 #include "reconciler/transit.h"
 
@@ -65,6 +66,7 @@ struct compiler {
 	struct transit *transits; /* stars with transit */
 	size_t n_transits;
 	bool *forward; /* by node: it carries traffic for others */
+	struct order order; /* of gateways for one prefix */
 	bool nomem;
 };
 
@@ -721,24 +723,41 @@ static void compile_clients(struct compiler *c)
 /* ------------------------------------------------------------------ records and node documents
  * --------- */
 
+static int cmp_standby(const void *a, const void *b)
+{
+	return prefix_cmp(&((const struct standby *)a)->prefix,
+			  &((const struct standby *)b)->prefix);
+}
+
 static void fill_record(struct compiler *c, const struct m_node *m, const struct allocation *al,
 			struct record *ret)
 {
 	struct ipaddr *addresses = get(c, al->n, sizeof(*addresses));
 	struct prefix *routes = get(c, m->n_routes, sizeof(*routes));
-	size_t i;
+	struct standby *standby = get(c, m->n_routes, sizeof(*standby));
+	size_t i, n = 0, n_standby = 0;
 
 	if (c->nomem)
 		return;
 	for (i = 0; i < al->n; i++)
 		addresses[i] = al->addresses[i].addr;
-	for (i = 0; i < m->n_routes; i++)
-		routes[i] = m->routes[i].prefix;
+	for (i = 0; i < m->n_routes; i++) {
+		const struct m_route *r = &m->routes[i];
+
+		if (order_stands_by(&c->order, r))
+			standby[n_standby++] = (struct standby){ r->prefix, (uint16_t)r->metric.v };
+		else
+			routes[n++] = r->prefix;
+	}
+	if (n_standby > 1)
+		qsort(standby, n_standby, sizeof(*standby), cmp_standby);
 	*ret = (struct record){
 		.name = m->name, .key = m->public_key, .addresses = addresses, .n_addresses = al->n
 	};
 	ret->routes = routes;
-	ret->n_routes = prefix_canonical(routes, m->n_routes);
+	ret->n_routes = prefix_canonical(routes, n);
+	ret->standby = standby;
+	ret->n_standby = n_standby;
 	ret->endpoint = m->endpoint;
 }
 
@@ -794,20 +813,33 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 	*ret = n;
 }
 
+static int cmp_prefixes(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
 /* What the node does for the networks behind it. */
 static void fill_gateway(struct compiler *c, const struct m_node *m, struct node *n)
 {
-	struct prefix *list = get(c, m->n_routes, sizeof(*list));
-	size_t i, k = 0;
+	struct prefix *list = get(c, m->n_routes, sizeof(*list)),
+		      *standby = get(c, m->n_routes, sizeof(*standby));
+	size_t i, k = 0, n_standby = 0;
 
-	if (!list || !m->n_routes)
+	if (!list || !standby || !m->n_routes)
 		return;
 	n->flags |= NODE_FORWARD;
-	for (i = 0; i < m->n_routes; i++)
+	for (i = 0; i < m->n_routes; i++) {
 		if (m->routes[i].masquerade)
 			list[k++] = m->routes[i].prefix;
+		if (order_stands_by(&c->order, &m->routes[i]))
+			standby[n_standby++] = m->routes[i].prefix;
+	}
 	n->masquerade = list;
 	n->n_masquerade = prefix_canonical(list, k);
+	if (n_standby > 1)
+		qsort(standby, n_standby, sizeof(*standby), cmp_prefixes);
+	n->standby = standby;
+	n->n_standby = n_standby;
 }
 
 static int cmp_groups(const void *a, const void *b)
@@ -851,7 +883,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	fill_everybody(&c);
 	fill_pools(&c);
 	collect_tags(&c);
-	c.nomem |= holders_make(m, a, &holders) < 0;
+	if (order_make(m, a, d, &c.order) < 0 || holders_make(m, a, &holders) < 0)
+		c.nomem = true;
 	if (!c.nomem && allocate(&holders.all, published, serial, a, d, al, &n) < 0)
 		return -1;
 	if (!c.nomem && m->n_nodes)
@@ -889,6 +922,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	n.n_groups = c.n_groups;
 	if (d->errors == errors)
 		conflict_check(m, &n, a, d);
+	if (d->errors == errors)
+		order_check(&c.order, &n, d);
 	if (d->errors != errors)
 		return -1;
 	*ret = n;

@@ -161,6 +161,17 @@ static struct pos origin(const struct m_network *m, const struct network *n, con
 	return own ? own->pos : pos;
 }
 
+static bool is_route(const struct m_network *m, const char *name, const struct prefix *p)
+{
+	const struct m_node *node = m_network_node(m, name);
+	size_t i;
+
+	for (i = 0; node && i < node->n_routes; i++)
+		if (!prefix_cmp(&node->routes[i].prefix, p))
+			return true;
+	return false;
+}
+
 static void report(const struct m_network *m, const struct network *n, struct diag *d,
 		   const struct found *f)
 {
@@ -183,8 +194,11 @@ static void report(const struct m_network *m, const struct network *n, struct di
 	diag_other(d, e, at_b, "`%s` gets it from here", f->c.b);
 	diag_help(
 		d, e,
-		"WireGuard sends a prefix to one peer only: let one of them have it, make one longer (the longest wins), or do "
-		"not join both with this node");
+		"WireGuard sends a prefix to one peer only: let one of them have it, make one longer (the longest wins), %sor do "
+		"not join both with this node",
+		is_route(m, f->c.a, &f->c.prefix) && is_route(m, f->c.b, &f->c.prefix) ?
+			"give each a `metric` (the lowest comes first), " :
+			"");
 }
 
 static bool known(const struct found *list, size_t n, const struct prefix_conflict *c)

@@ -92,6 +92,20 @@ static void quick_gateway(const struct config *c, struct buf *out)
 	buf_addf(out, "'\nPostDown = nft 'delete table inet " GATEWAY_TABLE "%s'\n", c->network);
 }
 
+/* wg-quick makes a route of every AllowedIP, also of what is behind this node itself. */
+static void quick_routes(const struct config *c, struct buf *out)
+{
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	if (!c->node->n_standby)
+		return;
+	buf_adds(out, "# Not those that this node stands by for\nTable = off\n");
+	for (i = 0; i < c->n_routes; i++)
+		buf_addf(out, "PostUp = ip route add %s dev %%i\n",
+			 prefix_print(&c->routes[i], text));
+}
+
 static void networkd_gateway(const struct config *c, struct buf *out)
 {
 	static const char *const words[] = { "no", "ipv4", "ipv6", "yes" };
@@ -137,8 +151,10 @@ static void wg_config(const struct config *c, const struct render_client *client
 		add_dns(client, out);
 	if (quick && n->mtu)
 		buf_addf(out, "MTU = %u\n", n->mtu);
-	if (quick)
+	if (quick) {
+		quick_routes(c, out);
 		quick_gateway(c, out);
+	}
 	for (i = 0; i < c->n_peers; i++)
 		wg_peer(&c->peers[i], bare, out);
 }

@@ -50,19 +50,27 @@ static int add_client(json_t *top, const struct config *c, const struct render_c
 	return r | json_object_set_new(top, "dns", dns);
 }
 
-/* Only of a node that carries traffic for others. */
-static int add_gateway(const struct node *n, json_t *top)
+static int set_prefixes(json_t *top, const char *key, const struct prefix *p, size_t n)
 {
-	json_t *masquerade = json_array();
+	json_t *list = json_array();
 	char text[PREFIX_STRLEN];
 	size_t i;
 	int r = 0;
 
-	for (i = 0; i < n->n_masquerade; i++)
-		r |= json_array_append_new(masquerade,
-					   json_string(prefix_print(&n->masquerade[i], text)));
-	r |= json_object_set_new(top, "forward", json_true());
-	return json_object_set_new(top, "masquerade", masquerade) < 0 || r < 0 ? -1 : 0;
+	for (i = 0; i < n; i++)
+		r |= json_array_append_new(list, json_string(prefix_print(&p[i], text)));
+	return json_object_set_new(top, key, list) < 0 || r < 0 ? -1 : 0;
+}
+
+/* Only of a node that carries traffic for others. */
+static int add_gateway(const struct node *n, json_t *top)
+{
+	int r = json_object_set_new(top, "forward", json_true());
+
+	r |= set_prefixes(top, "masquerade", n->masquerade, n->n_masquerade);
+	if (n->n_standby)
+		r |= set_prefixes(top, "standby", n->standby, n->n_standby);
+	return r;
 }
 
 int render_json(const struct config *c, const struct render_client *client, struct buf *out,

@@ -166,7 +166,15 @@ static const struct field route_fields[] = {
 	  .value = AT(m_route, masquerade),
 	  .synonyms = "nat snat masq ",
 	  .help = "Whether what goes there leaves under the node's own address, so that the hosts there need no way back." },
-	{ .key = "metric", .type = FIELD_LATER },
+	{ .key = "metric",
+	  .type = FIELD_UINT,
+	  .min = 0,
+	  .max = MAX_METRIC,
+	  .fallback = "0",
+	  .value = AT(m_route, metric),
+	  .synonyms = "priority preference weight ",
+	  .example = "10",
+	  .help = "Its place among the nodes that have the same network behind them: the one with the lowest has it, the others stand by." },
 	{ 0 },
 };
 

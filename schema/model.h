@@ -34,18 +34,19 @@ struct m_prefix {
 	struct pos pos;
 };
 
-/* An entry of `routes`: a prefix alone, or a mapping with options. */
-struct m_route {
-	struct prefix prefix;
-	struct pos pos; /* of the prefix */
-	bool masquerade;
-};
-
 /* An unsigned setting that may be absent. */
 struct m_uint {
 	bool set;
 	uint64_t v;
 	struct pos pos;
+};
+
+/* An entry of `routes`: a prefix alone, or a mapping with options. */
+struct m_route {
+	struct prefix prefix;
+	struct pos pos; /* of the prefix */
+	bool masquerade;
+	struct m_uint metric; /* absent: 0 */
 };
 
 enum selector_kind { SELECT_NODE, SELECT_TAG, SELECT_ALL };

@@ -40,14 +40,16 @@ static bool is_at(const struct record *r, const struct config *c, const struct i
 
 	if (has_address(r, a))
 		return true;
-	for (i = 0; i < r->n_routes; i++) {
+	for (i = 0; i < r->n_routes + r->n_standby; i++) {
+		const struct prefix *own =
+			i < r->n_routes ? &r->routes[i] : &r->standby[i - r->n_routes].prefix;
 		bool longer = false;
 
-		if (!prefix_contains_addr(&r->routes[i], a))
+		if (!prefix_contains_addr(own, a))
 			continue;
 		for (j = 0; other && j < other->n_allowed_ips; j++)
 			longer |= prefix_contains_addr(&other->allowed_ips[j], a) &&
-				  other->allowed_ips[j].len > r->routes[i].len;
+				  other->allowed_ips[j].len > own->len;
 		if (!longer)
 			return true;
 	}

@@ -334,12 +334,72 @@ static void put(struct ref_peer *p, const struct prefix *prefix)
 	p->allowed[p->n_allowed++] = *prefix;
 }
 
-static void put_routes(struct ref_peer *p, const struct m_node *n)
+/* Some other node has the same network with a lower metric. */
+static bool another_comes_first(const struct m_network *m, const struct m_route *r)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_routes; j++) {
+			if (same(&m->nodes[i].routes[j].prefix, &r->prefix) &&
+			    m->nodes[i].routes[j].metric.v < r->metric.v)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Two have the same place, and a third has another one. */
+static bool unclear(const struct m_network *m, const struct m_route *a, const struct m_route *b)
+{
+	size_t i, j;
+
+	if (a == b || !same(&a->prefix, &b->prefix) || a->metric.v != b->metric.v)
+		return false;
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_routes; j++) {
+			if (same(&m->nodes[i].routes[j].prefix, &a->prefix) &&
+			    m->nodes[i].routes[j].metric.v != a->metric.v)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool any_unclear(const struct m_network *m, const struct m_node *a, const struct m_node *b)
+{
+	size_t i, j;
+
+	for (i = 0; i < a->n_routes; i++) {
+		for (j = 0; j < b->n_routes; j++) {
+			if (unclear(m, &a->routes[i], &b->routes[j]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static size_t stands_by_for(const struct m_network *m, const struct m_node *a,
+			    const struct m_node *b)
+{
+	size_t i, j, n = 0;
+
+	for (i = 0; i < a->n_routes; i++) {
+		for (j = 0; j < b->n_routes; j++)
+			n += same(&a->routes[i].prefix, &b->routes[j].prefix) &&
+			     b->routes[j].metric.v < a->routes[i].metric.v;
+	}
+	return n;
+}
+
+static void put_routes(const struct m_network *m, struct ref_peer *p, const struct m_node *n)
 {
 	size_t i;
 
-	for (i = 0; i < n->n_routes; i++)
-		put(p, &n->routes[i].prefix);
+	for (i = 0; i < n->n_routes; i++) {
+		if (!another_comes_first(m, &n->routes[i]))
+			put(p, &n->routes[i].prefix);
+	}
 }
 
 /* What a spoke's entry for the first hub of a star with transit gets besides. */
@@ -352,7 +412,7 @@ static void put_transit(const struct m_network *m, const struct m_topology *t,
 		put(p, &m->pools[i].prefix);
 	for (i = 0; i < m->n_nodes; i++) {
 		if (is_spoke(t, &m->nodes[i]) && &m->nodes[i] != self)
-			put_routes(p, &m->nodes[i]);
+			put_routes(m, p, &m->nodes[i]);
 	}
 }
 
@@ -445,7 +505,7 @@ static void put_node(const struct m_network *m, const struct ref_config *configs
 	size_t i;
 
 	put_addresses(&configs[index], ret);
-	put_routes(ret, &m->nodes[index]);
+	put_routes(m, ret, &m->nodes[index]);
 	for (i = 0; i < m->n_clients; i++) {
 		if (!strcmp(m->clients[i].gateway.s, m->nodes[index].name))
 			put_addresses(&configs[m->n_nodes + i], ret);
@@ -495,8 +555,11 @@ static bool two_peers_want_one(const struct ref_config *c)
 	return false;
 }
 
-/* Every allowed IP but default routes and what the interface's own networks cover. */
-static void make_routes(struct ref_config *c)
+/*
+ * Every allowed IP but default routes, what the interface's own networks cover and what the node
+ * has behind itself, if another comes first for it.
+ */
+static void make_routes(const struct m_network *m, struct ref_config *c)
 {
 	size_t i, j, k;
 
@@ -511,6 +574,9 @@ static void make_routes(struct ref_config *c)
 				net.len = c->addresses[k].len;
 				own |= covers(&net, p);
 			}
+			for (k = 0; k < c->node->n_routes; k++)
+				own |= same(&c->node->routes[k].prefix, p) &&
+				       another_comes_first(m, &c->node->routes[k]);
 			if (own)
 				continue;
 			for (k = c->n_routes++; k && prefix_cmp(&c->routes[k - 1], p) > 0; k--)
@@ -600,6 +666,8 @@ static void look_at_pairs(const struct m_network *m, struct ref_network *ret)
 
 			ret->relayed += relayed && i < j;
 			ret->chain |= relayed && unknown_goes(m, a, b);
+			ret->unclear |= any_unclear(m, a, b);
+			ret->ordered += i != j && stands_by_for(m, a, b);
 		}
 		ret->loop |= comes_to(m, &m->nodes[i], &m->nodes[i], 4);
 	}
@@ -622,8 +690,8 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 	size_t i, j;
 
 	ret->configs = arena_array(a, n_holders(m), sizeof(*ret->configs));
-	ret->conflict = ret->chain = ret->loop = false;
-	ret->relayed = 0;
+	ret->conflict = ret->chain = ret->loop = ret->unclear = false;
+	ret->relayed = ret->ordered = 0;
 	look_at_pairs(m, ret);
 	give_addresses(m, addresses_of, ret->configs);
 	for (i = 0; i < m->n_nodes; i++) {
@@ -652,6 +720,6 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 				make_client_peer(m, ret->configs, j, &c->peers[c->n_peers++]);
 		}
 		ret->conflict |= two_peers_want_one(c);
-		make_routes(c);
+		make_routes(m, c);
 	}
 }

@@ -44,7 +44,9 @@ struct ref_network {
 	bool conflict; /* some prefix would stand under two peers of one interface */
 	bool chain; /* a spoke has its hub behind a relay, and is to send on through it */
 	bool loop; /* hubs send each other what none of them knows */
+	bool unclear; /* two gateways have the same place in an order */
 	size_t relayed; /* pairs that go through a relay */
+	size_t ordered; /* pairs of gateways of which one stands by for the other */
 };
 
 /*

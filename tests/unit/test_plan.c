@@ -285,6 +285,14 @@ static struct network *build(const struct draft *t, struct arena *a)
 			continue;
 		r->routes = list;
 		r->n_routes = prefix_canonical(list, from->n_routes);
+		if (from->mtu & 1) {
+			struct standby *standby = arena_alloc(a, sizeof(*standby));
+
+			*standby = (struct standby){ prefix_of("172.30.0.0/16"),
+						     (uint16_t)(1 + from->mtu % 7) };
+			r->standby = standby;
+			r->n_standby = 1;
+		}
 		r->endpoint = (struct endpoint){ hosts[from->endpoint],
 						 hosts[from->endpoint] ? 51820 : 0 };
 		*m = (struct node){ .name = names[i],
