@@ -57,7 +57,7 @@ static int for_each_member(struct expansion *x, const struct link *link, member_
 
 	if (!strcmp(link->target, GROUP_ALL)) {
 		for (i = 0; i < x->net->n_records; i++)
-			if (strcmp(records[i].name, x->node->name) != 0 &&
+			if (!records[i].gateway && strcmp(records[i].name, x->node->name) != 0 &&
 			    (!link->via || strcmp(records[i].name, link->via) != 0) &&
 			    visit(x, i, link, fn) < 0)
 				return -1;

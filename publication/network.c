@@ -63,12 +63,20 @@ static bool prefixes_equal(const struct prefix *a, size_t na, const struct prefi
 	return true;
 }
 
+static int text_cmp(const char *a, const char *b)
+{
+	if (!a || !b)
+		return !!a - !!b;
+	return strcmp(a, b);
+}
+
 bool record_equal(const struct record *a, const struct record *b)
 {
 	size_t i;
 
 	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) ||
-	    a->n_addresses != b->n_addresses || !endpoint_equal(&a->endpoint, &b->endpoint))
+	    a->n_addresses != b->n_addresses || !endpoint_equal(&a->endpoint, &b->endpoint) ||
+	    text_cmp(a->gateway, b->gateway))
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))
@@ -80,13 +88,6 @@ bool record_equal(const struct record *a, const struct record *b)
 		    a->standby[i].metric != b->standby[i].metric)
 			return false;
 	return prefixes_equal(a->routes, a->n_routes, b->routes, b->n_routes);
-}
-
-static int text_cmp(const char *a, const char *b)
-{
-	if (!a || !b)
-		return !!a - !!b;
-	return strcmp(a, b);
 }
 
 int link_cmp(const struct link *a, const struct link *b)

@@ -38,6 +38,8 @@ struct record {
 	const struct standby *standby; /* sorted by prefix, each once */
 	size_t n_standby;
 	struct endpoint endpoint; /* host NULL: nobody can reach it first */
+	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
+				and so without a node document, route or endpoint */
 };
 
 /* A set of nodes under a name: "tag:dc", or what the compiler made up, such as "all!fra1". Never a
@@ -48,7 +50,8 @@ struct group {
 	size_t n_members;
 };
 
-/* The built-in group of every record; it is never stored as a struct group. */
+/* The built-in group of the records of all nodes, clients left out; it is never stored as a struct
+ * group. */
 #define GROUP_ALL "all"
 /* Longest group name: what the compiler makes up is hashed when it would be longer. */
 #define MAX_GROUP_NAME 255

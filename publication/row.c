@@ -59,6 +59,10 @@ int record_encode(const struct record *r, struct buf *out)
 		buf_adds(out, " endpoint=");
 		buf_adds(out, endpoint_print(&r->endpoint, ep));
 	}
+	if (r->gateway) {
+		buf_adds(out, " gateway=");
+		buf_adds(out, r->gateway);
+	}
 	return buf_ok(out) ? 0 : -1;
 }
 
@@ -320,6 +324,15 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 	    (endpoint_parse(s, len, false, a, &r.endpoint, &why) < 0 ||
 	     !row_same_text(endpoint_print(&r.endpoint, text), s, len)))
 		return -1;
+	if (words_field(w, "gateway", &s, &len)) {
+		/* A client carries nothing for others and is never reached first. */
+		if (!name_is_valid(s, len) || row_same_text(r.name, s, len) || r.n_routes ||
+		    r.n_standby || r.endpoint.host)
+			return -1;
+		r.gateway = arena_strndup(a, s, len);
+		if (!r.gateway)
+			return -1;
+	}
 	if (!words_end(w))
 		return -1;
 	*ret = r;

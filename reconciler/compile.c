@@ -4,6 +4,7 @@
 #include "common/hash.h"
 #include "common/limits.h"
 #include "reconciler/allocate.h"
+#include "reconciler/compile_clients.h"
 #include "reconciler/conflict.h"
 #include "reconciler/order.h"
 #include "reconciler/relay.h"
@@ -685,6 +686,40 @@ static void compile_pairs(struct compiler *c)
 		apply_relays(c, &r, links);
 }
 
+/* ------------------------------------------------------------------ clients
+ * ---------------------------- */
+
+/* Last, since who is joined with a gateway must be known, and by whom directly. */
+static void compile_clients(struct compiler *c)
+{
+	struct gateways g;
+	struct group *groups;
+	struct link *extra;
+	size_t i, j, n;
+
+	if (gateways_make(c->m, c->groups, c->n_groups, c->arena, &g) < 0) {
+		c->nomem = true;
+		return;
+	}
+	for (i = 0; i < g.n; i++) {
+		groups = arena_grow(c->arena, c->groups, c->n_groups, sizeof(*groups));
+		if (!groups) {
+			c->nomem = true;
+			return;
+		}
+		c->groups = groups;
+		groups[c->n_groups++] = g.list[i].clients;
+		c->forward[g.list[i].node] = true;
+	}
+	for (i = 0; g.n && i < c->m->n_nodes && !c->nomem; i++) {
+		if (gateways_links(&g, (uint32_t)i, c->links[i].list, c->links[i].n, c->arena,
+				   &extra, &n) < 0)
+			c->nomem = true;
+		for (j = 0; !c->nomem && j < n; j++)
+			add_link(c, i, extra[j]);
+	}
+}
+
 /* ------------------------------------------------------------------ records and node documents
  * --------- */
 
@@ -836,9 +871,10 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	    struct arena *a, struct diag *d, struct network *ret)
 {
 	struct compiler c = { .m = m, .arena = a, .diag = d };
-	struct network n = { .name = m->name, .n_records = m->n_nodes, .n_nodes = m->n_nodes };
-	struct allocation *al = get(&c, m->n_nodes, sizeof(*al));
-	struct record *records = get(&c, m->n_nodes, sizeof(*records));
+	struct network n = { .name = m->name, .n_nodes = m->n_nodes };
+	struct holders holders = { .all = { .name = NULL } };
+	struct allocation *al = get(&c, m->n_nodes + m->n_clients, sizeof(*al));
+	struct record *records = get(&c, m->n_nodes + m->n_clients, sizeof(*records));
 	struct node *nodes = get(&c, m->n_nodes, sizeof(*nodes));
 	size_t i, errors = d->errors;
 
@@ -847,20 +883,30 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	fill_everybody(&c);
 	fill_pools(&c);
 	collect_tags(&c);
-	if (order_make(m, a, d, &c.order) < 0)
+	if (order_make(m, a, d, &c.order) < 0 || holders_make(m, a, &holders) < 0)
 		c.nomem = true;
-	if (!c.nomem && allocate(m, published, serial, a, d, al, &n) < 0)
+	if (!c.nomem && allocate(&holders.all, published, serial, a, d, al, &n) < 0)
 		return -1;
 	if (!c.nomem && m->n_nodes)
 		compile_topology(&c);
 	if (!c.nomem && m->n_nodes)
 		compile_pairs(&c);
+	if (!c.nomem)
+		compile_clients(&c);
 	for (i = 0; i < m->n_nodes && !c.nomem; i++) {
-		fill_record(&c, &m->nodes[i], &al[i], &records[i]);
-		fill_node(&c, i, &al[i], &nodes[i]);
+		struct record *r = &records[holders.node_at[i]];
+
+		fill_record(&c, &m->nodes[i], &al[holders.node_at[i]], r);
+		fill_node(&c, i, &al[holders.node_at[i]], &nodes[i]);
 		fill_gateway(&c, &m->nodes[i], &nodes[i]);
-		if (records[i].endpoint.host && !records[i].endpoint.port)
-			records[i].endpoint.port = nodes[i].listen_port;
+		if (r->endpoint.host && !r->endpoint.port)
+			r->endpoint.port = nodes[i].listen_port;
+	}
+	for (i = 0; i < m->n_clients && !c.nomem; i++) {
+		struct record *r = &records[holders.client_at[i]];
+
+		fill_record(&c, &m->clients[i].node, &al[holders.client_at[i]], r);
+		r->gateway = m->clients[i].gateway.s;
 	}
 	if (c.nomem) {
 		d->nomem = true;
@@ -870,6 +916,7 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	if (c.n_groups > 1)
 		qsort(c.groups, c.n_groups, sizeof(*c.groups), cmp_groups);
 	n.records = records;
+	n.n_records = m->n_nodes + m->n_clients;
 	n.nodes = nodes;
 	n.groups = c.groups;
 	n.n_groups = c.n_groups;

@@ -89,6 +89,24 @@ struct m_node {
 	struct m_text machine; /* s NULL: called as the node is */
 };
 
+/* A name server or a search domain. */
+struct m_dns {
+	struct ipaddr addr;
+	const char *domain; /* NULL: the address */
+	struct pos pos;
+};
+
+/* A device without the agent, a peer of one node alone. */
+struct m_client {
+	struct m_node node; /* name, key, addresses, mtu, keepalive and description; the rest is
+			       never set */
+	struct m_text gateway; /* the node that it is a peer of; s NULL: refused already */
+	struct m_prefix *allowed_ips; /* of its own file; none: the network's pools */
+	size_t n_allowed_ips;
+	struct m_dns *dns; /* of its own file, in the order written */
+	size_t n_dns;
+};
+
 enum topology_kind { TOPOLOGY_MESH, TOPOLOGY_STAR, TOPOLOGY_LINK };
 
 struct m_topology {
@@ -116,6 +134,8 @@ struct m_network {
 	struct m_text description;
 	struct m_node *nodes; /* sorted by name */
 	size_t n_nodes;
+	struct m_client *clients; /* sorted by name; no name is a node's too */
+	size_t n_clients;
 	bool has_topology; /* absent: a full mesh of all nodes */
 	struct m_topology *topology; /* in the order of the file */
 	size_t n_topology;
@@ -140,6 +160,7 @@ const char *m_node_machine(const struct m_node *n);
 /* By binary search; NULL when there is none. */
 const struct m_network *model_network(const struct model *m, const char *name);
 const struct m_node *m_network_node(const struct m_network *n, const char *name);
+const struct m_client *m_network_client(const struct m_network *n, const char *name);
 
 #define DEFAULT_LISTEN_PORT 51820
 #define DEFAULT_MTU 1420

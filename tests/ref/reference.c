@@ -186,16 +186,40 @@ const struct m_node *reference_relay(const struct m_network *m, const struct m_n
 	return best;
 }
 
-/* Addresses. */
+/* Addresses: the nodes', then the clients'. */
+
+static size_t n_holders(const struct m_network *m)
+{
+	return m->n_nodes + m->n_clients;
+}
+
+static const struct m_node *holder(const struct m_network *m, size_t i)
+{
+	return i < m->n_nodes ? &m->nodes[i] : &m->clients[i - m->n_nodes].node;
+}
+
+/* The one before whose name `k` others come. */
+static size_t by_name(const struct m_network *m, size_t k)
+{
+	size_t i, j, before;
+
+	for (i = 0; i < n_holders(m); i++) {
+		for (j = 0, before = 0; j < n_holders(m); j++)
+			before += strcmp(holder(m, j)->name, holder(m, i)->name) < 0;
+		if (before == k)
+			return i;
+	}
+	return 0;
+}
 
 static bool somebody_has(const struct m_network *m, const struct ref_config *configs,
 			 const struct ipaddr *a)
 {
 	size_t i, j;
 
-	for (i = 0; i < m->n_nodes; i++) {
-		for (j = 0; j < m->nodes[i].n_addresses; j++) {
-			if (!memcmp(&m->nodes[i].addresses[j].addr, a, sizeof(*a)))
+	for (i = 0; i < n_holders(m); i++) {
+		for (j = 0; j < holder(m, i)->n_addresses; j++) {
+			if (!memcmp(&holder(m, i)->addresses[j].addr, a, sizeof(*a)))
 				return true;
 		}
 		for (j = 0; j < configs[i].n_addresses; j++) {
@@ -279,10 +303,10 @@ static const struct prefix *pool_of(const struct m_network *m, const struct ipad
 static void give_addresses(const struct m_network *m, const struct network *known,
 			   struct ref_config *configs)
 {
-	size_t i, j;
+	size_t i, j, k;
 
-	for (i = 0; i < m->n_nodes; i++) {
-		const struct m_node *n = &m->nodes[i];
+	for (k = 0; k < n_holders(m); k++) {
+		const struct m_node *n = holder(m, i = by_name(m, k));
 		const struct record *r = known ? network_record(known, n->name) : NULL;
 
 		if (n->has_addresses) {
@@ -454,17 +478,38 @@ static unsigned int keepalive_between(const struct m_network *m, const struct m_
 	return said ? shortest : keepalive_of(m, self);
 }
 
-static void put_node(const struct m_network *m, struct ref_peer *ret,
-		     const struct ref_config *configs, size_t index)
+static void put_addresses(const struct ref_config *of, struct ref_peer *p)
 {
 	size_t i;
 
-	for (i = 0; i < configs[index].n_addresses; i++) {
-		struct prefix p = host(&configs[index].addresses[i].addr);
+	for (i = 0; i < of->n_addresses; i++) {
+		struct prefix a = host(&of->addresses[i].addr);
 
-		put(ret, &p);
+		put(p, &a);
 	}
+}
+
+/* On its gateway: its addresses, and nothing else. */
+static void make_client_peer(const struct m_network *m, const struct ref_config *configs,
+			     size_t client, struct ref_peer *ret)
+{
+	ret->node = &m->clients[client].node;
+	put_addresses(&configs[m->n_nodes + client], ret);
+	sort_and_reduce(ret);
+}
+
+/* What belongs to a node, its clients too. */
+static void put_node(const struct m_network *m, const struct ref_config *configs, size_t index,
+		     struct ref_peer *ret)
+{
+	size_t i;
+
+	put_addresses(&configs[index], ret);
 	put_routes(m, ret, &m->nodes[index]);
+	for (i = 0; i < m->n_clients; i++) {
+		if (!strcmp(m->clients[i].gateway.s, m->nodes[index].name))
+			put_addresses(&configs[m->n_nodes + i], ret);
+	}
 }
 
 static void make_peer(const struct m_network *m, const struct ref_config *configs,
@@ -474,10 +519,10 @@ static void make_peer(const struct m_network *m, const struct ref_config *config
 	size_t i;
 
 	ret->node = n;
-	put_node(m, ret, configs, peer);
+	put_node(m, configs, peer, ret);
 	for (i = 0; i < m->n_nodes; i++) {
 		if (reference_relay(m, self, &m->nodes[i]) == n)
-			put_node(m, ret, configs, i);
+			put_node(m, configs, i, ret);
 	}
 	for (i = 0; m->has_topology && i < m->n_topology; i++) {
 		const struct m_topology *t = &m->topology[i];
@@ -595,6 +640,10 @@ static bool carries(const struct m_network *m, const struct m_node *n)
 
 	if (n->n_routes)
 		return true;
+	for (i = 0; i < m->n_clients; i++) {
+		if (!strcmp(m->clients[i].gateway.s, n->name))
+			return true;
+	}
 	for (i = 0; i < m->n_nodes; i++) {
 		senders += unknown_goes(m, &m->nodes[i], n);
 		is_sender |= unknown_goes(m, n, &m->nodes[i]);
@@ -640,7 +689,7 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 {
 	size_t i, j;
 
-	ret->configs = arena_array(a, m->n_nodes, sizeof(*ret->configs));
+	ret->configs = arena_array(a, n_holders(m), sizeof(*ret->configs));
 	ret->conflict = ret->chain = ret->loop = ret->unclear = false;
 	ret->relayed = ret->ordered = 0;
 	look_at_pairs(m, ret);
@@ -660,11 +709,15 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 			 m->mtu.set ? (unsigned int)m->mtu.v :
 				      1420;
 		c->fwmark = n->fwmark.set ? n->fwmark.v : 0;
-		c->peers = arena_array(a, m->n_nodes, sizeof(*c->peers));
+		c->peers = arena_array(a, n_holders(m), sizeof(*c->peers));
 		for (j = 0; j < m->n_nodes; j++) {
 			if (reference_joined(m, n, &m->nodes[j]) &&
 			    !reference_relay(m, n, &m->nodes[j]))
 				make_peer(m, ret->configs, n, j, &c->peers[c->n_peers++]);
+		}
+		for (j = 0; j < m->n_clients; j++) {
+			if (!strcmp(m->clients[j].gateway.s, n->name))
+				make_client_peer(m, ret->configs, j, &c->peers[c->n_peers++]);
 		}
 		ret->conflict |= two_peers_want_one(c);
 		make_routes(m, c);

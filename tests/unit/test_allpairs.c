@@ -12,6 +12,7 @@
 
 #define ROUNDS 6000
 #define MAX_N 14
+#define MAX_CLIENTS 5
 
 static uint64_t seed_now;
 
@@ -99,6 +100,43 @@ static void random_pins(struct dice *d, struct arena *a, const struct m_network 
 		memcpy(addr->b, pool->b, sizeof(addr->b));
 		addr->b[pool->family == 4 ? 3 : 15] =
 			(uint8_t)(dice_one_in(d, 2) ? 2 + index : 40 + index);
+	}
+}
+
+/* Their names lie before, between and behind those of the nodes. */
+static const char *const client_names[MAX_CLIENTS] = { "aaa", "berta", "ford", "nora", "zzz" };
+
+static void random_clients(struct dice *d, struct arena *a, struct m_network *m,
+			   const struct m_network *like)
+{
+	const struct m_node *gateways[MAX_N];
+	size_t n = 0;
+	uint8_t i;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		if (m->nodes[i].endpoint.host)
+			gateways[n++] = &m->nodes[i];
+	}
+	m->clients = need(arena_array(a, MAX_CLIENTS, sizeof(*m->clients)));
+	for (i = 0; n && i < MAX_CLIENTS; i++) {
+		const struct m_client *before =
+			like ? m_network_client(like, client_names[i]) : NULL;
+		struct m_client *c = &m->clients[m->n_clients];
+
+		if (dice_one_in(d, 3))
+			continue;
+		if (before && !dice_one_in(d, 4)) {
+			*c = *before;
+		} else {
+			c->node.name = client_names[i];
+			c->node.public_key.b[0] = (uint8_t)(i * 83 + 7);
+			c->node.public_key.b[2] = (uint8_t)(1 + i);
+			if (dice_one_in(d, 3))
+				random_pins(d, a, m, &c->node, (uint8_t)(MAX_N + i));
+		}
+		/* All of one, or spread. */
+		c->gateway.s = gateways[dice_one_in(d, 2) ? 0 : dice_throw(d, (uint32_t)n)]->name;
+		m->n_clients++;
 	}
 }
 
@@ -267,6 +305,8 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 	}
 	if (m->n_nodes)
 		random_topology(d, a, m);
+	if (dice_one_in(d, 2))
+		random_clients(d, a, m, like);
 	return m;
 }
 
@@ -328,6 +368,7 @@ static void check_config(const struct config *c, const struct ref_config *want)
 struct tally {
 	size_t compared, conflicts, refused, pairs, relayed, chains, loops, ordered, unclear;
 	size_t followed, arrived, by_relay, by_hub, delivered; /* networks, and packets */
+	size_t to_clients, from_clients, between_clients; /* packets */
 };
 
 /* Whether some star with transit has both as spokes, and both meet its first hub. */
@@ -395,7 +436,7 @@ static void check_packet(const struct m_network *m, const struct network *n,
 
 		if (r->addresses[i].family != address->family)
 			continue;
-		j = hops_follow(n, configs, from, &r->addresses[i], address);
+		j = hops_from(n, configs, r, &r->addresses[i], address);
 		if (j.fate == FATE_LOOP)
 			assert_true(route_in_pool(m));
 		if (!apart)
@@ -438,6 +479,69 @@ static void check_hops(const struct m_network *m, const struct network *n,
 		}
 	}
 	tally->followed += apart;
+}
+
+/* From each address of one node or client to each of another's, of one family. */
+static bool all_arrive(const struct network *n, const struct config *configs,
+		       const struct record *from, const struct record *to, size_t *ret_packets)
+{
+	size_t i, j;
+
+	for (i = 0; i < from->n_addresses; i++) {
+		for (j = 0; j < to->n_addresses; j++) {
+			struct journey way;
+
+			if (from->addresses[i].family != to->addresses[j].family)
+				continue;
+			way = hops_from(n, configs, from, &from->addresses[i], &to->addresses[j]);
+			if (way.fate != FATE_ARRIVED || strcmp(way.last, to->name) != 0)
+				return false;
+			++*ret_packets;
+		}
+	}
+	return true;
+}
+
+/* All do, and there is one at least. */
+static bool reaches(const struct network *n, const struct config *configs,
+		    const struct record *from, const struct record *to)
+{
+	size_t packets = 0;
+
+	return all_arrive(n, configs, from, to, &packets) && packets;
+}
+
+/* Whoever reaches a gateway reaches its clients, and whom the gateway reaches its clients reach. */
+static void check_clients(const struct m_network *m, const struct network *n,
+			  const struct config *configs, struct tally *tally)
+{
+	size_t i, j;
+
+	/* A route inside a pool may lead a client's address anywhere: the longest wins. */
+	if (route_in_pool(m))
+		return;
+	for (i = 0; i < m->n_clients; i++) {
+		const struct record *client = network_record(n, m->clients[i].node.name);
+		const struct record *gateway = network_record(n, client->gateway);
+
+		assert_true(all_arrive(n, configs, gateway, client, &tally->to_clients));
+		assert_true(all_arrive(n, configs, client, gateway, &tally->from_clients));
+		for (j = 0; j < n->n_records; j++) {
+			const struct record *other = &n->records[j], *at = other;
+			size_t *packets =
+				other->gateway ? &tally->between_clients : &tally->to_clients;
+
+			if (other == client || other == gateway)
+				continue;
+			if (other->gateway)
+				at = network_record(n, other->gateway);
+			if (at == gateway || reaches(n, configs, at, gateway))
+				assert_true(all_arrive(n, configs, other, client, packets));
+			if (!other->gateway && reaches(n, configs, gateway, other))
+				assert_true(all_arrive(n, configs, client, other,
+						       &tally->from_clients));
+		}
+	}
 }
 
 static bool refused(const struct ref_network *want)
@@ -486,6 +590,7 @@ static bool check_network(const struct m_network *m, const struct network *publi
 		tally->pairs += configs[i].n_peers;
 	}
 	check_hops(m, ret, configs, tally);
+	check_clients(m, ret, configs, tally);
 	tally->compared++;
 	return true;
 }
@@ -502,6 +607,18 @@ static void check_addresses_stay(const struct network *old, const struct m_netwo
 				    *b = network_record(new, n->name);
 
 		if (!was || was->has_addresses || n->has_addresses)
+			continue;
+		assert_int_equal(a->n_addresses, b->n_addresses);
+		for (j = 0; j < a->n_addresses; j++)
+			assert_int_equal(ipaddr_cmp(&a->addresses[j], &b->addresses[j]), 0);
+	}
+	for (i = 0; i < after->n_clients; i++) {
+		const struct m_client *n = &after->clients[i],
+				      *was = m_network_client(before, n->node.name);
+		const struct record *a = was ? network_record(old, n->node.name) : NULL,
+				    *b = network_record(new, n->node.name);
+
+		if (!was || was->node.has_addresses || n->node.has_addresses)
 			continue;
 		assert_int_equal(a->n_addresses, b->n_addresses);
 		for (j = 0; j < a->n_addresses; j++)
@@ -538,6 +655,12 @@ static void test_random(void **state)
 		"in %zu networks %zu packets arrived as they should, %zu by a relay, %zu by a hub, %zu at a gateway that stands by\n",
 		tally.followed, tally.arrived, tally.by_relay, tally.by_hub, tally.delivered);
 	assert_true(tally.delivered > 0);
+	print_message(
+		"%zu packets arrived at clients, %zu came from clients, %zu from one to another\n",
+		tally.to_clients, tally.from_clients, tally.between_clients);
+	assert_true(tally.to_clients > 2 * ROUNDS);
+	assert_true(tally.from_clients > 2 * ROUNDS);
+	assert_true(tally.between_clients > ROUNDS / 2);
 	assert_true(tally.followed > ROUNDS / 10);
 	assert_true(tally.by_relay > 5 * ROUNDS);
 	assert_true(tally.by_hub > ROUNDS / 2);
