@@ -205,7 +205,7 @@ static void test_another_network_is_refused(void **state)
 	open_session(&s);
 	choose(&s, client, 1, &set);
 	set.nodes[0].addresses = &other_one;
-	expect_refused(&s, &set, "networks/two.yaml:7:3: error: `zz` cannot",
+	expect_refused(&s, &set, "networks/two.yaml:8:3: error: `zz` cannot",
 		       "two would not stay as it is: its records would change");
 
 	/* The files are others than those that were loaded. */
