@@ -51,8 +51,9 @@ static int put_json(const struct names *n, struct buf *out)
 
 		snprintf(name, sizeof(name), "%s.%s", r->name, n->domain);
 		bad |= json_array_append_new(names,
-					     json_pack("{s:s, s:s, s:o}", "name", name, "node",
-						       r->name, "addresses", json_addresses(r)));
+					     json_pack("{s:s, s:s, s:o}", "name", name,
+						       r->gateway ? "client" : "node", r->name,
+						       "addresses", json_addresses(r)));
 	}
 	for (i = 0; i < n->n_zones; i++)
 		bad |= json_array_append_new(zones, json_string(n->zones[i].name));
