@@ -21,6 +21,12 @@
 #include "common/name.h"
 #include "common/prefix.h"
 
+/* Where a node is reached by those who look from there. */
+struct seen {
+	const char *from; /* a viewpoint: "tag:office" */
+	struct endpoint endpoint;
+};
+
 /* Peer record: all that another node needs to know of a node. */
 struct record {
 	const char *name;
@@ -29,7 +35,9 @@ struct record {
 	size_t n_addresses;
 	const struct prefix *routes; /* networks behind the node: canonical (prefix_canonical) */
 	size_t n_routes;
-	struct endpoint endpoint; /* host NULL: nobody can reach it first */
+	struct endpoint endpoint; /* for all others; host NULL: they cannot reach it first */
+	const struct seen *seen; /* sorted by viewpoint */
+	size_t n_seen;
 };
 
 /* A set of nodes under a name: "tag:dc", or what the compiler made up, such as "all!fra1". Never a
@@ -55,7 +63,7 @@ enum link_kind {
 	   and `via`). */
 	LINK_ROUTES,
 	/* The entry for `via` also gets the addresses and routes of each node of target (but this
-	   one and `via`). */
+	   one, `via`, and those that are peers themselves). */
 	LINK_THROUGH,
 	/* The entry for `via` also gets `prefixes`. */
 	LINK_ALLOW,
@@ -95,6 +103,9 @@ struct node {
 	 * own address. Canonical; only with NODE_FORWARD. */
 	const struct prefix *masquerade;
 	size_t n_masquerade;
+	const char *const *from; /* the viewpoints that it looks from, those that some record names:
+				    sorted, and the first of them that a record has counts */
+	size_t n_from;
 	const struct ifaddr *addresses; /* sorted */
 	size_t n_addresses;
 	const struct link *links; /* sorted by link_cmp */
@@ -137,6 +148,13 @@ const struct group *network_group(const struct network *n, const char *name);
 const struct node *network_node(const struct network *n, const char *name);
 const struct gone *network_gone(const struct network *n, const char *name);
 bool group_has(const struct group *g, const char *node_name);
+
+/* Where the node `from` (NULL: one without a viewpoint) reaches that of the record; host NULL: it
+ * does not, first. */
+const struct endpoint *record_endpoint(const struct record *r, const struct node *from);
+
+/* A viewpoint: "tag:NAME". */
+bool viewpoint_is_valid(const char *s, size_t len);
 
 bool record_equal(const struct record *a, const struct record *b);
 bool node_equal(const struct node *a, const struct node *b);

@@ -52,7 +52,7 @@ struct journey hops_follow(const struct network *n, const struct config *configs
 	size_t at = from, next;
 
 	for (; j.hops <= n->n_nodes; j.hops++, at = next) {
-		const struct record *here = network_record(n, n->nodes[at].name), *there;
+		const struct record *here = network_record(n, n->nodes[at].name);
 		const struct peer *peer, *back;
 
 		j.last = here->name;
@@ -69,12 +69,12 @@ struct journey hops_follow(const struct network *n, const struct config *configs
 			j.fate = FATE_NO_WAY;
 			return j;
 		}
-		there = network_record(n, peer->name);
-		if (!here->endpoint.host && !there->endpoint.host) {
+		next = (size_t)(network_node(n, peer->name) - n->nodes);
+		back = config_peer(&configs[next], &here->key);
+		if (!peer->endpoint.host && !(back && back->endpoint.host)) {
 			j.fate = FATE_CANNOT_MEET;
 			return j;
 		}
-		next = (size_t)(network_node(n, peer->name) - n->nodes);
 		back = longest_match(&configs[next], source);
 		if (!back || strcmp(back->name, here->name) != 0) {
 			j.fate = FATE_NOT_TAKEN;
