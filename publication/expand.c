@@ -57,7 +57,7 @@ static int for_each_member(struct expansion *x, const struct link *link, member_
 
 	if (!strcmp(link->target, GROUP_ALL)) {
 		for (i = 0; i < x->net->n_records; i++)
-			if (strcmp(records[i].name, x->node->name) != 0 &&
+			if (!records[i].gateway && strcmp(records[i].name, x->node->name) != 0 &&
 			    (!link->via || strcmp(records[i].name, link->via) != 0) &&
 			    visit(x, i, link, fn) < 0)
 				return -1;
@@ -338,6 +338,9 @@ static bool needs_route(const struct node *node, const struct prefix *p)
 
 	if (!p->len)
 		return false;
+	for (i = 0; i < node->n_standby; i++)
+		if (!prefix_cmp(&node->standby[i], p))
+			return false;
 	for (i = 0; i < node->n_addresses; i++) {
 		struct prefix own = prefix_of_ifaddr(&node->addresses[i]);
 

@@ -27,6 +27,12 @@ struct seen {
 	struct endpoint endpoint;
 };
 
+/* A network behind a node that some other node comes first for. */
+struct standby {
+	struct prefix prefix;
+	uint16_t metric; /* 1..MAX_METRIC: the lowest of them is next */
+};
+
 /* Peer record: all that another node needs to know of a node. */
 struct record {
 	const char *name;
@@ -35,9 +41,13 @@ struct record {
 	size_t n_addresses;
 	const struct prefix *routes; /* networks behind the node: canonical (prefix_canonical) */
 	size_t n_routes;
+	const struct standby *standby; /* sorted by prefix, each once */
+	size_t n_standby;
 	struct endpoint endpoint; /* for all others; host NULL: they cannot reach it first */
 	const struct seen *seen; /* sorted by viewpoint */
 	size_t n_seen;
+	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
+				and so without a node document, route or endpoint */
 };
 
 /* A set of nodes under a name: "tag:dc", or what the compiler made up, such as "all!fra1". Never a
@@ -48,7 +58,8 @@ struct group {
 	size_t n_members;
 };
 
-/* The built-in group of every record; it is never stored as a struct group. */
+/* The built-in group of the records of all nodes, clients left out; it is never stored as a struct
+ * group. */
 #define GROUP_ALL "all"
 /* Longest group name: what the compiler makes up is hashed when it would be longer. */
 #define MAX_GROUP_NAME 255
@@ -103,6 +114,10 @@ struct node {
 	 * own address. Canonical; only with NODE_FORWARD. */
 	const struct prefix *masquerade;
 	size_t n_masquerade;
+	/* Networks behind the node that others come first for (those of its record's `standby`):
+	 * its own way there is never through the interface. Sorted; only with NODE_FORWARD. */
+	const struct prefix *standby;
+	size_t n_standby;
 	const char *const *from; /* the viewpoints that it looks from, those that some record names:
 				    sorted, and the first of them that a record has counts */
 	size_t n_from;

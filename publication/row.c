@@ -25,6 +25,17 @@ static void add_prefixes(struct buf *out, const struct prefix *list, size_t n)
 	}
 }
 
+static void add_standby(struct buf *out, const struct record *r)
+{
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	for (i = 0; i < r->n_standby; i++)
+		buf_addf(out, "%s%s@%u",
+			 i ? "," : " standby=", prefix_print(&r->standby[i].prefix, text),
+			 r->standby[i].metric);
+}
+
 int record_encode(const struct record *r, struct buf *out)
 {
 	char ip[IPADDR_STRLEN], ep[ENDPOINT_STRLEN];
@@ -43,6 +54,7 @@ int record_encode(const struct record *r, struct buf *out)
 		buf_adds(out, " routes=");
 		add_prefixes(out, r->routes, r->n_routes);
 	}
+	add_standby(out, r);
 	if (r->endpoint.host) {
 		buf_adds(out, " endpoint=");
 		buf_adds(out, endpoint_print(&r->endpoint, ep));
@@ -52,6 +64,10 @@ int record_encode(const struct record *r, struct buf *out)
 		buf_adds(out, r->seen[i].from);
 		buf_addc(out, '/');
 		buf_adds(out, endpoint_print(&r->seen[i].endpoint, ep));
+	}
+	if (r->gateway) {
+		buf_adds(out, " gateway=");
+		buf_adds(out, r->gateway);
 	}
 	return buf_ok(out) ? 0 : -1;
 }
@@ -83,6 +99,10 @@ int node_encode(const struct node *n, struct buf *out)
 	if (n->n_masquerade) {
 		buf_adds(out, " masquerade=");
 		add_prefixes(out, n->masquerade, n->n_masquerade);
+	}
+	if (n->n_standby) {
+		buf_adds(out, " standby=");
+		add_prefixes(out, n->standby, n->n_standby);
 	}
 	for (i = 0; i < n->n_from; i++) {
 		buf_adds(out, i ? "," : " from=");
@@ -179,8 +199,9 @@ bool row_same_text(const char *printed, const char *s, size_t len)
 	return strlen(printed) == len && !memcmp(printed, s, len);
 }
 
-static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a,
-			  const struct prefix **ret, size_t *ret_n)
+/* Sorted, each once; with `nested` false, none inside another. */
+static int parse_list(const char *s, size_t len, size_t max, bool nested, struct arena *a,
+		      const struct prefix **ret, size_t *ret_n)
 {
 	size_t n = count_items(s, len), i = 0, item_len;
 	const char *p = s, *item;
@@ -197,13 +218,49 @@ static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a
 		if (prefix_parse(item, item_len, &list[i], &host_bits) < 0 || host_bits ||
 		    !row_same_text(prefix_print(&list[i], text), item, item_len))
 			return -1;
-		/* Canonical: sorted, and none inside the one before it. */
 		if (i && (prefix_cmp(&list[i - 1], &list[i]) >= 0 ||
-			  prefix_contains(&list[i - 1], &list[i])))
+			  (!nested && prefix_contains(&list[i - 1], &list[i]))))
 			return -1;
 	}
 	*ret = list;
 	*ret_n = n;
+	return 0;
+}
+
+/* A canonical list. */
+static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a,
+			  const struct prefix **ret, size_t *ret_n)
+{
+	return parse_list(s, len, max, false, a, ret, ret_n);
+}
+
+/* "192.168.10.0/24@20,..." */
+static int parse_standby(const char *s, size_t len, struct arena *a, struct record *r)
+{
+	size_t n = count_items(s, len), i = 0, item_len;
+	const char *p = s, *item;
+	struct standby *list;
+	char text[PREFIX_STRLEN];
+	bool host_bits;
+
+	list = n > MAX_ROUTES ? NULL : arena_array(a, n, sizeof(*list));
+	if (!list)
+		return -1;
+	for (; next_item(&p, s + len, &item, &item_len); i++) {
+		const char *at = memchr(item, '@', item_len);
+		size_t prefix_len = at ? (size_t)(at - item) : 0;
+		uint64_t metric;
+
+		if (!at || prefix_parse(item, prefix_len, &list[i].prefix, &host_bits) < 0 ||
+		    host_bits ||
+		    !row_same_text(prefix_print(&list[i].prefix, text), item, prefix_len) ||
+		    num_parse(at + 1, item_len - prefix_len - 1, MAX_METRIC, &metric) < 0 ||
+		    !metric || (i && prefix_cmp(&list[i - 1].prefix, &list[i].prefix) >= 0))
+			return -1;
+		list[i].metric = (uint16_t)metric;
+	}
+	r->standby = list;
+	r->n_standby = n;
 	return 0;
 }
 
@@ -326,10 +383,21 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 	if (words_field(w, "routes", &s, &len) &&
 	    parse_prefixes(s, len, MAX_ROUTES, a, &r.routes, &r.n_routes) < 0)
 		return -1;
+	if (words_field(w, "standby", &s, &len) && parse_standby(s, len, a, &r) < 0)
+		return -1;
 	if (words_field(w, "endpoint", &s, &len) && parse_endpoint(s, len, a, &r.endpoint) < 0)
 		return -1;
 	if (take_seen(w, a, &r) < 0)
 		return -1;
+	if (words_field(w, "gateway", &s, &len)) {
+		/* A client carries nothing for others and is never reached first. */
+		if (!name_is_valid(s, len) || row_same_text(r.name, s, len) || r.n_routes ||
+		    r.n_standby || r.endpoint.host || r.n_seen)
+			return -1;
+		r.gateway = arena_strndup(a, s, len);
+		if (!r.gateway)
+			return -1;
+	}
 	if (!words_end(w))
 		return -1;
 	*ret = r;
@@ -465,6 +533,10 @@ int node_words(struct words *w, struct arena *a, struct node *ret)
 	if (words_field(w, "masquerade", &s, &len) &&
 	    (!(n.flags & NODE_FORWARD) ||
 	     parse_prefixes(s, len, MAX_ROUTES, a, &n.masquerade, &n.n_masquerade) < 0))
+		return -1;
+	if (words_field(w, "standby", &s, &len) &&
+	    (!(n.flags & NODE_FORWARD) ||
+	     parse_list(s, len, MAX_ROUTES, true, a, &n.standby, &n.n_standby) < 0))
 		return -1;
 	if (words_field(w, "from", &s, &len) && parse_from(s, len, a, &n) < 0)
 		return -1;

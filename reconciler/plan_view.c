@@ -118,7 +118,7 @@ static int number_groups(struct plan_work *w, struct side *s, struct err *e)
 	if (!v || !s->groups)
 		return err_nomem(e);
 	for (i = 0, id = 0; id < w->n; id++) {
-		if (s->records[id])
+		if (s->records[id] && !s->records[id]->gateway)
 			v[i++] = id;
 	}
 	s->all = (struct ids){ v, i };

@@ -37,6 +37,7 @@ enum field_type {
 	FIELD_RANGES, /* as FIELD_PREFIXES; a single address may stand for its own prefix */
 	FIELD_ROUTES, /* a list of prefixes, or of mappings by `table`; struct m_route *; extra:
 			 size_t count */
+	FIELD_DNS, /* struct m_dns *, in order; extra: size_t count */
 	FIELD_TAGS, /* struct m_text *, sorted; extra: size_t count */
 	FIELD_SELECTORS, /* struct m_selectors */
 	FIELD_TABLE, /* a mapping with keys of its own, in the struct at `value` */
