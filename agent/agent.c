@@ -826,7 +826,7 @@ static int want_host(struct agent *a, const struct ifname *interface, struct are
 	if (s->has_config && s->standing == STANDING_MEMBER) {
 		w.families = gateway_families(&s->config);
 		buf_init(&rules, 1u << 20);
-		gateway_rules(s->config.node, a->config->network, interface->s, &rules);
+		gateway_rules(&s->config, interface->s, &rules);
 		w.rules = buf_ok(&rules) ?
 				  arena_strndup(arena, rules.data ? rules.data : "", rules.len) :
 				  NULL;

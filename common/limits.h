@@ -42,6 +42,11 @@
 #define MAX_TOPOLOGY 4096 /* entries of one network */
 #define MAX_SELECTORS 4096 /* of one topology entry */
 #define MAX_LINKS 16384 /* of one node document */
+/* Routed links: of one network, and at one node, where each is an interface. */
+#define MAX_ROUTED_LINKS 65536
+#define MAX_NODE_ROUTED_LINKS 1024
+/* Lines of their table: those that stand, and those that are remembered. */
+#define MAX_ROUTED_LINES (2 * MAX_ROUTED_LINKS)
 #define MAX_ALLOWED_IPS 262144 /* on one interface; 65,536 peers with 4 prefixes */
 
 /* What expanding one node document may cost, before anything is reduced: an all-to-all star of

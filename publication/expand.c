@@ -2,6 +2,7 @@
 #include "publication/expand.h"
 
 #include "common/limits.h"
+#include "publication/routed.h"
 
 /* One expansion under way. Peers are addressed by the index of their record. */
 struct expansion {
@@ -15,6 +16,7 @@ struct expansion {
 	size_t n_peers;
 	size_t via; /* index of the peer that the link at hand goes through */
 	size_t steps, collected; /* members visited and prefixes put so far, both bounded */
+	bool *members; /* of expand_members */
 	bool hidden; /* keep prefixes that a wider one of the same peer covers */
 	struct err *err;
 };
@@ -154,7 +156,7 @@ static int collect_prefixes(struct expansion *x)
 	for (i = 0; i < x->node->n_links; i++) {
 		const struct link *link = &x->node->links[i];
 
-		if (link->kind == LINK_DIRECT)
+		if (link->kind == LINK_DIRECT || link->kind == LINK_ROUTED)
 			continue;
 		if (via_peer(x, link, &x->via) < 0)
 			return -1;
@@ -319,9 +321,12 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 	size_t i, total, n_routes = 0;
 	char text[PREFIX_STRLEN];
 	struct owned_prefix *all;
+	const struct config *links = NULL;
 	struct prefix *routes;
+	size_t n_links = 0;
 
-	if (expand_peers(&x, &all, &total) < 0)
+	if (expand_peers(&x, &all, &total) < 0 ||
+	    routed_expand(n, node, a, &links, &n_links, e) < 0)
 		return -1;
 	/* The kernel would silently give such a prefix to the peer that names it last. */
 	for (i = 1; i < total; i++)
@@ -340,6 +345,8 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 				.node = node,
 				.peers = x.peers,
 				.n_peers = x.n_peers,
+				.links = links,
+				.n_links = n_links,
 				.routes = routes,
 				.n_routes = n_routes };
 	return 0;
@@ -365,6 +372,25 @@ int expand_conflicts(const struct network *n, const struct node *node, bool hidd
 		found++;
 	}
 	*ret_n = found;
+	return 0;
+}
+
+static int mark_member(struct expansion *x, size_t record, const struct link *link)
+{
+	x->members[record] = true;
+	return 0;
+}
+
+int expand_members(const struct network *n, const struct node *node, enum link_kind kind,
+		   struct arena *a, bool *in, struct err *e)
+{
+	struct expansion x = { .net = n, .node = node, .arena = a, .members = in, .err = e };
+	size_t i;
+
+	for (i = 0; i < node->n_links; i++)
+		if (node->links[i].kind == kind &&
+		    for_each_member(&x, &node->links[i], mark_member) < 0)
+			return -1;
 	return 0;
 }
 

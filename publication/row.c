@@ -13,7 +13,7 @@ void row_put_key(struct buf *out, const struct wgkey *k)
 	buf_adds(out, wgkey_print(k, text));
 }
 
-static void add_prefixes(struct buf *out, const struct prefix *list, size_t n)
+void row_put_prefixes(struct buf *out, const struct prefix *list, size_t n)
 {
 	char text[PREFIX_STRLEN];
 	size_t i;
@@ -41,7 +41,7 @@ int record_encode(const struct record *r, struct buf *out)
 	}
 	if (r->n_routes) {
 		buf_adds(out, " routes=");
-		add_prefixes(out, r->routes, r->n_routes);
+		row_put_prefixes(out, r->routes, r->n_routes);
 	}
 	if (r->endpoint.host) {
 		buf_adds(out, " endpoint=");
@@ -55,6 +55,7 @@ static const char *const link_words[] = {
 	[LINK_ROUTES] = "routes",
 	[LINK_THROUGH] = "through",
 	[LINK_ALLOW] = "allow",
+	[LINK_ROUTED] = "routed",
 };
 
 int node_encode(const struct node *n, struct buf *out)
@@ -78,7 +79,7 @@ int node_encode(const struct node *n, struct buf *out)
 		buf_adds(out, " forward=yes");
 	if (n->n_masquerade) {
 		buf_adds(out, " masquerade=");
-		add_prefixes(out, n->masquerade, n->n_masquerade);
+		row_put_prefixes(out, n->masquerade, n->n_masquerade);
 	}
 	buf_adds(out, " addresses=");
 	for (i = 0; i < n->n_addresses; i++) {
@@ -97,7 +98,7 @@ int node_encode(const struct node *n, struct buf *out)
 			buf_addc(out, ':');
 		}
 		if (l->kind == LINK_ALLOW)
-			add_prefixes(out, l->prefixes, l->n_prefixes);
+			row_put_prefixes(out, l->prefixes, l->n_prefixes);
 		else
 			buf_adds(out, l->target);
 	}
@@ -169,7 +170,7 @@ bool row_same_text(const char *printed, const char *s, size_t len)
 	return strlen(printed) == len && !memcmp(printed, s, len);
 }
 
-static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a,
+int row_prefixes(const char *s, size_t len, size_t max, struct arena *a,
 			  const struct prefix **ret, size_t *ret_n)
 {
 	size_t n = count_items(s, len), i = 0, item_len;
@@ -259,7 +260,7 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 	    take_addresses(w, a, &r.addresses, &r.n_addresses) < 0)
 		return -1;
 	if (words_field(w, "routes", &s, &len) &&
-	    parse_prefixes(s, len, MAX_ROUTES, a, &r.routes, &r.n_routes) < 0)
+	    row_prefixes(s, len, MAX_ROUTES, a, &r.routes, &r.n_routes) < 0)
 		return -1;
 	if (words_field(w, "endpoint", &s, &len) &&
 	    (endpoint_parse(s, len, false, a, &r.endpoint, &why) < 0 ||
@@ -292,7 +293,7 @@ static int parse_link(enum link_kind kind, const char *s, size_t len, struct are
 {
 	struct link l = { .kind = kind };
 
-	if (kind != LINK_DIRECT) {
+	if (kind != LINK_DIRECT && kind != LINK_ROUTED) {
 		const char *colon = memchr(s, ':', len);
 
 		if (!colon || !name_is_valid(s, (size_t)(colon - s)))
@@ -304,7 +305,7 @@ static int parse_link(enum link_kind kind, const char *s, size_t len, struct are
 		s = colon + 1;
 	}
 	if (kind == LINK_ALLOW) {
-		if (parse_prefixes(s, len, MAX_ROUTES, a, &l.prefixes, &l.n_prefixes) < 0)
+		if (row_prefixes(s, len, MAX_ROUTES, a, &l.prefixes, &l.n_prefixes) < 0)
 			return -1;
 	} else {
 		if (!group_name_is_valid(s, len))
@@ -327,9 +328,9 @@ static int take_links(struct words *w, struct arena *a, struct node *n)
 	while (!words_end(w)) {
 		struct link *grown;
 
-		while (kind <= LINK_ALLOW && !words_field(w, link_words[kind], &s, &len))
+		while (kind <= LINK_ROUTED && !words_field(w, link_words[kind], &s, &len))
 			kind++;
-		if (kind > LINK_ALLOW || n->n_links == MAX_LINKS)
+		if (kind > LINK_ROUTED || n->n_links == MAX_LINKS)
 			return -1;
 		grown = arena_grow(a, links, n->n_links, sizeof(*links));
 		if (!grown)
@@ -391,7 +392,7 @@ int node_words(struct words *w, struct arena *a, struct node *ret)
 	}
 	if (words_field(w, "masquerade", &s, &len) &&
 	    (!(n.flags & NODE_FORWARD) ||
-	     parse_prefixes(s, len, MAX_ROUTES, a, &n.masquerade, &n.n_masquerade) < 0))
+	     row_prefixes(s, len, MAX_ROUTES, a, &n.masquerade, &n.n_masquerade) < 0))
 		return -1;
 	if (take_ifaddrs(w, a, &n.addresses, &n.n_addresses) < 0 || take_links(w, a, &n) < 0)
 		return -1;

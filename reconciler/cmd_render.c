@@ -6,12 +6,14 @@
 
 #define MAX_OUTPUT (256u << 20)
 
-static const char *rev, *network, *format;
+static const char *rev, *network, *format, *interface;
 
 static const struct cli_option options[] = {
 	{ "rev", CLI_STRING, &rev, "REV",
 	  "of a commit, branch or tag (default: the files as they are)", false },
 	{ "network", CLI_STRING, &network, "NAME", "the node of this network", false },
+	{ "interface", CLI_STRING, &interface, "NAME",
+	  "this interface alone, of a node that has several", false },
 	{ "format", CLI_STRING, &format, "FORMAT", RENDER_FORMATS " (default: wg-quick)", false },
 	{ 0 },
 };
@@ -60,6 +62,34 @@ static const struct network *find_network(const struct session *s, const char *n
 	return found;
 }
 
+/* Makes `c` the one that --interface asks for. */
+static int choose_interface(struct config *c)
+{
+	struct buf names;
+	size_t i;
+
+	if (!interface)
+		return 0;
+	if (!strcmp(c->node->interface.s, interface)) {
+		c->n_links = 0;
+		return 0;
+	}
+	for (i = 0; i < c->n_links; i++) {
+		if (!strcmp(c->links[i].node->interface.s, interface)) {
+			*c = c->links[i];
+			return 0;
+		}
+	}
+	buf_init(&names, 1u << 16);
+	buf_adds(&names, c->node->interface.s);
+	for (i = 0; i < c->n_links; i++)
+		buf_addf(&names, ", %s", c->links[i].node->interface.s);
+	cli_error("node '%s' has no interface '%s'; it has: %s", c->node->name, interface,
+		  names.data);
+	buf_release(&names);
+	return -1;
+}
+
 static int render_node(struct session *s, const char *name, enum render_format how)
 {
 	const struct network *n = find_network(s, name);
@@ -72,6 +102,8 @@ static int render_node(struct session *s, const char *name, enum render_format h
 		return r;
 	if (expand(n, network_node(n, name), &s->arena, &c, &e) < 0)
 		return cli_fail(&e);
+	if (choose_interface(&c) < 0)
+		return r;
 	buf_init(&out, MAX_OUTPUT);
 	if (render(&c, how, &out, &e) < 0)
 		r = cli_fail(&e);
@@ -106,7 +138,8 @@ const struct cli_command cmd_render = {
 	.help = "Formats: wg for 'wg setconf', wg-quick with addresses and MTU, networkd as a .netdev and a .network\n"
 		"file, json. The private key is not known here: " RENDER_KEY_PLACEHOLDER
 		" stands in its place\n"
-		"(in networkd's format, the name of a file).",
+		"(in networkd's format, the name of a file). A node with routed links has an interface for each: all are\n"
+		"printed, one after the other, or the one that --interface names.",
 	.min_args = 1,
 	.max_args = 1,
 	.options = options,

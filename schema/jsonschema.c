@@ -162,6 +162,9 @@ static void put_type(struct json *j, const struct field *f)
 	case FIELD_IFNAME:
 		put_string(j, "^[A-Za-z0-9_=+.-]{1,15}$");
 		break;
+	case FIELD_PORTS:
+		put_string(j, "^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$");
+		break;
 	case FIELD_ADDRESSES:
 		put_strings(j, f, "^[0-9A-Fa-f:.]+$");
 		break;
@@ -217,12 +220,29 @@ static void put_field(struct json *j, const struct field *f)
 	put_key(j, f->key);
 	open_with(j, '{');
 	put_text(j, "description", f->help);
-	if (f->fallback && (f->type == FIELD_WORD || f->type == FIELD_DURATION))
+	if (f->fallback &&
+	    (f->type == FIELD_WORD || f->type == FIELD_DURATION || f->type == FIELD_PORTS))
 		put_text(j, "default", f->fallback);
 	else if (f->fallback)
 		put_raw(j, "default", f->fallback);
 	put_type(j, f);
 	close_with(j, '}');
+}
+
+/* Exactly one of the keys that do not stand beside another. */
+static void put_choice(struct json *j, const struct table *t)
+{
+	const struct field *f;
+
+	put_key(j, "oneOf");
+	open_with(j, '[');
+	for (f = t->fields; f->key; f++) {
+		if (f->type == FIELD_LATER || f->flags & FIELD_BESIDE)
+			continue;
+		put_line(j);
+		buf_addf(j->out, "{ \"required\": [\"%s\"] }", f->key);
+	}
+	close_with(j, ']');
 }
 
 static void put_table(struct json *j, const struct table *t)
@@ -232,10 +252,8 @@ static void put_table(struct json *j, const struct table *t)
 
 	put_text(j, "type", "object");
 	put_raw(j, "additionalProperties", "false");
-	if (t->one_of) {
-		put_number(j, "minProperties", 1);
-		put_number(j, "maxProperties", 1);
-	}
+	if (t->one_of)
+		put_choice(j, t);
 	for (f = t->fields; f->key; f++)
 		required |= f->flags & FIELD_REQUIRED;
 	if (required) {

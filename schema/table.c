@@ -546,6 +546,32 @@ static void read_ifname(struct decode *c, const struct field *f, const struct ya
 	*MEMBER(bool, obj, f->extra) = true;
 }
 
+/* "52000-52999" */
+static void read_ports(struct decode *c, const struct field *f, const struct yaml_node *key,
+		       const struct yaml_node *v, struct m_ports *ret)
+{
+	char shown[YAML_SHOWN];
+	const char *dash;
+	uint64_t first, last;
+
+	if (!want_scalar(c, key, v, "a range of ports"))
+		return;
+	dash = memchr(v->text, '-', v->n);
+	if (!dash || num_parse(v->text, (size_t)(dash - v->text), UINT64_MAX, &first) < 0 ||
+	    num_parse(dash + 1, v->n - (size_t)(dash + 1 - v->text), UINT64_MAX, &last) < 0) {
+		TELL(c, v, ("`%s` is not a range of ports", yaml_show(v, shown)),
+		     ("write the first and the last port: `%s: %s`", f->key, f->fallback));
+		return;
+	}
+	if (first < f->min || last > f->max || first > last) {
+		TELL(c, v, ("`%s` is not a range of ports", yaml_show(v, shown)),
+		     ("the first port is at least %llu, the last at most %llu, and not below the first",
+		      (unsigned long long)f->min, (unsigned long long)f->max));
+		return;
+	}
+	*ret = (struct m_ports){ true, (uint16_t)first, (uint16_t)last, yaml_pos(v) };
+}
+
 /* Lists. */
 
 static bool want_list(struct decode *c, const struct field *f, const struct yaml_node *key,
@@ -1076,6 +1102,9 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 	case FIELD_IFNAME:
 		read_ifname(c, f, key, v, obj);
 		break;
+	case FIELD_PORTS:
+		read_ports(c, f, key, v, MEMBER(struct m_ports, obj, f->value));
+		break;
 	case FIELD_ADDRESSES:
 		read_addresses(c, f, key, v, obj);
 		break;
@@ -1199,15 +1228,35 @@ static void set_defaults(const struct table *t, void *obj)
 static void check_choice(struct decode *c, const struct table *t, const struct yaml_node *map,
 			 struct pos where)
 {
+	const struct yaml_node *second = NULL;
+	const struct field *first = NULL;
 	struct diag_entry *e = NULL;
+	char shown[YAML_SHOWN];
+	uint32_t i;
 
-	if (map->n > 1) {
-		char shown[YAML_SHOWN];
+	for (i = 0; i < map->n && !second; i++) {
+		const struct field *f = table_field(t, map->pairs[i].key.text);
 
-		e = diag_error(c->diag, yaml_pos(&map->pairs[1].key),
-			       "%s has exactly one key; `%s` is a second one", t->what,
-			       yaml_show(&map->pairs[1].key, shown));
+		/* What is unknown is told as such. */
+		if (!f || f->flags & FIELD_BESIDE)
+			continue;
+		if (first)
+			second = &map->pairs[i].key;
+		first = f;
+	}
+	if (second) {
+		e = diag_error(c->diag, yaml_pos(second),
+			       "%s has exactly one kind; `%s` is a second one", t->what,
+			       yaml_show(second, shown));
 		diag_help(c->diag, e, "begin another entry with `- `");
+	} else if (!first && map->n && !(map->flags & YAML_PARTIAL)) {
+		for (i = 0; i < map->n && table_field(t, map->pairs[i].key.text); i++)
+			;
+		if (i < map->n)
+			return;
+		e = diag_error(c->diag, where, "%s joins nobody: `%s` alone does not say whom",
+			       t->what, yaml_show(&map->pairs[0].key, shown));
+		diag_help(c->diag, e, "add what it is: `%s`, for example", t->shape);
 	} else if (!map->n && !(map->flags & YAML_PARTIAL)) {
 		e = diag_error(c->diag, where, "%s is empty", t->what);
 		diag_help(c->diag, e, "write one of its keys: `%s`, for example", t->fields[0].key);
@@ -1219,6 +1268,7 @@ void table_decode(struct decode *c, const struct table *t, const struct yaml_nod
 {
 	const struct field *f;
 	uint32_t seen = 0, i;
+	bool chosen = false;
 
 	set_defaults(t, obj);
 	if (t->one_of)
@@ -1230,11 +1280,13 @@ void table_decode(struct decode *c, const struct table *t, const struct yaml_nod
 			continue;
 		}
 		/* Both would be read into the same place: check_choice has refused the second. */
-		if (t->one_of && seen)
-			continue;
-		seen |= UINT32_C(1) << (f - t->fields);
-		if (t->one_of)
+		if (t->one_of && !(f->flags & FIELD_BESIDE)) {
+			if (chosen)
+				continue;
+			chosen = true;
 			*MEMBER(int, obj, t->kind) = f->choice;
+		}
+		seen |= UINT32_C(1) << (f - t->fields);
 		read_field(c, f, &map->pairs[i], obj);
 	}
 	if (map->flags & YAML_PARTIAL)

@@ -28,6 +28,7 @@ enum field_type {
 	FIELD_KEY, /* struct wgkey; pos */
 	FIELD_ENDPOINT, /* struct endpoint; pos */
 	FIELD_IFNAME, /* struct ifname; pos; extra: bool */
+	FIELD_PORTS, /* struct m_ports: FIRST-LAST, each from min to max */
 	FIELD_ADDRESSES, /* struct m_addr *; extra: size_t count; has: bool */
 	FIELD_PREFIX, /* struct prefix; pos */
 	FIELD_PREFIXES, /* struct m_prefix *; extra: size_t count; has, where not 0: bool, one was
@@ -49,6 +50,8 @@ enum field_flags {
 	/* A split network needs it once, not in every file: the JSON Schema, which sees one file,
 	   cannot demand it. */
 	FIELD_REQUIRED_ONCE = 1u << 1,
+	/* Of a table with `one_of`: may stand beside the one. */
+	FIELD_BESIDE = 1u << 2,
 };
 
 struct table;
@@ -79,7 +82,8 @@ struct table {
 	const char *what; /* "a node" */
 	const struct field *fields; /* key NULL ends it */
 	size_t size; /* of the struct */
-	bool one_of; /* exactly one key, and its `choice` is stored as int (an enum) at `kind` */
+	bool one_of; /* exactly one key that is not FIELD_BESIDE, and its `choice` is stored as int
+			(an enum) at `kind` */
 	size_t kind;
 	size_t name, pos; /* FIELD_NAMED: const char * and its place; FIELD_LIST: pos alone */
 	const char *shape; /* FIELD_NAMED and FIELD_LIST: one of them in lines, as above */

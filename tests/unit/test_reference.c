@@ -43,6 +43,8 @@ static const char *type_of(const struct field *f)
 		return "endpoint";
 	case FIELD_IFNAME:
 		return "interface name";
+	case FIELD_PORTS:
+		return "range of ports";
 	case FIELD_ADDRESSES:
 		return "list of addresses";
 	case FIELD_PREFIX:
@@ -159,9 +161,13 @@ static void make_reference(struct buf *b)
 	add_table(b, "A node", "Under `nodes`, by its name.", sub_table(&grammar_network, "nodes"));
 	add_table(b, "A route", "An entry of `routes`, in place of a prefix alone.",
 		  sub_table(sub_table(&grammar_network, "nodes"), "routes"));
-	add_table(b, "A topology entry", "In the list `topology`: exactly one of these.", topology);
+	add_table(b, "A topology entry",
+		  "In the list `topology`: exactly one of `mesh`, `star` and `link`, and what may stand beside it.",
+		  topology);
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));
+	add_table(b, "routed_links", "What the links of topology entries with `interface_per_link` get.",
+		  sub_table(&grammar_network, "routed_links"));
 }
 
 static void test_reference(void **state)
