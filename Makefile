@@ -52,7 +52,7 @@ PUBLICATION := \
 SCHEMA := schema/check.c schema/check_links.c schema/grammar.c schema/jsonschema.c schema/load.c schema/merge.c schema/table.c schema/yaml.c
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c \
-	reconciler/links.c reconciler/relay.c reconciler/transit.c reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
+	reconciler/links.c reconciler/relay.c reconciler/transit.c reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c reconciler/plan_loss.c \
 	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c \
 	reconciler/plan_view.c reconciler/render.c reconciler/render_json.c \
 	reconciler/repo.c reconciler/repo_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \
@@ -65,7 +65,7 @@ AGENT := \
 	agent/main.c agent/accept.c agent/agent.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
 	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/fetch.c \
 	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/kern_kernel.c \
-	agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/resolve.c agent/show.c \
+	agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/links.c agent/nl.c agent/resolve.c agent/show.c \
 	agent/snapshot.c agent/store.c agent/uapi.c
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

@@ -92,13 +92,13 @@ static json_t *attrs(const struct plan_attr *a, size_t n)
 	return object;
 }
 
-static json_t *peers(const struct plan_class *c, size_t n)
+static json_t *peers(const struct plan_peer *list, size_t n)
 {
 	json_t *array = json_array();
 	size_t i;
 
 	for (i = 0; array && i < n; i++) {
-		const struct plan_peer *p = &c->peers[i];
+		const struct plan_peer *p = &list[i];
 		json_t *object = json_object();
 
 		if (set(object, "action", json_string(action_name(p->action))) |
@@ -120,6 +120,22 @@ static json_t *node_attributes(const struct plan_class *c)
 	for (i = 0; c->own && i < c->n_nodes; i++) {
 		if (c->own[i].n &&
 		    set(object, c->nodes[i], attrs(c->own[i].list, c->own[i].n)) < 0) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
+/* Each node's own. */
+static json_t *links(const struct plan_class *c)
+{
+	json_t *object = json_object();
+	size_t i;
+
+	for (i = 0; c->links && i < c->n_nodes; i++) {
+		if (c->links[i].n &&
+		    set(object, c->nodes[i], peers(c->links[i].list, c->links[i].n)) < 0) {
 			json_decref(object);
 			return NULL;
 		}
@@ -149,7 +165,8 @@ static json_t *class_object(const struct plan_class *c, size_t *left)
 	if (set(object, "action", json_string(action_name(c->action))) |
 	    set(object, "nodes", names(c->nodes, c->n_nodes)) |
 	    set(object, "attributes", attrs(c->attrs, c->n_attrs)) |
-	    set(object, "node_attributes", node_attributes(c)) | set(object, "peers", peers(c, n)) |
+	    set(object, "node_attributes", node_attributes(c)) | set(object, "links", links(c)) |
+	    set(object, "peers", peers(c->peers, n)) |
 	    set(object, "peers_not_listed", number(c->peers_cut + (c->n_peers - n))) |
 	    set(object, "peers_per_node",
 		peer_counts(c->peers_added, c->peers_changed, c->peers_removed,
@@ -190,12 +207,15 @@ static json_t *losses(const struct plan *p)
 	return array;
 }
 
-static json_t *summary(uint64_t n[9])
+#define COUNTS 13
+
+static json_t *summary(uint64_t n[COUNTS])
 {
 	json_t *object = json_object();
 
 	if (set(object, "nodes", peer_counts(n[0], n[1], n[2], n[3])) |
 	    set(object, "peers", peer_counts(n[4], n[5], n[6], n[7])) |
+	    set(object, "links", peer_counts(n[9], n[10], n[11], n[12])) |
 	    set(object, "pairs_lost", number(n[8]))) {
 		json_decref(object);
 		return NULL;
@@ -203,7 +223,7 @@ static json_t *summary(uint64_t n[9])
 	return object;
 }
 
-static void add_counts(const struct plan *p, uint64_t n[9])
+static void add_counts(const struct plan *p, uint64_t n[COUNTS])
 {
 	n[0] += p->nodes_added;
 	n[1] += p->nodes_changed;
@@ -214,12 +234,16 @@ static void add_counts(const struct plan *p, uint64_t n[9])
 	n[6] += p->peers_removed;
 	n[7] += p->peers_unchanged;
 	n[8] += p->pairs_lost;
+	n[9] += p->links[PLAN_ADD];
+	n[10] += p->links[PLAN_CHANGE];
+	n[11] += p->links[PLAN_REMOVE];
+	n[12] += p->links_unchanged;
 }
 
 static json_t *network_object(const struct plan *p, size_t *left)
 {
 	json_t *object = json_object(), *array = json_array();
-	uint64_t n[9] = { 0 };
+	uint64_t n[COUNTS] = { 0 };
 	size_t i;
 	int r;
 
@@ -251,7 +275,7 @@ int plan_json(const struct plan *const *plans, size_t n, struct buf *out, struct
 {
 	json_t *top = json_object(), *array = json_array();
 	size_t left = MAX_JSON_PEERS;
-	uint64_t counts[9] = { 0 };
+	uint64_t counts[COUNTS] = { 0 };
 	bool changes = false;
 	size_t i;
 	int r = set(top, "format_version", json_string("1.0")) | set(top, "networks", array);

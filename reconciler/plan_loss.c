@@ -43,6 +43,8 @@ struct losses {
 	bool any_suspect;
 	bool any_closed; /* some node has no endpoint any more */
 	bool open[2]; /* the nodes at hand have an endpoint, on each side */
+	uint32_t net[2]; /* and a row of routed links joins them with these, on each side */
+	bool nets_differ; /* some such rows have come or gone */
 	struct id_list buffers[2];
 	struct covers covers[2];
 	size_t copied;
@@ -204,7 +206,7 @@ static void one_more_way(struct reach *r, const struct cover *c)
 }
 
 static struct reach reach_find(const struct side *s, struct ids direct, const struct covers *c,
-			       bool open, uint32_t to)
+			       bool open, uint32_t net, uint32_t to)
 {
 	const struct record *r = s->records[to];
 	struct reach ret = { 0 };
@@ -212,7 +214,7 @@ static struct reach reach_find(const struct side *s, struct ids direct, const st
 
 	if (!r)
 		return ret;
-	if ((open || is_open(s, to)) && ids_has(direct, to)) {
+	if (((open || is_open(s, to)) && ids_has(direct, to)) || s->routed_net[to] == net) {
 		ret.yes = true;
 		return ret;
 	}
@@ -493,6 +495,8 @@ static int find_suspects(struct losses *l, const struct plan_place *places, size
 			l->suspects[id] = l->any_suspect = true;
 		if (a && b && a->endpoint.host && !b->endpoint.host)
 			l->any_closed = true;
+		l->nets_differ |= a && b &&
+				  w->sides[OLD].routed_net[id] != w->sides[NEW].routed_net[id];
 	}
 	return 0;
 }
@@ -512,7 +516,7 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 		    0 ||
 	    covers_make(&s[NEW], place->view[NEW], direct[NEW], l->open[NEW], &l->covers[NEW]) < 0)
 		return -1;
-	every = l->any_closed || !covers_equal(&l->covers[OLD], &l->covers[NEW]);
+	every = l->any_closed || l->nets_differ || !covers_equal(&l->covers[OLD], &l->covers[NEW]);
 	if (!every && !l->any_suspect)
 		return 0;
 	for (id = 0; id < w->n; id++) {
@@ -520,10 +524,12 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 
 		if (!in_both(w, id) || (!every && !l->suspects[id]))
 			continue;
-		before = reach_find(&s[OLD], direct[OLD], &l->covers[OLD], l->open[OLD], id);
+		before = reach_find(&s[OLD], direct[OLD], &l->covers[OLD], l->open[OLD],
+				    l->net[OLD], id);
 		if (!before.yes)
 			continue;
-		after = reach_find(&s[NEW], direct[NEW], &l->covers[NEW], l->open[NEW], id);
+		after = reach_find(&s[NEW], direct[NEW], &l->covers[NEW], l->open[NEW],
+				   l->net[NEW], id);
 		if (after.yes && !after.n_but)
 			continue;
 		if (record_loss(l, run, id, &before, &after) < 0)
@@ -532,13 +538,83 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	return keep_run(l, run);
 }
 
+/* What tells the nodes of a view apart: those that agree reach the same. */
+struct kind {
+	uint32_t net[2];
+	bool open[2];
+	uint32_t id;
+};
+
+static int cmp_kind(const void *pa, const void *pb)
+{
+	const struct kind *a = pa, *b = pb;
+	size_t s;
+
+	for (s = OLD; s <= NEW; s++) {
+		if (a->open[s] != b->open[s])
+			return a->open[s] ? 1 : -1;
+		if (a->net[s] != b->net[s])
+			return a->net[s] < b->net[s] ? -1 : 1;
+	}
+	return 0;
+}
+
+static int cmp_kind_id(const void *pa, const void *pb)
+{
+	int c = cmp_kind(pa, pb);
+
+	return c ? c : cmp_id(&((const struct kind *)pa)->id, &((const struct kind *)pb)->id);
+}
+
+/* Nodes whose view has nothing but themselves in their row of links differ in that alone. */
+static uint32_t net_of(const struct side *s, uint32_t id)
+{
+	return s->routed_first[id] == s->routed_first[id + 1] ? NO_ID : s->routed_net[id];
+}
+
+static int losses_of_places(struct losses *l, const struct plan_place *places, size_t n,
+			    uint32_t only, struct id_list *run)
+{
+	struct plan_work *w = l->w;
+	struct kind *kinds = arena_array(&w->tmp, n, sizeof(*kinds));
+	size_t i, end, k = 0, s;
+
+	if (!kinds)
+		return -1;
+	for (i = 0; i < n; i++) {
+		if (only != NO_ID && places[i].id != only)
+			continue;
+		kinds[k].id = places[i].id;
+		for (s = OLD; s <= NEW; s++) {
+			kinds[k].open[s] = is_open(&w->sides[s], places[i].id);
+			kinds[k].net[s] = net_of(&w->sides[s], places[i].id);
+		}
+		k++;
+	}
+	if (k > 1)
+		qsort(kinds, k, sizeof(*kinds), cmp_kind_id);
+	for (i = 0; i < k; i = end) {
+		run->n = 0;
+		for (end = i; end < k && !cmp_kind(&kinds[i], &kinds[end]); end++) {
+			if (id_list_add(run, kinds[end].id) < 0)
+				return -1;
+		}
+		for (s = OLD; s <= NEW; s++) {
+			l->open[s] = kinds[i].open[s];
+			l->net[s] = kinds[i].net[s];
+		}
+		if (losses_of_run(l, (struct ids){ run->v, run->n }, &places[0]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only,
 		struct plan *ret, struct err *e)
 {
 	struct losses l = { .w = w, .plan = ret };
 	struct id_list run = { 0 };
-	size_t i, end, j;
-	unsigned int open;
+	size_t i, end;
 	int r = -1;
 
 	if (!w->sides[OLD].network || !w->sides[NEW].network)
@@ -548,25 +624,9 @@ int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, 
 		goto out;
 	for (i = 0; i < n; i = end) {
 		end = plan_places_run(places, n, i);
-		if (places[i].view[OLD] == NO_ID || places[i].view[NEW] == NO_ID)
-			continue;
-		for (open = 0; open < 4; open++) {
-			l.open[OLD] = open & 1;
-			l.open[NEW] = open & 2;
-			run.n = 0;
-			for (j = i; j < end; j++) {
-				if ((only == NO_ID || places[j].id == only) &&
-				    is_open(&w->sides[OLD], places[j].id) == l.open[OLD] &&
-				    is_open(&w->sides[NEW], places[j].id) == l.open[NEW] &&
-				    id_list_add(&run, places[j].id) < 0)
-					goto out;
-			}
-			if (run.n > 1)
-				qsort(run.v, run.n, sizeof(*run.v), cmp_id);
-			if (run.n &&
-			    losses_of_run(&l, (struct ids){ run.v, run.n }, &places[i]) < 0)
-				goto out;
-		}
+		if (places[i].view[OLD] != NO_ID && places[i].view[NEW] != NO_ID &&
+		    losses_of_places(&l, &places[i], end - i, only, &run) < 0)
+			goto out;
 	}
 	r = emit_runs(&l);
 out:

@@ -64,7 +64,7 @@ static bool add_lines(struct buf *out, const char *text, size_t len, size_t max)
 
 static void add_counts(struct buf *out, const struct plan *const *plans, size_t n)
 {
-	uint64_t added = 0, changed = 0, removed = 0, peers = 0, lost = 0;
+	uint64_t added = 0, changed = 0, removed = 0, peers = 0, links = 0, lost = 0;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -72,6 +72,8 @@ static void add_counts(struct buf *out, const struct plan *const *plans, size_t 
 		changed += plans[i]->nodes_changed;
 		removed += plans[i]->nodes_removed;
 		peers += plans[i]->peers_added + plans[i]->peers_changed + plans[i]->peers_removed;
+		links += plans[i]->links[PLAN_ADD] + plans[i]->links[PLAN_CHANGE] +
+			 plans[i]->links[PLAN_REMOVE];
 		lost += plans[i]->pairs_lost;
 	}
 	if (removed)
@@ -82,9 +84,13 @@ static void add_counts(struct buf *out, const struct plan *const *plans, size_t 
 			 (unsigned long long)lost, lost == 1 ? "" : "s");
 	buf_addf(
 		out,
-		"Plan: %llu node%s to add, %llu to change, %llu to remove; %llu peer entr%s touched.\n",
+		"Plan: %llu node%s to add, %llu to change, %llu to remove; %llu peer entr%s touched",
 		(unsigned long long)added, added == 1 ? "" : "s", (unsigned long long)changed,
 		(unsigned long long)removed, (unsigned long long)peers, peers == 1 ? "y" : "ies");
+	if (links)
+		buf_addf(out, ", %llu routed link%s", (unsigned long long)links,
+			 links == 1 ? "" : "s");
+	buf_adds(out, ".\n");
 }
 
 void plan_markdown(const struct plan *const *plans, size_t n, size_t max_bytes, struct buf *out)

@@ -23,7 +23,7 @@ unit_test_expand := $(COMMON) $(PUBLICATION)
 UNITS += test_reference
 unit_test_reference := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
-PLAN := reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
+PLAN := reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c reconciler/plan_loss.c \
 	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c reconciler/plan_view.c
 UNITS += test_plan
 unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
@@ -66,7 +66,7 @@ UNITS += test_host
 unit_test_host := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c tests/unit/fake_host.c
 $(BUILD)/tests/test_host: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_agent
-unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/resolve.c \
+unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/links.c agent/resolve.c \
 	agent/host.c agent/host_nft.c agent/host_system.c tests/unit/fake_host.c tests/unit/fake_kern.c
 $(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC)
 units: $(BUILD)/tests/pubkit_tool
