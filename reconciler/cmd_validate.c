@@ -38,9 +38,13 @@ static int add_network(const struct session_network *n, struct arena *a, struct 
 	if (plan_make(NULL, n->compiled, a, &p, e) < 0)
 		return -1;
 	add_place(n->model, out);
-	buf_addf(out, ": ok (%zu node%s, %llu pair%s)\n", n->compiled->n_nodes,
+	buf_addf(out, ": ok (%zu node%s, %llu pair%s", n->compiled->n_nodes,
 		 n->compiled->n_nodes == 1 ? "" : "s", (unsigned long long)p.peers_added / 2,
 		 p.peers_added == 2 ? "" : "s");
+	if (p.links[PLAN_ADD])
+		buf_addf(out, ", %llu routed link%s", (unsigned long long)p.links[PLAN_ADD],
+			 p.links[PLAN_ADD] == 1 ? "" : "s");
+	buf_adds(out, ")\n");
 	return 0;
 }
 

@@ -831,6 +831,10 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		if (records[i].endpoint.host && !records[i].endpoint.port)
 			records[i].endpoint.port = nodes[i].listen_port;
 	}
+	if (c.n_groups > 1)
+		qsort(c.groups, c.n_groups, sizeof(*c.groups), cmp_groups);
+	n.groups = c.groups;
+	n.n_groups = c.n_groups;
 	if (!c.nomem && links_make(m, c.routed, c.n_routed, published, serial, nodes, a, d, &n) < 0)
 		c.nomem = true;
 	if (c.nomem) {
@@ -838,12 +842,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		diag_error(d, m->pos, "out of memory");
 		return -1;
 	}
-	if (c.n_groups > 1)
-		qsort(c.groups, c.n_groups, sizeof(*c.groups), cmp_groups);
 	n.records = records;
 	n.nodes = nodes;
-	n.groups = c.groups;
-	n.n_groups = c.n_groups;
 	if (d->errors == errors)
 		conflict_check(m, &n, a, d);
 	if (d->errors != errors)

@@ -745,7 +745,30 @@ static void host_addresses(struct maker *x, struct node *n)
 		n->addresses = list;
 }
 
-static void change_nodes(struct maker *x)
+/* Whether the node has a peer on its main interface. */
+static bool has_peer(const struct network *n, const struct node *node)
+{
+	const struct group *g;
+	size_t i;
+
+	for (i = 0; i < node->n_links && node->links[i].kind == LINK_DIRECT; i++) {
+		const char *target = node->links[i].target;
+
+		if (!target_is_group(target))
+			return true;
+		if (!strcmp(target, GROUP_ALL)) {
+			if (n->n_nodes > 1)
+				return true;
+			continue;
+		}
+		g = network_group(n, target);
+		if (g && (g->n_members > 1 || strcmp(g->members[0], node->name) != 0))
+			return true;
+	}
+	return false;
+}
+
+static void change_nodes(struct maker *x, const struct network *network)
 {
 	bool *linked = get(x, x->m->n_nodes, sizeof(*linked));
 	size_t i;
@@ -758,8 +781,7 @@ static void change_nodes(struct maker *x)
 		if (!linked[i])
 			continue;
 		n->flags |= NODE_FORWARD;
-		/* Sorted: routed links come last. */
-		if (n->n_links && n->links[0].kind == LINK_ROUTED)
+		if (!has_peer(network, n))
 			host_addresses(x, n);
 	}
 }
@@ -838,7 +860,7 @@ static void make_links(struct maker *x, size_t n_entries, struct network *ret)
 	make_interfaces(x);
 	for (i = 0; i < x->n; i++)
 		fill_transfer(x, i);
-	change_nodes(x);
+	change_nodes(x, ret);
 	fill_table(x, ret);
 }
 

@@ -29,8 +29,9 @@ struct link_entry {
 };
 
 /*
- * Fills ret->routed. `nodes`: as compiled but for this; those with a routed link forward, and those
- * with nothing else have their addresses as /32 and /128, as a router has its loopback address.
+ * Fills ret->routed; ret->groups are there. `nodes`: as compiled but for this; those with a routed
+ * link forward, and those with no other peer have their addresses as /32 and /128, as a router has
+ * its loopback address.
  * Errors go to `d`; -1 only when memory runs out.
  */
 int links_make(const struct m_network *m, const struct link_entry *entries, size_t n_entries,

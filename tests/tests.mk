@@ -33,6 +33,8 @@ unit_test_render := $(COMMON) $(PUBLICATION) reconciler/render.c reconciler/rend
 UNITS += test_allpairs
 unit_test_allpairs := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) \
 	tests/ref/hops.c tests/ref/reference.c
+UNITS += test_links
+unit_test_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 UNITS += test_relay
 unit_test_relay := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 $(BUILD)/tests/test_relay: OUR_LDFLAGS += $(WRAP_ALLOC)
