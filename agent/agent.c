@@ -979,8 +979,8 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 
 	ret->acted = true;
 	if (a->has_key && a->current->standing == STANDING_MEMBER &&
-	    accept_self(a->config->node, config->node, NULL, &a->public_key,
-			a->config->private_key, &(enum standing){ 0 }, e) < 0)
+	    accept_self(a->config->node, config->node, NULL, &a->public_key, a->config->private_key,
+			&(enum standing){ 0 }, e) < 0)
 		return -1;
 	ret->interface = a->config->interface.s[0] ? a->config->interface : config->node->interface;
 	ret->n_peers = config->n_peers;

@@ -192,8 +192,7 @@ static int converge(struct daemon *d, bool fresh, int64_t resolve_ms, struct err
 		messages += c.links[i].result.stats.set_messages;
 	if (!r && c.acted &&
 	    (convergence_changes(&c) || before != a->state.applied.serial || c.n_others)) {
-		cli_info("%s: %s %s: %s; %zu changed, %u message%s sent",
-			 a->config->network,
+		cli_info("%s: %s %s: %s; %zu changed, %u message%s sent", a->config->network,
 			 cmd_serial(&a->current->manifest, serial, sizeof(serial)),
 			 fresh || before != a->state.applied.serial ? "in force" :
 								      "put back in force",

@@ -316,8 +316,8 @@ static int keep_advertisements(struct maker *m)
 	for (i = 0; i < m->seen->n; i++) {
 		const struct sysctl_value *v = &m->seen->values[i];
 
-		if (v->sysctl.key == SYSCTL_RA6 && v->value == 1 &&
-		    !is_own(m, v->sysctl.of) && change(m, HOST_ON6, v, 2) < 0)
+		if (v->sysctl.key == SYSCTL_RA6 && v->value == 1 && !is_own(m, v->sysctl.of) &&
+		    change(m, HOST_ON6, v, 2) < 0)
 			return -1;
 	}
 	return 0;
@@ -333,8 +333,7 @@ static int note_overwritten(struct maker *m, enum sysctl_key forward)
 		const struct sysctl_value *v = &m->seen->values[i];
 
 		if (v->sysctl.key == forward && v->value && strcmp(v->sysctl.of, "all") != 0 &&
-		    !is_own(m, v->sysctl.of) &&
-		    note(m, &v->sysctl, v->value, 1) < 0)
+		    !is_own(m, v->sysctl.of) && note(m, &v->sysctl, v->value, 1) < 0)
 			return -1;
 	}
 	if (forward == SYSCTL_FORWARD4 && redirects && !redirects->value)

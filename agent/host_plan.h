@@ -104,7 +104,8 @@ struct host_seen {
 struct host_wanted {
 	unsigned int families; /* enum gateway_families that are forwarded */
 	struct ifname interface; /* ours, the main one */
-	const struct config *config; /* with our others, those of routed links; NULL: there are none */
+	const struct config
+		*config; /* with our others, those of routed links; NULL: there are none */
 	const char *rules; /* of the table (publication/gateway.h); "": no table */
 };
 

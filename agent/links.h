@@ -35,15 +35,15 @@ struct links_job {
 /*
  * Brings every link to what is wanted; with `dry`, only says what it would do. One that failed is
  * tried once more when the others are done, since what stood in its way may have been one of them.
- * *ret has one entry for each link, in their order. -1: some could not be brought there, *e tells of
- * the first and how many more; or memory ran out, and *ret_n is 0.
+ * *ret has one entry for each link, in their order. -1: some could not be brought there, *e tells
+ * of the first and how many more; or memory ran out, and *ret_n is 0.
  */
 int links_converge(const struct links_job *job, bool dry, struct link_convergence **ret,
 		   size_t *ret_n, struct err *e);
 
 /*
- * True when an interface of ours that is not wanted under this name must stay for now: the link that
- * it is comes back under another name, which belongs to somebody else.
+ * True when an interface of ours that is not wanted under this name must stay for now: the link
+ * that it is comes back under another name, which belongs to somebody else.
  */
 bool links_holds(const struct links_job *job, const struct ifname *other);
 

@@ -230,8 +230,7 @@ int show_verify(const struct agent *a, const struct cycle *cycle, const struct e
 						       json_null());
 	json_object_set_new(j, "removed", json_boolean(s && s->standing == STANDING_GONE));
 	json_object_set_new(j, "peers", number(s && s->has_config ? s->config.n_peers : 0));
-	json_object_set_new(j, "routed_links",
-			    number(s && s->has_config ? s->config.n_links : 0));
+	json_object_set_new(j, "routed_links", number(s && s->has_config ? s->config.n_links : 0));
 	json_object_set_new(j, "error", error(e));
 	return dump(j, out);
 }

@@ -492,8 +492,7 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 	c->snap->set.gone = c->snap->standing == STANDING_GONE;
 	if (node) {
 		if (get_groups(c, node, all, &groups) < 0 ||
-		    get_records(c, node, &groups, all) < 0 ||
-		    get_routed(c, node, &groups, all) < 0)
+		    get_records(c, node, &groups, all) < 0 || get_routed(c, node, &groups, all) < 0)
 			return -1;
 	} else if (keep_last(c, last, all) < 0) {
 		return -1;

@@ -51,11 +51,8 @@ int record_encode(const struct record *r, struct buf *out)
 }
 
 static const char *const link_words[] = {
-	[LINK_DIRECT] = "direct",
-	[LINK_ROUTES] = "routes",
-	[LINK_THROUGH] = "through",
-	[LINK_ALLOW] = "allow",
-	[LINK_ROUTED] = "routed",
+	[LINK_DIRECT] = "direct", [LINK_ROUTES] = "routes", [LINK_THROUGH] = "through",
+	[LINK_ALLOW] = "allow",	  [LINK_ROUTED] = "routed",
 };
 
 int node_encode(const struct node *n, struct buf *out)
@@ -170,8 +167,8 @@ bool row_same_text(const char *printed, const char *s, size_t len)
 	return strlen(printed) == len && !memcmp(printed, s, len);
 }
 
-int row_prefixes(const char *s, size_t len, size_t max, struct arena *a,
-			  const struct prefix **ret, size_t *ret_n)
+int row_prefixes(const char *s, size_t len, size_t max, struct arena *a, const struct prefix **ret,
+		 size_t *ret_n)
 {
 	size_t n = count_items(s, len), i = 0, item_len;
 	const char *p = s, *item;

@@ -355,8 +355,7 @@ static void add_joins(struct compiler *c, const struct m_topology *t, const bool
 
 	for (i = 0; i < c->m->n_nodes && !c->nomem; i++)
 		for (j = 0; who[i] && j < to->n; j++)
-			add_link(c, i,
-				 (struct link){ .kind = kind, .target = to->list[j].name });
+			add_link(c, i, (struct link){ .kind = kind, .target = to->list[j].name });
 }
 
 /* The targets without the nodes marked in `out`; a group that loses members gets a name that says

@@ -139,9 +139,8 @@ static bool add_pairs(struct maker *x, uint32_t number, uint32_t *a, uint32_t *b
 			uint32_t p = a[i], q = b[j];
 
 			if (p != q)
-				x->pairs[x->n++] = (struct pair){
-					{ p < q ? p : q, p < q ? q : p }, number
-				};
+				x->pairs[x->n++] =
+					(struct pair){ { p < q ? p : q, p < q ? q : p }, number };
 		}
 	return true;
 }
@@ -194,8 +193,8 @@ static void warn_unreachable(struct maker *x, size_t n_entries)
 	}
 	for (i = 0; found && i < n_entries; i++)
 		if (found[i] > MAX_NAMED_PAIRS)
-			diag_warn(x->diag, x->entries[i].pos,
-				  "and %zu more pairs that cannot meet", found[i] - MAX_NAMED_PAIRS);
+			diag_warn(x->diag, x->entries[i].pos, "and %zu more pairs that cannot meet",
+				  found[i] - MAX_NAMED_PAIRS);
 }
 
 static bool any_ipv6(const struct m_routed *r)
@@ -624,11 +623,12 @@ static void make_transfer(struct maker *x, size_t pool)
 		    oldest_transfer(x, uses, n, ret))
 			continue;
 		diag_help(x->diag,
-			  diag_error(x->diag, p->pos,
-				     "the pool %s has no transfer network left for the routed link of "
-				     "`%s` and `%s`",
-				     prefix_print(&p->prefix, text), x->links[i].name[0],
-				     x->links[i].name[1]),
+			  diag_error(
+				  x->diag, p->pos,
+				  "the pool %s has no transfer network left for the routed link of "
+				  "`%s` and `%s`",
+				  prefix_print(&p->prefix, text), x->links[i].name[0],
+				  x->links[i].name[1]),
 			  "write a wider pool (a shorter prefix): each link takes two addresses");
 		return;
 	}
@@ -678,11 +678,11 @@ static int cmp_named(const void *pa, const void *pb)
 static void tell_same_name(struct maker *x, const struct named *n)
 {
 	const struct m_node *node = &x->m->nodes[n->node];
-	struct diag_entry *e =
-		diag_error(x->diag, x->entries[x->pairs[n->line].entry].pos,
-			   "the interface of node `%s` to `%s` would be called %s, as another one of "
-			   "that node is",
-			   node->name, x->links[n->line].name[!n->end], n->name.s);
+	struct diag_entry *e = diag_error(
+		x->diag, x->entries[x->pairs[n->line].entry].pos,
+		"the interface of node `%s` to `%s` would be called %s, as another one of "
+		"that node is",
+		node->name, x->links[n->line].name[!n->end], n->name.s);
 
 	if (node->has_interface)
 		diag_other(x->diag, e, node->interface_pos, "the node's main interface");

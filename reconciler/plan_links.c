@@ -235,8 +235,8 @@ int plan_links_count(struct plan_work *w, uint32_t only, struct plan *ret)
 		if (only != NO_ID && only != id)
 			continue;
 		if (only == id)
-			standing = w->sides[NEW].routed_first[id + 1] -
-				   w->sides[NEW].routed_first[id];
+			standing =
+				w->sides[NEW].routed_first[id + 1] - w->sides[NEW].routed_first[id];
 		r = plan_links_node(w, id, &links);
 		for (i = 0; !r && i < links.n; i++) {
 			bool gone = links.list[i].action == PLAN_REMOVE;

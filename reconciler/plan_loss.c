@@ -495,8 +495,8 @@ static int find_suspects(struct losses *l, const struct plan_place *places, size
 			l->suspects[id] = l->any_suspect = true;
 		if (a && b && a->endpoint.host && !b->endpoint.host)
 			l->any_closed = true;
-		l->nets_differ |= a && b &&
-				  w->sides[OLD].routed_net[id] != w->sides[NEW].routed_net[id];
+		l->nets_differ |=
+			a && b && w->sides[OLD].routed_net[id] != w->sides[NEW].routed_net[id];
 	}
 	return 0;
 }
@@ -528,8 +528,8 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 				    l->net[OLD], id);
 		if (!before.yes)
 			continue;
-		after = reach_find(&s[NEW], direct[NEW], &l->covers[NEW], l->open[NEW],
-				   l->net[NEW], id);
+		after = reach_find(&s[NEW], direct[NEW], &l->covers[NEW], l->open[NEW], l->net[NEW],
+				   id);
 		if (after.yes && !after.n_but)
 			continue;
 		if (record_loss(l, run, id, &before, &after) < 0)

@@ -28,8 +28,8 @@ enum render_format {
 /* One of RENDER_FORMATS; -1 for any other word. */
 int render_format_parse(const char *word, enum render_format *ret);
 /*
- * Both append to `out`, with the routed links of `c`: in RENDER_JSON as its "links", else each under
- * a line "# file: PATH".
+ * Both append to `out`, with the routed links of `c`: in RENDER_JSON as its "links", else each
+ * under a line "# file: PATH".
  */
 int render(const struct config *c, enum render_format format, struct buf *out, struct err *e);
 int render_json(const struct config *c, struct buf *out, struct err *e);

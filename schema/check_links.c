@@ -9,9 +9,9 @@ static void tell_overlap(struct diag *d, const struct m_prefix *p, const char *w
 			 const struct m_prefix *other)
 {
 	char text[PREFIX_STRLEN], with[PREFIX_STRLEN];
-	struct diag_entry *e =
-		diag_error(d, p->pos, "the transfer pool %s overlaps with the %s %s",
-			   prefix_print(&p->prefix, text), what, prefix_print(&other->prefix, with));
+	struct diag_entry *e = diag_error(d, p->pos, "the transfer pool %s overlaps with the %s %s",
+					  prefix_print(&p->prefix, text), what,
+					  prefix_print(&other->prefix, with));
 
 	diag_other(d, e, other->pos, "the other one");
 	diag_help(d, e, "transfer networks need addresses that nothing else has");
@@ -33,8 +33,7 @@ static void check_pool(const struct m_network *n, size_t at, struct diag *d)
 				     text),
 			  "remove it: `link_local` gives every link the same two");
 	if (p->prefix.len == family_bits(p->prefix.family))
-		diag_help(d,
-			  diag_error(d, p->pos, "the transfer pool %s has one address", text),
+		diag_help(d, diag_error(d, p->pos, "the transfer pool %s has one address", text),
 			  "a link takes two: a /31 or a /127");
 	/* Equal ones were told when they were read. */
 	for (i = 0; i < at; i++)
@@ -86,8 +85,7 @@ static void check_endpoint(const struct m_node *node, const struct m_prefix *p, 
 static void tell_port(const struct m_network *n, const struct m_uint *port, const char *whose,
 		      struct diag *d)
 {
-	unsigned int first = n->routed.ports.set ? n->routed.ports.first :
-						   DEFAULT_LINK_PORTS_FIRST;
+	unsigned int first = n->routed.ports.set ? n->routed.ports.first : DEFAULT_LINK_PORTS_FIRST;
 	unsigned int last = n->routed.ports.set ? n->routed.ports.last : DEFAULT_LINK_PORTS_LAST;
 	unsigned int v = port->set ? (unsigned int)port->v : DEFAULT_LISTEN_PORT;
 	struct diag_entry *e;
@@ -138,8 +136,9 @@ void check_routed_links(const struct m_network *n, struct diag *d)
 		if (t->interface_per_link && t->transit_pos.source)
 			diag_help(
 				d,
-				diag_error(d, t->transit_pos,
-					   "`transit` says nothing where there is `interface_per_link`"),
+				diag_error(
+					d, t->transit_pos,
+					"`transit` says nothing where there is `interface_per_link`"),
 				"remove it: what a hub passes on is for its routing daemon to say");
 	}
 	for (i = 0; i < r->n_transfer; i++) {
@@ -153,9 +152,10 @@ void check_routed_links(const struct m_network *n, struct diag *d)
 		return;
 	if (!r->link_local && !r->n_transfer)
 		diag_help(d,
-			  diag_error(d, r->link_local_pos,
-				     "routed links would have no address: there is no `transfer` pool "
-				     "either"),
+			  diag_error(
+				  d, r->link_local_pos,
+				  "routed links would have no address: there is no `transfer` pool "
+				  "either"),
 			  "add `transfer: [10.99.0.0/16]`, for example");
 	check_ports(n, d);
 }

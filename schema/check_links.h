@@ -11,7 +11,8 @@
 
 void check_routed_links(const struct m_network *n, struct diag *d);
 
-/* In schema/check.c: what addresses for a purpose of their own the prefix overlaps with, or NULL. */
+/* In schema/check.c: what addresses for a purpose of their own the prefix overlaps with, or NULL.
+ */
 const char *check_special(const struct prefix *p);
 
 #endif

@@ -406,8 +406,7 @@ static void make_peer(const struct m_network *m, const struct ref_config *config
 	for (i = 0; m->has_topology && i < m->n_topology; i++) {
 		const struct m_topology *t = &m->topology[i];
 
-		if (passes_on(t) && is_spoke(t, self) &&
-		    first_hub(m, t) == n)
+		if (passes_on(t) && is_spoke(t, self) && first_hub(m, t) == n)
 			put_transit(m, t, self, ret);
 	}
 	sort_and_reduce(ret);
@@ -577,8 +576,7 @@ static void name_interface(const char *prefix, const char *node, char out[static
 
 static void link_address(struct ref_link *l, struct prefix first, size_t number, bool upper)
 {
-	struct ifaddr a = { .addr.family = first.family,
-			    .len = first.family == 4 ? 31 : 127 };
+	struct ifaddr a = { .addr.family = first.family, .len = first.family == 4 ? 31 : 127 };
 	size_t i;
 
 	memcpy(a.addr.b, first.b, sizeof(a.addr.b));

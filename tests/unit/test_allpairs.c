@@ -302,7 +302,9 @@ static void check_link(const struct config *c, const struct ref_link *want, bool
 	assert_string_equal(c->node->interface.s, want->interface);
 	assert_int_equal(p->n_allowed_ips, 2);
 	for (i = 0; i < 2; i++)
-		assert_int_equal(prefix_cmp(&p->allowed_ips[i], &(struct prefix){ i ? 6 : 4, 0, { 0 } }), 0);
+		assert_int_equal(prefix_cmp(&p->allowed_ips[i],
+					    &(struct prefix){ i ? 6 : 4, 0, { 0 } }),
+				 0);
 	assert_int_equal(wgkey_cmp(&p->key, &want->other->public_key), 0);
 	assert_int_equal(!p->endpoint.host, !want->endpoint.host);
 	assert_int_equal(p->keepalive, want->keepalive);
@@ -509,7 +511,8 @@ static void check_lines(const struct m_network *m, const struct network *old,
 	}
 	assert_int_equal(standing, wanted);
 	for (i = 0; old && i < old->n_routed; i++)
-		assert_non_null(network_routed(new, old->routed[i].name[0], old->routed[i].name[1]));
+		assert_non_null(
+			network_routed(new, old->routed[i].name[0], old->routed[i].name[1]));
 }
 
 /* Both agree; false when the network was refused. */

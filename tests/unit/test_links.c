@@ -115,7 +115,8 @@ static void test_lines(void **state)
 	} rows[] = {
 		{ "least", L " interfaces=x,y ports=1,2 transfer=fe80::/64", true },
 		{ "all",
-		  L " interfaces=wl-b,wl-a ports=52000,65535 transfer=10.99.0.0/31,fd99::/127,fe80::/64",
+		  L
+		  " interfaces=wl-b,wl-a ports=52000,65535 transfer=10.99.0.0/31,fd99::/127,fe80::/64",
 		  true },
 		{ "gone", "unlinked a b serial=7 ports=52000,0 transfer=10.99.0.0/31", true },
 		{ "gone, ports alone", "unlinked a b serial=7 ports=0,1", true },
@@ -124,10 +125,12 @@ static void test_lines(void **state)
 		{ "gone, with nothing", "unlinked a b serial=7 ports=0,0", false },
 		{ "gone, link-local", "unlinked a b serial=7 ports=1,1 transfer=fe80::/64", false },
 		{ "gone, serial 0", "unlinked a b serial=0 ports=1,1", false },
-		{ "gone, with interfaces", "unlinked a b serial=7 interfaces=x,y ports=1,1", false },
+		{ "gone, with interfaces", "unlinked a b serial=7 interfaces=x,y ports=1,1",
+		  false },
 		{ "another kind", "node a b interfaces=x,y ports=1,2 transfer=fe80::/64", false },
 		{ "names swapped", "link b a interfaces=x,y ports=1,2 transfer=fe80::/64", false },
-		{ "one with itself", "link a a interfaces=x,y ports=1,2 transfer=fe80::/64", false },
+		{ "one with itself", "link a a interfaces=x,y ports=1,2 transfer=fe80::/64",
+		  false },
 		{ "one name", "link a interfaces=x,y ports=1,2 transfer=fe80::/64", false },
 		{ "a name in upper case", "link A b interfaces=x,y ports=1,2 transfer=fe80::/64",
 		  false },
@@ -138,7 +141,8 @@ static void test_lines(void **state)
 		  L " interfaces=x,abcdefghijklmnop ports=1,2 transfer=fe80::/64", false },
 		{ "a path", L " interfaces=x,../y ports=1,2 transfer=fe80::/64", false },
 		{ "port 0", L " interfaces=x,y ports=0,2 transfer=fe80::/64", false },
-		{ "a port over 65535", L " interfaces=x,y ports=1,65536 transfer=fe80::/64", false },
+		{ "a port over 65535", L " interfaces=x,y ports=1,65536 transfer=fe80::/64",
+		  false },
 		{ "a leading zero", L " interfaces=x,y ports=01,2 transfer=fe80::/64", false },
 		{ "three ports", L " interfaces=x,y ports=1,2,3 transfer=fe80::/64", false },
 		{ "no address", L " interfaces=x,y ports=1,2", false },
@@ -275,11 +279,11 @@ static void test_manifest(void **state)
  * ---------------------- */
 
 #define HEAD "version: 1\naddresses: [10.20.0.0/24]\n"
-#define NODES                                                   \
-	"nodes:\n"                                              \
-	"  a: {public_key: $1, endpoint: a.example.net}\n"      \
-	"  b: {public_key: $2, endpoint: b.example.net:999}\n"  \
-	"  c: {public_key: $3}\n"                               \
+#define NODES                                                  \
+	"nodes:\n"                                             \
+	"  a: {public_key: $1, endpoint: a.example.net}\n"     \
+	"  b: {public_key: $2, endpoint: b.example.net:999}\n" \
+	"  c: {public_key: $3}\n"                              \
 	"  d: {public_key: $4, endpoint: d.example.net}\n"
 #define ROUTED(entry) "topology:\n  - " entry "\n    interface_per_link: true\n"
 #define POOL "routed_links: {transfer: [10.99.0.0/24], link_local: false}\n"
@@ -334,7 +338,7 @@ static void test_nothing_moves(void **state)
 	assert_int_equal(network_routed(n, "a", "d")->freed, 0);
 }
 
-#define SMALL                                                                             \
+#define SMALL                                                                          \
 	"routed_links: {transfer: [10.99.0.0/30], link_local: false, ports: 700-701, " \
 	"interface_prefix: x}\n"
 
@@ -374,8 +378,9 @@ static void test_settings_change(void **state)
 
 #define WITH(s) (snprintf(text, sizeof(text), "%s%s", entry, s), text)
 	n = must_compile(WITH(POOL), NULL, 1);
-	second = must_compile(WITH("routed_links: {transfer: [10.98.0.0/24, 10.99.0.0/24, \"fd99::/64\"]}\n"),
-			      n, 2);
+	second = must_compile(
+		WITH("routed_links: {transfer: [10.98.0.0/24, 10.99.0.0/24, \"fd99::/64\"]}\n"), n,
+		2);
 	expect_table(
 		second,
 		"link a b interfaces=wl-b,wl-a ports=52000,52000 transfer=10.98.0.0/31,10.99.0.0/31,fd99::/127,fe80::/64\n"
@@ -383,10 +388,12 @@ static void test_settings_change(void **state)
 	expect_table(must_compile(WITH("routed_links: {ports: 52001-52010}\n"), second, 3),
 		     "link a b interfaces=wl-b,wl-a ports=52002,52001 transfer=fe80::/64\n"
 		     "link a d interfaces=wl-d,wl-a ports=52001,52001 transfer=fe80::/64\n");
-	expect_table(must_compile(WITH("routed_links: {transfer: [10.99.0.0/16], link_local: false, interface_prefix: bb}\n"),
-				  n, 2),
-		     "link a b interfaces=bbb,bba ports=52000,52000 transfer=10.99.0.0/31\n"
-		     "link a d interfaces=bbd,bba ports=52001,52000 transfer=10.99.0.2/31\n");
+	expect_table(
+		must_compile(
+			WITH("routed_links: {transfer: [10.99.0.0/16], link_local: false, interface_prefix: bb}\n"),
+			n, 2),
+		"link a b interfaces=bbb,bba ports=52000,52000 transfer=10.99.0.0/31\n"
+		"link a d interfaces=bbd,bba ports=52001,52000 transfer=10.99.0.2/31\n");
 #undef WITH
 }
 
@@ -408,17 +415,19 @@ static void test_names(void **state)
 			    "wl-a");
 	assert_memory_equal(network_routed(n, "a", "warehouse-berlin-1")->end[0].interface.s,
 			    "wl-warehou_", 11);
-	assert_int_equal(
-		strlen(network_routed(n, "a", "warehouse-berlin-1")->end[0].interface.s), 15);
+	assert_int_equal(strlen(network_routed(n, "a", "warehouse-berlin-1")->end[0].interface.s),
+			 15);
 	assert_string_not_equal(network_routed(n, "a", "warehouse-berlin-1")->end[0].interface.s,
 				network_routed(n, "a", "warehouse-berlin-2")->end[0].interface.s);
 	/* With a prefix of 8 too. */
-	n = must_compile(HEAD NODES ROUTED("link: {between: [a], and: [b]}")
-			 "routed_links: {interface_prefix: abcdefgh}\n",
-			 NULL, 1);
+	n = must_compile(
+		HEAD NODES ROUTED(
+			"link: {between: [a], and: [b]}") "routed_links: {interface_prefix: abcdefgh}\n",
+		NULL, 1);
 	assert_string_equal(n->routed[0].end[0].interface.s, "abcdefghb");
-	expect_error(HEAD "interface: wl-b\n" NODES ROUTED("link: {between: [a], and: [b]}"), NULL,
-		     "the interface of node `a` to `b` would be called wl-b, as another one of that node is");
+	expect_error(
+		HEAD "interface: wl-b\n" NODES ROUTED("link: {between: [a], and: [b]}"), NULL,
+		"the interface of node `a` to `b` would be called wl-b, as another one of that node is");
 	expect_error(HEAD "nodes:\n"
 			  "  a: {public_key: $1, endpoint: a.example.net, interface: wl-b}\n"
 			  "  b: {public_key: $2}\n" ROUTED("mesh: [all]"),
@@ -451,21 +460,28 @@ static void test_nodes(void **state)
 			      "  - star: {hubs: [a], spokes: [c]}\n",
 			 NULL, 1);
 	/* A node with other peers keeps its pool's length, one without has its address alone. */
-	expect_node(n, "a",
-		    " interface=net listen_port=51820 mtu=1420 forward=yes addresses=10.20.0.1/24 direct=c routed=tag:core");
-	expect_node(n, "b",
-		    " interface=net listen_port=51820 mtu=1420 forward=yes addresses=10.20.0.2/32 routed=tag:core");
-	expect_node(n, "c",
-		    " interface=net listen_port=51820 mtu=1420 addresses=10.20.0.3/24 direct=a allow=a:10.20.0.0/24");
+	expect_node(
+		n, "a",
+		" interface=net listen_port=51820 mtu=1420 forward=yes addresses=10.20.0.1/24 direct=c routed=tag:core");
+	expect_node(
+		n, "b",
+		" interface=net listen_port=51820 mtu=1420 forward=yes addresses=10.20.0.2/32 routed=tag:core");
+	expect_node(
+		n, "c",
+		" interface=net listen_port=51820 mtu=1420 addresses=10.20.0.3/24 direct=a allow=a:10.20.0.0/24");
 	/* A pair may have both. */
-	n = must_compile(HEAD NODES "topology:\n  - mesh: [a, b]\n  - mesh: [a, b]\n    interface_per_link: true\n",
-			 NULL, 1);
-	expect_node(n, "a",
-		    " interface=net listen_port=51820 mtu=1420 forward=yes addresses=10.20.0.1/24 direct=b routed=b");
+	n = must_compile(
+		HEAD NODES
+		"topology:\n  - mesh: [a, b]\n  - mesh: [a, b]\n    interface_per_link: true\n",
+		NULL, 1);
+	expect_node(
+		n, "a",
+		" interface=net listen_port=51820 mtu=1420 forward=yes addresses=10.20.0.1/24 direct=b routed=b");
 	/* A hub of routed links passes on what its daemon says, not the pools. */
 	n = must_compile(HEAD NODES ROUTED("star: {hubs: [a], spokes: [b, d]}"), NULL, 1);
-	expect_node(n, "b",
-		    " interface=net listen_port=51820 mtu=1420 forward=yes addresses=10.20.0.2/32 routed=a");
+	expect_node(
+		n, "b",
+		" interface=net listen_port=51820 mtu=1420 forward=yes addresses=10.20.0.2/32 routed=a");
 	assert_int_equal(n->n_routed, 2);
 }
 
@@ -537,8 +553,8 @@ static void test_bad_tables(void **state)
 		  "link a c interfaces=z,y ports=1,2 transfer=fe80::/64\n",
 		  "two interfaces would listen on 51820" },
 	};
-	struct network *n = must_compile(HEAD NODES ROUTED("link: {between: [a], and: [b, c]}"),
-					 NULL, 1);
+	struct network *n =
+		must_compile(HEAD NODES ROUTED("link: {between: [a], and: [b, c]}"), NULL, 1);
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
@@ -613,18 +629,20 @@ static void test_refused(void **state)
 	for (i = 0; i < ARRAY_LEN(rows); i++)
 		expect_error(rows[i].yaml, NULL, rows[i].want);
 	/* A wider route, IPv4 alone with a small MTU: no harm. */
-	(void)must_compile(HEAD "mtu: 1200\nnodes:\n  a: {public_key: $1, endpoint: a, routes: [10.0.0.0/8]}\n"
-				"  b: {public_key: $2}\n" ROUTED("mesh: [a, b]") POOL,
-			   NULL, 1);
+	(void)must_compile(
+		HEAD "mtu: 1200\nnodes:\n  a: {public_key: $1, endpoint: a, routes: [10.0.0.0/8]}\n"
+		     "  b: {public_key: $2}\n" ROUTED("mesh: [a, b]") POOL,
+		NULL, 1);
 }
 
 /* A pair that cannot meet, though there is a relay. */
 static void test_cannot_meet(void **state)
 {
-	(void)must_compile(HEAD "nodes:\n  a: {public_key: $1}\n  b: {public_key: $2}\n"
-				"  r: {public_key: $3, endpoint: r.example.net, relay: true}\n"
-				"topology:\n  - mesh: [all]\n  - mesh: [a, b]\n    interface_per_link: true\n",
-			   NULL, 1);
+	(void)must_compile(
+		HEAD "nodes:\n  a: {public_key: $1}\n  b: {public_key: $2}\n"
+		     "  r: {public_key: $3, endpoint: r.example.net, relay: true}\n"
+		     "topology:\n  - mesh: [all]\n  - mesh: [a, b]\n    interface_per_link: true\n",
+		NULL, 1);
 	assert_non_null(strstr(messages(), "9:5: warning: `a` and `b` cannot meet"));
 }
 
@@ -643,18 +661,20 @@ static void test_limits(void **state)
 			struct wgkey key = { { 9, (uint8_t)i, (uint8_t)(i >> 8), 5 } };
 			char text[KEY_STRLEN];
 
-			buf_addf(&b, "  n%04zu: {public_key: \"%s\", endpoint: n%zu.example.net}\n", i,
-				 wgkey_print(&key, text), i);
+			buf_addf(&b, "  n%04zu: {public_key: \"%s\", endpoint: n%zu.example.net}\n",
+				 i, wgkey_print(&key, text), i);
 		}
-		buf_adds(&b,
-			 "topology:\n  - star: {hubs: [n0000], spokes: [all]}\n    interface_per_link: true\n"
-			 "routed_links: {ports: 10000-20000}\n");
+		buf_adds(
+			&b,
+			"topology:\n  - star: {hubs: [n0000], spokes: [all]}\n    interface_per_link: true\n"
+			"routed_links: {ports: 10000-20000}\n");
 		if (max == MAX_NODE_ROUTED_LINKS) {
 			assert_int_equal(try_compile(b.data, NULL, 1, &n), 0);
 			assert_int_equal(n.n_routed, max);
 		} else {
-			expect_error(b.data, NULL,
-				     "node `n0000` has more routed links than the 1024 that are possible");
+			expect_error(
+				b.data, NULL,
+				"node `n0000` has more routed links than the 1024 that are possible");
 		}
 		buf_release(&b);
 	}
@@ -674,8 +694,8 @@ static void test_network_limit(void **state)
 			struct wgkey key = { { 9, (uint8_t)i, (uint8_t)(i >> 8), 5 } };
 			char text[KEY_STRLEN];
 
-			buf_addf(&b, "  n%04zu: {public_key: \"%s\", endpoint: n%zu.example.net}\n", i,
-				 wgkey_print(&key, text), i);
+			buf_addf(&b, "  n%04zu: {public_key: \"%s\", endpoint: n%zu.example.net}\n",
+				 i, wgkey_print(&key, text), i);
 		}
 		buf_adds(&b, "topology:\n  - mesh: [all]\n    interface_per_link: true\n");
 		if (max == 362)
@@ -690,10 +710,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_lines),	   T(test_transfer_limit), T(test_addresses), T(test_manifest),
-		T(test_nothing_moves), T(test_full),	   T(test_settings_change), T(test_names),
-		T(test_nodes),	   T(test_expansion),	   T(test_bad_tables), T(test_refused),
-		T(test_cannot_meet),   T(test_limits),	   T(test_network_limit),
+		T(test_lines),		 T(test_transfer_limit), T(test_addresses),
+		T(test_manifest),	 T(test_nothing_moves),	 T(test_full),
+		T(test_settings_change), T(test_names),		 T(test_nodes),
+		T(test_expansion),	 T(test_bad_tables),	 T(test_refused),
+		T(test_cannot_meet),	 T(test_limits),	 T(test_network_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

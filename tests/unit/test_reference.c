@@ -161,12 +161,14 @@ static void make_reference(struct buf *b)
 	add_table(b, "A node", "Under `nodes`, by its name.", sub_table(&grammar_network, "nodes"));
 	add_table(b, "A route", "An entry of `routes`, in place of a prefix alone.",
 		  sub_table(sub_table(&grammar_network, "nodes"), "routes"));
-	add_table(b, "A topology entry",
-		  "In the list `topology`: exactly one of `mesh`, `star` and `link`, and what may stand beside it.",
-		  topology);
+	add_table(
+		b, "A topology entry",
+		"In the list `topology`: exactly one of `mesh`, `star` and `link`, and what may stand beside it.",
+		topology);
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));
-	add_table(b, "routed_links", "What the links of topology entries with `interface_per_link` get.",
+	add_table(b, "routed_links",
+		  "What the links of topology entries with `interface_per_link` get.",
 		  sub_table(&grammar_network, "routed_links"));
 }
 
