@@ -45,7 +45,8 @@ struct config {
  * MAX_NODE_ROUTED_LINKS.
  *
  * Routes: every AllowedIP that no prefix of the interface's own addresses covers, as wg-quick does;
- * one inside another stays, since a route of some other interface may lie between the two.
+ * one inside another stays, since a route of some other interface may lie between the two. Left out
+ * are those that the node stands by for: it has them behind it.
  * 0.0.0.0/0 and ::/0 are left out: a default route needs policy routing, not a plain route.
  */
 int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret,
@@ -54,6 +55,10 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 /* Marks in[i] for every record n->records[i] in the targets of this kind of links. */
 int expand_members(const struct network *n, const struct node *node, enum link_kind kind,
 		   struct arena *a, bool *in, struct err *e);
+
+/* What the node says of keepalives towards each n->records[i], were it a peer. */
+int expand_keepalives(const struct network *n, const struct node *node, struct arena *a,
+		      uint16_t **ret, struct err *e);
 
 /* A prefix that would stand under two peers. */
 struct prefix_conflict {

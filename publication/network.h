@@ -21,6 +21,12 @@
 #include "common/name.h"
 #include "common/prefix.h"
 
+/* A network behind a node that some other node comes first for. */
+struct standby {
+	struct prefix prefix;
+	uint16_t metric; /* 1..MAX_METRIC: the lowest of them is next */
+};
+
 /* Peer record: all that another node needs to know of a node. */
 struct record {
 	const char *name;
@@ -29,7 +35,11 @@ struct record {
 	size_t n_addresses;
 	const struct prefix *routes; /* networks behind the node: canonical (prefix_canonical) */
 	size_t n_routes;
+	const struct standby *standby; /* sorted by prefix, each once */
+	size_t n_standby;
 	struct endpoint endpoint; /* host NULL: nobody can reach it first */
+	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
+				and so without a node document, route or endpoint */
 };
 
 /* A set of nodes under a name: "tag:dc", or what the compiler made up, such as "all!fra1". Never a
@@ -40,7 +50,8 @@ struct group {
 	size_t n_members;
 };
 
-/* The built-in group of every record; it is never stored as a struct group. */
+/* The built-in group of the records of all nodes, clients left out; it is never stored as a struct
+ * group. */
 #define GROUP_ALL "all"
 /* Longest group name: what the compiler makes up is hashed when it would be longer. */
 #define MAX_GROUP_NAME 255
@@ -59,6 +70,10 @@ enum link_kind {
 	LINK_THROUGH,
 	/* The entry for `via` also gets `prefixes`. */
 	LINK_ALLOW,
+	/* Each node of target (but this one) that is a peer and has an endpoint gets keepalives
+	 * every `seconds` (0: none) in place of the node's own keepalive; of several such links the
+	 * shortest that is not 0 holds. */
+	LINK_ALIVE,
 	/* Each node of target (but this one) is at the other end of a routed link: see struct
 	   routed_link. */
 	LINK_ROUTED,
@@ -67,9 +82,10 @@ enum link_kind {
 struct link {
 	enum link_kind kind;
 	const char *target; /* NULL for LINK_ALLOW */
-	const char *via; /* NULL for LINK_DIRECT and LINK_ROUTED */
+	const char *via; /* NULL for LINK_DIRECT, LINK_ALIVE and LINK_ROUTED */
 	const struct prefix *prefixes; /* LINK_ALLOW only: canonical */
 	size_t n_prefixes;
+	uint16_t seconds; /* LINK_ALIVE only */
 };
 
 enum node_flags {
@@ -93,6 +109,10 @@ struct node {
 	 * own address. Canonical; only with NODE_FORWARD. */
 	const struct prefix *masquerade;
 	size_t n_masquerade;
+	/* Networks behind the node that others come first for (those of its record's `standby`):
+	 * its own way there is never through the interface. Sorted; only with NODE_FORWARD. */
+	const struct prefix *standby;
+	size_t n_standby;
 	const struct ifaddr *addresses; /* sorted */
 	size_t n_addresses;
 	const struct link *links; /* sorted by link_cmp */

@@ -138,8 +138,8 @@ int routed_words(struct words *w, struct arena *a, struct routed_link *ret)
 static const struct prefix everything[2] = { { .family = 4 }, { .family = 6 } };
 
 static int fill_config(const struct network *n, const struct node *node,
-		       const struct routed_link *l, const struct record *r, struct arena *a,
-		       struct config *ret, struct err *e)
+		       const struct routed_link *l, const struct record *r, uint16_t keepalive,
+		       struct arena *a, struct config *ret, struct err *e)
 {
 	unsigned int own = strcmp(l->name[0], node->name) != 0;
 	struct ifaddr *addresses = arena_array(a, l->n_transfer, sizeof(*addresses));
@@ -166,12 +166,10 @@ static int fill_config(const struct network *n, const struct node *node,
 			       .key = r->key,
 			       .allowed_ips = everything,
 			       .n_allowed_ips = ARRAY_LEN(everything),
-			       .endpoint = r->endpoint };
-	if (r->endpoint.host) {
+			       .endpoint = r->endpoint,
+			       .keepalive = keepalive };
+	if (r->endpoint.host)
 		peer->endpoint.port = l->end[!own].port;
-		if (node->flags & NODE_HAS_KEEPALIVE)
-			peer->keepalive = node->keepalive;
-	}
 	if (!wgkey_cmp(&r->key, &node->key))
 		return err_set(e, ERR_INPUT, "node %s: %s has the same public key", node->name,
 			       r->name);
@@ -222,13 +220,22 @@ static int check_different(const struct node *node, const struct config *list, s
 int routed_expand(const struct network *n, const struct node *node, struct arena *a,
 		  const struct config **ret, size_t *ret_n, struct err *e)
 {
-	bool *in = arena_array(a, n->n_records, sizeof(*in));
+	bool *in;
+	uint16_t *keepalives;
 	struct config *list;
 	size_t i, count = 0;
 
+	*ret = NULL;
+	*ret_n = 0;
+	for (i = 0; i < node->n_links && node->links[i].kind != LINK_ROUTED; i++)
+		;
+	if (i == node->n_links)
+		return 0;
+	in = arena_array(a, n->n_records, sizeof(*in));
 	if (!in)
 		return err_nomem(e);
-	if (expand_members(n, node, LINK_ROUTED, a, in, e) < 0)
+	if (expand_keepalives(n, node, a, &keepalives, e) < 0 ||
+	    expand_members(n, node, LINK_ROUTED, a, in, e) < 0)
 		return -1;
 	for (i = 0; i < n->n_records; i++)
 		count += in[i];
@@ -248,7 +255,7 @@ int routed_expand(const struct network *n, const struct node *node, struct arena
 			return err_set(e, ERR_INPUT,
 				       "node %s: the routed link with %s is not in the network",
 				       node->name, r->name);
-		if (fill_config(n, node, l, r, a, &list[count++], e) < 0)
+		if (fill_config(n, node, l, r, keepalives[i], a, &list[count++], e) < 0)
 			return -1;
 	}
 	if (count > 1)

@@ -108,7 +108,28 @@ struct end_view {
 	uint32_t keepalive;
 };
 
-static void view_end(const struct side *s, uint32_t id, size_t at, struct end_view *ret)
+/* As publication/expand.h says, of a peer with an endpoint. */
+static uint32_t keepalive_towards(const struct side *s, const struct node *node, uint32_t id,
+				  uint32_t other)
+{
+	const struct view *v = &s->views[s->view_of[id]];
+	uint32_t said = 0;
+	size_t i;
+
+	for (i = 0; i < v->n_links; i++) {
+		const struct view_link *l = &v->links[i];
+
+		if (l->kind == LINK_ALIVE && ids_has(l->target, other) &&
+		    (said <= 1 || (l->seconds && l->seconds < said - 1)))
+			said = 1 + (uint32_t)l->seconds;
+	}
+	if (said)
+		return said - 1;
+	return node->flags & NODE_HAS_KEEPALIVE ? node->keepalive : 0;
+}
+
+static void view_end(const struct plan_work *w, const struct side *s, uint32_t id, size_t at,
+		     struct end_view *ret)
 {
 	const struct node *node = s->nodes[id];
 	const struct routed_link *l;
@@ -134,8 +155,7 @@ static void view_end(const struct side *s, uint32_t id, size_t at, struct end_vi
 	if (!r->endpoint.host)
 		return;
 	ret->endpoint.port = l->end[!own].port;
-	if (node->flags & NODE_HAS_KEEPALIVE)
-		ret->keepalive = node->keepalive;
+	ret->keepalive = keepalive_towards(s, node, id, plan_work_id(w, ret->other));
 }
 
 static void add_attrs(struct attr_list *l, struct end_view *a, struct end_view *b)
@@ -186,8 +206,8 @@ int plan_links_node(struct plan_work *w, uint32_t id, struct plan_links *ret)
 		struct end_view a, b;
 		int c;
 
-		view_end(old, id, i, &a);
-		view_end(new, id, j, &b);
+		view_end(w, old, id, i, &a);
+		view_end(w, new, id, j, &b);
 		c = !a.line ? 1 : !b.line ? -1 : strcmp(a.other, b.other);
 		i += c <= 0;
 		j += c >= 0;

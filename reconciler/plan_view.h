@@ -26,10 +26,11 @@ struct ids {
 
 struct view_link {
 	enum link_kind kind;
-	uint32_t via; /* NO_ID for LINK_DIRECT */
+	uint32_t via; /* NO_ID for LINK_DIRECT and LINK_ALIVE */
 	struct ids target; /* empty for LINK_ALLOW */
 	const struct prefix *prefixes; /* LINK_ALLOW */
 	size_t n_prefixes;
+	uint16_t seconds; /* LINK_ALIVE */
 };
 
 struct view {
@@ -129,6 +130,10 @@ struct plan;
 struct plan_links;
 int plan_links_node(struct plan_work *w, uint32_t id, struct plan_links *ret);
 int plan_links_count(struct plan_work *w, uint32_t only, struct plan *ret);
+
+/* reconciler/plan_client.c: fills ret->clients and their counts; `only` as below. -1: out of
+ * memory. */
+int plan_clients(struct plan_work *w, uint32_t only, struct plan *ret);
 
 /* reconciler/plan_loss.c: fills ret->losses and ret->pairs_lost; `only` is NO_ID or the one node to
  * speak about. */

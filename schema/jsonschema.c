@@ -177,6 +177,12 @@ static void put_type(struct json *j, const struct field *f)
 	case FIELD_ROUTES:
 		put_texts_or_tables(j, f, PREFIX);
 		break;
+	case FIELD_RANGES:
+		put_strings(j, f, "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$");
+		break;
+	case FIELD_DNS:
+		put_strings(j, f, "^[0-9A-Za-z:.-]+$");
+		break;
 	case FIELD_TAGS:
 		put_strings(j, f, "^" NAME "$");
 		break;

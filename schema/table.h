@@ -33,8 +33,10 @@ enum field_type {
 	FIELD_PREFIX, /* struct prefix; pos */
 	FIELD_PREFIXES, /* struct m_prefix *; extra: size_t count; has, where not 0: bool, one was
 			   refused */
+	FIELD_RANGES, /* as FIELD_PREFIXES; a single address may stand for its own prefix */
 	FIELD_ROUTES, /* a list of prefixes, or of mappings by `table`; struct m_route *; extra:
 			 size_t count */
+	FIELD_DNS, /* struct m_dns *, in order; extra: size_t count */
 	FIELD_TAGS, /* struct m_text *, sorted; extra: size_t count */
 	FIELD_SELECTORS, /* struct m_selectors */
 	FIELD_TABLE, /* a mapping with keys of its own, in the struct at `value` */
