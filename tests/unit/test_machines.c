@@ -494,8 +494,8 @@ static void test_routed_links(void **state)
 #define TWO(port, more, links)                                                            \
 	NET("10." port ".0.0/24", "listen_port: " port "\ninterface: net" port "\n" more) \
 	NODE("x", KEY_A, "endpoint: x" port)                                              \
-	NODE("y", KEY_B,                                                                  \
-	     "endpoint: y" port) "topology:\n  - mesh: [all]\n    interface_per_link: true\n" links
+	NODE("y", KEY_B, "endpoint: y" port)                                              \
+	"topology:\n  - mesh: [all]\n    interface_per_link: true\n" links
 	static const char a[] = TWO("1", "", "");
 	static const struct row links[] = {
 		{ "all different",
