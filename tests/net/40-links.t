@@ -230,7 +230,7 @@ for node in "${nodes[@]}"; do
 	done
 done
 # Without the endpoint of anna, who has yet to call.
-settings() { interfaces r1 | grep -v '^[0-9]*: ' | sed "\\|${key[anna]}|s/[0-9.]*:[0-9]*//; s/(none)//g"; }
+settings() { interfaces r1 | grep -v '^[0-9]*: ' | sed 's/(none)//g' | awk -F '\t' -v OFS='\t' -v anna="${key[anna]}" '$2 == anna { $4 = "" } { print }'; }
 settings >"$TRASH/whole"
 if have strace; then
 	killed=0
