@@ -14,6 +14,7 @@
 #include "agent/config.h"
 #include "agent/host.h"
 #include "agent/links.h"
+#include "agent/names.h"
 #include "agent/resolve.h"
 #include "agent/snapshot.h"
 #include "common/secret.h"
@@ -28,6 +29,8 @@ struct agent {
 	struct fetcher *fetcher;
 	struct kern *kern;
 	struct host *host;
+	struct names_system *names;
+	char *journal; /* of the names */
 	struct resolver *resolver;
 	struct secret private_key;
 	struct wgkey public_key;
@@ -100,6 +103,7 @@ struct convergence {
 	struct link_convergence *links; /* the interfaces of routed links */
 	size_t n_links;
 	struct host_result host; /* forwarding and masquerading */
+	struct names_result names;
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
 	/* Interfaces that carry our alias and are not wanted under their names: taken away. */
@@ -112,10 +116,10 @@ size_t convergence_ops(const struct convergence *c);
 size_t convergence_changes(const struct convergence *c);
 
 /*
- * Brings the interfaces to a->current, and then the host around them. With `dry`, only says what it
- * would do. *ret is to be released either way. What goes wrong with one interface or with the host
- * is an error and holds nothing else up: ret->result.verified is about the main interface,
- * ret->links has each of the others.
+ * Brings the interfaces to a->current, and then the host around them and the names. With `dry`,
+ * only says what it would do. *ret is to be released either way. What goes wrong with one interface
+ * or with the host is an error and holds nothing else up: ret->result.verified is about the main
+ * interface, ret->links has each of the others.
  */
 int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
 		   struct err *e);

@@ -21,7 +21,7 @@ static void tell(const struct once_outcome *o)
 			a->config->network, serial, a->config->node);
 		return;
 	}
-	if (cli_verbose && (convergence_ops(c) || c->host.n_ops)) {
+	if (cli_verbose && (convergence_ops(c) || c->host.n_ops || c->names.n_ops)) {
 		buf_init(&ops, 64u << 20);
 		cmd_print_ops(c, &ops);
 		fputs(ops.data, stderr);
@@ -30,7 +30,7 @@ static void tell(const struct once_outcome *o)
 	if (!o->converged && !c->result.verified)
 		return;
 	cmd_holds(c, holds, sizeof(holds));
-	if (!convergence_changes(c) && !c->n_others && !c->host.sets)
+	if (!convergence_changes(c) && !c->n_others && !c->host.sets && !c->names.sets)
 		cli_info("%s: %s %s: %s; nothing to change", a->config->network, serial,
 			 o->error ? "stays in force" : "in force", holds);
 	else
@@ -40,6 +40,7 @@ static void tell(const struct once_outcome *o)
 	if (c->host.sets)
 		cli_info("%s: %u setting%s of the host changed", a->config->network, c->host.sets,
 			 c->host.sets == 1 ? "" : "s");
+	cmd_tell_names(c);
 	if (a->current->standing == STANDING_GONE)
 		cli_warn("node %s was removed from network %s: it has no peers any more",
 			 a->config->node, a->config->network);

@@ -137,6 +137,9 @@ static void put_record(struct expansion *x, size_t peer, const struct record *r,
 
 static int put_through(struct expansion *x, size_t record, const struct link *link)
 {
+	/* Whoever is met needs no way round. */
+	if (link->kind == LINK_THROUGH && x->peer_of[record])
+		return 0;
 	put_record(x, x->via, &x->net->records[record], link->kind == LINK_THROUGH);
 	return 0;
 }
@@ -211,7 +214,7 @@ static int collect_alive(struct expansion *x)
 
 static uint16_t keepalive_of(const struct expansion *x, size_t record)
 {
-	if (!x->net->records[record].endpoint.host)
+	if (!record_endpoint(&x->net->records[record], x->node)->host)
 		return 0;
 	if (x->alive[record])
 		return (uint16_t)(x->alive[record] - 1);
@@ -248,7 +251,7 @@ static int fill_peers(struct expansion *x, size_t *ret_total)
 		p = &x->peers[at];
 		p->name = r->name;
 		p->key = r->key;
-		p->endpoint = r->endpoint;
+		p->endpoint = *record_endpoint(r, x->node);
 		p->keepalive = keepalive_of(x, i);
 		p->allowed_ips = x->lists[at];
 		p->n_allowed_ips = x->hidden ? sort_unique(x->lists[at], x->counts[at]) :

@@ -166,9 +166,9 @@ static int fill_config(const struct network *n, const struct node *node,
 			       .key = r->key,
 			       .allowed_ips = everything,
 			       .n_allowed_ips = ARRAY_LEN(everything),
-			       .endpoint = r->endpoint,
+			       .endpoint = *record_endpoint(r, node),
 			       .keepalive = keepalive };
-	if (r->endpoint.host)
+	if (peer->endpoint.host)
 		peer->endpoint.port = l->end[!own].port;
 	if (!wgkey_cmp(&r->key, &node->key))
 		return err_set(e, ERR_INPUT, "node %s: %s has the same public key", node->name,

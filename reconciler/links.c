@@ -29,6 +29,7 @@ struct use {
 
 struct maker {
 	const struct m_network *m;
+	const struct viewpoints *views;
 	const struct link_entry *entries;
 	const struct network *old; /* never NULL; may be empty */
 	uint64_t serial;
@@ -183,7 +184,8 @@ static void warn_unreachable(struct maker *x, size_t n_entries)
 		const struct pair *p = &x->pairs[i];
 		const struct m_node *a = node_of(x, p, 0), *b = node_of(x, p, 1);
 
-		if (a->endpoint.host || b->endpoint.host || ++found[p->entry] > MAX_NAMED_PAIRS)
+		if (viewpoints_meet(x->views, p->node[0], p->node[1]) ||
+		    ++found[p->entry] > MAX_NAMED_PAIRS)
 			continue;
 		diag_help(x->diag,
 			  diag_warn(x->diag, x->entries[p->entry].pos,
@@ -864,13 +866,15 @@ static void make_links(struct maker *x, size_t n_entries, struct network *ret)
 	fill_table(x, ret);
 }
 
-int links_make(const struct m_network *m, const struct link_entry *entries, size_t n_entries,
-	       const struct network *published, uint64_t serial, struct node *nodes,
-	       struct arena *a, struct diag *d, struct network *ret)
+int links_make(const struct m_network *m, const struct viewpoints *views,
+	       const struct link_entry *entries, size_t n_entries, const struct network *published,
+	       uint64_t serial, struct node *nodes, struct arena *a, struct diag *d,
+	       struct network *ret)
 {
 	static const struct network nothing;
 	struct maker x = {
 		.m = m,
+		.views = views,
 		.entries = entries,
 		.old = published ? published : &nothing,
 		.serial = serial,

@@ -20,6 +20,7 @@
 #include "common/arena.h"
 #include "common/diag.h"
 #include "publication/network.h"
+#include "reconciler/viewpoint.h"
 #include "schema/model.h"
 
 /* The nodes that one topology entry with `interface_per_link` joins: each of a with each of b. */
@@ -34,8 +35,9 @@ struct link_entry {
  * its loopback address.
  * Errors go to `d`; -1 only when memory runs out.
  */
-int links_make(const struct m_network *m, const struct link_entry *entries, size_t n_entries,
-	       const struct network *published, uint64_t serial, struct node *nodes,
-	       struct arena *a, struct diag *d, struct network *ret);
+int links_make(const struct m_network *m, const struct viewpoints *views,
+	       const struct link_entry *entries, size_t n_entries, const struct network *published,
+	       uint64_t serial, struct node *nodes, struct arena *a, struct diag *d,
+	       struct network *ret);
 
 #endif

@@ -32,11 +32,6 @@ static void join(uint32_t *net, uint32_t a, uint32_t b)
 		net[a] = b;
 }
 
-static bool has_endpoint(const struct side *s, uint32_t id)
-{
-	return s->records[id] && s->records[id]->endpoint.host;
-}
-
 static int init_side(struct plan_work *w, struct side *s)
 {
 	const struct network *n = s->network;
@@ -65,7 +60,7 @@ static int init_side(struct plan_work *w, struct side *s)
 		s->n_routed++;
 		first[ids[2 * i] + 2]++;
 		first[ids[2 * i + 1] + 2]++;
-		if (has_endpoint(s, ids[2 * i]) || has_endpoint(s, ids[2 * i + 1]))
+		if (side_meet(s, ids[2 * i], ids[2 * i + 1]))
 			join(net, ids[2 * i], ids[2 * i + 1]);
 	}
 	/* first[id + 1] is where the next of `id` goes, until all have gone. */
@@ -151,8 +146,8 @@ static void view_end(const struct plan_work *w, const struct side *s, uint32_t i
 		ret->addresses[i] = routed_address(&l->transfer[i], own);
 	ret->node.n_addresses = i;
 	ret->key = &r->key;
-	ret->endpoint = r->endpoint;
-	if (!r->endpoint.host)
+	ret->endpoint = *record_endpoint(r, node);
+	if (!ret->endpoint.host)
 		return;
 	ret->endpoint.port = l->end[!own].port;
 	ret->keepalive = keepalive_towards(s, node, id, plan_work_id(w, ret->other));

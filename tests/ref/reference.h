@@ -48,6 +48,10 @@ struct ref_config {
 	bool forward; /* carries traffic for others */
 	struct ref_link *links; /* in the order of the nodes */
 	size_t n_links;
+	const char *domain; /* NULL: no names */
+	const struct m_addr *servers;
+	size_t n_servers;
+	bool hosts; /* names may go into /etc/hosts */
 	struct ref_peer masquerade; /* the prefixes alone: sorted, none inside another */
 };
 
@@ -72,6 +76,13 @@ const struct m_node *reference_relay(const struct m_network *m, const struct m_n
 /* True when some star with transit has both as spokes and this node as its first hub. */
 bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
 		       const struct m_node *hub);
+
+/* True when one of the two has an endpoint for the other. */
+bool reference_meet(const struct m_node *a, const struct m_node *b);
+
+/* True when this entry of the topology joins them. */
+bool reference_entry_joins(const struct m_topology *t, const struct m_node *a,
+			   const struct m_node *b);
 
 /* True when some entry of the topology joins them with `interface_per_link`. */
 bool reference_routed(const struct m_network *m, const struct m_node *a, const struct m_node *b);
