@@ -27,6 +27,8 @@ struct m_text {
 struct m_addr {
 	struct ipaddr addr;
 	struct pos pos;
+	uint8_t owned; /* 0: the address alone; else the whole prefix of this length is the node's
+			*/
 };
 
 struct m_prefix {
@@ -38,6 +40,13 @@ struct m_prefix {
 struct m_uint {
 	bool set;
 	uint64_t v;
+	struct pos pos;
+};
+
+/* A range of UDP ports that may be absent. */
+struct m_ports {
+	bool set;
+	uint16_t first, last;
 	struct pos pos;
 };
 
@@ -137,7 +146,20 @@ struct m_topology {
 	struct m_selectors a; /* mesh: the members; star: hubs; link: between */
 	struct m_selectors b; /* star: spokes; link: and */
 	bool transit; /* star; default true */
+	struct pos transit_pos; /* source NULL: it does not stand there */
+	bool interface_per_link; /* its pairs are joined by routed links */
+	struct pos interface_per_link_pos;
 	struct m_uint persistent_keepalive; /* of the pairs that it joins; 0: none */
+};
+
+/* `routed_links`: what the links of topology entries with `interface_per_link` get. */
+struct m_routed {
+	struct m_prefix *transfer; /* pools of /31 and /127, in the order written */
+	size_t n_transfer;
+	struct m_ports ports; /* not set: DEFAULT_LINK_PORTS_FIRST to _LAST */
+	struct m_text interface_prefix;
+	bool link_local; /* fe80::1 and fe80::2 besides */
+	struct pos link_local_pos;
 };
 
 struct m_network {
@@ -161,6 +183,7 @@ struct m_network {
 	bool has_topology; /* absent: a full mesh of all nodes */
 	struct m_topology *topology; /* in the order of the file */
 	size_t n_topology;
+	struct m_routed routed;
 	struct m_names names;
 };
 
@@ -180,6 +203,9 @@ struct model {
 
 /* The name of the machine that a node runs on: nodes of several networks may share it. */
 const char *m_node_machine(const struct m_node *n);
+/* What others reach under it: the address alone, or the prefix that the node owns. */
+struct prefix m_addr_prefix(const struct m_addr *a);
+
 /* By binary search; NULL when there is none. */
 const struct m_network *model_network(const struct model *m, const char *name);
 const struct m_node *m_network_node(const struct m_network *n, const char *name);
@@ -187,6 +213,8 @@ const struct m_client *m_network_client(const struct m_network *n, const char *n
 
 #define DEFAULT_LISTEN_PORT 51820
 #define DEFAULT_MTU 1420
+#define DEFAULT_LINK_PORTS_FIRST 52000
+#define DEFAULT_LINK_PORTS_LAST 52999
 #define DEFAULT_EXPIRES (30 * 86400)
 
 #endif

@@ -689,6 +689,32 @@ static void read_ifname(struct decode *c, const struct field *f, const struct ya
 	*MEMBER(bool, obj, f->extra) = true;
 }
 
+/* "52000-52999" */
+static void read_ports(struct decode *c, const struct field *f, const struct yaml_node *key,
+		       const struct yaml_node *v, struct m_ports *ret)
+{
+	char shown[YAML_SHOWN];
+	const char *dash;
+	uint64_t first, last;
+
+	if (!want_scalar(c, key, v, "a range of ports"))
+		return;
+	dash = memchr(v->text, '-', v->n);
+	if (!dash || num_parse(v->text, (size_t)(dash - v->text), UINT64_MAX, &first) < 0 ||
+	    num_parse(dash + 1, v->n - (size_t)(dash + 1 - v->text), UINT64_MAX, &last) < 0) {
+		TELL(c, v, ("`%s` is not a range of ports", yaml_show(v, shown)),
+		     ("write the first and the last port: `%s: %s`", f->key, f->fallback));
+		return;
+	}
+	if (first < f->min || last > f->max || first > last) {
+		TELL(c, v, ("`%s` is not a range of ports", yaml_show(v, shown)),
+		     ("the first port is at least %llu, the last at most %llu, and not below the first",
+		      (unsigned long long)f->min, (unsigned long long)f->max));
+		return;
+	}
+	*ret = (struct m_ports){ true, (uint16_t)first, (uint16_t)last, yaml_pos(v) };
+}
+
 /* Lists. */
 
 static bool want_list(struct decode *c, const struct field *f, const struct yaml_node *key,
@@ -716,7 +742,18 @@ static bool want_list(struct decode *c, const struct field *f, const struct yaml
 	return true;
 }
 
-static bool read_address(struct decode *c, const struct yaml_node *v, struct m_addr *ret)
+/* The first address of a prefix means the prefix itself, where there are others. */
+static void step_inside(struct ifaddr *a)
+{
+	struct prefix p = prefix_of_ifaddr(a);
+	unsigned int bits = family_bits(p.family);
+
+	if (bits - p.len >= 2 && !memcmp(p.b, a->addr.b, sizeof(p.b)))
+		a->addr.b[bits / 8 - 1]++;
+}
+
+static bool read_address(struct decode *c, const struct field *f, const struct yaml_node *v,
+			 struct m_addr *ret)
 {
 	char shown[YAML_SHOWN], text[IPADDR_STRLEN];
 	struct ifaddr with_len;
@@ -725,7 +762,18 @@ static bool read_address(struct decode *c, const struct yaml_node *v, struct m_a
 		return false;
 	yaml_show(v, shown);
 	if (ipaddr_parse(v->text, v->n, &ret->addr) < 0) {
-		if (ifaddr_parse(v->text, v->n, &with_len) == 0)
+		bool ok = ifaddr_parse(v->text, v->n, &with_len) == 0;
+
+		if (ok && f->flags & FIELD_WHOLE &&
+		    with_len.len < family_bits(with_len.addr.family)) {
+			step_inside(&with_len);
+			*ret = (struct m_addr){ with_len.addr, yaml_pos(v), with_len.len };
+			return true;
+		}
+		if (ok && f->flags & FIELD_WHOLE)
+			TELL(c, v, ("`%s` is one address", shown),
+			     ("write %s", ipaddr_print(&with_len.addr, text)));
+		else if (ok)
 			TELL(c, v,
 			     ("`%s` has a prefix length; an address here is a plain IP", shown),
 			     ("write %s: the interface gets it with the length of the pool",
@@ -755,7 +803,7 @@ static void read_addresses(struct decode *c, const struct field *f, const struct
 		return;
 	}
 	for (i = 0; i < v->n; i++) {
-		if (!read_address(c, &v->items[i], &list[n]))
+		if (!read_address(c, f, &v->items[i], &list[n]))
 			continue;
 		for (j = 0; j < n && ipaddr_cmp(&list[j].addr, &list[n].addr); j++)
 			;
@@ -1256,6 +1304,9 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 		break;
 	case FIELD_IFNAME:
 		read_ifname(c, f, key, v, obj);
+		break;
+	case FIELD_PORTS:
+		read_ports(c, f, key, v, MEMBER(struct m_ports, obj, f->value));
 		break;
 	case FIELD_ADDRESSES:
 		read_addresses(c, f, key, v, obj);

@@ -108,10 +108,29 @@ bool reference_joined(const struct m_network *m, const struct m_node *a, const s
 	if (!m->has_topology)
 		return true;
 	for (i = 0; i < m->n_topology; i++) {
-		if (reference_entry_joins(&m->topology[i], a, b))
+		if (!m->topology[i].interface_per_link &&
+		    reference_entry_joins(&m->topology[i], a, b))
 			return true;
 	}
 	return false;
+}
+
+bool reference_routed(const struct m_network *m, const struct m_node *a, const struct m_node *b)
+{
+	size_t i;
+
+	for (i = 0; a != b && m->has_topology && i < m->n_topology; i++) {
+		if (m->topology[i].interface_per_link &&
+		    reference_entry_joins(&m->topology[i], a, b))
+			return true;
+	}
+	return false;
+}
+
+/* A star whose spokes reach each other through its first hub. */
+static bool passes_on(const struct m_topology *t)
+{
+	return t->kind == TOPOLOGY_STAR && t->transit && !t->interface_per_link;
 }
 
 /* In the order written; the nodes of one selector by name, which is how m->nodes is sorted. */
@@ -273,9 +292,31 @@ static void next(struct ipaddr *a)
 		i--;
 }
 
+/* The part of a pool that this address stands for; the address alone where it owns nothing. */
+static struct prefix owned_by(const struct m_addr *a)
+{
+	struct prefix p = host(&a->addr);
+	unsigned int i;
+
+	for (i = a->owned; a->owned && i < p.len; i++)
+		p.b[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
+	if (a->owned)
+		p.len = a->owned;
+	return p;
+}
+
 static bool is_reserved(const struct m_network *m, const struct prefix *p)
 {
-	size_t i;
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_addresses; j++) {
+			struct prefix own = owned_by(&m->nodes[i].addresses[j]);
+
+			if (covers(&own, p))
+				return true;
+		}
+	}
 
 	for (i = 0; i < m->n_reserved; i++) {
 		if (covers(&m->reserved[i].prefix, p))
@@ -424,6 +465,12 @@ static void put_routes(const struct m_network *m, struct ref_peer *p, const stru
 		if (!another_comes_first(m, &n->routes[i]))
 			put(p, &n->routes[i].prefix);
 	}
+	for (i = 0; i < n->n_addresses; i++) {
+		struct prefix own = owned_by(&n->addresses[i]);
+
+		if (n->addresses[i].owned)
+			put(p, &own);
+	}
 }
 
 /* What a spoke's entry for the first hub of a star with transit gets besides. */
@@ -551,8 +598,7 @@ static void make_peer(const struct m_network *m, const struct ref_config *config
 	for (i = 0; m->has_topology && i < m->n_topology; i++) {
 		const struct m_topology *t = &m->topology[i];
 
-		if (t->kind == TOPOLOGY_STAR && t->transit && is_spoke(t, self) &&
-		    first_hub(m, t) == n)
+		if (passes_on(t) && is_spoke(t, self) && first_hub(m, t) == n)
 			put_transit(m, t, self, ret);
 	}
 	sort_and_reduce(ret);
@@ -573,6 +619,25 @@ static bool two_peers_want_one(const struct ref_config *c)
 					if (same(&c->peers[i].allowed[k], &c->peers[j].allowed[l]))
 						return true;
 				}
+			}
+		}
+	}
+	return false;
+}
+
+/* What is behind a node stands under one of its peers too. */
+static bool wants_its_own(const struct m_network *m, const struct ref_config *c)
+{
+	struct ref_peer own = { 0 };
+	size_t i, j, k;
+
+	put_routes(m, &own, c->node);
+	sort_and_reduce(&own);
+	for (i = 0; i < c->n_peers; i++) {
+		for (j = 0; j < c->peers[i].n_allowed; j++) {
+			for (k = 0; k < own.n_allowed; k++) {
+				if (same(&c->peers[i].allowed[j], &own.allowed[k]))
+					return true;
 			}
 		}
 	}
@@ -615,7 +680,7 @@ static void make_routes(const struct m_network *m, struct ref_config *c)
 static bool sends_to(const struct m_network *m, const struct m_topology *t, const struct m_node *n,
 		     const struct m_node *hub)
 {
-	return t->kind == TOPOLOGY_STAR && t->transit && is_spoke(t, n) && first_hub(m, t) == hub;
+	return passes_on(t) && is_spoke(t, n) && first_hub(m, t) == hub;
 }
 
 bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
@@ -664,11 +729,17 @@ static bool carries(const struct m_network *m, const struct m_node *n)
 
 	if (n->n_routes)
 		return true;
+	for (i = 0; i < n->n_addresses; i++) {
+		if (n->addresses[i].owned)
+			return true;
+	}
 	for (i = 0; i < m->n_clients; i++) {
 		if (!strcmp(m->clients[i].gateway.s, n->name))
 			return true;
 	}
 	for (i = 0; i < m->n_nodes; i++) {
+		if (reference_routed(m, n, &m->nodes[i]))
+			return true;
 		senders += unknown_goes(m, &m->nodes[i], n);
 		is_sender |= unknown_goes(m, n, &m->nodes[i]);
 		for (j = 0; j < i; j++) {
@@ -706,6 +777,89 @@ static void make_masquerade(struct ref_config *c)
 			put(&c->masquerade, &c->node->routes[i].prefix);
 	}
 	sort_and_reduce(&c->masquerade);
+}
+
+/* Routed links. */
+
+/* All numbers as in a network that was never published: the n-th link of a node, and of all. */
+static void name_interface(const char *prefix, const char *node, char out[static 16])
+{
+	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+	size_t room = 15 - strlen(prefix), len = strlen(node), i;
+	struct digest d;
+
+	snprintf(out, 16, "%s", prefix);
+	if (len <= room) {
+		memcpy(out + strlen(prefix), node, len + 1);
+		return;
+	}
+	digest_of(node, len, &d);
+	memcpy(out + strlen(prefix), node, room - 5);
+	out[10] = '_';
+	for (i = 0; i < 4; i++)
+		out[11 + i] = digits[d.b[i] % 32];
+	out[15] = '\0';
+}
+
+static void link_address(struct ref_link *l, struct prefix first, size_t number, bool upper)
+{
+	struct ifaddr a = { .addr.family = first.family, .len = first.family == 4 ? 31 : 127 };
+	size_t i;
+
+	memcpy(a.addr.b, first.b, sizeof(a.addr.b));
+	for (i = 0; i < 2 * number + upper; i++)
+		next(&a.addr);
+	for (i = l->n_addresses; i && ifaddr_cmp(&l->addresses[i - 1], &a) > 0; i--)
+		l->addresses[i] = l->addresses[i - 1];
+	l->addresses[i] = a;
+	l->n_addresses++;
+}
+
+static void make_end(const struct m_network *m, struct ref_config *c, const struct m_node *other,
+		     size_t number, bool upper)
+{
+	struct ref_link *l = &c->links[c->n_links];
+	struct ifaddr local = { .addr = { 6, { 0xfe, 0x80, [15] = upper ? 2 : 1 } }, .len = 64 };
+	size_t i;
+
+	l->other = other;
+	name_interface(m->routed.interface_prefix.s, other->name, l->interface);
+	l->port = (m->routed.ports.set ? m->routed.ports.first : 52000) + (unsigned int)c->n_links;
+	for (i = 0; i < m->routed.n_transfer; i++)
+		link_address(l, m->routed.transfer[i].prefix, number, upper);
+	/* Behind every address that can be one of a pool. */
+	if (m->routed.link_local)
+		l->addresses[l->n_addresses++] = local;
+	l->endpoint = *seen_by(c->node, other);
+	l->keepalive = l->endpoint.host ? keepalive_between(m, c->node, other) : 0;
+	c->n_links++;
+}
+
+static void make_links(const struct m_network *m, struct arena *a, struct ref_network *ret)
+{
+	size_t i, j, number = 0;
+
+	for (i = 0; i < m->n_nodes; i++)
+		ret->configs[i].links = arena_array(a, m->n_nodes, sizeof(struct ref_link));
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = i + 1; j < m->n_nodes; j++) {
+			struct ref_config *x = &ret->configs[i], *y = &ret->configs[j];
+
+			if (!reference_routed(m, x->node, y->node))
+				continue;
+			make_end(m, x, y->node, number, false);
+			make_end(m, y, x->node, number++, true);
+			x->links[x->n_links - 1].other_port = y->links[y->n_links - 1].port;
+			y->links[y->n_links - 1].other_port = x->links[x->n_links - 1].port;
+		}
+	}
+	/* Who has nobody else has its addresses alone. */
+	for (i = 0; i < m->n_nodes; i++) {
+		struct ref_config *c = &ret->configs[i];
+
+		for (j = 0; c->n_links && !c->n_peers && j < c->n_addresses; j++)
+			c->addresses[j].len = c->addresses[j].addr.family == 4 ? 32 : 128;
+	}
 }
 
 void reference(const struct m_network *m, const struct network *addresses_of, struct arena *a,
@@ -747,7 +901,8 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 			if (!strcmp(m->clients[j].gateway.s, n->name))
 				make_client_peer(m, ret->configs, j, &c->peers[c->n_peers++]);
 		}
-		ret->conflict |= two_peers_want_one(c);
+		ret->conflict |= two_peers_want_one(c) || wants_its_own(m, c);
 		make_routes(m, c);
 	}
+	make_links(m, a, ret);
 }
