@@ -47,12 +47,12 @@ COMMON := \
 	common/name.c common/num.c common/prefix.c common/secret.c common/text.c common/timefmt.c \
 	common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
-	publication/builder.c publication/document.c publication/expand.c publication/gateway.c publication/line.c \
+	publication/builder.c publication/document.c publication/exit.c publication/expand.c publication/gateway.c publication/line.c \
 	publication/manifest.c publication/network.c publication/row.c publication/verify.c
 SCHEMA := schema/check.c schema/grammar.c schema/jsonschema.c schema/load.c schema/merge.c schema/pin.c schema/table.c \
 	schema/yaml.c
 RECONCILER := \
-	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c reconciler/order.c \
+	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c reconciler/exit.c reconciler/order.c \
 	reconciler/relay.c reconciler/transit.c reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
 	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c \
 	reconciler/plan_view.c reconciler/render.c reconciler/render_json.c \

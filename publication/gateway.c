@@ -24,25 +24,56 @@ unsigned int gateway_families(const struct config *c)
 	return found;
 }
 
-static void add_rule(const struct node *n, unsigned int f, const char *interface, struct buf *out)
+static void add_match(const char *interface, struct buf *out)
+{
+	buf_addf(out, " iifname \"%s\" oifname != \"%s\" ", interface, interface);
+}
+
+/* The prefixes of one family but 0.0.0.0/0 and ::/0, as "ip daddr { ... }"; false when there is
+ * none. */
+static bool add_set(const struct prefix *list, size_t n, unsigned int f, const char *before,
+		    struct buf *out)
 {
 	char text[PREFIX_STRLEN];
 	bool any = false;
 	size_t i;
 
-	for (i = 0; i < n->n_masquerade; i++) {
-		if (n->masquerade[i].family != f)
+	for (i = 0; i < n; i++) {
+		if (list[i].family != f || !list[i].len)
 			continue;
-		if (any)
-			buf_adds(out, ", ");
-		else
-			buf_addf(out, " iifname \"%s\" oifname != \"%s\" %s daddr { ", interface,
-				 interface, f == 4 ? "ip" : "ip6");
-		buf_adds(out, prefix_print(&n->masquerade[i], text));
+		buf_addf(out, "%s%s", any ? ", " : before, prefix_print(&list[i], text));
 		any = true;
 	}
 	if (any)
-		buf_adds(out, " } masquerade;");
+		buf_adds(out, " }");
+	return any;
+}
+
+static bool has_family(const struct prefix *list, size_t n, unsigned int f, bool whole)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (list[i].family == f && !list[i].len == whole)
+			return true;
+	return false;
+}
+
+static void add_rules(const struct node *n, unsigned int f, const char *interface, struct buf *out)
+{
+	if (has_family(n->masquerade, n->n_masquerade, f, false)) {
+		add_match(interface, out);
+		add_set(n->masquerade, n->n_masquerade, f, f == 4 ? "ip daddr { " : "ip6 daddr { ",
+			out);
+		buf_adds(out, " masquerade;");
+	}
+	if (has_family(n->masquerade, n->n_masquerade, f, true)) {
+		add_match(interface, out);
+		if (!add_set(n->except, n->n_except, f,
+			     f == 4 ? "ip daddr != { " : "ip6 daddr != { ", out))
+			buf_addf(out, "meta nfproto ipv%u", f);
+		buf_adds(out, " masquerade;");
+	}
 }
 
 void gateway_rules(const struct node *n, const char *network, const char *interface,
@@ -55,7 +86,7 @@ void gateway_rules(const struct node *n, const char *network, const char *interf
 		"table inet " GATEWAY_TABLE
 		"%s { chain postrouting { type nat hook postrouting priority srcnat; policy accept;",
 		network);
-	add_rule(n, 4, interface, out);
-	add_rule(n, 6, interface, out);
+	add_rules(n, 4, interface, out);
+	add_rules(n, 6, interface, out);
 	buf_adds(out, " }; }");
 }

@@ -24,8 +24,8 @@ unsigned int gateway_families(const struct config *c);
 /*
  * The nftables table that masquerades, as one line for nft without a newline; nothing for a node
  * that masquerades nothing. What comes in by `interface` and leaves by another one towards the
- * prefixes gets the address of the interface it leaves by. The source needs no rule: WireGuard has
- * let in only what lies in the peer's AllowedIPs.
+ * prefixes, or of an exit towards all but `except`, gets the address of the interface it leaves by.
+ * The source needs no rule: WireGuard has let in only what lies in the peer's AllowedIPs.
  */
 void gateway_rules(const struct node *n, const char *network, const char *interface,
 		   struct buf *out);

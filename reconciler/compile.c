@@ -4,7 +4,9 @@
 #include "common/hash.h"
 #include "common/limits.h"
 #include "reconciler/allocate.h"
+#include "publication/exit.h"
 #include "reconciler/conflict.h"
+#include "reconciler/exit.h"
 #include "reconciler/order.h"
 #include "reconciler/relay.h"
 #include "reconciler/transit.h"
@@ -65,6 +67,7 @@ struct compiler {
 	struct transit *transits; /* stars with transit */
 	size_t n_transits;
 	bool *forward; /* by node: it carries traffic for others */
+	const bool *is_exit; /* by node */
 	struct order order; /* of gateways for one prefix */
 	bool nomem;
 };
@@ -731,6 +734,24 @@ static uint64_t setting(const struct m_uint *own, const struct m_uint *network, 
 	return own->set ? own->v : network->set ? network->v : fallback;
 }
 
+/* Where its routes go, and what it needs for an exit. */
+static void fill_routing(struct compiler *c, const struct m_node *m, struct node *n)
+{
+	const struct m_uint *table = m->table.set ? &m->table : &c->m->table;
+
+	if (table->set && !table->v)
+		n->flags |= NODE_NO_ROUTES;
+	if (table->set && table->v && table->v != EXIT_TABLE_MAIN) {
+		n->flags |= NODE_HAS_TABLE;
+		n->table = (uint32_t)table->v;
+	}
+	n->exit = m->exit_node.s;
+	if (exit_routed(n) && !(n->flags & NODE_HAS_FWMARK)) {
+		n->flags |= NODE_HAS_FWMARK;
+		n->fwmark = EXIT_MARK;
+	}
+}
+
 static void fill_node(struct compiler *c, size_t index, const struct allocation *al,
 		      struct node *ret)
 {
@@ -765,6 +786,7 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 		n.fwmark = (uint32_t)m->fwmark.v;
 		n.flags |= NODE_HAS_FWMARK;
 	}
+	fill_routing(c, m, &n);
 	if (c->forward[index] || m->n_routes)
 		n.flags |= NODE_FORWARD;
 	n.n_links = unique_links(&c->links[index]);
@@ -847,7 +869,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	fill_everybody(&c);
 	fill_pools(&c);
 	collect_tags(&c);
-	if (order_make(m, a, d, &c.order) < 0)
+	c.is_exit = exits_find(m, a);
+	if (!c.is_exit || order_make(m, a, d, &c.order) < 0)
 		c.nomem = true;
 	if (!c.nomem && allocate(m, published, serial, a, d, al, &n) < 0)
 		return -1;
@@ -859,6 +882,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		fill_record(&c, &m->nodes[i], &al[i], &records[i]);
 		fill_node(&c, i, &al[i], &nodes[i]);
 		fill_gateway(&c, &m->nodes[i], &nodes[i]);
+		if (c.is_exit[i] && exit_fill(&m->nodes[i], a, &nodes[i]) < 0)
+			c.nomem = true;
 		if (records[i].endpoint.host && !records[i].endpoint.port)
 			records[i].endpoint.port = nodes[i].listen_port;
 	}
@@ -873,6 +898,11 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	n.nodes = nodes;
 	n.groups = c.groups;
 	n.n_groups = c.n_groups;
+	if (exits_check(m, &n, c.transits, c.n_transits, a, d) < 0) {
+		d->nomem = true;
+		diag_error(d, m->pos, "out of memory");
+		return -1;
+	}
 	if (d->errors == errors)
 		conflict_check(m, &n, a, d);
 	if (d->errors == errors)

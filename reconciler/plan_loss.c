@@ -4,7 +4,8 @@
  * the two has an endpoint. A node reaches another that it meets, or one that has an address under
  * the AllowedIPs of some peer that it meets when that peer (a hub or a relay) meets it. Nodes of
  * one view that all have an endpoint, or all have none, reach the same nodes, but for what depends
- * on themselves: no node is its own hub, and none has its own routes under a hub.
+ * on themselves: no node is its own hub, and none has its own routes under a hub. An exit
+ * is the way out of the network; what of the network a node reaches does not depend on it.
  */
 #include "reconciler/plan.h"
 #include "reconciler/plan_view.h"

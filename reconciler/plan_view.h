@@ -34,7 +34,8 @@ struct view_link {
 };
 
 struct view {
-	const struct link *source; /* of the first node that has it */
+	const struct node *source; /* the first node that has it */
+	uint32_t exit; /* NO_ID: none */
 	struct view_link *links;
 	size_t n_links;
 };

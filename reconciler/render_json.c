@@ -54,6 +54,8 @@ static int add_gateway(const struct node *n, json_t *top)
 	int r = json_object_set_new(top, "forward", json_true());
 
 	r |= set_prefixes(top, "masquerade", n->masquerade, n->n_masquerade);
+	if (n->n_except)
+		r |= set_prefixes(top, "except", n->except, n->n_except);
 	if (n->n_standby)
 		r |= set_prefixes(top, "standby", n->standby, n->n_standby);
 	return r;
@@ -77,6 +79,12 @@ int render_json(const struct config *c, struct buf *out, struct err *e)
 			json_unsigned(n->flags & NODE_HAS_LISTEN_PORT, n->listen_port), "mtu",
 			(int)n->mtu, "fwmark", json_unsigned(n->flags & NODE_HAS_FWMARK, n->fwmark),
 			"addresses", addresses, "peers", peers);
+	if (top && n->exit)
+		r |= json_object_set_new(top, "exit_node", json_string(n->exit));
+	if (top && n->flags & NODE_HAS_TABLE)
+		r |= json_object_set_new(top, "table", json_integer(n->table));
+	if (top && n->flags & NODE_NO_ROUTES)
+		r |= json_object_set_new(top, "table", json_string("off"));
 	if (top && n->flags & NODE_FORWARD)
 		r |= add_gateway(n, top);
 	if (!top || r || json_dump_callback(top, append, out, JSON_INDENT(2)) < 0)

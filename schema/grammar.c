@@ -74,6 +74,13 @@ static const char *check_directory(const char *s, size_t len)
 	return len == 1 ? "the root directory cannot be published into" : NULL;
 }
 
+static const char *check_exit(const char *s, size_t len)
+{
+	if (!name_is_valid(s, len))
+		return "an exit is the name of one node, without `tag:`";
+	return NULL;
+}
+
 static const char *check_region(const char *s, size_t len)
 {
 	if (!name_is_valid(s, len))
@@ -288,10 +295,26 @@ static const struct field node_fields[] = {
 	  .synonyms = "zone location ",
 	  .example = "eu-west",
 	  .help = "Where it is: a relay in the region of one of the two sides of a pair is preferred; absent: nowhere." },
-	{ .key = "exit_node", .type = FIELD_LATER },
+	{ .key = "exit_node",
+	  .type = FIELD_WORD,
+	  .min = 1,
+	  .max = MAX_NAME,
+	  .check = check_exit,
+	  .pattern = "^[a-z0-9][a-z0-9.-]*$",
+	  .value = AT(m_node, exit_node),
+	  .synonyms = "exit default_gateway ",
+	  .example = "fra1",
+	  .help = "The node that it sends everything through that no other node has; it is joined with it and has an endpoint." },
 	{ .key = "policy", .type = FIELD_LATER },
 	{ .key = "dns", .type = FIELD_LATER },
-	{ .key = "table", .type = FIELD_LATER },
+	{ .key = "table",
+	  .type = FIELD_ROUTES_TABLE,
+	  .min = 1,
+	  .max = UINT32_MAX,
+	  .value = AT(m_node, table),
+	  .synonyms = "Table routing_table RouteTable ",
+	  .example = "100",
+	  .help = "The routing table that the routes of its interface go into; `off`: none is made; absent: the network's." },
 	{ 0 },
 };
 
@@ -502,8 +525,14 @@ static const struct field network_fields[] = {
 	{ .key = "clients", .type = FIELD_LATER },
 	{ .key = "policy", .type = FIELD_LATER },
 	{ .key = "dns", .type = FIELD_LATER },
-	{ .key = "table", .type = FIELD_LATER },
-	{ .key = "exit_node", .type = FIELD_LATER },
+	{ .key = "table",
+	  .type = FIELD_ROUTES_TABLE,
+	  .min = 1,
+	  .max = UINT32_MAX,
+	  .value = AT(m_network, table),
+	  .synonyms = "Table routing_table RouteTable ",
+	  .example = "100",
+	  .help = "The routing table that the routes of every interface go into; `off`: none is made; absent: the main one." },
 	{ 0 },
 };
 

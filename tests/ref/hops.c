@@ -47,6 +47,19 @@ static bool is_at(const struct record *r, const struct config *c, const struct i
 	return false;
 }
 
+/* Whether the node sends on what comes out of the tunnel for this address, under its own. */
+static bool masquerades(const struct node *n, const struct ipaddr *a)
+{
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < n->n_masquerade; i++)
+		found |= prefix_contains_addr(&n->masquerade[i], a);
+	for (i = 0; i < n->n_except; i++)
+		found &= !prefix_contains_addr(&n->except[i], a);
+	return found;
+}
+
 struct journey hops_follow(const struct network *n, const struct config *configs, size_t from,
 			   const struct ipaddr *source, const struct ipaddr *to)
 {
@@ -68,7 +81,8 @@ struct journey hops_follow(const struct network *n, const struct config *configs
 		}
 		peer = longest_match(&configs[at], to);
 		if (!peer) {
-			j.fate = FATE_NO_WAY;
+			j.fate = at != from && masquerades(&n->nodes[at], to) ? FATE_OUTSIDE :
+										FATE_NO_WAY;
 			return j;
 		}
 		there = network_record(n, peer->name);

@@ -14,6 +14,7 @@
 
 enum fate {
 	FATE_ARRIVED,
+	FATE_OUTSIDE, /* an exit sends it on under its own address */
 	FATE_NO_WAY, /* no allowed IP holds the destination */
 	FATE_NOT_TAKEN, /* the next node has no such peer, or another one for the source */
 	FATE_CANNOT_MEET, /* neither of two nodes has an endpoint */
