@@ -525,6 +525,18 @@ static void gravest(struct cycle *c, size_t n_urls, struct err *e)
 		*e = *worst;
 }
 
+/* The mark of the tunnel whose exit is, or may be, in force; 0: none. */
+static uint32_t fetch_mark(const struct agent *a)
+{
+	const struct snapshot *known[] = { a->applied, a->current };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(known); i++)
+		if (known[i] && known[i]->has_config && exit_routed(known[i]->config.node))
+			return known[i]->config.node->fwmark;
+	return a->state.amnesia || (!a->current && a->state.accepted.serial) ? EXIT_MARK : 0;
+}
+
 int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 {
 	size_t n = a->config->n_urls, i;
@@ -545,6 +557,7 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 		if (!a->fetcher)
 			return -1;
 	}
+	a->fetcher->mark = fetch_mark(a);
 	deadline = os_monotonic_ms() + a->fetcher->limits.cycle_ms;
 	/* One that has nothing new may be frozen, so the next one is asked too. */
 	for (i = 0; i < n && !ret->next; i++) {
@@ -921,6 +934,42 @@ static int converge_interface(struct agent *a, bool dry, int64_t resolve_ms,
 	return -1;
 }
 
+static const struct config *current_config(const struct agent *a)
+{
+	const struct snapshot *s = a->current;
+
+	return s->has_config && s->standing == STANDING_MEMBER ? &s->config : NULL;
+}
+
+static struct ifname wanted_interface(const struct agent *a)
+{
+	if (a->config->interface.s[0] || !a->current->has_config)
+		return a->config->interface;
+	return a->current->config.node->interface;
+}
+
+static int begin_exit(struct agent *a, bool dry, struct convergence *c, struct err *e)
+{
+	struct ifname name = wanted_interface(a);
+
+	if (exit_before(a->kern, current_config(a), a->config->network, &name, dry, &c->arena,
+			&c->exit, e) < 0)
+		return err_prefix(e, "the way to the exit");
+	return 0;
+}
+
+/* `r`: what became of the interface. */
+static int end_exit(struct agent *a, int r, struct convergence *c, struct err *e)
+{
+	/* Nothing was done, and nothing is known: then all stays as it is. */
+	if (r < 0 && !c->result.rounds)
+		return 0;
+	if (exit_after(a->kern, current_config(a), a->config->network, &c->result.after, &c->arena,
+		       &c->exit, e) < 0)
+		return err_prefix(e, "the way to the exit");
+	return 0;
+}
+
 int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
 		   struct err *e)
 {
@@ -934,10 +983,17 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 		return err_set(e, ERR_NOENT, "nothing was accepted yet");
 	if (need_kern(a, e) < 0)
 		return -1;
+	if (begin_exit(a, dry, ret, e) < 0)
+		return -1;
 	r = a->current->has_config ? converge_interface(a, dry, resolve_ms, ret, e) :
 				     converge_gone(a, dry, ret, e);
+	if (!dry && end_exit(a, r, ret, &host_error) < 0) {
+		if (!r && e)
+			*e = host_error;
+		r = -1;
+	}
 	/* Where the peers are right, the host is seen to, whatever else went wrong. */
-	if (r < 0 && !ret->result.all_but_routes)
+	if (r < 0 && !ret->result.all_but_routes && !ret->result.verified)
 		return -1;
 	if (want_host(a, &ret->interface, &ret->arena, &wanted, &host_error) < 0 ||
 	    converge_host(a, &wanted, false, dry, &ret->arena, &ret->host, &host_error) < 0) {
@@ -994,16 +1050,32 @@ out:
 	return r;
 }
 
+/* The default route leaves the tunnel before the tunnel goes. */
+static int take_rules_away(struct agent *a, struct arena *arena, struct err *e)
+{
+	struct exit_result unused;
+
+	return need_kern(a, e) < 0 || exit_before(a->kern, NULL, a->config->network, NULL, false,
+						  arena, &unused, e) < 0 ?
+		       -1 :
+		       0;
+}
+
 int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e)
 {
 	static const struct host_wanted nothing = { .rules = "" };
-	struct err host_error = { 0 };
+	struct err rules_error = { 0 }, host_error = { 0 };
 	struct host_result result;
 	struct arena arena;
-	int r = take_down(a, ret_name, ret_was_there, e);
+	int rules, r;
 
-	/* The one must not keep the other up. */
 	arena_init(&arena);
+	/* None of the three must keep the others up. */
+	rules = take_rules_away(a, &arena, &rules_error);
+	r = take_down(a, ret_name, ret_was_there, e);
+	if (!r && rules < 0 && e)
+		*e = rules_error;
+	r = r < 0 || rules < 0 ? -1 : 0;
 	if (converge_host(a, &nothing, true, false, &arena, &result, &host_error) < 0) {
 		if (!r && e)
 			*e = host_error;

@@ -12,6 +12,7 @@
 
 #include "agent/apply.h"
 #include "agent/config.h"
+#include "agent/exit_route.h"
 #include "agent/host.h"
 #include "agent/resolve.h"
 #include "agent/snapshot.h"
@@ -96,6 +97,7 @@ struct convergence {
 	struct ifname interface;
 	size_t n_peers;
 	struct apply_result result;
+	struct exit_result exit; /* policy rules of an exit */
 	struct host_result host; /* forwarding and masquerading */
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;

@@ -44,5 +44,9 @@ const char *cmd_serial(const struct manifest *m, char *out, size_t size);
 size_t cmd_peers_changed(const struct apply_result *r);
 /* Operations, one a line: on the interface, then on the host around it. */
 void cmd_print_ops(const struct convergence *c, struct buf *out);
+/* Says that the default route goes into the tunnel now, or no more. */
+void cmd_tell_exit(const struct agent *a, const struct convergence *c);
+/* How many those are. */
+size_t cmd_n_ops(const struct convergence *c);
 
 #endif

@@ -21,7 +21,7 @@ static void tell(const struct once_outcome *o)
 			a->config->network, serial, a->config->node);
 		return;
 	}
-	if (cli_verbose && (c->result.n_ops || c->host.n_ops)) {
+	if (cli_verbose && cmd_n_ops(c)) {
 		buf_init(&ops, 64u << 20);
 		cmd_print_ops(c, &ops);
 		fputs(ops.data, stderr);
@@ -29,7 +29,7 @@ static void tell(const struct once_outcome *o)
 	}
 	if (!o->converged && !c->result.verified)
 		return;
-	if (!c->result.n_changes && !c->n_others && !c->host.sets)
+	if (!c->result.n_changes && !c->n_others && !c->exit.sets && !c->host.sets)
 		cli_info("%s: %s %s: %zu peer%s; nothing to change", a->config->network, serial,
 			 o->error ? "stays in force" : "in force", c->n_peers,
 			 c->n_peers == 1 ? "" : "s");
@@ -38,6 +38,7 @@ static void tell(const struct once_outcome *o)
 			 a->config->network, serial, o->error ? "stays in force" : "in force",
 			 c->n_peers, c->n_peers == 1 ? "" : "s", o->peers_changed,
 			 o->stats.set_messages, o->stats.set_messages == 1 ? "" : "s");
+	cmd_tell_exit(a, c);
 	if (c->host.sets)
 		cli_info("%s: %u setting%s of the host changed", a->config->network, c->host.sets,
 			 c->host.sets == 1 ? "" : "s");

@@ -196,10 +196,11 @@ static int converge(struct daemon *d, bool fresh, int64_t resolve_ms, struct err
 			 c.result.stats.set_messages, c.result.stats.set_messages == 1 ? "" : "s");
 		cmd_tell_unresolved(&c);
 	}
+	cmd_tell_exit(a, &c);
 	if (c.host.sets)
 		cli_info("%s: %u setting%s of the host changed", a->config->network, c.host.sets,
 			 c.host.sets == 1 ? "" : "s");
-	if (cli_verbose && (c.result.n_ops || c.host.n_ops)) {
+	if (cli_verbose && cmd_n_ops(&c)) {
 		buf_init(&ops, 64u << 20);
 		cmd_print_ops(&c, &ops);
 		fputs(ops.data, stderr);

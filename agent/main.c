@@ -293,15 +293,46 @@ size_t cmd_peers_changed(const struct apply_result *r)
 	return distinct;
 }
 
+static void print_rules(const struct rule_op *ops, size_t n, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		buf_adds(out, "  ");
+		exit_op_print(&ops[i], out);
+		buf_addc(out, '\n');
+	}
+}
+
+void cmd_tell_exit(const struct agent *a, const struct convergence *c)
+{
+	const struct snapshot *s = a->current;
+
+	if (!c->exit.sets || !c->exit.verified)
+		return;
+	if (s && s->has_config && exit_routed(s->config.node))
+		cli_info("%s: everything else goes through %s", a->config->network,
+			 s->config.node->exit);
+	else
+		cli_info("%s: everything else goes as without the network", a->config->network);
+}
+
+size_t cmd_n_ops(const struct convergence *c)
+{
+	return c->exit.plan.n_before + c->result.n_ops + c->exit.plan.n_after + c->host.n_ops;
+}
+
 void cmd_print_ops(const struct convergence *c, struct buf *out)
 {
 	size_t i;
 
+	print_rules(c->exit.plan.before, c->exit.plan.n_before, out);
 	for (i = 0; i < c->result.n_ops; i++) {
 		buf_adds(out, "  ");
 		op_print(&c->result.ops[i], out);
 		buf_addc(out, '\n');
 	}
+	print_rules(c->exit.plan.after, c->exit.plan.n_after, out);
 	for (i = 0; i < c->host.n_ops; i++) {
 		buf_adds(out, "  ");
 		host_op_print(&c->host.ops[i], out);

@@ -114,13 +114,25 @@ int show_once(const struct once_outcome *o, struct buf *out)
 	json_object_set_new(j, "interface", c && c->acted ? text(c->interface.s) : json_null());
 	json_object_set_new(j, "peers", number(c ? c->n_peers : 0));
 	json_object_set_new(j, "peers_changed", number(o->peers_changed));
-	json_object_set_new(j, "operations", number(c ? c->result.n_changes + c->host.sets : 0));
+	json_object_set_new(j, "operations",
+			    number(c ? c->result.n_changes + c->exit.sets + c->host.sets : 0));
 	json_object_set_new(j, "unresolved", unresolved(c));
 	json_object_set_new(j, "stats", stats(&o->stats, a->host));
 	json_object_set_new(j, "requests", number(f ? f->requests : 0));
 	json_object_set_new(j, "bytes_fetched", number(f ? f->bytes : 0));
 	json_object_set_new(j, "error", error(o->error));
 	return dump(j, out);
+}
+
+static void add_rule_ops(json_t *j, const struct rule_op *ops, size_t n, struct buf *line)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		buf_reset(line);
+		exit_op_print(&ops[i], line);
+		json_array_append_new(j, text(line->data));
+	}
 }
 
 static json_t *changes(const struct convergence *c)
@@ -130,11 +142,15 @@ static json_t *changes(const struct convergence *c)
 	size_t i;
 
 	buf_init(&line, 1u << 16);
+	if (c)
+		add_rule_ops(j, c->exit.plan.before, c->exit.plan.n_before, &line);
 	for (i = 0; c && i < c->result.n_ops; i++) {
 		buf_reset(&line);
 		op_print(&c->result.ops[i], &line);
 		json_array_append_new(j, text(line.data));
 	}
+	if (c)
+		add_rule_ops(j, c->exit.plan.after, c->exit.plan.n_after, &line);
 	for (i = 0; c && i < c->host.n_ops; i++) {
 		buf_reset(&line);
 		host_op_print(&c->host.ops[i], &line);

@@ -2,10 +2,13 @@
 #include "publication/exit.h"
 
 #include "common/hash.h"
+#include "common/limits.h"
 
 #define TABLES_FROM 7700000u
 #define PRIORITIES_FROM 20000u
 #define SLOTS 1000u
+
+_Static_assert(MAX_EXIT_RULES >= MAX_ADDRESSES + 13, "room for the rules of both families");
 
 /* 16 bits of the name's hash. */
 static unsigned int slot(const char *network)
@@ -69,6 +72,8 @@ int exit_rule_cmp(const struct exit_rule *a, const struct exit_rule *b)
 		return a->mark < b->mark ? -1 : 1;
 	if (a->table != b->table)
 		return a->table < b->table ? -1 : 1;
+	if (a->dns != b->dns)
+		return a->dns < b->dns ? -1 : 1;
 	if (a->no_default != b->no_default)
 		return a->no_default < b->no_default ? -1 : 1;
 	return (int)a->unreachable - (int)b->unreachable;
@@ -106,6 +111,12 @@ static size_t family_rules(const char *network, const struct node *n, unsigned i
 	r.no_default = true;
 	out[k++] = r;
 	r.no_default = false;
+	r.priority++;
+	r.dns = 6;
+	out[k++] = r;
+	r.dns = 17;
+	out[k++] = r;
+	r.dns = 0;
 	r.priority++;
 	r.table = table;
 	for (i = 0; i < n->n_addresses; i++) {
@@ -154,6 +165,8 @@ void exit_rule_print(const struct exit_rule *r, struct buf *out)
 		buf_adds(out, "from all ");
 	if (r->mark)
 		buf_addf(out, "fwmark 0x%x ", r->mark);
+	if (r->dns)
+		buf_addf(out, "ipproto %s dport 53 uidrange 0-0 ", r->dns == 6 ? "tcp" : "udp");
 	if (r->unreachable)
 		buf_adds(out, "unreachable");
 	else if (r->table == EXIT_TABLE_MAIN)

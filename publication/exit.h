@@ -6,10 +6,11 @@
  *
  *	priority + 0	with the mark of the tunnel's own packets: the main table
  *	         + 1	everything: what the main table knows, but for default routes
- *	         + 2	from an address of the interface: the exit's table
- *	         + 3	IPv4, from no address yet: the exit's table
+ *	         + 2	questions of root to a name server (the agent's own): the main table
+ *	         + 3	from an address of the interface: the exit's table
+ *	         + 4	IPv4, from no address yet: the exit's table
  *			IPv6, from any other address: the main table
- *	         + 4	IPv6, from no address yet: the exit's table
+ *	         + 5	IPv6, from no address yet: the exit's table
  *
  * So the choice is made by the source address. A socket that has none yet gets the default route of
  * the exit's table, and with it an address of the interface. What has another one is an answer to
@@ -27,7 +28,6 @@
 #define PUBLICATION_EXIT_H
 
 #include "common/buf.h"
-#include "common/limits.h"
 #include "publication/expand.h"
 
 /* The mark of a tunnel's packets where the network says none: of the bits that container networks
@@ -52,9 +52,11 @@ struct exit_rule {
 	uint32_t table; /* with `unreachable`, only to tell whose it is */
 	bool no_default; /* of the table, nothing of length 0 (suppress_prefixlength 0) */
 	bool unreachable; /* there is no way */
+	uint8_t dns; /* 0; or 6, 17: what root sends to port 53 over TCP, UDP */
 };
 
-#define MAX_EXIT_RULES (MAX_ADDRESSES + 12)
+/* One for each address, and some. */
+#define MAX_EXIT_RULES 32
 
 /* True when the agent makes rules and default routes: there is an exit, and no table of the
  * operator's own choice. */

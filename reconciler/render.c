@@ -147,6 +147,9 @@ static void networkd_rule(const struct exit_rule *r, struct buf *out)
 		buf_addf(out, "From=%s\n", prefix_print(&r->from, text));
 	if (r->mark)
 		buf_addf(out, "FirewallMark=%u\n", r->mark);
+	if (r->dns)
+		buf_addf(out, "IPProtocol=%s\nDestinationPort=53\nUser=0\n",
+			 r->dns == 6 ? "tcp" : "udp");
 	if (r->unreachable)
 		buf_adds(out, "Type=unreachable\n");
 	else

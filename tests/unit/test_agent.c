@@ -162,6 +162,23 @@ static int kern_marked(struct kern *k, const char *alias, struct arena *a, struc
 	return 0;
 }
 
+static int kern_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
+		      struct rules_seen *ret, struct err *e)
+{
+	size_t left = fail_alloc_left;
+	int r;
+
+	fail_alloc_left = 0;
+	r = model_ops->rules(k, first, n, a, ret, e);
+	fail_alloc_left = left;
+	return r;
+}
+
+static int kern_set_rules(struct kern *k, const struct rule_op *ops, size_t n, struct err *e)
+{
+	return model_ops->set_rules(k, ops, n, e);
+}
+
 static void kern_free(struct kern *k)
 {
 }
@@ -169,6 +186,8 @@ static void kern_free(struct kern *k)
 static const struct kern_ops kern_ops = { .name = "fake",
 					  .observe = kern_observe,
 					  .apply = kern_apply,
+					  .rules = kern_rules,
+					  .set_rules = kern_set_rules,
 					  .marked = kern_marked,
 					  .free = kern_free };
 
