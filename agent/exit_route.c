@@ -68,10 +68,10 @@ static bool has_rule(const struct exit_rule *list, size_t n, const struct exit_r
 	return false;
 }
 
-/* Keeps packets out of the tunnel, or does neither. */
+/* Keeps packets out of the tunnel. */
 static bool harmless(const struct exit_rule *r)
 {
-	return r->table == EXIT_TABLE_MAIN && !r->unreachable;
+	return r->table == EXIT_TABLE_MAIN;
 }
 
 /* Some rule leads into another network's tunnel. */
@@ -118,7 +118,7 @@ int exit_plan_make(const struct rules_seen *seen, const struct config *c, const 
 			const struct exit_rule *r = &want[i];
 			bool gone = !there && !harmless(r);
 
-			if (harmless(r) != (pass == 0) || seen->without[r->family == 6])
+			if (harmless(r) != (pass == 0))
 				continue;
 			if (gone || !has_rule(seen->list, seen->n, r))
 				after[n_after++] = (struct rule_op){ true, *r };

@@ -118,7 +118,6 @@ struct op {
 struct rules_seen {
 	const struct exit_rule *list; /* sorted by exit_rule_cmp */
 	size_t n;
-	bool without[2]; /* the kernel does without IPv4, IPv6 */
 };
 
 struct rule_op {

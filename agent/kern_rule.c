@@ -35,7 +35,7 @@ struct nlmsghdr *rule_build(const struct rule_op *op, void *buf)
 	struct nlmsghdr *nlh = header(buf, op->add ? RTM_NEWRULE : RTM_DELRULE,
 				      op->add ? NLM_F_CREATE | NLM_F_EXCL : 0, r->family, &h);
 
-	h->action = r->unreachable ? FR_ACT_UNREACHABLE : FR_ACT_TO_TBL;
+	h->action = FR_ACT_TO_TBL;
 	h->table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
 	h->src_len = r->from.len;
 	mnl_attr_put_u32(nlh, FRA_PRIORITY, r->priority);
@@ -182,7 +182,6 @@ int rule_parse(const struct nlmsghdr *nlh, struct exit_rule *ret, struct err *e)
 	left = mnl_nlmsg_get_payload_len(nlh) - sizeof(h);
 	r.family = size == 4 ? 4 : 6;
 	r.table = h.table;
-	r.unreachable = h.action == FR_ACT_UNREACHABLE;
 	if (h.src_len > size * 8)
 		return malformed(e);
 	r.from.family = (uint8_t)r.family;
@@ -194,8 +193,7 @@ int rule_parse(const struct nlmsghdr *nlh, struct exit_rule *ret, struct err *e)
 		return malformed(e);
 	if (!x.ours)
 		return 0;
-	x.other |= (!r.unreachable && h.action != FR_ACT_TO_TBL) || h.dst_len || h.tos ||
-		   h.flags & FIB_RULE_INVERT;
+	x.other |= h.action != FR_ACT_TO_TBL || h.dst_len || h.tos || h.flags & FIB_RULE_INVERT;
 	/* All of the three, or none. */
 	x.other |= x.port != !!r.dns || x.uid != !!r.dns || (r.dns && r.dns != 6 && r.dns != 17);
 	if (x.other)
@@ -257,7 +255,7 @@ int rule_list(struct rt *rt, uint32_t first, uint32_t n, struct arena *a, struct
 			continue;
 		if (rt->nl.error != EAFNOSUPPORT && rt->nl.error != EOPNOTSUPP)
 			return nl_err(&rt->nl, e, "cannot read the policy rules");
-		seen.without[f] = true;
+		/* The kernel does without this family. */
 		c.n = c.kept;
 	}
 	if (c.n > 1)

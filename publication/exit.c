@@ -74,9 +74,7 @@ int exit_rule_cmp(const struct exit_rule *a, const struct exit_rule *b)
 		return a->table < b->table ? -1 : 1;
 	if (a->dns != b->dns)
 		return a->dns < b->dns ? -1 : 1;
-	if (a->no_default != b->no_default)
-		return a->no_default < b->no_default ? -1 : 1;
-	return (int)a->unreachable - (int)b->unreachable;
+	return (int)a->no_default - (int)b->no_default;
 }
 
 static int cmp_rules(const void *a, const void *b)
@@ -105,6 +103,8 @@ static size_t family_rules(const char *network, const struct node *n, unsigned i
 			       .table = EXIT_TABLE_MAIN };
 	size_t i, k = 0;
 
+	if (!has_family(n, family))
+		return 0;
 	out[k++] = r;
 	r.mark = 0;
 	r.priority++;
@@ -137,7 +137,6 @@ static size_t family_rules(const char *network, const struct node *n, unsigned i
 		r.from = any;
 		r.table = table;
 	}
-	r.unreachable = !has_family(n, family);
 	out[k++] = r;
 	return k;
 }
@@ -167,9 +166,7 @@ void exit_rule_print(const struct exit_rule *r, struct buf *out)
 		buf_addf(out, "fwmark 0x%x ", r->mark);
 	if (r->dns)
 		buf_addf(out, "ipproto %s dport 53 uidrange 0-0 ", r->dns == 6 ? "tcp" : "udp");
-	if (r->unreachable)
-		buf_adds(out, "unreachable");
-	else if (r->table == EXIT_TABLE_MAIN)
+	if (r->table == EXIT_TABLE_MAIN)
 		buf_adds(out, "lookup main");
 	else
 		buf_addf(out, "lookup %u", r->table);

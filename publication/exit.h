@@ -20,9 +20,7 @@
  * without marks. (IPv4 looks the route of an unbound socket up with the source 0.0.0.0; IPv6 does
  *it without a source, and then no rule with a `from` matches.)
  *
- * A family that the interface has no address of cannot go through the tunnel. It does not go past
- *it either: in place of the exit's table the rules say that there is no way, which programs are
- *told at once.
+ * A family that the interface has no address of cannot go through the tunnel: it goes as before.
  */
 #ifndef PUBLICATION_EXIT_H
 #define PUBLICATION_EXIT_H
@@ -49,9 +47,8 @@ struct exit_rule {
 	uint32_t priority;
 	struct prefix from; /* len 0: any */
 	uint32_t mark; /* 0: any */
-	uint32_t table; /* with `unreachable`, only to tell whose it is */
+	uint32_t table;
 	bool no_default; /* of the table, nothing of length 0 (suppress_prefixlength 0) */
-	bool unreachable; /* there is no way */
 	uint8_t dns; /* 0; or 6, 17: what root sends to port 53 over TCP, UDP */
 };
 

@@ -92,6 +92,28 @@ static void not_joined(struct diag *d, const struct m_node *node, const struct m
 		  node->name, exit->name);
 }
 
+static const char *family_name(unsigned int f)
+{
+	return f == 4 ? "IPv4" : "IPv6";
+}
+
+/* The exit could carry a family that the node has no address of. */
+static void warn_family(struct diag *d, const struct m_node *node, const struct node *n,
+			const struct node *exit)
+{
+	unsigned int f;
+
+	for (f = 4; f <= 6; f += 2)
+		if (has_family(exit, f) && !has_family(n, f))
+			diag_help(
+				d,
+				diag_warn(
+					d, node->exit_node.pos,
+					"the %s of `%s` does not go through its exit: it has no such address",
+					family_name(f), node->name),
+				"give it an %s address of the network too", family_name(f));
+}
+
 /* Who gets what the node `from` does not know, from one to the next. */
 static void spread(const struct m_network *m, const struct transit *t, size_t n, size_t from,
 		   bool *reached)
@@ -152,6 +174,7 @@ int exits_check(const struct m_network *m, const struct network *n, const struct
 			not_joined(d, node, exit);
 			continue;
 		}
+		warn_family(d, node, &n->nodes[i], network_node(n, exit->name));
 		if (!n_transits)
 			continue;
 		if (exit != last)

@@ -150,10 +150,7 @@ static void networkd_rule(const struct exit_rule *r, struct buf *out)
 	if (r->dns)
 		buf_addf(out, "IPProtocol=%s\nDestinationPort=53\nUser=0\n",
 			 r->dns == 6 ? "tcp" : "udp");
-	if (r->unreachable)
-		buf_adds(out, "Type=unreachable\n");
-	else
-		buf_addf(out, "Table=%u\n", r->table);
+	buf_addf(out, "Table=%u\n", r->table);
 	if (r->no_default)
 		buf_adds(out, "SuppressPrefixLength=0\n");
 }

@@ -779,7 +779,7 @@ static int fake_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *
 	k->stats.dumps += 2;
 	if (++f->n_looks == f->fail_look_at)
 		return err_set(e, ERR_IO, "made to fail");
-	*ret = (struct rules_seen){ .list = list, .without = { false, f->m->no_ipv6 } };
+	*ret = (struct rules_seen){ .list = list };
 	for (i = 0; i < f->m->n_rules; i++)
 		if (f->m->rules[i].priority - first < n)
 			list[ret->n++] = f->m->rules[i];

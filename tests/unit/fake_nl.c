@@ -564,7 +564,8 @@ static struct rule_op read_rule(const struct nlmsghdr *nlh)
 
 	r->family = h->family == AF_INET ? 4 : 6;
 	r->table = h->table;
-	r->unreachable = h->action == FR_ACT_UNREACHABLE;
+	if (h->action != FR_ACT_TO_TBL)
+		die("another action of a rule");
 	r->from = (struct prefix){ .family = (uint8_t)r->family, .len = h->src_len };
 	mnl_attr_for_each(a, nlh, sizeof(*h))
 	{
@@ -615,7 +616,7 @@ static void put_rule(struct fake_sock *s, const struct nlmsghdr *to, const struc
 	h->family = r->family == 4 ? AF_INET : AF_INET6;
 	h->src_len = r->from.len;
 	h->table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
-	h->action = r->unreachable ? FR_ACT_UNREACHABLE : FR_ACT_TO_TBL;
+	h->action = FR_ACT_TO_TBL;
 	mnl_attr_put_u8(nlh, FRA_PROTOCOL, protocol);
 	mnl_attr_put_u32(nlh, FRA_SUPPRESS_PREFIXLEN, r->no_default ? 0 : UINT32_MAX);
 	mnl_attr_put_u32(nlh, FRA_TABLE, r->table);
