@@ -37,6 +37,19 @@ static const struct observed_peer *find_exit(const struct observed *o, const str
 	return NULL;
 }
 
+/* When they change, the kernel may take routes away with them. */
+static bool same_addresses(const struct observed *o, const struct node *n)
+{
+	size_t i;
+
+	if (o->n_addresses != n->n_addresses)
+		return false;
+	for (i = 0; i < n->n_addresses; i++)
+		if (ifaddr_cmp(&o->addresses[i], &n->addresses[i]))
+			return false;
+	return true;
+}
+
 bool exit_tunnel_is_there(const struct observed *o, const struct config *c)
 {
 	const struct observed_peer *exit;
@@ -44,7 +57,7 @@ bool exit_tunnel_is_there(const struct observed *o, const struct config *c)
 	size_t i, n;
 
 	if (!c || !exit_routed(c->node) || !o->exists || !o->is_wireguard || !o->up ||
-	    o->fwmark != c->node->fwmark)
+	    o->fwmark != c->node->fwmark || !same_addresses(o, c->node))
 		return false;
 	exit = find_exit(o, c);
 	n = exit_defaults(c->node, defaults);

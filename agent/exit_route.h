@@ -4,10 +4,11 @@
  *force and taken away around the convergence of the interface, in this order:
  *
  *	before	the rules that lead into the tunnel go when it is not as wanted yet (no interface,
- *down, another exit, another mark, no default routes), so that at no instant the default route
- *leads into a tunnel that is not there; and with them all that are not wanted after	when the
- *interface was read back and the tunnel is there: the rules that keep the tunnel's own packets out
- *of it, then those that lead into it, last the ones for packets without a source address
+ *down, another exit, another mark, other addresses, no default routes), so that at no instant the
+ *default route leads into a tunnel that is not there; and with them all that are not wanted after
+ *when the interface was read back and the tunnel is there: the rules that keep the tunnel's own
+ *packets out of it, then those that lead into it, last the ones for packets without a source
+ *address
  *
  * Whose a rule is, it says itself: our protocol number, a priority of the network's own, and the
  * network's own table. So nothing has to be remembered, and what a run that was killed left is

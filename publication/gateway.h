@@ -15,7 +15,7 @@ enum gateway_families {
 };
 
 /* What the node forwards: 0 without NODE_FORWARD, else every family that stands on its interface,
- * in an AllowedIP of a peer or in what it masquerades. */
+ * in an AllowedIP of a peer (but 0.0.0.0/0 and ::/0 of its exit) or in what it masquerades. */
 unsigned int gateway_families(const struct config *c);
 
 /* Prefix of the name of the nftables table, before the network's name. Its family is inet. */

@@ -56,6 +56,8 @@ unit_test_diff := tests/unit/fake_kern.c agent/apply.c agent/diff.c $(COMMON) $(
 UNITS += test_wg_messages
 unit_test_wg_messages := tests/unit/fake_kern.c tests/unit/fake_nl.c $(KERN) $(COMMON) $(PUBLICATION)
 $(BUILD)/tests/test_wg_messages: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_exit
+unit_test_exit := tests/unit/fake_kern.c tests/unit/fake_nl.c $(KERN) $(COMMON) $(PUBLICATION)
 UNITS += test_uapi
 unit_test_uapi := tests/unit/fake_kern.c agent/diff.c agent/kern_wg.c agent/uapi.c $(COMMON) $(PUBLICATION)
 # The agent without its commands and back ends; pubkit makes publications, pubkit_tool does so for shell tests.
