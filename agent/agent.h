@@ -14,6 +14,7 @@
 #include "agent/config.h"
 #include "agent/exit_route.h"
 #include "agent/host.h"
+#include "agent/names.h"
 #include "agent/resolve.h"
 #include "agent/snapshot.h"
 #include "common/secret.h"
@@ -28,6 +29,8 @@ struct agent {
 	struct fetcher *fetcher;
 	struct kern *kern;
 	struct host *host;
+	struct names_system *names;
+	char *journal; /* of the names */
 	struct resolver *resolver;
 	struct secret private_key;
 	struct wgkey public_key;
@@ -99,6 +102,7 @@ struct convergence {
 	struct apply_result result;
 	struct exit_result exit; /* policy rules of an exit */
 	struct host_result host; /* forwarding and masquerading */
+	struct names_result names;
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
 	/* Interfaces that carry our alias under another name than the one wanted: taken away. */
@@ -107,9 +111,9 @@ struct convergence {
 };
 
 /*
- * Brings the interface to a->current, and then the host around it. With `dry`, only says what it
- * would do. *ret is to be released either way. What goes wrong with the host is an error and leaves
- * the interface as it should be: ret->result.verified tells the two apart.
+ * Brings the interface to a->current, and then the host around it and the names. With `dry`, only
+ * says what it would do. *ret is to be released either way. What goes wrong with the host is an
+ * error and leaves the interface as it should be: ret->result.verified tells the two apart.
  */
 int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
 		   struct err *e);

@@ -29,7 +29,8 @@ static void tell(const struct once_outcome *o)
 	}
 	if (!o->converged && !c->result.verified)
 		return;
-	if (!c->result.n_changes && !c->n_others && !c->exit.sets && !c->host.sets)
+	if (!c->result.n_changes && !c->n_others && !c->exit.sets && !c->host.sets &&
+	    !c->names.sets)
 		cli_info("%s: %s %s: %zu peer%s; nothing to change", a->config->network, serial,
 			 o->error ? "stays in force" : "in force", c->n_peers,
 			 c->n_peers == 1 ? "" : "s");
@@ -42,6 +43,7 @@ static void tell(const struct once_outcome *o)
 	if (c->host.sets)
 		cli_info("%s: %u setting%s of the host changed", a->config->network, c->host.sets,
 			 c->host.sets == 1 ? "" : "s");
+	cmd_tell_names(c);
 	if (a->current->standing == STANDING_GONE)
 		cli_warn("node %s was removed from network %s: it has no peers any more",
 			 a->config->node, a->config->network);

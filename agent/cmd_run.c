@@ -200,6 +200,7 @@ static int converge(struct daemon *d, bool fresh, int64_t resolve_ms, struct err
 	if (c.host.sets)
 		cli_info("%s: %u setting%s of the host changed", a->config->network, c.host.sets,
 			 c.host.sets == 1 ? "" : "s");
+	cmd_tell_names(&c);
 	if (cli_verbose && cmd_n_ops(&c)) {
 		buf_init(&ops, 64u << 20);
 		cmd_print_ops(&c, &ops);

@@ -58,7 +58,7 @@ static int for_each_member(struct expansion *x, const struct link *link, member_
 
 	if (!strcmp(link->target, GROUP_ALL)) {
 		for (i = 0; i < x->net->n_records; i++)
-			if (strcmp(records[i].name, x->node->name) != 0 &&
+			if (!records[i].gateway && strcmp(records[i].name, x->node->name) != 0 &&
 			    (!link->via || strcmp(records[i].name, link->via) != 0) &&
 			    visit(x, i, link, fn) < 0)
 				return -1;
@@ -136,6 +136,9 @@ static void put_record(struct expansion *x, size_t peer, const struct record *r,
 
 static int put_through(struct expansion *x, size_t record, const struct link *link)
 {
+	/* Whoever is met needs no way round. */
+	if (link->kind == LINK_THROUGH && x->peer_of[record])
+		return 0;
 	put_record(x, x->via, &x->net->records[record], link->kind == LINK_THROUGH);
 	return 0;
 }
@@ -269,8 +272,8 @@ static int fill_peers(struct expansion *x, size_t *ret_total)
 		p = &x->peers[at];
 		p->name = r->name;
 		p->key = r->key;
-		p->endpoint = r->endpoint;
-		p->keepalive = r->endpoint.host ? keepalive_of(x, at) : 0;
+		p->endpoint = *record_endpoint(r, x->node);
+		p->keepalive = p->endpoint.host ? keepalive_of(x, at) : 0;
 		p->allowed_ips = x->lists[at];
 		p->n_allowed_ips = x->hidden ? sort_unique(x->lists[at], x->counts[at]) :
 					       prefix_canonical(x->lists[at], x->counts[at]);

@@ -21,6 +21,12 @@
 #include "common/name.h"
 #include "common/prefix.h"
 
+/* Where a node is reached by those who look from there. */
+struct seen {
+	const char *from; /* a viewpoint: "tag:office" */
+	struct endpoint endpoint;
+};
+
 /* A network behind a node that some other node comes first for. */
 struct standby {
 	struct prefix prefix;
@@ -37,7 +43,11 @@ struct record {
 	size_t n_routes;
 	const struct standby *standby; /* sorted by prefix, each once */
 	size_t n_standby;
-	struct endpoint endpoint; /* host NULL: nobody can reach it first */
+	struct endpoint endpoint; /* for all others; host NULL: they cannot reach it first */
+	const struct seen *seen; /* sorted by viewpoint */
+	size_t n_seen;
+	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
+				and so without a node document, route or endpoint */
 };
 
 /* A set of nodes under a name: "tag:dc", or what the compiler made up, such as "all!fra1". Never a
@@ -48,7 +58,8 @@ struct group {
 	size_t n_members;
 };
 
-/* The built-in group of every record; it is never stored as a struct group. */
+/* The built-in group of the records of all nodes, clients left out; it is never stored as a struct
+ * group. */
 #define GROUP_ALL "all"
 /* Longest group name: what the compiler makes up is hashed when it would be longer. */
 #define MAX_GROUP_NAME 255
@@ -63,7 +74,7 @@ enum link_kind {
 	   and `via`). */
 	LINK_ROUTES,
 	/* The entry for `via` also gets the addresses and routes of each node of target (but this
-	   one and `via`). */
+	   one, `via`, and those that are peers themselves). */
 	LINK_THROUGH,
 	/* The entry for `via` also gets `prefixes`. */
 	LINK_ALLOW,
@@ -87,8 +98,9 @@ enum node_flags {
 	NODE_HAS_KEEPALIVE = 1u << 1, /* towards every peer that has an endpoint */
 	NODE_HAS_FWMARK = 1u << 2,
 	NODE_FORWARD = 1u << 3, /* carries traffic for others: the agent turns forwarding on */
-	NODE_HAS_TABLE = 1u << 4, /* its routes go into `table`, else into the main one */
-	NODE_NO_ROUTES = 1u << 5, /* or nowhere; never both */
+	NODE_NO_HOSTS = 1u << 4, /* names stay out of its /etc/hosts; only with a domain */
+	NODE_HAS_TABLE = 1u << 5, /* its routes go into `table`, else into the main one */
+	NODE_NO_ROUTES = 1u << 6, /* or nowhere; never both */
 };
 
 /* Node document: a node's own interface and whom it is joined with. */
@@ -118,6 +130,13 @@ struct node {
 	/* NULL, or the peer that everything goes through that nobody else has: its entry has
 	 * 0.0.0.0/0 and ::/0. Without a table or NODE_NO_ROUTES the node has a fwmark then. */
 	const char *exit;
+	const char *const *from; /* the viewpoints that it looks from, those that some record names:
+				    sorted, and the first of them that a record has counts */
+	size_t n_from;
+	const char *domain; /* that every record's name stands under; NULL: names have none */
+	const struct ipaddr *nameservers; /* for the domain, in the order they are asked, distinct;
+					     only with a domain */
+	size_t n_nameservers;
 	const struct ifaddr *addresses; /* sorted */
 	size_t n_addresses;
 	const struct link *links; /* sorted by link_cmp */
@@ -161,9 +180,19 @@ const struct node *network_node(const struct network *n, const char *name);
 const struct gone *network_gone(const struct network *n, const char *name);
 bool group_has(const struct group *g, const char *node_name);
 
+/* Where the node `from` (NULL: one without a viewpoint) reaches that of the record; host NULL: it
+ * does not, first. */
+const struct endpoint *record_endpoint(const struct record *r, const struct node *from);
+
+/* A viewpoint: "tag:NAME". */
+bool viewpoint_is_valid(const char *s, size_t len);
+
 bool record_equal(const struct record *a, const struct record *b);
 bool node_equal(const struct node *a, const struct node *b);
 int link_cmp(const struct link *a, const struct link *b);
+/* The node has the names of all records, not only of its peers: they go into its /etc/hosts where
+ * no server is asked. */
+bool node_needs_names(const struct node *n);
 /* True for a target that names a group rather than one node. */
 bool target_is_group(const char *target);
 

@@ -44,6 +44,11 @@ static void sort_taken(struct taken *list, size_t n)
 		qsort(list, n, sizeof(*list), cmp_taken);
 }
 
+static const char *kind_of(const struct allocator *x, const struct m_node *m)
+{
+	return m_network_client(x->net, m->name) ? "client" : "node";
+}
+
 static const struct m_prefix *pool_of(const struct m_network *m, const struct ipaddr *a)
 {
 	size_t i;
@@ -185,8 +190,8 @@ static void report_pin_clash(struct allocator *x, const struct m_node *m, const 
 	struct diag_entry *d;
 
 	ipaddr_print(&pin->addr, text);
-	d = diag_error(x->diag, *pin->pinned, "%s is the address that node `%s` has already", text,
-		       m->name);
+	d = diag_error(x->diag, *pin->pinned, "%s is the address that %s `%s` has already", text,
+		       kind_of(x, m), m->name);
 	diag_other(x->diag, d, m->pos, "`%s` got it automatically", m->name);
 	diag_help(
 		x->diag, d,
@@ -409,9 +414,8 @@ static void hand_out_pool(struct allocator *x, const struct m_prefix *pool)
 			continue;
 		}
 		diag_help(x->diag,
-			  diag_error(x->diag, m->pos,
-				     "the pool %s has no address left for node `%s`",
-				     prefix_print(&pool->prefix, text), m->name),
+			  diag_error(x->diag, m->pos, "the pool %s has no address left for %s `%s`",
+				     prefix_print(&pool->prefix, text), kind_of(x, m), m->name),
 			  "write a wider pool (a shorter prefix)%s; who has an address keeps it",
 			  is_reserved_in(x, &pool->prefix) ? ", or reserve less of it" : "");
 	}
@@ -458,10 +462,10 @@ static void warn_of_kept(struct allocator *x)
 			continue;
 		if (n > 1)
 			snprintf(more, sizeof(more), " and %zu more", n - 1);
-		d = diag_warn(
-			x->diag, range->pos,
-			"node `%s`%s got an address of %s before it was reserved, and keeps it",
-			first->name, more, prefix_print(&range->prefix, text));
+		d = diag_warn(x->diag, range->pos,
+			      "%s `%s`%s got an address of %s before it was reserved, and keeps it",
+			      kind_of(x, first), first->name, more,
+			      prefix_print(&range->prefix, text));
 		diag_other(x->diag, d, first->pos, "`%s` has no `addresses` of its own",
 			   first->name);
 		diag_help(x->diag, d,
@@ -577,7 +581,8 @@ static int make_tombstones(struct allocator *x, struct network *ret)
 		struct gone g = from_gone ? x->old->gone[i++] :
 					    (struct gone){ x->old->nodes[j++].name, x->serial };
 
-		if (!m_network_node(x->net, g.name))
+		/* A node that became a client is gone as a node. */
+		if (!m_network_node(x->net, g.name) || m_network_client(x->net, g.name))
 			gone[n_gone++] = g;
 	}
 	/* An agent that sleeps through this many removals is told that it is not listed. */
@@ -621,9 +626,10 @@ int allocate(const struct m_network *m, const struct network *published, uint64_
 		if (!ret[i].n && d->errors == errors)
 			diag_help(
 				d,
-				diag_error(d, m->nodes[i].pos, "node `%s` has no address",
-					   m->nodes[i].name),
-				"give the network pools (`addresses: [10.20.0.0/16]`), or the node `addresses` of its own");
+				diag_error(d, m->nodes[i].pos, "%s `%s` has no address",
+					   kind_of(&x, &m->nodes[i]), m->nodes[i].name),
+				"give the network pools (`addresses: [10.20.0.0/16]`), or the %s `addresses` of its own",
+				kind_of(&x, &m->nodes[i]));
 	}
 	if (make_tombstones(&x, ret_tombstones) < 0)
 		goto nomem;

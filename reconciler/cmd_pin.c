@@ -14,8 +14,9 @@ static const char *network;
 static bool all, dry_run;
 
 static const struct cli_option options[] = {
-	{ "network", CLI_STRING, &network, "NAME", "nodes of this network", false },
-	{ "all", CLI_FLAG, &all, NULL, "every node that has automatic addresses", false },
+	{ "network", CLI_STRING, &network, "NAME", "nodes and clients of this network", false },
+	{ "all", CLI_FLAG, &all, NULL, "every node and client that has automatic addresses",
+	  false },
 	{ "dry-run", CLI_FLAG, &dry_run, NULL, "print a unified diff, write nothing", false },
 	{ 0 },
 };
@@ -23,6 +24,19 @@ static const struct cli_option options[] = {
 static const char *plural(size_t n)
 {
 	return n == 1 ? "" : "s";
+}
+
+static const char *nouns(const struct pin_set *set)
+{
+	size_t i, clients = 0;
+
+	for (i = 0; i < set->n_nodes; i++)
+		clients += !strcmp(set->nodes[i].section, "clients");
+	if (!clients)
+		return set->n_nodes == 1 ? "node" : "nodes";
+	if (clients == set->n_nodes)
+		return clients == 1 ? "client" : "clients";
+	return "nodes and clients";
 }
 
 /* Writing. */
@@ -145,11 +159,11 @@ static int add_json(const struct pin_set *set, bool written, struct buf *out, st
 			r |= json_array_append_new(addresses,
 						   json_string(
 							   ipaddr_print(&p->addresses[j], text)));
-		r |= json_array_append_new(list,
-					   json_pack("{s:s, s:s, s:s, s:o}", "network", p->network,
-						     "node", p->node->name, "file",
-						     p->node->public_key_pos.source->path,
-						     "addresses", addresses));
+		r |= json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:o}", "network", p->network,
+					!strcmp(p->section, "nodes") ? "node" : "client",
+					p->node->name, "file", p->node->public_key_pos.source->path,
+					"addresses", addresses));
 	}
 	top = json_pack("{s:o, s:b}", "pinned", list, "written", (int)written);
 	if (!top || r || json_dump_callback(top, append, out, JSON_INDENT(2)) < 0)
@@ -197,10 +211,10 @@ static int pin_session(struct session *s, const char *const *names, size_t n)
 	r = show(&set, write);
 	if (!set.n_nodes)
 		cli_info("nothing to pin: %s", set.already == 1 ?
-						       "the node has `addresses` of its own" :
-						       "every node has `addresses` of its own");
+						       "it has `addresses` of its own" :
+						       "all have `addresses` of their own");
 	else
-		cli_info("%zu node%s %s in %zu file%s", set.n_nodes, plural(set.n_nodes),
+		cli_info("%zu %s %s in %zu file%s", set.n_nodes, nouns(&set),
 			 write ? "pinned" : "would be pinned", set.n_files, plural(set.n_files));
 	return r;
 }
@@ -226,8 +240,8 @@ static int run(int argc, char **argv)
 	int r;
 
 	if (all ? argc > 0 : !argc)
-		return cli_usage(all ? "either --all or the names of nodes" :
-				       "which nodes? Name them, or say --all");
+		return cli_usage(all ? "either --all or names" :
+				       "which nodes or clients? Name them, or say --all");
 	r = refuse_bare();
 	if (r)
 		return r;
@@ -241,8 +255,8 @@ static int run(int argc, char **argv)
 const struct cli_command cmd_pin = {
 	.name = "pin",
 	.summary = "Write automatic addresses into the YAML",
-	.args = "[NODE...]",
-	.help = "The addresses that nodes have by themselves become `addresses` of their own, which depend on no history.\n"
+	.args = "[NAME...]",
+	.help = "The addresses that nodes and clients have by themselves become `addresses` of their own, which depend on no history.\n"
 		"Edits the files of the work tree and keeps comments, order and layout. The network stays exactly as it\n"
 		"is: that is checked before the first file is written.",
 	.max_args = 65536,

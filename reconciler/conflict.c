@@ -102,6 +102,26 @@ static bool written_at(const struct m_node *m, const struct prefix *p, struct po
 	return false;
 }
 
+/* The same for a client that the prefix comes from, whose address may be an automatic one. */
+static bool client_brings(const struct network *n, const struct m_client *c, const struct prefix *p,
+			  struct pos *ret)
+{
+	const struct record *r = network_record(n, c->node.name);
+	size_t i;
+
+	if (written_at(&c->node, p, ret))
+		return true;
+	for (i = 0; r && i < r->n_addresses; i++) {
+		struct prefix a = prefix_of_addr(&r->addresses[i]);
+
+		if (prefix_cmp(&a, p))
+			continue;
+		*ret = c->node.pos;
+		return true;
+	}
+	return false;
+}
+
 /* A conflict at one view, and how it is told. */
 struct found {
 	struct prefix_conflict c;
@@ -116,7 +136,8 @@ struct found {
 static struct pos origin(const struct m_network *m, const struct network *n, const char *peer,
 			 const struct prefix *p, const char *not_node, const char **ret_what)
 {
-	const struct m_node *own = m_network_node(m, peer);
+	const struct m_client *client = m_network_client(m, peer);
+	const struct m_node *own = client ? &client->node : m_network_node(m, peer);
 	const struct record *r = network_record(n, peer);
 	struct pos pos = m->pos;
 	size_t i;
@@ -136,6 +157,10 @@ static struct pos origin(const struct m_network *m, const struct network *n, con
 			return m->pools[i].pos;
 	for (i = 0; i < m->n_nodes; i++)
 		if (strcmp(m->nodes[i].name, not_node) != 0 && written_at(&m->nodes[i], p, &pos))
+			return pos;
+	for (i = 0; i < m->n_clients; i++)
+		if (strcmp(m->clients[i].gateway.s, peer) == 0 &&
+		    client_brings(n, &m->clients[i], p, &pos))
 			return pos;
 	return own ? own->pos : pos;
 }

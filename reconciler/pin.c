@@ -8,6 +8,8 @@
 #include "schema/load.h"
 #include "schema/pin.h"
 
+static const char in_nodes[] = "nodes", in_clients[] = "clients";
+
 /* Choosing. */
 
 static const char *path_of(const struct pin_node *p)
@@ -20,11 +22,12 @@ static int cmp_nodes(const void *pa, const void *pb)
 	const struct pin_node *a = pa, *b = pb;
 	int c = strcmp(path_of(a), path_of(b));
 
+	c = c ? c : strcmp(a->section, b->section);
 	return c ? c : strcmp(a->node->name, b->node->name);
 }
 
-static int add_node(const struct session_network *net, const struct m_node *m, struct arena *a,
-		    struct pin_set *set, struct err *e)
+static int add_node(const struct session_network *net, const char *section, const struct m_node *m,
+		    struct arena *a, struct pin_set *set, struct err *e)
 {
 	const struct record *r = network_record(net->compiled, m->name);
 	struct pin_node *list;
@@ -37,50 +40,59 @@ static int add_node(const struct session_network *net, const struct m_node *m, s
 	if (!list)
 		return err_nomem(e);
 	set->nodes = list;
-	list[set->n_nodes++] = (struct pin_node){ net->name, m, r->addresses, r->n_addresses };
+	list[set->n_nodes++] =
+		(struct pin_node){ net->name, section, m, r->addresses, r->n_addresses };
 	return 0;
 }
 
 static int unknown_node(const struct session *s, const char *name, struct err *e)
 {
 	const char *near = NULL;
+	bool clients = false;
 	size_t i, j;
 
-	for (i = 0; i < s->n_networks && !near; i++) {
+	for (i = 0; i < s->n_networks; i++) {
 		const struct m_network *m = s->networks[i].model;
-		const char **names = m ? malloc((m->n_nodes + 1) * sizeof(*names)) : NULL;
+		size_t n = m ? m->n_nodes + m->n_clients : 0;
+		const char **names = m && !near ? malloc((n + 1) * sizeof(*names)) : NULL;
 
-		for (j = 0; names && j < m->n_nodes; j++)
-			names[j] = m->nodes[j].name;
+		clients |= m && m->n_clients;
+		for (j = 0; names && j < n; j++)
+			names[j] = j < m->n_nodes ? m->nodes[j].name :
+						    m->clients[j - m->n_nodes].node.name;
 		if (names)
-			near = text_suggest(name, names, m->n_nodes);
+			near = text_suggest(name, names, n);
 		free(names);
 	}
-	return err_set(e, ERR_NOENT, "there is no node '%s'%s%s%s", name,
-		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return err_set(e, ERR_NOENT, "there is no node %s'%s'%s%s%s", clients ? "or client " : "",
+		       name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static int choose_named(const struct session *s, const char *name, struct arena *a,
 			struct pin_set *set, struct err *e)
 {
 	const struct session_network *found = NULL;
+	const struct m_client *client;
 	size_t i;
 
 	for (i = 0; i < s->n_networks; i++) {
 		const struct session_network *net = &s->networks[i];
 
-		if (!net->compiled || !m_network_node(net->model, name))
+		if (!net->compiled || !network_record(net->compiled, name))
 			continue;
 		if (found)
 			return err_set(
 				e, ERR_CONFLICT,
-				"node '%s' is in more than one network (%s, %s): choose with --network",
+				"'%s' is in more than one network (%s, %s): choose with --network",
 				name, found->name, net->name);
 		found = net;
 	}
 	if (!found)
 		return unknown_node(s, name, e);
-	return add_node(found, m_network_node(found->model, name), a, set, e);
+	client = m_network_client(found->model, name);
+	if (client)
+		return add_node(found, in_clients, &client->node, a, set, e);
+	return add_node(found, in_nodes, m_network_node(found->model, name), a, set, e);
 }
 
 int pin_choose(const struct session *s, const char *const *names, size_t n, struct arena *a,
@@ -96,7 +108,10 @@ int pin_choose(const struct session *s, const char *const *names, size_t n, stru
 		const struct session_network *net = &s->networks[i];
 
 		for (j = 0; net->compiled && j < net->model->n_nodes; j++)
-			if (add_node(net, &net->model->nodes[j], a, ret, e) < 0)
+			if (add_node(net, in_nodes, &net->model->nodes[j], a, ret, e) < 0)
+				return -1;
+		for (j = 0; net->compiled && j < net->model->n_clients; j++)
+			if (add_node(net, in_clients, &net->model->clients[j].node, a, ret, e) < 0)
 				return -1;
 	}
 	if (ret->n_nodes > 1)
@@ -123,7 +138,7 @@ static int make_file(const struct pin_node *nodes, size_t n, struct arena *a, st
 	if (!pins)
 		return err_nomem(e);
 	for (i = 0; i < n; i++)
-		pins[i] = (struct pin){ "nodes", nodes[i].node->name, nodes[i].addresses,
+		pins[i] = (struct pin){ nodes[i].section, nodes[i].node->name, nodes[i].addresses,
 					nodes[i].n };
 	buf_init(&out, MAX_YAML_FILE);
 	r = pin_text(ret->old, pins, n, &out, e);
@@ -212,11 +227,23 @@ static int compare_compiled(const struct session_network *net, const struct m_ne
 	return 0;
 }
 
-static bool is_chosen(const struct pin_set *set, size_t n, const struct m_node *m)
+static bool is_chosen(const struct pin_set *set, size_t n, const char *section,
+		      const struct m_node *m)
 {
-	struct pin_node key = { .node = m };
+	struct pin_node key = { .section = section, .node = m };
 
 	return n && bsearch(&key, set->nodes, n, sizeof(key), cmp_nodes) != NULL;
+}
+
+static int compare_one(const struct pin_set *set, size_t n, const char *section,
+		       const struct m_node *old, const struct m_node *new, struct err *e)
+{
+	bool want = old->has_addresses || is_chosen(set, n, section, old);
+
+	if (strcmp(old->name, new->name) || new->has_addresses != want)
+		return err_set(e, ERR_INPUT, "'%s' would be another %s", old->name,
+			       section == in_nodes ? "node" : "client");
+	return 0;
 }
 
 static int compare_pinned(const struct pin_set *set, size_t n, const struct m_network *before,
@@ -224,15 +251,15 @@ static int compare_pinned(const struct pin_set *set, size_t n, const struct m_ne
 {
 	size_t i;
 
-	if (!now || before->n_nodes != now->n_nodes)
-		return err_set(e, ERR_INPUT, "its nodes would be others");
-	for (i = 0; i < before->n_nodes; i++) {
-		const struct m_node *old = &before->nodes[i], *new = &now->nodes[i];
-		bool want = old->has_addresses || is_chosen(set, n, old);
-
-		if (strcmp(old->name, new->name) || new->has_addresses != want)
-			return err_set(e, ERR_INPUT, "'%s' would be another node", old->name);
-	}
+	if (!now || before->n_nodes != now->n_nodes || before->n_clients != now->n_clients)
+		return err_set(e, ERR_INPUT, "its nodes or clients would be others");
+	for (i = 0; i < before->n_nodes; i++)
+		if (compare_one(set, n, in_nodes, &before->nodes[i], &now->nodes[i], e) < 0)
+			return -1;
+	for (i = 0; i < before->n_clients; i++)
+		if (compare_one(set, n, in_clients, &before->clients[i].node, &now->clients[i].node,
+				e) < 0)
+			return -1;
 	return 0;
 }
 

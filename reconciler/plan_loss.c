@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who loses reachability. Two nodes meet when one of them has the other as a direct peer and one of
- * the two has an endpoint. A node reaches another that it meets, or one that has an address under
- * the AllowedIPs of some peer that it meets when that peer (a hub or a relay) meets it. Nodes of
- * one view that all have an endpoint, or all have none, reach the same nodes, but for what depends
- * on themselves: no node is its own hub, and none has its own routes under a hub. An exit
- * is the way out of the network; what of the network a node reaches does not depend on it.
+ * the two has an endpoint for the other. A node reaches another that it meets, or one that has an
+ * address under the AllowedIPs of some peer that it meets when that peer (a hub or a relay) meets
+ * it; a client also when the peer meets its gateway. Nodes of one view that the same nodes reach
+ * first reach the same nodes, but for what depends on themselves: no node is its own hub, and none
+ * has its own routes under a hub. An exit is the way out of the network; what of the
+ * network a node reaches does not depend on it.
  */
 #include "reconciler/plan.h"
 #include "reconciler/plan_view.h"
@@ -42,8 +43,8 @@ struct losses {
 	struct plan *plan;
 	bool *suspects; /* by number: lost as a direct peer by some node, or with another address */
 	bool any_suspect;
-	bool any_closed; /* some node has no endpoint any more */
-	bool open[2]; /* the nodes at hand have an endpoint, on each side */
+	bool any_closed; /* some node is not reached first any more by some other */
+	uint32_t who; /* one of the nodes at hand */
 	struct id_list buffers[2];
 	struct covers covers[2];
 	size_t copied;
@@ -54,12 +55,6 @@ struct losses {
 };
 
 #define MAX_COPIED ((size_t)1 << 20)
-
-/* Can be reached first. */
-static bool is_open(const struct side *s, uint32_t id)
-{
-	return s->records[id] && s->records[id]->endpoint.host;
-}
 
 static int covers_add(struct covers *c, const struct prefix *p, uint32_t hub, uint32_t by)
 {
@@ -106,18 +101,17 @@ static int cmp_cover(const void *a, const void *b)
 	return x->by < y->by ? -1 : x->by > y->by;
 }
 
-/* As far as nodes of this view meet the hubs: `open`, when they have an endpoint themselves. */
-static int covers_make(const struct side *s, uint32_t view, struct ids direct, bool open,
-		       struct covers *c)
+/* As far as nodes like `who` meet the hubs. */
+static int covers_make(const struct side *s, struct ids direct, uint32_t who, struct covers *c)
 {
-	const struct view *v = &s->views[view];
+	const struct view *v = &s->views[s->view_of[who]];
 	size_t i, j;
 
 	c->n = 0;
 	for (i = 0; i < direct.n; i++) {
 		const struct record *r = s->records[direct.v[i]];
 
-		if (!open && !is_open(s, direct.v[i]))
+		if (!side_meet(s, who, direct.v[i]))
 			continue;
 		if (r->n_routes && add_routes(c, r, direct.v[i], direct.v[i], false) < 0)
 			return -1;
@@ -125,7 +119,7 @@ static int covers_make(const struct side *s, uint32_t view, struct ids direct, b
 	for (i = 0; i < v->n_links; i++) {
 		const struct view_link *l = &v->links[i];
 
-		if (l->via == NO_ID || (!open && !is_open(s, l->via)))
+		if (l->via == NO_ID || !side_meet(s, who, l->via))
 			continue;
 		for (j = 0; j < l->n_prefixes; j++) {
 			if (covers_add(c, &l->prefixes[j], l->via, l->via) < 0)
@@ -133,9 +127,11 @@ static int covers_make(const struct side *s, uint32_t view, struct ids direct, b
 		}
 		for (j = 0; j < l->target.n; j++) {
 			uint32_t by = l->target.v[j];
+			bool through = l->kind == LINK_THROUGH;
 
-			if (by != l->via &&
-			    add_routes(c, s->records[by], l->via, by, l->kind == LINK_THROUGH) < 0)
+			if (by == l->via || (through && ids_has(direct, by)))
+				continue;
+			if (add_routes(c, s->records[by], l->via, by, through) < 0)
 				return -1;
 		}
 	}
@@ -204,8 +200,25 @@ static void one_more_way(struct reach *r, const struct cover *c)
 	r->n_but = kept;
 }
 
-static struct reach reach_find(const struct side *s, struct ids direct, const struct covers *c,
-			       bool open, uint32_t to)
+static bool meet(const struct side *s, uint32_t a, uint32_t b)
+{
+	return side_meet(s, a, b) && side_joined(s, a, b);
+}
+
+/* A hub that meets a client's gateway passes on to it what is for the client. */
+static bool hub_reaches(const struct plan_work *w, const struct side *s, uint32_t hub, uint32_t to)
+{
+	const char *gateway = s->records[to]->gateway;
+	uint32_t id;
+
+	if (meet(s, hub, to))
+		return true;
+	id = gateway ? plan_work_id(w, gateway) : NO_ID;
+	return id != NO_ID && meet(s, hub, id) && meet(s, id, to);
+}
+
+static struct reach reach_find(const struct plan_work *w, const struct side *s, struct ids direct,
+			       const struct covers *c, uint32_t who, uint32_t to)
 {
 	const struct record *r = s->records[to];
 	struct reach ret = { 0 };
@@ -213,7 +226,7 @@ static struct reach reach_find(const struct side *s, struct ids direct, const st
 
 	if (!r)
 		return ret;
-	if ((open || is_open(s, to)) && ids_has(direct, to)) {
+	if (ids_has(direct, to) && side_meet(s, who, to)) {
 		ret.yes = true;
 		return ret;
 	}
@@ -222,9 +235,7 @@ static struct reach reach_find(const struct side *s, struct ids direct, const st
 		uint32_t at = covers_find(c, &p);
 
 		for (; at != NO_ID && (!ret.yes || ret.n_but); at = c->list[at].parent) {
-			uint32_t hub = c->list[at].hub;
-
-			if ((is_open(s, hub) || is_open(s, to)) && side_joined(s, hub, to))
+			if (hub_reaches(w, s, c->list[at].hub, to))
 				one_more_way(&ret, &c->list[at]);
 		}
 	}
@@ -450,7 +461,10 @@ static int emit_runs(struct losses *l)
 
 static bool in_both(const struct plan_work *w, uint32_t id)
 {
-	return w->sides[OLD].nodes[id] && w->sides[NEW].nodes[id];
+	const struct record *a = w->sides[OLD].records[id], *b = w->sides[NEW].records[id];
+
+	/* A node that became a client, or the other way round, is another one. */
+	return a && b && !a->gateway == !b->gateway;
 }
 
 static int direct_of(struct losses *l, const struct plan_place *p, struct ids ret[2])
@@ -462,6 +476,61 @@ static int direct_of(struct losses *l, const struct plan_place *p, struct ids re
 			return -1;
 	}
 	return 0;
+}
+
+static bool has_viewpoint(const struct record *r, const char *from)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_seen; i++) {
+		if (!strcmp(r->seen[i].from, from))
+			return true;
+	}
+	return false;
+}
+
+static bool seen_by_fewer(const struct record *a, const struct record *b)
+{
+	size_t i;
+
+	if (b->endpoint.host)
+		return false;
+	for (i = 0; i < a->n_seen; i++) {
+		if (!has_viewpoint(b, a->seen[i].from))
+			return true;
+	}
+	return a->endpoint.host;
+}
+
+static bool looks_from_fewer(const struct node *a, const struct node *b)
+{
+	size_t i, j = 0;
+
+	for (i = 0; a && b && i < a->n_from; i++) {
+		while (j < b->n_from && strcmp(b->from[j], a->from[i]) < 0)
+			j++;
+		if (j == b->n_from || strcmp(b->from[j], a->from[i]))
+			return true;
+	}
+	return false;
+}
+
+/* A client is lost with its gateway, and where it gets another one. */
+static void suspect_clients(struct losses *l)
+{
+	const struct plan_work *w = l->w;
+	uint32_t id, gateway;
+
+	for (id = 0; id < w->n; id++) {
+		const struct record *a = w->sides[OLD].records[id], *b = w->sides[NEW].records[id];
+
+		if (!in_both(w, id) || !a->gateway)
+			continue;
+		gateway = plan_work_id(w, a->gateway);
+		if (strcmp(a->gateway, b->gateway) != 0 ||
+		    (gateway != NO_ID && l->suspects[gateway]))
+			l->suspects[id] = l->any_suspect = true;
+	}
 }
 
 static int find_suspects(struct losses *l, const struct plan_place *places, size_t n)
@@ -488,13 +557,16 @@ static int find_suspects(struct losses *l, const struct plan_place *places, size
 	for (id = 0; id < w->n; id++) {
 		a = w->sides[OLD].records[id];
 		b = w->sides[NEW].records[id];
-		if (a && b &&
+		if (in_both(w, id) &&
 		    (a->n_addresses != b->n_addresses ||
 		     memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(*a->addresses))))
 			l->suspects[id] = l->any_suspect = true;
-		if (a && b && a->endpoint.host && !b->endpoint.host)
+		if (a && b && seen_by_fewer(a, b))
+			l->any_closed = true;
+		if (looks_from_fewer(w->sides[OLD].nodes[id], w->sides[NEW].nodes[id]))
 			l->any_closed = true;
 	}
+	suspect_clients(l);
 	return 0;
 }
 
@@ -503,15 +575,15 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	struct plan_work *w = l->w;
 	const struct side *s = w->sides;
 	struct ids direct[2];
+	uint64_t pairs;
 	bool every;
 	uint32_t id;
 
 	l->lost.n = 0;
 	l->itself = false;
 	if (direct_of(l, place, direct) < 0 ||
-	    covers_make(&s[OLD], place->view[OLD], direct[OLD], l->open[OLD], &l->covers[OLD]) <
-		    0 ||
-	    covers_make(&s[NEW], place->view[NEW], direct[NEW], l->open[NEW], &l->covers[NEW]) < 0)
+	    covers_make(&s[OLD], direct[OLD], l->who, &l->covers[OLD]) < 0 ||
+	    covers_make(&s[NEW], direct[NEW], l->who, &l->covers[NEW]) < 0)
 		return -1;
 	every = l->any_closed || !covers_equal(&l->covers[OLD], &l->covers[NEW]);
 	if (!every && !l->any_suspect)
@@ -521,51 +593,75 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 
 		if (!in_both(w, id) || (!every && !l->suspects[id]))
 			continue;
-		before = reach_find(&s[OLD], direct[OLD], &l->covers[OLD], l->open[OLD], id);
+		before = reach_find(w, &s[OLD], direct[OLD], &l->covers[OLD], l->who, id);
 		if (!before.yes)
 			continue;
-		after = reach_find(&s[NEW], direct[NEW], &l->covers[NEW], l->open[NEW], id);
+		after = reach_find(w, &s[NEW], direct[NEW], &l->covers[NEW], l->who, id);
 		if (after.yes && !after.n_but)
 			continue;
+		pairs = l->plan->pairs_lost;
 		if (record_loss(l, run, id, &before, &after) < 0)
 			return -1;
+		l->plan->clients_lost |= s[OLD].records[id]->gateway && l->plan->pairs_lost > pairs;
 	}
 	return keep_run(l, run);
+}
+
+/* A node of the views at hand, and who reaches it first. */
+struct looker {
+	uint32_t seen_old, seen_new, id;
+};
+
+static int cmp_lookers(const void *pa, const void *pb)
+{
+	const struct looker *a = pa, *b = pb;
+
+	if (a->seen_new != b->seen_new)
+		return a->seen_new < b->seen_new ? -1 : 1;
+	if (a->seen_old != b->seen_old)
+		return a->seen_old < b->seen_old ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
 }
 
 int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only,
 		struct plan *ret, struct err *e)
 {
 	struct losses l = { .w = w, .plan = ret };
+	struct looker *lookers = arena_array(&w->tmp, n, sizeof(*lookers));
 	struct id_list run = { 0 };
-	size_t i, end, j;
-	unsigned int open;
+	size_t i, end, j, n_lookers;
 	int r = -1;
 
 	if (!w->sides[OLD].network || !w->sides[NEW].network)
 		return 0;
 	l.suspects = arena_array(&w->tmp, w->n, sizeof(*l.suspects));
-	if (!l.suspects || find_suspects(&l, places, n) < 0)
+	if (!lookers || !l.suspects || find_suspects(&l, places, n) < 0)
 		goto out;
 	for (i = 0; i < n; i = end) {
 		end = plan_places_run(places, n, i);
 		if (places[i].view[OLD] == NO_ID || places[i].view[NEW] == NO_ID)
 			continue;
-		for (open = 0; open < 4; open++) {
-			l.open[OLD] = open & 1;
-			l.open[NEW] = open & 2;
-			run.n = 0;
-			for (j = i; j < end; j++) {
-				if ((only == NO_ID || places[j].id == only) &&
-				    is_open(&w->sides[OLD], places[j].id) == l.open[OLD] &&
-				    is_open(&w->sides[NEW], places[j].id) == l.open[NEW] &&
-				    id_list_add(&run, places[j].id) < 0)
-					goto out;
-			}
-			if (run.n > 1)
-				qsort(run.v, run.n, sizeof(*run.v), cmp_id);
-			if (run.n &&
-			    losses_of_run(&l, (struct ids){ run.v, run.n }, &places[i]) < 0)
+		n_lookers = 0;
+		for (j = i; j < end; j++) {
+			if (only == NO_ID || places[j].id == only)
+				lookers[n_lookers++] =
+					(struct looker){ w->sides[OLD].seen_as[places[j].id],
+							 w->sides[NEW].seen_as[places[j].id],
+							 places[j].id };
+		}
+		if (n_lookers > 1)
+			qsort(lookers, n_lookers, sizeof(*lookers), cmp_lookers);
+		for (j = 0; j < n_lookers; j++) {
+			if (!j || lookers[j - 1].seen_old != lookers[j].seen_old ||
+			    lookers[j - 1].seen_new != lookers[j].seen_new)
+				run.n = 0;
+			if (id_list_add(&run, lookers[j].id) < 0)
+				goto out;
+			if (j + 1 < n_lookers && lookers[j + 1].seen_old == lookers[j].seen_old &&
+			    lookers[j + 1].seen_new == lookers[j].seen_new)
+				continue;
+			l.who = lookers[j].id;
+			if (losses_of_run(&l, (struct ids){ run.v, run.n }, &places[i]) < 0)
 				goto out;
 		}
 	}

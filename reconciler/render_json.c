@@ -36,6 +36,20 @@ static int append(const char *data, size_t len, void *arg)
 	return buf_ok(arg) ? 0 : -1;
 }
 
+/* "client" in place of "node", and what only a client has. */
+static int add_client(json_t *top, const struct config *c, const struct render_client *client)
+{
+	json_t *dns = json_array();
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < client->n_dns; i++)
+		r |= json_array_append_new(dns, json_string(client->dns[i]));
+	r |= json_object_set_new(top, "client", json_string(c->node->name));
+	r |= json_object_set_new(top, "gateway", json_string(client->gateway));
+	return r | json_object_set_new(top, "dns", dns);
+}
+
 static int set_prefixes(json_t *top, const char *key, const struct prefix *p, size_t n)
 {
 	json_t *list = json_array();
@@ -46,6 +60,26 @@ static int set_prefixes(json_t *top, const char *key, const struct prefix *p, si
 	for (i = 0; i < n; i++)
 		r |= json_array_append_new(list, json_string(prefix_print(&p[i], text)));
 	return json_object_set_new(top, key, list) < 0 || r < 0 ? -1 : 0;
+}
+
+/* Only of a node whose names have a domain. */
+static int add_names(const struct node *n, json_t *top)
+{
+	json_t *servers = json_array();
+	char text[IPADDR_STRLEN];
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n->n_nameservers; i++)
+		r |= json_array_append_new(servers,
+					   json_string(ipaddr_print(&n->nameservers[i], text)));
+	if (json_object_set_new(top, "dns",
+				json_pack("{s:s, s:o, s:o}", "domain", n->domain, "servers",
+					  servers, "hosts",
+					  n->flags & NODE_NO_HOSTS ? json_false() : json_true())) <
+	    0)
+		return -1;
+	return r;
 }
 
 /* Only of a node that carries traffic for others. */
@@ -61,7 +95,8 @@ static int add_gateway(const struct node *n, json_t *top)
 	return r;
 }
 
-int render_json(const struct config *c, struct buf *out, struct err *e)
+int render_json(const struct config *c, const struct render_client *client, struct buf *out,
+		struct err *e)
 {
 	const struct node *n = c->node;
 	json_t *addresses = json_array(), *peers = json_array(), *top;
@@ -74,11 +109,14 @@ int render_json(const struct config *c, struct buf *out, struct err *e)
 					   json_string(ifaddr_print(&n->addresses[i], text)));
 	for (i = 0; i < c->n_peers; i++)
 		r |= json_array_append_new(peers, json_peer(&c->peers[i]));
-	top = json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:o}", "network", c->network, "node",
-			n->name, "interface", n->interface.s, "listen_port",
+	top = json_pack("{s:s, s:s*, s:s, s:o, s:o, s:o, s:o, s:o}", "network", c->network, "node",
+			client ? NULL : n->name, "interface", n->interface.s, "listen_port",
 			json_unsigned(n->flags & NODE_HAS_LISTEN_PORT, n->listen_port), "mtu",
-			(int)n->mtu, "fwmark", json_unsigned(n->flags & NODE_HAS_FWMARK, n->fwmark),
-			"addresses", addresses, "peers", peers);
+			json_unsigned(n->mtu != 0, n->mtu), "fwmark",
+			json_unsigned(n->flags & NODE_HAS_FWMARK, n->fwmark), "addresses",
+			addresses, "peers", peers);
+	if (top && client)
+		r |= add_client(top, c, client);
 	if (top && n->exit)
 		r |= json_object_set_new(top, "exit_node", json_string(n->exit));
 	if (top && n->flags & NODE_HAS_TABLE)
@@ -87,6 +125,8 @@ int render_json(const struct config *c, struct buf *out, struct err *e)
 		r |= json_object_set_new(top, "table", json_string("off"));
 	if (top && n->flags & NODE_FORWARD)
 		r |= add_gateway(n, top);
+	if (top && n->domain)
+		r |= add_names(n, top);
 	if (!top || r || json_dump_callback(top, append, out, JSON_INDENT(2)) < 0)
 		r = -1;
 	buf_addc(out, '\n');

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "schema/grammar.h"
 
+#include "common/dnsname.h"
 #include "common/limits.h"
 #include "schema/model.h"
 
@@ -85,6 +86,25 @@ static const char *check_region(const char *s, size_t len)
 {
 	if (!name_is_valid(s, len))
 		return "a region is a name: a-z, 0-9, '.' and '-', beginning with a letter or digit, at most 63 characters";
+	return NULL;
+}
+
+static const char *check_domain(const char *s, size_t len)
+{
+	return dnsname_domain_wrong(s, len);
+}
+
+static const char *check_machine(const char *s, size_t len)
+{
+	if (!name_is_valid(s, len))
+		return "a machine has a name: a-z, 0-9, '.' and '-', beginning with a letter or digit, at most 63 characters";
+	return NULL;
+}
+
+static const char *check_node_name(const char *s, size_t len)
+{
+	if (!name_is_valid(s, len))
+		return "it must be the name of a node: 1 to 63 of a-z, 0-9, '.' and '-', beginning with a letter or digit";
 	return NULL;
 }
 
@@ -184,6 +204,65 @@ static const struct table route_table = {
 	.size = sizeof(struct m_route),
 };
 
+static const struct field node_dns_fields[] = {
+	{ .key = "servers",
+	  .type = FIELD_ADDRESSES,
+	  .max = MAX_NAME_SERVERS,
+	  .value = AT(m_names, servers),
+	  .extra = AT(m_names, n_servers),
+	  .has = AT(m_names, has_servers),
+	  .synonyms = "server nameservers nameserver ",
+	  .example = "[10.20.0.1]",
+	  .help = "Name servers that it asks for the domain; empty: none; absent: the network's." },
+	{ .key = "hosts",
+	  .type = FIELD_BOOL,
+	  .value = AT(m_names, hosts),
+	  .pos = AT(m_names, hosts_pos),
+	  .example = "false",
+	  .help = "Whether its agent may write names into /etc/hosts; absent: as the network says." },
+	{ 0 },
+};
+
+static const struct table node_dns_table = {
+	.what = "`dns` of a node",
+	.fields = node_dns_fields,
+};
+
+static const struct field dns_fields[] = {
+	{ .key = "domain",
+	  .type = FIELD_WORD,
+	  .flags = FIELD_REQUIRED_ONCE,
+	  .min = 1,
+	  .max = MAX_DOMAIN,
+	  .check = check_domain,
+	  .pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
+	  .value = AT(m_names, domain),
+	  .synonyms = "name zone search ",
+	  .example = "mesh.example.net",
+	  .help = "Every node and every client NAME is called NAME.DOMAIN." },
+	{ .key = "servers",
+	  .type = FIELD_ADDRESSES,
+	  .max = MAX_NAME_SERVERS,
+	  .value = AT(m_names, servers),
+	  .extra = AT(m_names, n_servers),
+	  .has = AT(m_names, has_servers),
+	  .synonyms = "server nameservers nameserver ",
+	  .example = "[10.20.0.1]",
+	  .help = "Name servers for the domain, asked where systemd-resolved runs; absent: none." },
+	{ .key = "hosts",
+	  .type = FIELD_BOOL,
+	  .fallback = "true",
+	  .value = AT(m_names, hosts),
+	  .pos = AT(m_names, hosts_pos),
+	  .help = "Whether agents write the names into /etc/hosts where no server is asked." },
+	{ 0 },
+};
+
+static const struct table dns_table = {
+	.what = "`dns` of a network",
+	.fields = dns_fields,
+};
+
 static const struct field node_fields[] = {
 	{ .key = "public_key",
 	  .type = FIELD_KEY,
@@ -200,6 +279,17 @@ static const struct field node_fields[] = {
 	  .synonyms = "host hostname Endpoint public_ip ",
 	  .example = "fra1.example.net:51820",
 	  .help = "Where others reach it: host, host:port or [IPv6]:port; absent: nobody can reach it first (NAT)." },
+	{ .key = "endpoints",
+	  .type = FIELD_ENDPOINTS,
+	  .min = 1,
+	  .max = MAX_VIEWPOINTS + 1,
+	  .value = AT(m_node, seen),
+	  .extra = AT(m_node, n_seen),
+	  .has = AT(m_node, endpoint),
+	  .pos = AT(m_node, endpoint_pos),
+	  .shape = "endpoints:\n  default: fra1.example.net\n  tag:office: 192.168.1.1",
+	  .help = "Several endpoints: `tag:NAME` for the nodes that have this tag, `default` (the same as "
+		  "`endpoint`) for all others." },
 	{ .key = "addresses",
 	  .type = FIELD_ADDRESSES,
 	  .min = 1,
@@ -295,6 +385,16 @@ static const struct field node_fields[] = {
 	  .synonyms = "zone location ",
 	  .example = "eu-west",
 	  .help = "Where it is: a relay in the region of one of the two sides of a pair is preferred; absent: nowhere." },
+	{ .key = "machine",
+	  .type = FIELD_WORD,
+	  .min = 1,
+	  .max = MAX_NAME,
+	  .check = check_machine,
+	  .pattern = "^[a-z0-9][a-z0-9.-]*$",
+	  .value = AT(m_node, machine),
+	  .synonyms = "server runs_on ",
+	  .example = "fra1",
+	  .help = "What it runs on: nodes of several networks on one machine must not clash there; absent: the node's name." },
 	{ .key = "exit_node",
 	  .type = FIELD_WORD,
 	  .min = 1,
@@ -306,7 +406,12 @@ static const struct field node_fields[] = {
 	  .example = "fra1",
 	  .help = "The node that it sends everything through that no other node has; it is joined with it and has an endpoint." },
 	{ .key = "policy", .type = FIELD_LATER },
-	{ .key = "dns", .type = FIELD_LATER },
+	{ .key = "dns",
+	  .type = FIELD_TABLE,
+	  .table = &node_dns_table,
+	  .value = AT(m_node, names),
+	  .example = "{hosts: false}",
+	  .help = "What is other than in the network's `dns`." },
 	{ .key = "table",
 	  .type = FIELD_ROUTES_TABLE,
 	  .min = 1,
@@ -325,6 +430,89 @@ static const struct table node_table = {
 	.name = AT(m_node, name),
 	.pos = AT(m_node, pos),
 	.shape = "fra1:\n  public_key: ...",
+};
+
+static const struct field client_fields[] = {
+	{ .key = "public_key",
+	  .type = FIELD_KEY,
+	  .flags = FIELD_REQUIRED,
+	  .value = AT(m_client, node.public_key),
+	  .pos = AT(m_client, node.public_key_pos),
+	  .synonyms = "key pubkey publickey public-key PublicKey ",
+	  .example = "...",
+	  .help = "The client's WireGuard public key: 44 characters, as its app or `wg pubkey` shows it." },
+	{ .key = "gateway",
+	  .type = FIELD_WORD,
+	  .flags = FIELD_REQUIRED,
+	  .min = 1,
+	  .max = MAX_NAME,
+	  .check = check_node_name,
+	  .pattern = "^[a-z0-9][a-z0-9.-]*$",
+	  .value = AT(m_client, gateway),
+	  .synonyms = "via server hub node ",
+	  .example = "fra1",
+	  .help = "The node, with an endpoint, that it is connected to and through which all others reach it." },
+	{ .key = "allowed_ips",
+	  .type = FIELD_PREFIXES,
+	  .min = 1,
+	  .max = MAX_ROUTES,
+	  .value = AT(m_client, allowed_ips),
+	  .extra = AT(m_client, n_allowed_ips),
+	  .synonyms = "allowedips allowed-ips AllowedIPs routes route subnets networks ",
+	  .example = "[10.20.0.0/16]",
+	  .help = "What it sends into the tunnel, 0.0.0.0/0 and ::/0 for everything; absent: the network's pools. In its own file alone." },
+	{ .key = "addresses",
+	  .type = FIELD_ADDRESSES,
+	  .min = 1,
+	  .max = MAX_ADDRESSES,
+	  .value = AT(m_client, node.addresses),
+	  .extra = AT(m_client, node.n_addresses),
+	  .has = AT(m_client, node.has_addresses),
+	  .synonyms = "address ip ips Address ",
+	  .example = "[10.20.0.9]",
+	  .help = "Its addresses inside the network, without prefix length; absent: one from each pool." },
+	{ .key = "dns",
+	  .type = FIELD_DNS,
+	  .min = 1,
+	  .max = MAX_DNS,
+	  .value = AT(m_client, dns),
+	  .extra = AT(m_client, n_dns),
+	  .synonyms = "DNS nameserver nameservers resolver resolvers search ",
+	  .example = "[10.20.0.1, corp.example.net]",
+	  .help = "Name servers and search domains in its own file; absent: none." },
+	{ .key = "persistent_keepalive",
+	  .type = FIELD_UINT,
+	  .min = 0,
+	  .max = 65535,
+	  .value = AT(m_client, node.persistent_keepalive),
+	  .synonyms = "keepalive PersistentKeepalive ",
+	  .example = "25",
+	  .help = "Seconds between its keepalives to the gateway; 0: none; absent: the network's, else 25. In its own file alone." },
+	{ .key = "mtu",
+	  .type = FIELD_UINT,
+	  .min = 576,
+	  .max = 65535,
+	  .value = AT(m_client, node.mtu),
+	  .synonyms = "MTU ",
+	  .example = "1280",
+	  .help = "The MTU in its own file, at least 1280 with IPv6; absent: the network's where that is written, else its app chooses." },
+	{ .key = "description",
+	  .type = FIELD_TEXT,
+	  .min = 0,
+	  .max = MAX_DESCRIPTION,
+	  .value = AT(m_client, node.description),
+	  .synonyms = "comment name ",
+	  .example = "Anna's phone",
+	  .help = "Free text in one line." },
+	{ 0 },
+};
+
+static const struct table client_table = {
+	.what = "a client",
+	.fields = client_fields,
+	.size = sizeof(struct m_client),
+	.name = AT(m_client, node.name),
+	.pos = AT(m_client, node.pos),
 };
 
 static const struct field star_fields[] = {
@@ -511,6 +699,15 @@ static const struct field network_fields[] = {
 	  .synonyms = "node peers hosts machines ",
 	  .shape = "nodes:\n  fra1: {public_key: ...}",
 	  .help = "The nodes, by name." },
+	{ .key = "clients",
+	  .type = FIELD_NAMED,
+	  .table = &client_table,
+	  .min = 0,
+	  .max = MAX_NODES,
+	  .value = AT(m_network, clients),
+	  .extra = AT(m_network, n_clients),
+	  .synonyms = "client devices phones roadwarriors ",
+	  .help = "Devices without the agent (phones, appliances), by name; selectors do not mean them." },
 	{ .key = "topology",
 	  .type = FIELD_LIST,
 	  .table = &topology_table,
@@ -522,9 +719,13 @@ static const struct field network_fields[] = {
 	  .synonyms = "links connections ",
 	  .shape = "topology:\n  - mesh: [all]",
 	  .help = "Who is joined with whom; absent: every node with every other." },
-	{ .key = "clients", .type = FIELD_LATER },
 	{ .key = "policy", .type = FIELD_LATER },
-	{ .key = "dns", .type = FIELD_LATER },
+	{ .key = "dns",
+	  .type = FIELD_TABLE,
+	  .table = &dns_table,
+	  .value = AT(m_network, names),
+	  .shape = "dns:\n  domain: mesh.example.net",
+	  .help = "Names for the nodes; absent: none." },
 	{ .key = "table",
 	  .type = FIELD_ROUTES_TABLE,
 	  .min = 1,

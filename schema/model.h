@@ -49,6 +49,13 @@ struct m_route {
 	struct m_uint metric; /* absent: 0 */
 };
 
+/* An entry of `endpoints` other than `default`: where who looks from there reaches the node. */
+struct m_seen {
+	const char *from; /* "tag:NAME" */
+	struct endpoint endpoint; /* port 0: the node's listen port */
+	struct pos pos, from_pos;
+};
+
 enum selector_kind { SELECT_NODE, SELECT_TAG, SELECT_ALL };
 
 struct m_selector {
@@ -63,13 +70,27 @@ struct m_selectors {
 	bool lost; /* one more was refused; never in a model that can be used */
 };
 
+/* `dns` of a network or a node. */
+struct m_names {
+	struct m_text domain; /* of a network, where s NULL: there is no `dns`; of a node unused */
+	bool has_servers; /* `servers` stands there, perhaps empty */
+	struct m_addr *servers; /* in the order written, which is that of asking */
+	size_t n_servers;
+	bool hosts;
+	struct pos hosts_pos; /* source NULL: `hosts` does not stand there */
+};
+
 struct m_node {
 	const char *name;
 	struct pos pos; /* of the name */
 	struct wgkey public_key;
 	struct pos public_key_pos;
-	struct endpoint endpoint; /* host NULL: absent; port 0: the node's listen port */
+	/* `endpoint`, or the default of `endpoints`. host NULL: absent; port 0: the node's listen
+	 * port */
+	struct endpoint endpoint;
 	struct pos endpoint_pos;
+	struct m_seen *seen; /* the others of `endpoints`, sorted by `from`, unique */
+	size_t n_seen;
 	bool has_addresses; /* `addresses` stands there: pinned; else automatic */
 	struct m_addr *addresses;
 	size_t n_addresses;
@@ -88,6 +109,26 @@ struct m_node {
 	bool relay; /* may carry traffic for pairs that cannot meet */
 	struct pos relay_pos;
 	struct m_text region; /* s NULL: absent */
+	struct m_names names;
+	struct m_text machine; /* s NULL: called as the node is */
+};
+
+/* A name server or a search domain. */
+struct m_dns {
+	struct ipaddr addr;
+	const char *domain; /* NULL: the address */
+	struct pos pos;
+};
+
+/* A device without the agent, a peer of one node alone. */
+struct m_client {
+	struct m_node node; /* name, key, addresses, mtu, keepalive and description; the rest is
+			       never set */
+	struct m_text gateway; /* the node that it is a peer of; s NULL: refused already */
+	struct m_prefix *allowed_ips; /* of its own file; none: the network's pools */
+	size_t n_allowed_ips;
+	struct m_dns *dns; /* of its own file, in the order written */
+	size_t n_dns;
 };
 
 enum topology_kind { TOPOLOGY_MESH, TOPOLOGY_STAR, TOPOLOGY_LINK };
@@ -118,9 +159,12 @@ struct m_network {
 	struct m_text description;
 	struct m_node *nodes; /* sorted by name */
 	size_t n_nodes;
+	struct m_client *clients; /* sorted by name; no name is a node's too */
+	size_t n_clients;
 	bool has_topology; /* absent: a full mesh of all nodes */
 	struct m_topology *topology; /* in the order of the file */
 	size_t n_topology;
+	struct m_names names;
 };
 
 /* meshrc.yaml */
@@ -137,9 +181,12 @@ struct model {
 	size_t n_networks;
 };
 
+/* The name of the machine that a node runs on: nodes of several networks may share it. */
+const char *m_node_machine(const struct m_node *n);
 /* By binary search; NULL when there is none. */
 const struct m_network *model_network(const struct model *m, const char *name);
 const struct m_node *m_network_node(const struct m_network *n, const char *name);
+const struct m_client *m_network_client(const struct m_network *n, const char *name);
 
 #define DEFAULT_LISTEN_PORT 51820
 #define DEFAULT_MTU 1420

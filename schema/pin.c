@@ -338,8 +338,7 @@ static int edit_section(struct editor *x, const struct yaml_node *root, const st
 		found += !r;
 	}
 	if (found < n)
-		return err_set(e, ERR_INPUT,
-			       "%s: %zu of %zu nodes to be pinned are not written here",
+		return err_set(e, ERR_INPUT, "%s: %zu of %zu to be pinned are not written here",
 			       x->file->path, n - found, n);
 	return 0;
 }

@@ -20,8 +20,8 @@
 #include "common/prefix.h"
 
 struct pin {
-	const char *section; /* the key at the top that holds the mapping: "nodes" */
-	const char *name; /* of the node */
+	const char *section; /* the key at the top that holds the mapping: "clients", "nodes" */
+	const char *name; /* of the node or client */
 	const struct ipaddr *addresses;
 	size_t n; /* > 0 */
 };

@@ -28,6 +28,8 @@ enum field_type {
 	FIELD_DURATION, /* int64_t seconds */
 	FIELD_KEY, /* struct wgkey; pos */
 	FIELD_ENDPOINT, /* struct endpoint; pos */
+	FIELD_ENDPOINTS, /* a mapping of `default` and tags to endpoints: struct m_seen *, sorted;
+			    extra: size_t count; the default: struct endpoint at `has`; pos */
 	FIELD_IFNAME, /* struct ifname; pos; extra: bool */
 	FIELD_ADDRESSES, /* struct m_addr *; extra: size_t count; has: bool */
 	FIELD_PREFIX, /* struct prefix; pos */
@@ -36,6 +38,7 @@ enum field_type {
 	FIELD_RANGES, /* as FIELD_PREFIXES; a single address may stand for its own prefix */
 	FIELD_ROUTES, /* a list of prefixes, or of mappings by `table`; struct m_route *; extra:
 			 size_t count */
+	FIELD_DNS, /* struct m_dns *, in order; extra: size_t count */
 	FIELD_TAGS, /* struct m_text *, sorted; extra: size_t count */
 	FIELD_SELECTORS, /* struct m_selectors */
 	FIELD_TABLE, /* a mapping with keys of its own, in the struct at `value` */

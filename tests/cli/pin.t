@@ -37,7 +37,7 @@ topology:
   - star: {hubs: [fra1], spokes: [all]}
 YAML
 mkdir -p networks/lab/eu
-printf 'version: 1\naddresses: [10.30.0.0/24]\n' >networks/lab/lab.yaml
+printf 'version: 1\naddresses: [10.30.0.0/24]\nlisten_port: 51821\n' >networks/lab/lab.yaml
 # No line end at the end of the file, and a mode of its own.
 printf 'nodes:\r\n  fra1:\r\n    public_key: 9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=\r\n    endpoint: fra1:1' >networks/lab/eu/fra1.yaml
 printf '{"nodes": {"only": {"public_key": "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=", "endpoint": "only:1"}}}' >networks/lab/only.yaml
@@ -138,7 +138,7 @@ expect_eq 'the diff of the dry run is the same' "$(git diff | git patch-id)" "$(
 before=$(stat -c '%i %y' networks/prod.yaml)
 expect_ok 'again' pin --all
 expect_eq 'nothing is printed' "$(<"$OUT")" ''
-expect_match 'nothing to pin' "$(<"$ERR")" 'nothing to pin: every node has `addresses` of its own'
+expect_match 'nothing to pin' "$(<"$ERR")" 'nothing to pin: all have `addresses` of their own'
 expect_ok 'one of them' pin anna anna
 expect_match 'says so too' "$(<"$ERR")" 'nothing to pin'
 expect_ok 'as JSON' pin anna --json
@@ -164,6 +164,37 @@ git clone -q --single-branch "$repo" "$TRASH/clone" 2>/dev/null
 sed -i '/addresses: .10.20.0.19/d' "$TRASH/clone/networks/prod.yaml"
 expect_ok 'in a clone' "$MESHRC" pin fra1 --network prod --dry-run --repo "$TRASH/clone"
 expect_match 'a warning' "$(<"$ERR")" 'no published branch is known here, so these are the addresses that a first publication would give: git fetch origin published:'
+
+# Clients have automatic addresses too. A node and a client stand in one file, in one order of names.
+mkdir -p "$TRASH/phones/networks" && git init -q "$TRASH/phones" && printf 'version: 1\n' >"$TRASH/phones/meshrc.yaml"
+cat >"$TRASH/phones/networks/home.yaml" <<'YAML'
+version: 1
+addresses: [10.20.0.0/24, "fd20::/64"]
+clients:
+  phone:                                 # in a pocket
+    public_key: TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=
+    gateway: m
+  a-tablet: {public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=, gateway: m}
+  old: {public_key: xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=, gateway: m, addresses: [10.20.0.200]}
+nodes:
+  m: {public_key: gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=, endpoint: m.example.net}
+YAML
+phones() { "$MESHRC" "$1" --repo "$TRASH/phones" "${@:2}"; }
+every_client() { for n in phone a-tablet old m; do phones render "$n" --json; done; }
+every_client >"$TRASH/before"
+expect_ok 'a client' phones pin phone --json
+expect_eq 'is said to be one' "$(jq -c '.pinned[0]' "$OUT")" \
+	'{"network":"home","client":"phone","file":"networks/home.yaml","addresses":["10.20.0.3","fd20::3"]}'
+expect_match 'is counted as one' "$(<"$ERR")" '1 client pinned in 1 file'
+expect_eq 'is pinned behind its key' "$(grep -A1 'TrMvSoP4' "$TRASH/phones/networks/home.yaml" | tail -n 1)" '    addresses: [10.20.0.3, "fd20::3"]'
+expect_ok 'all' phones pin --all
+expect_eq 'clients and nodes' "$(tr '\n' ';' <"$OUT")" \
+	'networks/home.yaml: a-tablet = 10.20.0.1, fd20::1;networks/home.yaml: m = 10.20.0.2, fd20::2;'
+expect_match 'are counted as both' "$(<"$ERR")" '2 nodes and clients pinned in 1 file'
+every_client >"$TRASH/after"
+expect_same 'every configuration is what it was' "$TRASH/before" "$TRASH/after"
+expect_status 'an unknown name' 1 phones pin fone
+expect_match 'may be that of a client' "$(<"$ERR")" "no node or client 'fone'; did you mean 'phone'"
 
 # A bare repository has no files.
 git clone -q --bare "$repo" "$TRASH/bare.git" 2>/dev/null

@@ -29,7 +29,7 @@ expect_eq 'there is nothing to do' "$(<"$OUT")" 'No changes. The published netwo
 expect_status '--detailed-exitcode: none' 0 plan --detailed-exitcode
 expect_ok '--json' plan --json
 expect_eq 'says so' "$(jq -r '[.format_version, .changes, .networks[0].action, .summary.peers.unchanged] | join(" ")' "$OUT")" \
-	'1.0 false none 6'
+	'1.1 false none 6'
 
 # The files as they are, against a commit.
 cp networks/prod.yaml "$TRASH/prod.yaml"
@@ -48,6 +48,13 @@ expect_ok '--markdown of a change' plan --markdown
 expect_eq 'starts with its mark' "$(head -1 "$OUT")" '<!-- meshrc:plan -->'
 expect_match 'colours the change' "$(<"$OUT")" '^! +endpoint = b\.example\.net:51820 ->'
 expect_match 'sums up outside the fold' "$(sed '/<details>/,$d' "$OUT")" '^Plan: 0 nodes to add, 2 to change, 0 to remove'
+cp "$TRASH/prod.yaml" networks/prod.yaml
+
+# An endpoint for some: they alone see the change.
+sed -i 's/^  a:/&\n    tags: [lan]/; s/^  b:/&\n    endpoints: {tag:lan: 192.168.9.2}/' networks/prod.yaml
+expect_ok 'an endpoint for the nodes with a tag' plan --json
+expect_eq 'changes what these see' "$(jq -c '[.networks[0].changes[] | [.nodes, .peers[0].name, .peers[0].attributes.endpoint]]' "$OUT")" \
+	'[[["a"],"b",{"from":"b.example.net:51820","to":"192.168.9.2:51820"}]]'
 cp "$TRASH/prod.yaml" networks/prod.yaml
 
 # A node comes, another one goes: where each is reached and what is behind it is part of that.

@@ -21,16 +21,25 @@ static const struct peer *longest_match(const struct config *c, const struct ipa
 	return best;
 }
 
+static bool has_address(const struct record *r, const struct ipaddr *a)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_addresses; i++) {
+		if (!ipaddr_cmp(&r->addresses[i], a))
+			return true;
+	}
+	return false;
+}
+
 /* Its own address, or behind it: then no peer has a longer prefix for it. */
 static bool is_at(const struct record *r, const struct config *c, const struct ipaddr *a)
 {
 	const struct peer *other = longest_match(c, a);
 	size_t i, j;
 
-	for (i = 0; i < r->n_addresses; i++) {
-		if (!ipaddr_cmp(&r->addresses[i], a))
-			return true;
-	}
+	if (has_address(r, a))
+		return true;
 	for (i = 0; i < r->n_routes + r->n_standby; i++) {
 		const struct prefix *own =
 			i < r->n_routes ? &r->routes[i] : &r->standby[i - r->n_routes].prefix;
@@ -60,39 +69,75 @@ static bool masquerades(const struct node *n, const struct ipaddr *a)
 	return found;
 }
 
-struct journey hops_follow(const struct network *n, const struct config *configs, size_t from,
-			   const struct ipaddr *source, const struct ipaddr *to)
+static const struct config *config_of(const struct network *n, const struct config *configs,
+				      const struct record *r)
+{
+	return &configs[network_node(n, r->name) - n->nodes];
+}
+
+/* Where `from` reaches `to` first, or NULL. A client looks from nowhere. */
+static const char *sees(const struct network *n, const struct config *configs,
+			const struct record *from, const struct record *to)
+{
+	const struct peer *p;
+
+	if (from->gateway)
+		return to->endpoint.host;
+	p = config_peer(config_of(n, configs, from), &to->key);
+	return p ? p->endpoint.host : NULL;
+}
+
+static bool meet(const struct network *n, const struct config *configs, const struct record *a,
+		 const struct record *b)
+{
+	return sees(n, configs, a, b) || sees(n, configs, b, a);
+}
+
+/* Whether `there` takes a packet with this source from `here`. */
+static bool takes(const struct network *n, const struct config *configs, const struct record *there,
+		  const struct record *here, const struct ipaddr *source, const struct ipaddr *to)
+{
+	const struct peer *back;
+
+	if (there->gateway)
+		return !strcmp(there->gateway, here->name) && has_address(there, to);
+	back = longest_match(config_of(n, configs, there), source);
+	return back && !strcmp(back->name, here->name);
+}
+
+struct journey hops_from(const struct network *n, const struct config *configs,
+			 const struct record *from, const struct ipaddr *source,
+			 const struct ipaddr *to)
 {
 	struct journey j = { .fate = FATE_LOOP };
-	size_t at = from, next;
+	const struct record *at = from, *next;
 
-	for (; j.hops <= n->n_nodes; j.hops++, at = next) {
-		const struct record *here = network_record(n, n->nodes[at].name), *there;
-		const struct peer *peer, *back;
+	for (; j.hops <= n->n_nodes + 2; j.hops++, at = next) {
+		const struct config *c = at->gateway ? NULL : config_of(n, configs, at);
+		const struct peer *peer;
 
-		j.last = here->name;
-		if (is_at(here, &configs[at], to)) {
+		j.last = at->name;
+		if (c ? is_at(at, c, to) : has_address(at, to)) {
 			j.fate = FATE_ARRIVED;
 			return j;
 		}
-		if (at != from && !(n->nodes[at].flags & NODE_FORWARD)) {
+		if (c && at != from && !(c->node->flags & NODE_FORWARD)) {
 			j.fate = FATE_NOT_PASSED_ON;
 			return j;
 		}
-		peer = longest_match(&configs[at], to);
-		if (!peer) {
-			j.fate = at != from && masquerades(&n->nodes[at], to) ? FATE_OUTSIDE :
-										FATE_NO_WAY;
+		peer = c ? longest_match(c, to) : NULL;
+		if (c && !peer) {
+			j.fate = at != from && masquerades(network_node(n, at->name), to) ?
+					 FATE_OUTSIDE :
+					 FATE_NO_WAY;
 			return j;
 		}
-		there = network_record(n, peer->name);
-		if (!here->endpoint.host && !there->endpoint.host) {
+		next = network_record(n, peer ? peer->name : at->gateway);
+		if (!meet(n, configs, at, next)) {
 			j.fate = FATE_CANNOT_MEET;
 			return j;
 		}
-		next = (size_t)(network_node(n, peer->name) - n->nodes);
-		back = longest_match(&configs[next], source);
-		if (!back || strcmp(back->name, here->name) != 0) {
+		if (!takes(n, configs, next, at, source, to)) {
 			j.fate = FATE_NOT_TAKEN;
 			return j;
 		}

@@ -85,7 +85,8 @@ static bool is_spoke(const struct m_topology *t, const struct m_node *n)
 	return in(&t->b, n) && !in(&t->a, n);
 }
 
-static bool entry_joins(const struct m_topology *t, const struct m_node *a, const struct m_node *b)
+bool reference_entry_joins(const struct m_topology *t, const struct m_node *a,
+			   const struct m_node *b)
 {
 	switch (t->kind) {
 	case TOPOLOGY_MESH:
@@ -107,7 +108,7 @@ bool reference_joined(const struct m_network *m, const struct m_node *a, const s
 	if (!m->has_topology)
 		return true;
 	for (i = 0; i < m->n_topology; i++) {
-		if (entry_joins(&m->topology[i], a, b))
+		if (reference_entry_joins(&m->topology[i], a, b))
 			return true;
 	}
 	return false;
@@ -125,6 +126,29 @@ static const struct m_node *first_hub(const struct m_network *m, const struct m_
 		}
 	}
 	return NULL;
+}
+
+/* Endpoints. */
+
+/* Of the endpoints of `n` for tags that `viewer` has, the one whose tag comes first by its name;
+ * without any, the default. */
+static const struct endpoint *seen_by(const struct m_node *viewer, const struct m_node *n)
+{
+	const struct m_seen *best = NULL;
+	size_t i;
+
+	for (i = 0; i < n->n_seen; i++) {
+		if (strncmp(n->seen[i].from, "tag:", 4) || !has_tag(viewer, n->seen[i].from + 4))
+			continue;
+		if (!best || strcmp(n->seen[i].from, best->from) < 0)
+			best = &n->seen[i];
+	}
+	return best ? &best->endpoint : &n->endpoint;
+}
+
+bool reference_meet(const struct m_node *a, const struct m_node *b)
+{
+	return seen_by(a, b)->host || seen_by(b, a)->host;
 }
 
 /* Relays. */
@@ -169,14 +193,14 @@ const struct m_node *reference_relay(const struct m_network *m, const struct m_n
 	bool best_near = false;
 	size_t i;
 
-	if (a->endpoint.host || b->endpoint.host || !reference_joined(m, a, b))
+	if (reference_meet(a, b) || !reference_joined(m, a, b))
 		return NULL;
 	for (i = 0; i < m->n_nodes; i++) {
 		const struct m_node *r = &m->nodes[i];
 		bool near = same_region(r, a) || same_region(r, b);
 
-		if (!r->relay || !r->endpoint.host || !reference_joined(m, r, a) ||
-		    !reference_joined(m, r, b))
+		if (!r->relay || !(r->endpoint.host || r->n_seen) || !reference_joined(m, r, a) ||
+		    !reference_joined(m, r, b) || !reference_meet(r, a) || !reference_meet(r, b))
 			continue;
 		if (best && (near != best_near ? best_near : weight(r, a, b) <= weight(best, a, b)))
 			continue;
@@ -186,16 +210,40 @@ const struct m_node *reference_relay(const struct m_network *m, const struct m_n
 	return best;
 }
 
-/* Addresses. */
+/* Addresses: the nodes', then the clients'. */
+
+static size_t n_holders(const struct m_network *m)
+{
+	return m->n_nodes + m->n_clients;
+}
+
+static const struct m_node *holder(const struct m_network *m, size_t i)
+{
+	return i < m->n_nodes ? &m->nodes[i] : &m->clients[i - m->n_nodes].node;
+}
+
+/* The one before whose name `k` others come. */
+static size_t by_name(const struct m_network *m, size_t k)
+{
+	size_t i, j, before;
+
+	for (i = 0; i < n_holders(m); i++) {
+		for (j = 0, before = 0; j < n_holders(m); j++)
+			before += strcmp(holder(m, j)->name, holder(m, i)->name) < 0;
+		if (before == k)
+			return i;
+	}
+	return 0;
+}
 
 static bool somebody_has(const struct m_network *m, const struct ref_config *configs,
 			 const struct ipaddr *a)
 {
 	size_t i, j;
 
-	for (i = 0; i < m->n_nodes; i++) {
-		for (j = 0; j < m->nodes[i].n_addresses; j++) {
-			if (!memcmp(&m->nodes[i].addresses[j].addr, a, sizeof(*a)))
+	for (i = 0; i < n_holders(m); i++) {
+		for (j = 0; j < holder(m, i)->n_addresses; j++) {
+			if (!memcmp(&holder(m, i)->addresses[j].addr, a, sizeof(*a)))
 				return true;
 		}
 		for (j = 0; j < configs[i].n_addresses; j++) {
@@ -279,10 +327,10 @@ static const struct prefix *pool_of(const struct m_network *m, const struct ipad
 static void give_addresses(const struct m_network *m, const struct network *known,
 			   struct ref_config *configs)
 {
-	size_t i, j;
+	size_t i, j, k;
 
-	for (i = 0; i < m->n_nodes; i++) {
-		const struct m_node *n = &m->nodes[i];
+	for (k = 0; k < n_holders(m); k++) {
+		const struct m_node *n = holder(m, i = by_name(m, k));
 		const struct record *r = known ? network_record(known, n->name) : NULL;
 
 		if (n->has_addresses) {
@@ -445,7 +493,7 @@ static unsigned int keepalive_between(const struct m_network *m, const struct m_
 		const struct m_topology *t = &m->topology[i];
 		unsigned int v = (unsigned int)t->persistent_keepalive.v;
 
-		if (!t->persistent_keepalive.set || !entry_joins(t, self, peer))
+		if (!t->persistent_keepalive.set || !reference_entry_joins(t, self, peer))
 			continue;
 		said = true;
 		if (v && (!shortest || v < shortest))
@@ -454,17 +502,38 @@ static unsigned int keepalive_between(const struct m_network *m, const struct m_
 	return said ? shortest : keepalive_of(m, self);
 }
 
-static void put_node(const struct m_network *m, struct ref_peer *ret,
-		     const struct ref_config *configs, size_t index)
+static void put_addresses(const struct ref_config *of, struct ref_peer *p)
 {
 	size_t i;
 
-	for (i = 0; i < configs[index].n_addresses; i++) {
-		struct prefix p = host(&configs[index].addresses[i].addr);
+	for (i = 0; i < of->n_addresses; i++) {
+		struct prefix a = host(&of->addresses[i].addr);
 
-		put(ret, &p);
+		put(p, &a);
 	}
+}
+
+/* On its gateway: its addresses, and nothing else. */
+static void make_client_peer(const struct m_network *m, const struct ref_config *configs,
+			     size_t client, struct ref_peer *ret)
+{
+	ret->node = &m->clients[client].node;
+	put_addresses(&configs[m->n_nodes + client], ret);
+	sort_and_reduce(ret);
+}
+
+/* What belongs to a node, its clients too. */
+static void put_node(const struct m_network *m, const struct ref_config *configs, size_t index,
+		     struct ref_peer *ret)
+{
+	size_t i;
+
+	put_addresses(&configs[index], ret);
 	put_routes(m, ret, &m->nodes[index]);
+	for (i = 0; i < m->n_clients; i++) {
+		if (!strcmp(m->clients[i].gateway.s, m->nodes[index].name))
+			put_addresses(&configs[m->n_nodes + i], ret);
+	}
 }
 
 static const struct prefix everything[] = { { .family = 4 }, { .family = 6 } };
@@ -496,10 +565,10 @@ static void make_peer(const struct m_network *m, struct ref_config *configs,
 	size_t i;
 
 	ret->node = n;
-	put_node(m, ret, configs, peer);
+	put_node(m, configs, peer, ret);
 	for (i = 0; i < m->n_nodes; i++) {
 		if (reference_relay(m, self, &m->nodes[i]) == n)
-			put_node(m, ret, configs, i);
+			put_node(m, configs, i, ret);
 	}
 	for (i = 0; m->has_topology && i < m->n_topology; i++) {
 		const struct m_topology *t = &m->topology[i];
@@ -511,10 +580,10 @@ static void make_peer(const struct m_network *m, struct ref_config *configs,
 	sort_and_reduce(ret);
 	if (is_exit_of(n, self))
 		put_everything(ret, true, true);
-	ret->endpoint = n->endpoint;
-	if (n->endpoint.host && !n->endpoint.port)
+	ret->endpoint = *seen_by(self, n);
+	if (ret->endpoint.host && !ret->endpoint.port)
 		ret->endpoint.port = (uint16_t)port_of(m, n);
-	ret->keepalive = n->endpoint.host ? keepalive_between(m, self, n) : 0;
+	ret->keepalive = ret->endpoint.host ? keepalive_between(m, self, n) : 0;
 }
 
 static bool two_peers_want_one(const struct ref_config *c)
@@ -660,6 +729,10 @@ static bool carries(const struct m_network *m, const struct m_node *n)
 
 	if (n->n_routes || is_exit(m, n))
 		return true;
+	for (i = 0; i < m->n_clients; i++) {
+		if (!strcmp(m->clients[i].gateway.s, n->name))
+			return true;
+	}
 	for (i = 0; i < m->n_nodes; i++) {
 		senders += unknown_goes(m, &m->nodes[i], n);
 		is_sender |= unknown_goes(m, n, &m->nodes[i]);
@@ -728,7 +801,7 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 {
 	size_t i, j;
 
-	ret->configs = arena_array(a, m->n_nodes, sizeof(*ret->configs));
+	ret->configs = arena_array(a, n_holders(m), sizeof(*ret->configs));
 	ret->conflict = ret->chain = ret->loop = ret->unclear = ret->apart = false;
 	ret->relayed = ret->ordered = 0;
 	look_at_pairs(m, ret);
@@ -740,6 +813,10 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 		c->node = n;
 		c->forward = carries(m, n);
 		make_masquerade(m, c);
+		c->domain = m->names.domain.s;
+		c->servers = n->names.has_servers ? n->names.servers : m->names.servers;
+		c->n_servers = n->names.has_servers ? n->names.n_servers : m->names.n_servers;
+		c->hosts = n->names.hosts_pos.source ? n->names.hosts : m->names.hosts;
 		c->interface = n->has_interface ? n->interface.s :
 			       m->has_interface ? m->interface.s :
 						  m->name;
@@ -754,11 +831,15 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 			c->table = 0;
 		if (n->exit_node.s && !c->no_routes && !c->table && !c->fwmark)
 			c->fwmark = 8311;
-		c->peers = arena_array(a, m->n_nodes, sizeof(*c->peers));
+		c->peers = arena_array(a, n_holders(m), sizeof(*c->peers));
 		for (j = 0; j < m->n_nodes; j++) {
 			if (reference_joined(m, n, &m->nodes[j]) &&
 			    !reference_relay(m, n, &m->nodes[j]))
 				make_peer(m, ret->configs, n, j, &c->peers[c->n_peers++]);
+		}
+		for (j = 0; j < m->n_clients; j++) {
+			if (!strcmp(m->clients[j].gateway.s, n->name))
+				make_client_peer(m, ret->configs, j, &c->peers[c->n_peers++]);
 		}
 		ret->conflict |= two_peers_want_one(c);
 		make_routes(m, c);

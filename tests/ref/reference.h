@@ -16,7 +16,7 @@
 #define REF_MAX_PREFIXES 256
 
 struct ref_peer {
-	const struct m_node *node;
+	const struct m_node *node; /* of a client: its part that is like a node's */
 	struct prefix allowed[REF_MAX_PREFIXES]; /* sorted */
 	size_t n_allowed;
 	struct endpoint endpoint;
@@ -30,11 +30,15 @@ struct ref_config {
 	uint64_t fwmark;
 	struct ifaddr addresses[MAX_POOLS];
 	size_t n_addresses;
-	struct ref_peer *peers; /* in the order of the nodes */
+	struct ref_peer *peers; /* in the order of the nodes, then of the clients */
 	size_t n_peers;
 	struct prefix routes[REF_MAX_NODES * 4]; /* sorted */
 	size_t n_routes;
 	bool forward; /* carries traffic for others */
+	const char *domain; /* NULL: no names */
+	const struct m_addr *servers;
+	size_t n_servers;
+	bool hosts; /* names may go into /etc/hosts */
 	struct ref_peer masquerade; /* the prefixes alone: sorted, none inside another, but for
 				     * those of length 0 of an exit */
 	struct ref_peer except; /* of an exit: what is not masqueraded */
@@ -43,7 +47,8 @@ struct ref_config {
 };
 
 struct ref_network {
-	struct ref_config *configs; /* one per node, in the order of m->nodes */
+	struct ref_config *configs; /* one per node, in the order of m->nodes; behind them one per
+				       client, with addresses alone */
 	bool conflict; /* some prefix would stand under two peers of one interface */
 	bool chain; /* a spoke has its hub behind a relay, and is to send on through it */
 	bool loop; /* hubs send each other what none of them knows */
@@ -64,13 +69,18 @@ const struct m_node *reference_relay(const struct m_network *m, const struct m_n
 bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
 		       const struct m_node *hub);
 
-/* True when some entry of the topology joins them. */
+/* True when one of the two has an endpoint for the other. */
+bool reference_meet(const struct m_node *a, const struct m_node *b);
+
+/* True when this entry of the topology, or some entry, joins them. */
+bool reference_entry_joins(const struct m_topology *t, const struct m_node *a,
+			   const struct m_node *b);
 bool reference_joined(const struct m_network *m, const struct m_node *a, const struct m_node *b);
 
 /*
  * `addresses_of`: a compiled network whose automatic addresses hold (they are not what is looked
- * at), or NULL: nothing was published, so each node in the order of names gets the lowest free
- * address of each pool.
+ * at), or NULL: nothing was published, so each node and client in the order of names gets the
+ * lowest free address of each pool.
  */
 void reference(const struct m_network *m, const struct network *addresses_of, struct arena *a,
 	       struct ref_network *ret);

@@ -4,6 +4,7 @@
 
 #include "common/diag.h"
 #include "common/limits.h"
+#include "common/num.h"
 #include "publication/expand.h"
 #include "reconciler/compile.h"
 #include "tests/ref/hops.h"
@@ -12,6 +13,7 @@
 
 #define ROUNDS 6000
 #define MAX_N 14
+#define MAX_CLIENTS 5
 
 static uint64_t seed_now;
 
@@ -102,11 +104,93 @@ static void random_pins(struct dice *d, struct arena *a, const struct m_network 
 	}
 }
 
+/* Their names lie before, between and behind those of the nodes. */
+static const char *const client_names[MAX_CLIENTS] = { "aaa", "berta", "ford", "nora", "zzz" };
+
+static void random_clients(struct dice *d, struct arena *a, struct m_network *m,
+			   const struct m_network *like)
+{
+	const struct m_node *gateways[MAX_N];
+	size_t n = 0;
+	uint8_t i;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		if (m->nodes[i].endpoint.host)
+			gateways[n++] = &m->nodes[i];
+	}
+	m->clients = need(arena_array(a, MAX_CLIENTS, sizeof(*m->clients)));
+	for (i = 0; n && i < MAX_CLIENTS; i++) {
+		const struct m_client *before =
+			like ? m_network_client(like, client_names[i]) : NULL;
+		struct m_client *c = &m->clients[m->n_clients];
+
+		if (dice_one_in(d, 3))
+			continue;
+		if (before && !dice_one_in(d, 4)) {
+			*c = *before;
+		} else {
+			c->node.name = client_names[i];
+			c->node.public_key.b[0] = (uint8_t)(i * 83 + 7);
+			c->node.public_key.b[2] = (uint8_t)(1 + i);
+			if (dice_one_in(d, 3))
+				random_pins(d, a, m, &c->node, (uint8_t)(MAX_N + i));
+		}
+		/* All of one, or spread. */
+		c->gateway.s = gateways[dice_one_in(d, 2) ? 0 : dice_throw(d, (uint32_t)n)]->name;
+		m->n_clients++;
+	}
+}
+
 /* Most nodes have an endpoint, or most have none and more of the rest are relays. */
 static bool mostly_nat;
 /* No route is inside another or holds an address of the network: every address leads to its node.
  */
 static bool apart;
+
+/* The place of what is written somewhere. */
+static const struct source nowhere;
+
+static void random_servers(struct dice *d, struct arena *a, struct m_names *m)
+{
+	size_t i;
+
+	m->has_servers = true;
+	m->n_servers = dice_throw(d, 4);
+	m->servers = need(arena_array(a, m->n_servers, sizeof(*m->servers)));
+	for (i = 0; i < m->n_servers; i++)
+		m->servers[i].addr =
+			(struct ipaddr){ .family = 4, .b = { 10, 0, 0, (uint8_t)(9 - i) } };
+}
+
+static void random_dns(struct dice *d, struct arena *a, struct m_names *m)
+{
+	if (dice_one_in(d, 2))
+		random_servers(d, a, m);
+	if (dice_one_in(d, 2)) {
+		m->hosts = dice_one_in(d, 2);
+		m->hosts_pos.source = &nowhere;
+	}
+}
+
+/* Nodes have endpoints for those with a tag. */
+static bool viewpoints;
+
+static void random_seen(struct dice *d, struct arena *a, uint8_t index, struct m_node *n)
+{
+	static const char *const from[] = { "tag:dc", "tag:eu", "tag:nat", "tag:nobody" };
+	size_t i;
+
+	n->seen = need(arena_array(a, ARRAY_LEN(from), sizeof(*n->seen)));
+	for (i = 0; i < ARRAY_LEN(from); i++) {
+		if (!dice_one_in(d, 4))
+			continue;
+		n->seen[n->n_seen++] = (struct m_seen){
+			.from = from[i],
+			.endpoint = { .host = i % 2 ? "192.168.9.1" : "lan.example.net",
+				      .port = dice_one_in(d, 2) ? 0 : (uint16_t)(2000 + index) }
+		};
+	}
+}
 
 static void random_node(struct dice *d, struct arena *a, const struct m_network *m, uint8_t index,
 			struct m_node *n)
@@ -121,6 +205,8 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 		n->endpoint.host = hosts[dice_throw(d, 3)];
 		n->endpoint.port = dice_one_in(d, 2) ? 0 : (uint16_t)(1000 + index);
 	}
+	if (viewpoints)
+		random_seen(d, a, index, n);
 	if (dice_one_in(d, 3))
 		random_pins(d, a, m, n, index);
 	if (apart && dice_one_in(d, 3)) {
@@ -161,6 +247,8 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 	n->fwmark = maybe(d, 5, dice_throw(d, 2) * 77);
 	n->table = maybe(d, 6, dice_throw(d, 2) * 100);
 	n->relay = dice_one_in(d, mostly_nat ? 2 : 5);
+	if (dice_one_in(d, 4))
+		random_dns(d, a, &n->names);
 	if (dice_one_in(d, 3))
 		n->region.s = tags[dice_throw(d, ARRAY_LEN(tags))];
 	if (dice_one_in(d, 8)) {
@@ -266,6 +354,7 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 		random_pools(d, a, m);
 		mostly_nat = dice_one_in(d, 3);
 		apart = dice_one_in(d, 3);
+		viewpoints = dice_one_in(d, 2);
 	}
 	if (dice_one_in(d, 2))
 		random_reserved(d, a, m);
@@ -291,9 +380,16 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 			random_node(d, a, m, i, &m->nodes[m->n_nodes]);
 		m->n_nodes++;
 	}
+	m->names.hosts = true;
+	if (dice_one_in(d, 2)) {
+		random_dns(d, a, &m->names);
+		m->names.domain.s = dice_one_in(d, 2) ? "mesh.example.net" : "wg";
+	}
 	if (m->n_nodes)
 		random_topology(d, a, m);
 	random_exits(d, m);
+	if (dice_one_in(d, 2))
+		random_clients(d, a, m, like);
 	return m;
 }
 
@@ -324,6 +420,20 @@ static void check_peer(const struct config *c, const struct ref_peer *want)
 	assert_int_equal(got->keepalive, want->keepalive);
 }
 
+static void check_names(const struct node *n, const struct ref_config *want)
+{
+	size_t i;
+
+	assert_int_equal(!n->domain, !want->domain);
+	assert_int_equal(n->n_nameservers, want->domain ? want->n_servers : 0);
+	assert_int_equal(node_needs_names(n), want->domain && want->hosts);
+	if (!want->domain)
+		return;
+	assert_string_equal(n->domain, want->domain);
+	for (i = 0; i < n->n_nameservers; i++)
+		assert_int_equal(ipaddr_cmp(&n->nameservers[i], &want->servers[i].addr), 0);
+}
+
 static void check_config(const struct config *c, const struct ref_config *want)
 {
 	const struct node *n = c->node;
@@ -348,6 +458,7 @@ static void check_config(const struct config *c, const struct ref_config *want)
 		assert_string_equal(n->exit, want->node->exit_node.s);
 	assert_int_equal(!!(n->flags & NODE_NO_ROUTES), want->no_routes);
 	assert_int_equal(n->flags & NODE_HAS_TABLE ? n->table : 0, want->table);
+	check_names(n, want);
 	assert_int_equal(n->n_addresses, want->n_addresses);
 	for (i = 0; i < n->n_addresses; i++)
 		assert_int_equal(ifaddr_cmp(&n->addresses[i], &want->addresses[i]), 0);
@@ -363,6 +474,9 @@ struct tally {
 	size_t compared, conflicts, refused, pairs, relayed, chains, loops, ordered, unclear,
 		not_joined, exit_loops;
 	size_t followed, arrived, by_relay, by_hub, delivered, outside; /* networks, and packets */
+	size_t to_clients, from_clients, between_clients; /* packets */
+	size_t near; /* pairs that meet by an endpoint that not all see */
+	size_t apart; /* pairs that cannot meet, of all entries */
 };
 
 /* Whether some star with transit has both as spokes, and both meet its first hub. */
@@ -373,8 +487,8 @@ static bool share_a_hub(const struct m_network *m, const struct m_node *a, const
 	for (i = 0; i < m->n_nodes; i++) {
 		const struct m_node *hub = &m->nodes[i];
 
-		if (reference_transit(m, a, b, hub) &&
-		    (hub->endpoint.host || (a->endpoint.host && b->endpoint.host)))
+		if (reference_transit(m, a, b, hub) && reference_meet(a, hub) &&
+		    reference_meet(b, hub))
 			return true;
 	}
 	return false;
@@ -421,7 +535,7 @@ static void check_packet(const struct m_network *m, const struct network *n,
 {
 	const struct m_node *a = &m->nodes[from], *b = &m->nodes[to];
 	const struct record *r = network_record(n, a->name);
-	bool joined = reference_joined(m, a, b), meet = a->endpoint.host || b->endpoint.host;
+	bool joined = reference_joined(m, a, b), meet = reference_meet(a, b);
 	bool relayed = reference_relay(m, a, b);
 	size_t i;
 
@@ -430,7 +544,7 @@ static void check_packet(const struct m_network *m, const struct network *n,
 
 		if (r->addresses[i].family != address->family)
 			continue;
-		j = hops_follow(n, configs, from, &r->addresses[i], address);
+		j = hops_from(n, configs, r, &r->addresses[i], address);
 		if (j.fate == FATE_LOOP)
 			assert_true(route_in_pool(m));
 		if (!apart)
@@ -464,7 +578,7 @@ static void check_outside(const struct m_network *m, const struct network *n,
 
 	for (i = 0; i < r->n_addresses; i++) {
 		const struct ipaddr *to = &outside[r->addresses[i].family == 6];
-		struct journey went = hops_follow(n, configs, from, &r->addresses[i], to);
+		struct journey went = hops_from(n, configs, r, &r->addresses[i], to);
 		bool speaks = false;
 
 		for (j = 0; at && j < at->n_addresses; j++)
@@ -522,6 +636,114 @@ static bool any_exit(const struct m_network *m)
 	return false;
 }
 
+/* As many pairs are named, or counted, in warnings as there are. */
+static void check_warnings(const struct m_network *m, const struct diag *d, struct tally *tally)
+{
+	size_t i, j, k, want = 0, got = 0;
+	uint64_t more;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < i; j++) {
+			const struct m_node *a = &m->nodes[i], *b = &m->nodes[j];
+			bool cut = !reference_meet(a, b) && !reference_relay(m, a, b);
+
+			if (!m->has_topology)
+				want += cut;
+			for (k = 0; m->has_topology && k < m->n_topology; k++)
+				want += cut && reference_entry_joins(&m->topology[k], a, b);
+		}
+	}
+	for (i = 0; i < d->n; i++) {
+		const char *msg = d->entries[i].msg, *more_pairs = strstr(msg, " more pairs that");
+
+		got += strstr(msg, " cannot meet: neither has an endpoint") != NULL;
+		if (!more_pairs)
+			continue;
+		assert_int_equal(num_parse(msg + 4, (size_t)(more_pairs - msg) - 4, 1000, &more),
+				 0);
+		got += more;
+	}
+	assert_int_equal(got, want);
+	tally->apart += want;
+}
+
+static void count_near(const struct m_network *m, struct tally *tally)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < i; j++) {
+			const struct m_node *a = &m->nodes[i], *b = &m->nodes[j];
+
+			tally->near += !a->endpoint.host && !b->endpoint.host &&
+				       reference_meet(a, b) && reference_joined(m, a, b);
+		}
+	}
+}
+
+/* From each address of one node or client to each of another's, of one family. */
+static bool all_arrive(const struct network *n, const struct config *configs,
+		       const struct record *from, const struct record *to, size_t *ret_packets)
+{
+	size_t i, j;
+
+	for (i = 0; i < from->n_addresses; i++) {
+		for (j = 0; j < to->n_addresses; j++) {
+			struct journey way;
+
+			if (from->addresses[i].family != to->addresses[j].family)
+				continue;
+			way = hops_from(n, configs, from, &from->addresses[i], &to->addresses[j]);
+			if (way.fate != FATE_ARRIVED || strcmp(way.last, to->name) != 0)
+				return false;
+			++*ret_packets;
+		}
+	}
+	return true;
+}
+
+/* All do, and there is one at least. */
+static bool reaches(const struct network *n, const struct config *configs,
+		    const struct record *from, const struct record *to)
+{
+	size_t packets = 0;
+
+	return all_arrive(n, configs, from, to, &packets) && packets;
+}
+
+/* Whoever reaches a gateway reaches its clients, and whom the gateway reaches its clients reach. */
+static void check_clients(const struct m_network *m, const struct network *n,
+			  const struct config *configs, struct tally *tally)
+{
+	size_t i, j;
+
+	/* A route inside a pool may lead a client's address anywhere: the longest wins. */
+	if (route_in_pool(m))
+		return;
+	for (i = 0; i < m->n_clients; i++) {
+		const struct record *client = network_record(n, m->clients[i].node.name);
+		const struct record *gateway = network_record(n, client->gateway);
+
+		assert_true(all_arrive(n, configs, gateway, client, &tally->to_clients));
+		assert_true(all_arrive(n, configs, client, gateway, &tally->from_clients));
+		for (j = 0; j < n->n_records; j++) {
+			const struct record *other = &n->records[j], *at = other;
+			size_t *packets =
+				other->gateway ? &tally->between_clients : &tally->to_clients;
+
+			if (other == client || other == gateway)
+				continue;
+			if (other->gateway)
+				at = network_record(n, other->gateway);
+			if (at == gateway || reaches(n, configs, at, gateway))
+				assert_true(all_arrive(n, configs, other, client, packets));
+			if (!other->gateway && reaches(n, configs, gateway, other))
+				assert_true(all_arrive(n, configs, client, other,
+						       &tally->from_clients));
+		}
+	}
+}
+
 static bool refused(const struct ref_network *want)
 {
 	return want->conflict || want->chain || want->loop || want->unclear || want->apart;
@@ -562,6 +784,8 @@ static bool check_network(const struct m_network *m, const struct network *publi
 	}
 	tally->relayed += want.relayed;
 	tally->ordered += want.ordered;
+	count_near(m, tally);
+	check_warnings(m, &d, tally);
 	assert_int_equal(ret->n_nodes, m->n_nodes);
 	for (i = 0; i < m->n_nodes; i++) {
 		if (expand(ret, &ret->nodes[i], a, &configs[i], &e) < 0)
@@ -570,6 +794,7 @@ static bool check_network(const struct m_network *m, const struct network *publi
 		tally->pairs += configs[i].n_peers;
 	}
 	check_hops(m, ret, configs, tally);
+	check_clients(m, ret, configs, tally);
 	tally->compared++;
 	return true;
 }
@@ -586,6 +811,18 @@ static void check_addresses_stay(const struct network *old, const struct m_netwo
 				    *b = network_record(new, n->name);
 
 		if (!was || was->has_addresses || n->has_addresses)
+			continue;
+		assert_int_equal(a->n_addresses, b->n_addresses);
+		for (j = 0; j < a->n_addresses; j++)
+			assert_int_equal(ipaddr_cmp(&a->addresses[j], &b->addresses[j]), 0);
+	}
+	for (i = 0; i < after->n_clients; i++) {
+		const struct m_client *n = &after->clients[i],
+				      *was = m_network_client(before, n->node.name);
+		const struct record *a = was ? network_record(old, n->node.name) : NULL,
+				    *b = network_record(new, n->node.name);
+
+		if (!was || was->node.has_addresses || n->node.has_addresses)
 			continue;
 		assert_int_equal(a->n_addresses, b->n_addresses);
 		for (j = 0; j < a->n_addresses; j++)
@@ -627,8 +864,17 @@ static void test_random(void **state)
 	assert_true(tally.outside > ROUNDS / 4);
 	assert_true(tally.not_joined > ROUNDS / 100);
 	assert_true(tally.exit_loops > 5);
+	print_message("%zu pairs without an endpoint for all meet all the same\n", tally.near);
+	assert_true(tally.near > ROUNDS);
+	assert_true(tally.apart > ROUNDS);
+	print_message(
+		"%zu packets arrived at clients, %zu came from clients, %zu from one to another\n",
+		tally.to_clients, tally.from_clients, tally.between_clients);
+	assert_true(tally.to_clients > 2 * ROUNDS);
+	assert_true(tally.from_clients > 2 * ROUNDS);
+	assert_true(tally.between_clients > ROUNDS / 2);
 	assert_true(tally.followed > ROUNDS / 10);
-	assert_true(tally.by_relay > 5 * ROUNDS);
+	assert_true(tally.by_relay > 3 * ROUNDS);
 	assert_true(tally.by_hub > ROUNDS / 2);
 	assert_true(tally.compared > ROUNDS / 2);
 	assert_true(tally.conflicts > ROUNDS / 20);

@@ -947,6 +947,65 @@ static void relays_cut_groups_into_parts(void **state)
 	assert_true(network_node(&f->network, "ra")->flags & NODE_FORWARD);
 }
 
+/* Of four nodes behind NAT, three are in one LAN and two of these can be reached there. */
+static void who_meets_in_a_lan_needs_no_relay(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  ra: {public_key: $1, endpoint: ra.example.net, relay: true}\n"
+		     "  a: {public_key: $2, tags: [lan, z], endpoints: {tag:lan: 192.168.1.2}}\n"
+		     "  b: {public_key: $3, tags: [lan], endpoints: {tag:lan: '192.168.1.3:5'}}\n"
+		     "  c: {public_key: $4, tags: [lan, a]}\n"
+		     "  d: {public_key: $5}\n",
+		     NULL, 1);
+	expect_links(
+		f, "a",
+		"direct=all#at!tag:lan#from!tag:lan direct=all#endpoint through=ra:all#via!ra");
+	expect_links(f, "c", "direct=all#endpoint direct=all#from!tag:lan through=ra:all#via!ra");
+	expect_links(f, "d", "direct=all#endpoint through=ra:all#via!ra");
+	expect_links(f, "ra", "direct=all");
+	assert_int_equal(network_group(&f->network, "all#at!tag:lan#from!tag:lan")->n_members, 3);
+	assert_int_equal(network_group(&f->network, "all#from!tag:lan")->n_members, 2);
+	assert_string_equal(network_record(&f->network, "a")->seen[0].from, "tag:lan");
+	/* Without a port, and with one; only viewpoints that some record names are told. */
+	assert_int_equal(network_record(&f->network, "a")->seen[0].endpoint.port, 51820);
+	assert_int_equal(network_record(&f->network, "b")->seen[0].endpoint.port, 5);
+	assert_int_equal(network_node(&f->network, "c")->n_from, 1);
+	assert_int_equal(network_node(&f->network, "d")->n_from, 0);
+	/* All of them in the LAN: nobody is left for the relay. */
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  ra: {public_key: $1, endpoint: ra.example.net, relay: true}\n"
+		     "  a: {public_key: $2, tags: [lan], endpoints: {tag:lan: 192.168.1.2}}\n"
+		     "  b: {public_key: $3, tags: [lan], endpoints: {tag:lan: 192.168.1.3}}\n",
+		     NULL, 1);
+	expect_links(f, "a", "direct=all");
+	assert_false(network_node(&f->network, "ra")->flags & NODE_FORWARD);
+	assert_int_equal(f->network.n_groups, 0);
+}
+
+/* It can be reached in one LAN alone: it is a relay for those who are there, not for others. */
+static void a_relay_that_is_seen_by_some(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  ra: {public_key: $1, relay: true, endpoints: {tag:lan: 192.168.1.1}}\n"
+		     "  a: {public_key: $2, tags: [lan]}\n"
+		     "  b: {public_key: $3, tags: [lan]}\n"
+		     "  c: {public_key: $4}\n",
+		     NULL, 1);
+	expect_links(f, "a", "direct=all#alone direct=all#from!tag:lan through=ra:all#via!ra");
+	expect_links(f, "c", "direct=all");
+	assert_non_null(strstr(messages(f), "`a` and `c` cannot meet: neither has an endpoint"));
+	assert_non_null(strstr(messages(f),
+			       "`c` and `ra` cannot meet: neither has an endpoint for the other"));
+	assert_null(strstr(messages(f), "`a` and `b` cannot meet"));
+}
+
 static void parts_without_a_relay_stay_direct(void **state)
 {
 	struct fixture *f = *state;
@@ -1165,6 +1224,170 @@ static void the_order_of_nodes_does_not_matter(void **state)
 	assert_memory_equal(tables_one, tables_two, sizeof(tables_one));
 }
 
+static void expect_group(struct fixture *f, const char *name, const char *want)
+{
+	const struct group *g = network_group(&f->network, name);
+	char all[256] = "";
+	size_t i, len = 0;
+
+	assert_non_null(g);
+	for (i = 0; i < g->n_members; i++)
+		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? " " : "",
+					g->members[i]);
+	assert_string_equal(all, want);
+}
+
+static void clients_are_reached_through_their_gateway(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE "clients:\n"
+		     "  z: {public_key: $4, gateway: a}\n"
+		     "  aa: {public_key: $5, gateway: a, addresses: [10.0.0.9]}\n"
+		     "  bb: {public_key: $6, gateway: b}\n",
+		     NULL, 1);
+	expect_links(f, "a", "direct=#clients.a direct=all through=b:#clients.b");
+	expect_links(f, "b", "direct=#clients.b direct=all through=a:#clients.a");
+	expect_links(f, "c", "direct=all through=a:#clients.a through=b:#clients.b");
+	expect_group(f, "#clients.a", "aa z");
+	expect_group(f, "#clients.b", "bb");
+	assert_int_equal(f->network.n_records, 6);
+	assert_int_equal(f->network.n_nodes, 3);
+	/* From the pool, in the order of all names: a, bb, b, c, z around the pin. */
+	expect_record(f, "aa", "addresses=10.0.0.9 gateway=a");
+	expect_record(f, "b", "addresses=10.0.0.2 endpoint=b.example.net:51820");
+	expect_record(f, "bb", "addresses=10.0.0.3 gateway=b");
+	expect_record(f, "z", "addresses=10.0.0.5 gateway=a");
+	assert_true(network_node(&f->network, "a")->flags & NODE_FORWARD);
+	assert_true(network_node(&f->network, "b")->flags & NODE_FORWARD);
+	assert_false(network_node(&f->network, "c")->flags & NODE_FORWARD);
+}
+
+static void only_who_is_joined_with_the_gateway_gets_its_clients(void **state)
+{
+	struct fixture *f = *state;
+
+	/* By its name, by a tag, by a list that became a group, and not at all. */
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
+		     "clients:\n  p: {public_key: $4, gateway: b}\n"
+		     "topology:\n  - link: {between: [c], and: [b]}\n",
+		     NULL, 1);
+	expect_links(f, "a", "");
+	expect_links(f, "b", "direct=#clients.b direct=c");
+	expect_links(f, "c", "direct=b through=b:#clients.b");
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
+		     "clients:\n  p: {public_key: $4, gateway: b}\n"
+		     "topology:\n  - star: {hubs: [a], spokes: ['tag:t']}\n",
+		     NULL, 1);
+	expect_links(f, "a", "direct=tag:t through=b:#clients.b");
+	expect_links(f, "b", "direct=#clients.b direct=a routes=a:tag:t allow=a:10.0.0.0/24");
+	expect_links(f, "c", "direct=a routes=a:tag:t allow=a:10.0.0.0/24");
+}
+
+#define CLIENT(name, key, gateway) "  " name ": {public_key: $" key ", gateway: " gateway "}\n"
+
+static void a_client_that_comes_or_goes_changes_no_document(void **state)
+{
+	struct fixture *f = *state;
+	static const char top[] = "version: 1\naddresses: [10.0.0.0/24]\n" THREE "clients:\n";
+	struct network first;
+	char yaml[2048];
+	size_t i;
+
+	snprintf(yaml, sizeof(yaml), "%s%s", top, CLIENT("p", "4", "a"));
+	must_compile(f, yaml, NULL, 1);
+	first = f->network;
+	snprintf(yaml, sizeof(yaml), "%s%s%s", top, CLIENT("p", "4", "a"), CLIENT("c2", "5", "a"));
+	must_compile(f, yaml, &first, 2);
+	for (i = 0; i < first.n_nodes; i++)
+		assert_true(node_equal(&first.nodes[i], &f->network.nodes[i]));
+	assert_true(record_equal(network_record(&first, "p"), network_record(&f->network, "p")));
+	expect_record(f, "c2", "addresses=10.0.0.5 gateway=a");
+}
+
+static void a_clients_address_is_kept_freed_and_given_back(void **state)
+{
+	struct fixture *f = *state;
+	static const char top[] = "version: 1\naddresses: [10.0.0.0/24]\n" THREE "clients:\n";
+	struct network first, second;
+	char yaml[2048];
+
+	snprintf(yaml, sizeof(yaml), "%s%s%s", top, CLIENT("p", "4", "a"), CLIENT("q", "5", "a"));
+	must_compile(f, yaml, NULL, 1);
+	first = f->network;
+	expect_record(f, "p", "addresses=10.0.0.4 gateway=a");
+	snprintf(yaml, sizeof(yaml), "%s%s%s", top, CLIENT("q", "5", "b"), CLIENT("n", "6", "a"));
+	must_compile(f, yaml, &first, 2);
+	second = f->network;
+	/* The gateway may change; a freed address is not handed out; a client is never gone. */
+	expect_record(f, "q", "addresses=10.0.0.5 gateway=b");
+	expect_record(f, "n", "addresses=10.0.0.6 gateway=a");
+	assert_int_equal(second.n_freed, 1);
+	assert_string_equal(second.freed[0].node, "p");
+	assert_int_equal(second.n_gone, 0);
+	snprintf(yaml, sizeof(yaml), "%s%s%s", top, CLIENT("p", "4", "b"), CLIENT("q", "5", "b"));
+	must_compile(f, yaml, &second, 3);
+	expect_record(f, "p", "addresses=10.0.0.4 gateway=b");
+}
+
+static void a_node_that_becomes_a_client_is_gone_as_a_node(void **state)
+{
+	struct fixture *f = *state;
+	struct network first, second;
+
+	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE, NULL, 1);
+	first = f->network;
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a.example.net'}\n"
+		     "  b: {public_key: $2, endpoint: 'b.example.net', tags: [t]}\n"
+		     "clients:\n  c: {public_key: $3, gateway: a}\n",
+		     &first, 2);
+	second = f->network;
+	expect_record(f, "c", "addresses=10.0.0.3 gateway=a");
+	assert_int_equal(second.n_gone, 1);
+	assert_string_equal(second.gone[0].name, "c");
+	/* It stays gone while it is a client, and is not when it is a node again. */
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a.example.net'}\n"
+		     "clients:\n  c: {public_key: $3, gateway: a}\n",
+		     &second, 3);
+	assert_int_equal(f->network.n_gone, 2);
+	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE, &f->network, 4);
+	assert_int_equal(f->network.n_gone, 0);
+	expect_record(f, "c", "addresses=10.0.0.3");
+}
+
+static void errors_of_addresses_call_a_client_so(void **state)
+{
+	struct fixture *f = *state;
+	struct network first;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/30]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1'}\n"
+		     "clients:\n  p: {public_key: $2, gateway: a}\n",
+		     NULL, 1);
+	first = f->network;
+	expect_error(
+		f,
+		"version: 1\naddresses: [10.0.0.0/30]\nnodes:\n"
+		"  a: {public_key: $1, endpoint: 'a:1'}\n"
+		"clients:\n  p: {public_key: $2, gateway: a}\n"
+		"  q: {public_key: $3, gateway: a}\n",
+		&first,
+		"networks/net.yaml:7:3: error: the pool 10.0.0.0/30 has no address left for client `q`");
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/30]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1', addresses: [10.0.0.2]}\n"
+		     "clients:\n  p: {public_key: $2, gateway: a}\n",
+		     &first, "10.0.0.2 is the address that client `p` has already");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -1181,6 +1404,12 @@ int main(void)
 		TEST(a_node_that_comes_back_finds_its_address),
 		TEST(a_freed_address_is_the_last_resort),
 		TEST(a_full_pool_is_an_error),
+		TEST(clients_are_reached_through_their_gateway),
+		TEST(only_who_is_joined_with_the_gateway_gets_its_clients),
+		TEST(a_client_that_comes_or_goes_changes_no_document),
+		TEST(a_clients_address_is_kept_freed_and_given_back),
+		TEST(a_node_that_becomes_a_client_is_gone_as_a_node),
+		TEST(errors_of_addresses_call_a_client_so),
 		TEST(a_pin_never_takes_an_automatic_address),
 		TEST(a_pool_that_runs_out_names_each_node_left_over),
 		TEST(a_pool_grown_moves_nobody),
@@ -1208,6 +1437,8 @@ int main(void)
 		TEST(a_table_for_the_routes),
 		TEST(a_clash_between_two_hubs_is_found),
 		TEST(relays_cut_groups_into_parts),
+		TEST(who_meets_in_a_lan_needs_no_relay),
+		TEST(a_relay_that_is_seen_by_some),
 		TEST(parts_without_a_relay_stay_direct),
 		TEST(who_carries_for_others_says_so),
 		TEST(long_lists_become_a_group),

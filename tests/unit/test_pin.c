@@ -237,7 +237,7 @@ static void test_refusals(void **state)
 	static const char text[] = TOP "nodes:\n  a: {public_key: " KEY_A "}\n  b: {mtu: 1400}\n"
 				       "  c: {public_key: " KEY_B ", addresses: [10.0.0.9]}\n";
 
-	expect_refused(text, "nobody", 4096, ERR_INPUT, "1 of 1 nodes");
+	expect_refused(text, "nobody", 4096, ERR_INPUT, "1 of 1 to be pinned");
 	expect_refused(text, "b", 4096, ERR_INPUT, "are not written here");
 	expect_refused(text, "c", 4096, ERR_INPUT, "net.yaml:6: `c` has `addresses` already");
 	expect_refused("nodes: [", "a", 4096, ERR_INPUT, "cannot be read");

@@ -17,9 +17,11 @@ static const char one[] = "version: 1\naddresses: [10.1.0.0/24]\nnodes:\n"
 			  "  a: {public_key: " KEY_A ", endpoint: 'a:1'}\n"
 			  "  b: {public_key: " KEY_B ", endpoint: 'b:1'}\n"
 			  "  c: {public_key: " KEY_C ", endpoint: 'c:1', addresses: [10.1.0.9]}\n";
-static const char two[] = "version: 1\naddresses: [10.2.0.0/24]\nnodes:\n"
-			  "  b: {public_key: " KEY_B ", endpoint: 'b:1'}\n"
-			  "  z: {public_key: " KEY_A ", endpoint: 'z:1'}\n";
+static const char two[] = "version: 1\naddresses: [10.2.0.0/24]\nlisten_port: 5\nnodes:\n"
+			  "  b: {public_key: " KEY_B ", endpoint: 'b:2'}\n"
+			  "  z: {public_key: " KEY_A ", endpoint: 'z:1'}\n"
+			  "clients:\n"
+			  "  zz: {public_key: " KEY_C ", gateway: z}\n";
 
 /* A session without a repository: networks one and two, compiled. */
 static void open_session(struct session *s)
@@ -61,21 +63,25 @@ static void choose(struct session *s, const char *const *names, size_t n, struct
 
 static void test_choose(void **state)
 {
-	static const char *const twice[] = { "z", "a", "z", "c" }, *const both[] = { "b" },
-				 *const wrong[] = { "aa" };
+	static const char *const twice[] = { "z", "a", "z", "c" }, *const client[] = { "zz" },
+				 *const both[] = { "b" }, *const wrong[] = { "aa" };
 	struct pin_set set;
 	struct err e = { 0 };
 	struct session s;
 
 	open_session(&s);
 	choose(&s, NULL, 0, &set);
-	assert_int_equal(set.n_nodes, 4);
+	assert_int_equal(set.n_nodes, 5);
 	assert_int_equal(set.already, 1);
 	choose(&s, twice, 4, &set);
 	assert_int_equal(set.n_nodes, 2);
 	assert_int_equal(set.already, 1);
 	assert_string_equal(set.nodes[0].node->name, "a");
 	assert_string_equal(set.nodes[1].network, "two");
+	choose(&s, client, 1, &set);
+	assert_int_equal(set.n_nodes, 1);
+	assert_string_equal(set.nodes[0].section, "clients");
+	assert_string_equal(set.nodes[0].node->name, "zz");
 	assert_int_equal(pin_choose(&s, both, 1, &s.arena, &set, &e), -1);
 	assert_int_equal(e.class, ERR_CONFLICT);
 	assert_int_equal(pin_choose(&s, wrong, 1, &s.arena, &set, &e), -1);
@@ -84,7 +90,7 @@ static void test_choose(void **state)
 	s.networks[0].model = NULL;
 	s.networks[0].compiled = NULL;
 	choose(&s, NULL, 0, &set);
-	assert_int_equal(set.n_nodes, 2);
+	assert_int_equal(set.n_nodes, 3);
 	choose(&s, both, 1, &set);
 	assert_string_equal(set.nodes[0].network, "two");
 	arena_release(&s.arena);
@@ -106,6 +112,7 @@ static void test_make(void **state)
 	assert_ptr_equal(set.files[0].old->text, one);
 	assert_non_null(strstr(set.files[0].now.text, "'a:1', addresses: [10.1.0.1]}"));
 	assert_non_null(strstr(set.files[1].now.text, "'z:1', addresses: [10.2.0.2]}"));
+	assert_non_null(strstr(set.files[1].now.text, ", addresses: [10.2.0.3], gateway: z}"));
 	assert_int_equal(strlen(set.files[1].now.text), set.files[1].now.len);
 	arena_release(&s.arena);
 }
@@ -137,9 +144,10 @@ static void expect_refused(struct session *s, struct pin_set *set, const char *p
 /* The result is compared with what was compiled: so what was compiled is made another here. */
 static void test_another_network_is_refused(void **state)
 {
-	static const char *const names[] = { "a" };
+	static const char *const names[] = { "a" }, *const client[] = { "zz" };
 	static const struct ipaddr taken = { 4, { 10, 1, 0, 2 } }, pool = { 4, { 10, 1, 0, 0 } },
-				   free_one = { 4, { 10, 1, 0, 77 } };
+				   free_one = { 4, { 10, 1, 0, 77 } },
+				   other_one = { 4, { 10, 2, 0, 77 } };
 	struct m_network changed;
 	struct network other;
 	struct pin_set set;
@@ -168,9 +176,10 @@ static void test_another_network_is_refused(void **state)
 	/* Of all, the one that is wrong is found. */
 	open_session(&s);
 	choose(&s, NULL, 0, &set);
-	assert_string_equal(set.nodes[2].node->name, "b");
-	set.nodes[2].addresses = &free_one;
-	expect_refused(&s, &set, "networks/two.yaml:4:3: error: `b` cannot",
+	/* In a file clients come before nodes. */
+	assert_string_equal(set.nodes[3].node->name, "b");
+	set.nodes[3].addresses = &free_one;
+	expect_refused(&s, &set, "networks/two.yaml:5:3: error: `b` cannot",
 		       "in none of the network's pools");
 
 	/* A network that is not edited counts too. */
@@ -188,11 +197,22 @@ static void test_another_network_is_refused(void **state)
 	s.model.networks[0].nodes[1].has_addresses = true;
 	expect_refused(&s, &set, NULL, "one would not stay as it is: 'b' would be another node");
 
+	/* The same of a client, and an address that it has not. */
+	open_session(&s);
+	choose(&s, names, 1, &set);
+	s.model.networks[1].clients[0].node.has_addresses = true;
+	expect_refused(&s, &set, NULL, "two would not stay as it is: 'zz' would be another client");
+	open_session(&s);
+	choose(&s, client, 1, &set);
+	set.nodes[0].addresses = &other_one;
+	expect_refused(&s, &set, "networks/two.yaml:8:3: error: `zz` cannot",
+		       "two would not stay as it is: its records would change");
+
 	/* The files are others than those that were loaded. */
 	open_session(&s);
 	choose(&s, names, 1, &set);
 	s.n_files = 1;
-	expect_refused(&s, &set, NULL, "its nodes would be others");
+	expect_refused(&s, &set, NULL, "its nodes or clients would be others");
 	open_session(&s);
 	choose(&s, names, 1, &set);
 	s.files[2].len = 10;

@@ -20,8 +20,10 @@ const char *__asan_default_options(void)
 
 /* A network that can be changed; turned into a struct network by build(). */
 struct draft_node {
-	bool in;
+	bool in, client;
 	unsigned int key, address, endpoint, keepalive, mtu, forward;
+	unsigned int from; /* bit set of viewpoints */
+	unsigned int at[3]; /* 0: none there */
 	unsigned int routes[3], n_routes;
 	struct {
 		unsigned int kind, target, via;
@@ -38,6 +40,7 @@ struct draft {
 static const char *const names[MAX_N] = {
 	"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"
 };
+static const char *const viewpoints[3] = { "tag:here", "tag:lan", "tag:there" };
 static const char *const group_names[3] = { "tag:x", "tag:y", "tag:z" };
 /* Nested, so that one hides another; all in the pool or beside it. */
 static const char *const routes[] = { "10.0.0.0/8",	  "10.0.0.0/24",    "10.0.0.0/28",
@@ -59,9 +62,13 @@ static void random_node(struct dice *d, struct draft_node *n, unsigned int index
 
 	memset(n, 0, sizeof(*n));
 	n->in = true;
+	n->client = dice_throw(d, 7) == 0;
 	n->key = index;
 	n->address = index;
 	n->endpoint = dice_throw(d, 3);
+	n->from = dice_one_in(d, 2) ? dice_throw(d, 8) : 0;
+	for (i = 0; i < 3; i++)
+		n->at[i] = dice_one_in(d, 3) ? dice_throw(d, 3) : 0;
 	n->keepalive = dice_throw(d, 3);
 	n->mtu = 1400 + dice_throw(d, 2);
 	n->forward = dice_one_in(d, 4);
@@ -115,8 +122,8 @@ static void mutate(struct dice *d, struct draft *t)
 	struct draft_node tmp;
 	unsigned int i;
 
-	switch (dice_throw(d, 12)) {
-	case 11:
+	switch (dice_throw(d, 15)) {
+	case 14:
 		n->exit = dice_one_in(d, 3) ? MAX_N : dice_throw(d, 4);
 		break;
 	case 0:
@@ -160,7 +167,31 @@ static void mutate(struct dice *d, struct draft *t)
 	case 10:
 		n->forward ^= 1;
 		break;
+	case 11:
+		/* A node becomes a client, which changes the gateways of others too. */
+		n->client = !n->client;
+		break;
+	case 12:
+		n->from ^= 1u << dice_throw(d, 3);
+		break;
+	case 13:
+		n->at[dice_throw(d, 3)] = dice_throw(d, 3);
+		break;
 	}
+}
+
+/* The gateway of a client; NULL: a node. A draft whose nodes are clients all has a node still. */
+static const char *gateway_of(const struct draft *t, unsigned int index)
+{
+	unsigned int i, j;
+
+	for (i = 1; t->nodes[index].client && i < MAX_N; i++) {
+		/* Not the same for all. */
+		j = (index + i) % MAX_N;
+		if (t->nodes[j].in && !t->nodes[j].client)
+			return names[j];
+	}
+	return NULL;
 }
 
 static int cmp_links(const void *a, const void *b)
@@ -209,7 +240,8 @@ static struct link *build_links(const struct draft *t, unsigned int index, struc
 		if (l.kind == LINK_ALIVE) {
 			l.seconds = (uint16_t)(15 * via);
 		} else if (l.kind != LINK_DIRECT) {
-			if (via == index || !t->nodes[via].in || !(peers & 1u << via))
+			if (via == index || !t->nodes[via].in || !(peers & 1u << via) ||
+			    gateway_of(t, via))
 				continue;
 			l.via = names[via];
 		}
@@ -248,15 +280,17 @@ static struct network *build(const struct draft *t, struct arena *a)
 	static const char *const hosts[] = { NULL, "one.example.net", "192.0.2.2",
 					     "three.example.net" };
 	unsigned int i, j;
-	size_t k = 0;
+	size_t k = 0, n_nodes = 0;
 
 	for (i = 0; i < MAX_N; i++) {
 		const struct draft_node *from = &t->nodes[i];
 		struct record *r = &records[k];
-		struct node *m = &nodes[k];
+		struct node *m = &nodes[n_nodes];
 		struct ipaddr *address = arena_alloc(a, sizeof(*address));
 		struct ifaddr *own = arena_alloc(a, sizeof(*own));
 		struct prefix *list = arena_array(a, from->n_routes, sizeof(*list));
+		struct seen *seen;
+		const char **looks;
 
 		if (!from->in)
 			continue;
@@ -267,7 +301,11 @@ static struct network *build(const struct draft *t, struct arena *a)
 		*r = (struct record){ .name = names[i],
 				      .key = key_of(from->key),
 				      .addresses = address,
-				      .n_addresses = 1 };
+				      .n_addresses = 1,
+				      .gateway = gateway_of(t, i) };
+		k++;
+		if (r->gateway)
+			continue;
 		r->routes = list;
 		r->n_routes = prefix_canonical(list, from->n_routes);
 		if (from->mtu & 1) {
@@ -280,12 +318,24 @@ static struct network *build(const struct draft *t, struct arena *a)
 		}
 		r->endpoint = (struct endpoint){ hosts[from->endpoint],
 						 hosts[from->endpoint] ? 51820 : 0 };
+		seen = arena_array(a, 3, sizeof(*seen));
+		looks = arena_array(a, 3, sizeof(*looks));
+		r->seen = seen;
+		for (j = 0; j < 3; j++)
+			if (from->at[j])
+				seen[r->n_seen++] =
+					(struct seen){ viewpoints[j],
+						       { hosts[from->at[j]], (uint16_t)(1 + j) } };
 		*m = (struct node){ .name = names[i],
 				    .key = r->key,
 				    .interface = { "mesh" },
 				    .mtu = (uint16_t)from->mtu };
 		m->addresses = own;
 		m->n_addresses = 1;
+		m->from = looks;
+		for (j = 0; j < 3; j++)
+			if (from->from & 1u << j)
+				looks[m->n_from++] = viewpoints[j];
 		if (r->n_routes) {
 			m->flags |= NODE_FORWARD;
 			m->masquerade = r->routes;
@@ -298,7 +348,7 @@ static struct network *build(const struct draft *t, struct arena *a)
 		if (from->forward)
 			m->flags |= NODE_FORWARD;
 		m->links = build_links(t, i, a, &m->n_links, &m->exit);
-		k++;
+		n_nodes++;
 	}
 	for (i = 0; i < 3; i++) {
 		const char **members = arena_array(a, MAX_N, sizeof(*members));
@@ -312,7 +362,7 @@ static struct network *build(const struct draft *t, struct arena *a)
 			       .records = records,
 			       .n_records = k,
 			       .nodes = nodes,
-			       .n_nodes = k,
+			       .n_nodes = n_nodes,
 			       .groups = groups,
 			       .n_groups = 3 };
 	return n;
@@ -349,12 +399,25 @@ static const struct peer *peer_named(const struct config *c, const char *name)
 	return NULL;
 }
 
-/* `from` has `to` as a peer, and one of the two can be reached first. */
+static bool sees(const struct network *n, const char *from, const char *to)
+{
+	const struct record *r = network_record(n, to);
+	const struct node *viewer = network_node(n, from);
+	size_t i, j;
+
+	for (i = 0; i < r->n_seen; i++)
+		for (j = 0; viewer && j < viewer->n_from; j++)
+			if (!strcmp(viewer->from[j], r->seen[i].from))
+				return true;
+	return r->endpoint.host;
+}
+
+/* `from` has `to` as a peer, and one of the two reaches the other first. */
 static bool meets(const struct network *n, const struct config *configs, const char *from,
 		  const char *to)
 {
 	return peer_named(config_of(n, configs, from), to) &&
-	       (network_record(n, from)->endpoint.host || network_record(n, to)->endpoint.host);
+	       (sees(n, from, to) || sees(n, to, from));
 }
 
 static bool reaches(const struct network *n, const struct config *configs, const char *from,
@@ -369,7 +432,11 @@ static bool reaches(const struct network *n, const struct config *configs, const
 	for (i = 0; i < c->n_peers; i++) {
 		const struct peer *hub = &c->peers[i];
 
-		if (!meets(n, configs, from, hub->name) || !meets(n, configs, hub->name, to))
+		bool meets_gateway = r->gateway && meets(n, configs, hub->name, r->gateway) &&
+				     meets(n, configs, r->gateway, to);
+
+		if (!meets(n, configs, from, hub->name) ||
+		    (!meets(n, configs, hub->name, to) && !meets_gateway))
 			continue;
 		for (j = 0; j < hub->n_allowed_ips; j++)
 			for (k = 0; k < r->n_addresses; k++)
@@ -382,7 +449,8 @@ static bool reaches(const struct network *n, const struct config *configs, const
 }
 
 struct naive {
-	uint64_t nodes[3], nodes_same, peers[3], peers_same, lost;
+	uint64_t nodes[3], nodes_same, clients[3], clients_same, peers[3], peers_same, lost;
+	bool clients_lost;
 };
 
 /* What the class of a node says of its peers, as counts by action. */
@@ -614,6 +682,62 @@ static bool plan_says_lost(const struct plan *p, const char *from, const char *t
 	return false;
 }
 
+/* In both networks, as a node or as a client. */
+static bool same_kind(const struct network *old, const struct network *new, const char *name)
+{
+	const struct record *a = network_record(old, name), *b = network_record(new, name);
+
+	return a && b && !a->gateway == !b->gateway;
+}
+
+static const struct record *client_named(const struct network *n, const char *name)
+{
+	const struct record *r = n ? network_record(n, name) : NULL;
+
+	return r && r->gateway ? r : NULL;
+}
+
+static void check_client(const struct network *old, const struct network *new, const char *name,
+			 const struct plan *p, struct arena *arena, struct naive *sum)
+{
+	const struct record *a = client_named(old, name), *b = client_named(new, name);
+	const struct plan_client *said = NULL;
+	struct plan alone;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < p->n_clients; i++) {
+		if (!strcmp(p->clients[i].name, name)) {
+			assert_null(said);
+			said = &p->clients[i];
+		}
+	}
+	if (!a && !b) {
+		assert_null(said);
+		return;
+	}
+	if (a && b && record_equal(a, b)) {
+		assert_null(said);
+		sum->clients_same++;
+		return;
+	}
+	assert_non_null(said);
+	assert_int_equal(said->action, !a ? PLAN_ADD : !b ? PLAN_REMOVE : PLAN_CHANGE);
+	assert_int_equal(said->n_attrs > 0, true);
+	sum->clients[said->action]++;
+	for (i = 0; i < said->n_attrs; i++) {
+		const struct plan_attr *attr = &said->attrs[i];
+
+		if (!strcmp(attr->name, "gateway")) {
+			assert_string_equal(attr->from ? attr->from : "", a ? a->gateway : "");
+			assert_string_equal(attr->to ? attr->to : "", b ? b->gateway : "");
+		}
+	}
+	assert_int_equal(plan_make_node(old, new, name, arena, &alone, &e), 0);
+	assert_int_equal(alone.n_clients, 1);
+	assert_string_equal(alone.clients[0].name, name);
+}
+
 static void check_losses(const struct network *old, const struct network *new,
 			 const struct config *a, const struct config *b, const struct plan *p,
 			 struct naive *sum)
@@ -626,11 +750,12 @@ static void check_losses(const struct network *old, const struct network *new,
 		for (j = 0; j < MAX_N; j++) {
 			bool lost;
 
-			if (i == j || !network_node(old, names[j]) || !network_node(new, names[j]))
+			if (i == j || !same_kind(old, new, names[j]))
 				continue;
 			lost = reaches(old, a, names[i], names[j]) &&
 			       !reaches(new, b, names[i], names[j]);
 			sum->lost += lost;
+			sum->clients_lost |= lost && network_record(old, names[j])->gateway;
 			assert_int_equal(plan_says_lost(p, names[i], names[j]), lost);
 		}
 	}
@@ -668,6 +793,7 @@ static void check_pair(const struct network *old, const struct network *new, con
 
 	assert_int_equal(plan_make(old, new, arena, &p, &e), 0);
 	for (i = 0; i < MAX_N; i++) {
+		check_client(old, new, names[i], &p, arena, &sum);
 		if (!(old && network_node(old, names[i])) && !(new &&network_node(new, names[i])))
 			continue;
 		check_node(old, new, a, b, names[i], &p, &sum);
@@ -683,6 +809,11 @@ static void check_pair(const struct network *old, const struct network *new, con
 	assert_int_equal(p.peers_unchanged, sum.peers_same);
 	check_losses(old, new, a, b, &p, &sum);
 	assert_int_equal(p.pairs_lost, sum.lost);
+	assert_int_equal(p.clients_lost, sum.clients_lost);
+	assert_int_equal(p.clients_added, sum.clients[PLAN_ADD]);
+	assert_int_equal(p.clients_changed, sum.clients[PLAN_CHANGE]);
+	assert_int_equal(p.clients_removed, sum.clients[PLAN_REMOVE]);
+	assert_int_equal(p.clients_unchanged, sum.clients_same);
 }
 
 static void test_random(void **state)

@@ -43,6 +43,8 @@ static const char *type_of(const struct field *f)
 		return "key";
 	case FIELD_ENDPOINT:
 		return "endpoint";
+	case FIELD_ENDPOINTS:
+		return "mapping of endpoints";
 	case FIELD_IFNAME:
 		return "interface name";
 	case FIELD_ADDRESSES:
@@ -53,6 +55,8 @@ static const char *type_of(const struct field *f)
 		return "list of prefixes";
 	case FIELD_RANGES:
 		return "list of prefixes and addresses";
+	case FIELD_DNS:
+		return "list of addresses and domains";
 	case FIELD_ROUTES:
 		return "list of prefixes or mappings";
 	case FIELD_TAGS:
@@ -85,9 +89,11 @@ static void add_range(struct buf *b, const struct field *f)
 	case FIELD_DURATION:
 		unit = " seconds";
 		break;
+	case FIELD_ENDPOINTS:
 	case FIELD_ADDRESSES:
 	case FIELD_PREFIXES:
 	case FIELD_RANGES:
+	case FIELD_DNS:
 	case FIELD_ROUTES:
 	case FIELD_TAGS:
 	case FIELD_SELECTORS:
@@ -162,8 +168,15 @@ static void make_reference(struct buf *b)
 		  "`networks/NAME.yaml`, or all files under `networks/NAME/` together.",
 		  &grammar_network);
 	add_table(b, "A node", "Under `nodes`, by its name.", sub_table(&grammar_network, "nodes"));
+	add_table(b, "A client",
+		  "Under `clients`, by its name, which no node has: a device without the agent.",
+		  sub_table(&grammar_network, "clients"));
 	add_table(b, "A route", "An entry of `routes`, in place of a prefix alone.",
 		  sub_table(sub_table(&grammar_network, "nodes"), "routes"));
+	add_table(b, "dns of a network", "Under `dns` of a network.",
+		  sub_table(&grammar_network, "dns"));
+	add_table(b, "dns of a node", "Under `dns` of a node.",
+		  sub_table(sub_table(&grammar_network, "nodes"), "dns"));
 	add_table(b, "A topology entry",
 		  "In the list `topology`: exactly one of `mesh`, `star` and `link`, and what may "
 		  "stand beside it.",
