@@ -9,7 +9,7 @@ static void tell(const struct once_outcome *o)
 {
 	const struct agent *a = o->agent;
 	const struct convergence *c = o->convergence;
-	char serial[96];
+	char serial[96], holds[64];
 	struct buf ops;
 
 	if (!a->current || !c)
@@ -29,15 +29,14 @@ static void tell(const struct once_outcome *o)
 	}
 	if (!o->converged && !c->result.verified)
 		return;
-	if (!c->result.n_changes && !c->n_others && !c->exit.sets && !c->host.sets &&
+	cmd_holds(c, holds, sizeof(holds));
+	if (!convergence_changes(c) && !c->n_others && !c->exit.sets && !c->host.sets &&
 	    !c->names.sets)
-		cli_info("%s: %s %s: %zu peer%s; nothing to change", a->config->network, serial,
-			 o->error ? "stays in force" : "in force", c->n_peers,
-			 c->n_peers == 1 ? "" : "s");
+		cli_info("%s: %s %s: %s; nothing to change", a->config->network, serial,
+			 o->error ? "stays in force" : "in force", holds);
 	else
-		cli_info("%s: %s %s: %zu peer%s; %zu changed, %u message%s sent",
-			 a->config->network, serial, o->error ? "stays in force" : "in force",
-			 c->n_peers, c->n_peers == 1 ? "" : "s", o->peers_changed,
+		cli_info("%s: %s %s: %s; %zu changed, %u message%s sent", a->config->network,
+			 serial, o->error ? "stays in force" : "in force", holds, o->peers_changed,
 			 o->stats.set_messages, o->stats.set_messages == 1 ? "" : "s");
 	cmd_tell_exit(a, c);
 	if (c->host.sets)
@@ -80,7 +79,7 @@ static int work(struct agent *a)
 		o.converged = !r;
 		if (a->kern)
 			o.stats = a->kern->stats;
-		o.peers_changed = cmd_peers_changed(&conv.result);
+		o.peers_changed = cmd_peers_changed(&conv);
 		cmd_tell_unresolved(&conv);
 		tell(&o);
 		if (r < 0) {
