@@ -38,7 +38,7 @@ static bool has_family(const struct node *n, unsigned int family)
 int exit_fill(const struct m_node *m, struct arena *a, struct node *n)
 {
 	struct prefix *all = arena_array(a, n->n_masquerade + 2, sizeof(*all)),
-		      *except = arena_array(a, m->n_routes, sizeof(*except));
+		      *except = arena_array(a, m->n_routes + m->n_addresses, sizeof(*except));
 	size_t i, k = n->n_masquerade, n_except = 0;
 	unsigned int f;
 
@@ -54,6 +54,9 @@ int exit_fill(const struct m_node *m, struct arena *a, struct node *n)
 	for (i = 0; i < m->n_routes; i++)
 		if (!m->routes[i].masquerade && has_family(n, m->routes[i].prefix.family))
 			except[n_except++] = m->routes[i].prefix;
+	for (i = 0; i < m->n_addresses; i++)
+		if (m->addresses[i].owned)
+			except[n_except++] = m_addr_prefix(&m->addresses[i]);
 	n->flags |= NODE_FORWARD;
 	n->masquerade = all;
 	n->n_masquerade = k;
