@@ -88,7 +88,7 @@ UNITS += test_agent
 unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/links.c agent/resolve.c \
 	agent/host.c agent/host_nft.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/names_resolved.c agent/names_system.c \
 	tests/unit/fake_host.c tests/unit/fake_kern.c
-$(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC)
+$(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC),--wrap=host_system_new
 units: $(BUILD)/tests/pubkit_tool $(BUILD)/tests/fake_resolved
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o
