@@ -44,15 +44,16 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(RECONCILER_PKGS) $(AGENT_PKGS) 2>/de
 
 COMMON := \
 	common/arena.c common/buf.c common/diag.c common/endpoint.c common/err.c common/hash.c common/key.c \
-	common/name.c common/num.c common/prefix.c common/secret.c common/text.c common/timefmt.c \
+	common/name.c common/num.c common/prefix.c common/secret.c common/service.c common/text.c common/timefmt.c \
 	common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
 	publication/builder.c publication/document.c publication/expand.c publication/gateway.c publication/line.c \
-	publication/manifest.c publication/network.c publication/row.c publication/verify.c
+	publication/manifest.c publication/network.c publication/policy.c publication/row.c \
+	publication/ruleset.c publication/verify.c
 SCHEMA := schema/check.c schema/grammar.c schema/jsonschema.c schema/load.c schema/merge.c schema/table.c schema/yaml.c
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/compile.c reconciler/conflict.c \
-	reconciler/relay.c reconciler/transit.c reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
+	reconciler/policy.c reconciler/relay.c reconciler/transit.c reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
 	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c \
 	reconciler/plan_view.c reconciler/render.c reconciler/render_json.c \
 	reconciler/repo.c reconciler/repo_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \

@@ -9,6 +9,7 @@
 #include "common/os_time.h"
 #include "common/timefmt.h"
 #include "publication/gateway.h"
+#include "publication/ruleset.h"
 
 typedef unsigned long long ull;
 
@@ -815,27 +816,85 @@ static int converge_host(struct agent *a, const struct host_wanted *wanted, bool
 			     ret, e);
 }
 
+/* In the arena; NULL: out of memory, or too long. */
+static const char *rules_text(const struct ruleset *r, struct arena *arena, struct err *e)
+{
+	const char *text = NULL;
+	struct buf b;
+
+	buf_init(&b, MAX_RULESET);
+	ruleset_print(r, false, &b);
+	if (buf_ok(&b))
+		text = arena_strndup(arena, b.data ? b.data : "", b.len);
+	buf_release(&b);
+	if (!text)
+		err_nomem(e);
+	return text;
+}
+
 /* What the host around the interface is to be for a->current. */
 static int want_host(struct agent *a, const struct ifname *interface, struct arena *arena,
 		     struct host_wanted *ret, struct err *e)
 {
 	const struct snapshot *s = a->current;
 	struct host_wanted w = { .interface = *interface, .rules = "" };
-	struct buf rules;
+	struct ruleset rules;
 
 	if (s->has_config && s->standing == STANDING_MEMBER) {
 		w.families = gateway_families(&s->config);
-		buf_init(&rules, 1u << 20);
-		gateway_rules(s->config.node, a->config->network, interface->s, &rules);
-		w.rules = buf_ok(&rules) ?
-				  arena_strndup(arena, rules.data ? rules.data : "", rules.len) :
-				  NULL;
-		buf_release(&rules);
+		ruleset_of(&s->config, interface->s, &rules);
+		w.rules = rules_text(&rules, arena, e);
 		if (!w.rules)
-			return err_nomem(e);
+			return -1;
 	}
 	*ret = w;
 	return 0;
+}
+
+/*
+ * A policy is there before what it is for. Until the interface has changed as well, a packet must be
+ * let in by the old policy and by the new one: so at no instant is more let in than one of the two
+ * configurations lets in, and nothing is cut that both let in. When the old one is not known, the
+ * new one alone decides.
+ *
+ * Where this fails nothing may change on the interface: it would be open.
+ */
+static int guard_first(struct agent *a, const struct desired *d, struct convergence *c,
+		       struct err *e)
+{
+	const struct config *next = &a->current->config, *old = previous_config(a);
+	struct host_wanted w = { .interface = c->interface, .table_alone = true };
+	struct host_result result;
+	struct apply_result plan;
+	struct ruleset rules;
+	size_t i;
+	int r;
+
+	if (!next->policy.guarded || a->current->standing != STANDING_MEMBER)
+		return 0;
+	ruleset_of(next, c->interface.s, &rules);
+	if (old && old->policy.guarded && !policy_equal(&old->policy, &next->policy)) {
+		/* One transaction does, when it is the only change. */
+		if (apply_plan(a->kern, &c->interface, d, old, os_now(), &c->arena, &plan, e) < 0)
+			return -1;
+		if (!plan.n_ops && !c->n_others)
+			return 0;
+		ruleset_add_policy(&rules, &old->policy);
+	}
+	if (old) {
+		rules.masquerade = old->node->masquerade;
+		rules.n_masquerade = old->node->n_masquerade;
+	}
+	if (a->state.applied.serial)
+		ruleset_add_interface(&rules, a->state.applied.interface.s);
+	for (i = 0; i < c->n_others; i++)
+		ruleset_add_interface(&rules, c->others[i].s);
+	w.rules = rules_text(&rules, &c->arena, e);
+	if (!w.rules)
+		return -1;
+	r = converge_host(a, &w, false, false, &c->arena, &result, e);
+	c->host_sets += result.sets;
+	return r;
 }
 
 /* Removed from the network, and what the interface was is not known any more: it goes as a whole.
@@ -906,6 +965,8 @@ static int converge_interface(struct agent *a, bool dry, int64_t resolve_ms,
 	if (dry)
 		return apply_plan(a->kern, &ret->interface, &d, previous, os_now(), &ret->arena,
 				  &ret->result, e);
+	if (guard_first(a, &d, ret, e) < 0)
+		return -1;
 	/* The old interface stays until the new one is known to be ours to have. */
 	if (ret->n_others && (apply_plan(a->kern, &ret->interface, &d, previous, os_now(),
 					 &ret->arena, &ret->result, e) < 0 ||
@@ -937,14 +998,17 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	r = a->current->has_config ? converge_interface(a, dry, resolve_ms, ret, e) :
 				     converge_gone(a, dry, ret, e);
 	/* Where the peers are right, the host is seen to, whatever else went wrong. */
-	if (r < 0 && !ret->result.all_but_routes)
+	if (r < 0 && !ret->result.all_but_routes) {
+		ret->host.sets = ret->host_sets;
 		return -1;
+	}
 	if (want_host(a, &ret->interface, &ret->arena, &wanted, &host_error) < 0 ||
 	    converge_host(a, &wanted, false, dry, &ret->arena, &ret->host, &host_error) < 0) {
 		if (!r && e)
 			*e = host_error;
 		r = -1;
 	}
+	ret->host.sets += ret->host_sets;
 	return r;
 }
 

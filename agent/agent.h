@@ -96,7 +96,8 @@ struct convergence {
 	struct ifname interface;
 	size_t n_peers;
 	struct apply_result result;
-	struct host_result host; /* forwarding and masquerading */
+	struct host_result host; /* policy, forwarding and masquerading */
+	unsigned int host_sets; /* of host.sets: what was sent before the interface changed */
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
 	/* Interfaces that carry our alias under another name than the one wanted: taken away. */
@@ -105,7 +106,8 @@ struct convergence {
 };
 
 /*
- * Brings the interface to a->current, and then the host around it. With `dry`, only says what it
+ * Brings the interface to a->current, and then the host around it; a policy is there before the
+ * interface changes, or the interface does not change (*e says so). With `dry`, only says what it
  * would do. *ret is to be released either way. What goes wrong with the host is an error and leaves
  * the interface as it should be: ret->result.verified tells the two apart.
  */

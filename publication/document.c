@@ -7,7 +7,8 @@
 #include "publication/manifest.h"
 #include "publication/row.h"
 
-static const char *const table_names[N_TABLES] = { "freed", "gone", "groups", "nodes", "records" };
+static const char *const table_names[N_TABLES] = { "freed", "gone",   "groups",
+						"nodes", "policy", "records" };
 
 const char *table_name(enum table t)
 {
@@ -130,6 +131,23 @@ static int add_groups(struct encoder *x, struct buf *line)
 	return 0;
 }
 
+static int add_permits(struct encoder *x, struct buf *line)
+{
+	char key[2 * (MAX_GROUP_NAME + 1)];
+	size_t i;
+
+	for (i = 0; i < x->net->n_permits; i++) {
+		const struct permit *p = &x->net->permits[i];
+
+		snprintf(key, sizeof(key), "%s %s", p->to, p->from);
+		buf_reset(line);
+		permit_encode(p, line);
+		if (add_line(x, key, line) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int add_lines(struct encoder *x, struct buf *line)
 {
 	const struct network *n = x->net;
@@ -155,6 +173,8 @@ static int add_lines(struct encoder *x, struct buf *line)
 		return 0;
 	case TABLE_GROUPS:
 		return add_groups(x, line);
+	case TABLE_POLICY:
+		return add_permits(x, line);
 	case TABLE_GONE:
 		for (i = 0; i < n->n_gone; i++) {
 			buf_reset(line);

@@ -6,7 +6,7 @@
  * strict all the same: version, order, uniqueness, no unknown field, no trailing byte. They name
  * the line that is wrong.
  *
- * A table (records, groups, nodes, freed, gone) is a sorted list of lines cut into pages. A page
+ * A table (records, groups, nodes, policy, freed, gone) is a sorted list of lines cut into pages. A page
  * ends after a line whose key's hash has six zero bits, so a page holds 64 lines on average and a
  * change touches one page. A page is stored under its own hash; an index lists a table's pages; the
  * manifest lists the indexes.
@@ -25,11 +25,12 @@ enum table {
 	TABLE_GONE,
 	TABLE_GROUPS,
 	TABLE_NODES,
+	TABLE_POLICY,
 	TABLE_RECORDS,
 	N_TABLES,
 };
 
-/* "freed", "gone", "groups", "nodes", "records". */
+/* "freed", "gone", "groups", "nodes", "policy", "records". */
 const char *table_name(enum table t);
 
 /* One immutable document: the file NETWORK/<kind>/<hash>. kind is a table's name or "index". */
@@ -66,7 +67,7 @@ struct index {
 bool group_name_is_valid(const char *s, size_t len);
 
 /*
- * Encodes a whole network: every page and index, and the five index references for the manifest (a
+ * Encodes a whole network: every page and index, and the six index references for the manifest (a
  * table without lines has len 0 in `ret_tables` and no document). Documents come sorted by (kind,
  * hash), each once.
  */
@@ -96,6 +97,7 @@ size_t index_find(const struct index *ix, const char *key, size_t *ret_first);
 /* Single lines, for `plan` and tests: without newline. */
 int record_encode(const struct record *r, struct buf *out);
 int node_encode(const struct node *n, struct buf *out);
+int permit_encode(const struct permit *p, struct buf *out);
 int record_decode(const char *line, size_t len, struct arena *a, struct record *ret, struct err *e);
 int node_decode(const char *line, size_t len, struct arena *a, struct node *ret, struct err *e);
 

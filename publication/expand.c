@@ -320,8 +320,9 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 	char text[PREFIX_STRLEN];
 	struct owned_prefix *all;
 	struct prefix *routes;
+	struct policy policy;
 
-	if (expand_peers(&x, &all, &total) < 0)
+	if (expand_peers(&x, &all, &total) < 0 || policy_expand(n, node, a, &policy, e) < 0)
 		return -1;
 	/* The kernel would silently give such a prefix to the peer that names it last. */
 	for (i = 1; i < total; i++)
@@ -341,7 +342,8 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 				.peers = x.peers,
 				.n_peers = x.n_peers,
 				.routes = routes,
-				.n_routes = n_routes };
+				.n_routes = n_routes,
+				.policy = policy };
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "common/arena.h"
 #include "common/err.h"
 #include "publication/network.h"
+#include "publication/policy.h"
 
 struct peer {
 	const char *name;
@@ -29,13 +30,14 @@ struct config {
 	const struct prefix *routes; /* what the node's routing table needs for this interface:
 					sorted, each once */
 	size_t n_routes;
+	struct policy policy; /* what the node lets in */
 };
 
 /*
  * Expands `node` (which need not be part of n->nodes). Pure and deterministic. The result lives in
  * `a` and points into `n` and `node`. Fails (ERR_INPUT) when a name is missing from `n`, when a
  * `via` is not joined directly, or when one prefix would stand under two peers; with ERR_LIMIT past
- * MAX_PEERS or MAX_ALLOWED_IPS.
+ * MAX_PEERS or MAX_ALLOWED_IPS; or as policy_expand does.
  *
  * Routes: every AllowedIP that no prefix of the interface's own addresses covers, as wg-quick does;
  * one inside another stays, since a route of some other interface may lie between the two.

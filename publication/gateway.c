@@ -23,39 +23,3 @@ unsigned int gateway_families(const struct config *c)
 			found |= family(c->peers[i].allowed_ips[j].family);
 	return found;
 }
-
-static void add_rule(const struct node *n, unsigned int f, const char *interface, struct buf *out)
-{
-	char text[PREFIX_STRLEN];
-	bool any = false;
-	size_t i;
-
-	for (i = 0; i < n->n_masquerade; i++) {
-		if (n->masquerade[i].family != f)
-			continue;
-		if (any)
-			buf_adds(out, ", ");
-		else
-			buf_addf(out, " iifname \"%s\" oifname != \"%s\" %s daddr { ", interface,
-				 interface, f == 4 ? "ip" : "ip6");
-		buf_adds(out, prefix_print(&n->masquerade[i], text));
-		any = true;
-	}
-	if (any)
-		buf_adds(out, " } masquerade;");
-}
-
-void gateway_rules(const struct node *n, const char *network, const char *interface,
-		   struct buf *out)
-{
-	if (!n->n_masquerade)
-		return;
-	buf_addf(
-		out,
-		"table inet " GATEWAY_TABLE
-		"%s { chain postrouting { type nat hook postrouting priority srcnat; policy accept;",
-		network);
-	add_rule(n, 4, interface, out);
-	add_rule(n, 6, interface, out);
-	buf_adds(out, " }; }");
-}

@@ -20,6 +20,7 @@
 #include "common/key.h"
 #include "common/name.h"
 #include "common/prefix.h"
+#include "common/service.h"
 
 /* Peer record: all that another node needs to know of a node. */
 struct record {
@@ -69,11 +70,23 @@ struct link {
 	size_t n_prefixes;
 };
 
+/*
+ * One pair of the policy: who may reach whom on what. Each side is a node's name, GROUP_ALL, a
+ * group's name, or a prefix that lies behind nodes; the text of a prefix is canonical and has a
+ * '/', which no name has.
+ */
+struct permit {
+	const char *to, *from;
+	const struct service *services; /* canonical (common/service.h), at least one */
+	size_t n_services;
+};
+
 enum node_flags {
 	NODE_HAS_LISTEN_PORT = 1u << 0, /* else the kernel chooses */
 	NODE_HAS_KEEPALIVE = 1u << 1, /* towards every peer that has an endpoint */
 	NODE_HAS_FWMARK = 1u << 2,
 	NODE_FORWARD = 1u << 3, /* carries traffic for others: the agent turns forwarding on */
+	NODE_GUARDED = 1u << 4, /* what is not permitted is refused, see `guards` */
 };
 
 /* Node document: a node's own interface and whom it is joined with. */
@@ -90,6 +103,10 @@ struct node {
 	 * own address. Canonical; only with NODE_FORWARD. */
 	const struct prefix *masquerade;
 	size_t n_masquerade;
+	/* Only with NODE_GUARDED: the `to` of all permits that this node enforces, because they mean
+	 * the node itself or a network behind it. Sorted by strcmp. */
+	const char *const *guards;
+	size_t n_guards;
 	const struct ifaddr *addresses; /* sorted */
 	size_t n_addresses;
 	const struct link *links; /* sorted by link_cmp */
@@ -120,6 +137,8 @@ struct network {
 	size_t n_groups;
 	const struct node *nodes; /* sorted by name */
 	size_t n_nodes;
+	const struct permit *permits; /* sorted by permit_cmp: by `to`, then by `from` */
+	size_t n_permits;
 	const struct freed *freed; /* sorted by address */
 	size_t n_freed;
 	const struct gone *gone; /* sorted by name */
@@ -133,10 +152,17 @@ const struct node *network_node(const struct network *n, const char *name);
 const struct gone *network_gone(const struct network *n, const char *name);
 bool group_has(const struct group *g, const char *node_name);
 
+/* The first permit for this `to`, and how many there are. */
+const struct permit *network_permits(const struct network *n, const char *to, size_t *ret_n);
+
 bool record_equal(const struct record *a, const struct record *b);
 bool node_equal(const struct node *a, const struct node *b);
 int link_cmp(const struct link *a, const struct link *b);
+int permit_cmp(const struct permit *a, const struct permit *b);
+bool permit_equal(const struct permit *a, const struct permit *b);
 /* True for a target that names a group rather than one node. */
 bool target_is_group(const char *target);
+/* True for a side of a permit that is a prefix, *ret being it. */
+bool target_is_prefix(const char *target, struct prefix *ret);
 
 #endif

@@ -104,7 +104,7 @@ const struct cli_command cmd_render = {
 	.summary = "Print a node's complete configuration",
 	.args = "NODE",
 	.help = "Formats: wg for 'wg setconf', wg-quick with addresses and MTU, networkd as a .netdev and a .network\n"
-		"file, json. The private key is not known here: " RENDER_KEY_PLACEHOLDER
+		"file, nft for 'nft -f' (policy and masquerading), json. The private key is not known here: " RENDER_KEY_PLACEHOLDER
 		" stands in its place\n"
 		"(in networkd's format, the name of a file).",
 	.min_args = 1,

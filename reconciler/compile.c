@@ -5,6 +5,7 @@
 #include "common/limits.h"
 #include "reconciler/allocate.h"
 #include "reconciler/conflict.h"
+#include "reconciler/policy.h"
 #include "reconciler/relay.h"
 #include "reconciler/transit.h"
 
@@ -807,6 +808,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		if (records[i].endpoint.host && !records[i].endpoint.port)
 			records[i].endpoint.port = nodes[i].listen_port;
 	}
+	if (!c.nomem && policy_compile(m, a, d, &n, nodes, &c.groups, &c.n_groups) < 0)
+		c.nomem = true;
 	if (c.nomem) {
 		d->nomem = true;
 		diag_error(d, m->pos, "out of memory");

@@ -3,6 +3,7 @@
 
 #include "common/text.h"
 #include "publication/gateway.h"
+#include "publication/ruleset.h"
 
 int render_format_parse(const char *word, enum render_format *ret)
 {
@@ -11,6 +12,7 @@ int render_format_parse(const char *word, enum render_format *ret)
 		[RENDER_WG_QUICK] = "wg-quick",
 		[RENDER_NETWORKD] = "networkd",
 		[RENDER_JSON] = "json",
+		[RENDER_NFT] = "nft",
 	};
 	size_t i;
 
@@ -55,7 +57,31 @@ static void wg_peer(const struct peer *p, struct buf *out)
 		buf_addf(out, "PersistentKeepalive = %u\n", p->keepalive);
 }
 
+/* The node's nftables table in one line; nothing when it needs none. */
+static void add_table(const struct config *c, const char *interface, struct buf *out)
+{
+	struct ruleset r;
+
+	ruleset_of(c, interface, &r);
+	ruleset_print(&r, false, out);
+}
+
+static bool has_table(const struct config *c)
+{
+	return c->policy.guarded || c->node->n_masquerade;
+}
+
 /* wg-quick runs these; `%i` is the interface. */
+static void quick_table(const struct config *c, struct buf *out)
+{
+	if (!has_table(c))
+		return;
+	/* A guard stands before the first packet comes. */
+	buf_addf(out, "%s = nft '", c->policy.guarded ? "PreUp" : "PostUp");
+	add_table(c, "%i", out);
+	buf_addf(out, "'\nPostDown = nft 'delete table inet " RULESET_TABLE "%s'\n", c->network);
+}
+
 static void quick_gateway(const struct config *c, struct buf *out)
 {
 	unsigned int families = gateway_families(c);
@@ -70,11 +96,6 @@ static void quick_gateway(const struct config *c, struct buf *out)
 			out,
 			"# With it, the kernel minds router advertisements only where accept_ra is 2\n"
 			"PostUp = sysctl -q -w net.ipv6.conf.all.forwarding=1\n");
-	if (!c->node->n_masquerade)
-		return;
-	buf_adds(out, "PostUp = nft '");
-	gateway_rules(c->node, c->network, "%i", out);
-	buf_addf(out, "'\nPostDown = nft 'delete table inet " GATEWAY_TABLE "%s'\n", c->network);
 }
 
 static void networkd_gateway(const struct config *c, struct buf *out)
@@ -84,11 +105,17 @@ static void networkd_gateway(const struct config *c, struct buf *out)
 
 	if (families)
 		buf_addf(out, "IPForward=%s\n", words[families]);
-	if (!c->node->n_masquerade)
+	if (!has_table(c))
 		return;
-	buf_adds(out,
-		 "# networkd masquerades for an interface or not at all; for nft(8), besides:\n# ");
-	gateway_rules(c->node, c->network, c->node->interface.s, out);
+	if (c->policy.guarded)
+		buf_adds(
+			out,
+			"# networkd guards nothing; for nft(8), before the interface comes up:\n# ");
+	else
+		buf_adds(
+			out,
+			"# networkd masquerades for an interface or not at all; for nft(8), besides:\n# ");
+	add_table(c, c->node->interface.s, out);
 	buf_addc(out, '\n');
 }
 
@@ -116,8 +143,12 @@ static void wg_config(const struct config *c, bool quick, struct buf *out)
 	}
 	if (quick)
 		buf_addf(out, "MTU = %u\n", n->mtu);
-	if (quick)
+	if (quick) {
 		quick_gateway(c, out);
+		quick_table(c, out);
+	} else if (c->policy.guarded) {
+		buf_adds(out, "# This node has a policy, which is not said here: --format nft\n");
+	}
 	for (i = 0; i < c->n_peers; i++)
 		wg_peer(&c->peers[i], out);
 }
@@ -170,6 +201,24 @@ static void networkd_config(const struct config *c, struct buf *out)
 		buf_addf(out, "\n[Route]\nDestination=%s\n", prefix_print(&c->routes[i], text));
 }
 
+/* To be read by people, and by `nft -f`, which makes the host's table this one. */
+static void nft_config(const struct config *c, struct buf *out)
+{
+	struct ruleset r;
+
+	buf_adds(out, "# Network ");
+	add_safe(out, c->network);
+	buf_adds(out, ", node ");
+	add_safe(out, c->node->name);
+	buf_addf(out, ", interface %s\n", c->node->interface.s);
+	buf_addf(out, "table inet " RULESET_TABLE "%s\ndelete table inet " RULESET_TABLE "%s\n",
+		 c->network, c->network);
+	if (!has_table(c))
+		buf_adds(out, "# It needs none: without a policy all is let in\n");
+	ruleset_of(c, c->node->interface.s, &r);
+	ruleset_print(&r, true, out);
+}
+
 int render(const struct config *c, enum render_format format, struct buf *out, struct err *e)
 {
 	switch (format) {
@@ -179,6 +228,9 @@ int render(const struct config *c, enum render_format format, struct buf *out, s
 		break;
 	case RENDER_NETWORKD:
 		networkd_config(c, out);
+		break;
+	case RENDER_NFT:
+		nft_config(c, out);
 		break;
 	case RENDER_JSON:
 		if (render_json(c, out, e) < 0)

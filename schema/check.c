@@ -639,8 +639,6 @@ static void check_topology(struct check *c)
 {
 	size_t i;
 
-	if (!c->n->n_topology || index_tags(c) < 0)
-		return;
 	for (i = 0; i < c->n->n_topology; i++) {
 		const struct m_topology *t = &c->n->topology[i];
 		struct sample a = { 0 }, b = { 0 }, both;
@@ -660,6 +658,48 @@ static void check_topology(struct check *c)
 			continue;
 		e = diag_warn(c->d, t->pos, "this topology entry joins no two nodes");
 		diag_help(c->d, e, "remove it, or let it select more nodes");
+	}
+}
+
+/* Prefixes are judged by the compiler, which knows what is behind whom. */
+static void check_parties(struct check *c, const struct m_parties *p)
+{
+	struct sample unused = { 0 };
+
+	sample_selectors(c, &p->nodes, &unused);
+}
+
+static bool is_given(const struct m_parties *p)
+{
+	return p->nodes.n || p->n_prefixes || p->nodes.lost;
+}
+
+static void check_policy(struct check *c)
+{
+	const struct m_network *n = c->n;
+	size_t i;
+
+	for (i = 0; i < n->n_policy; i++) {
+		check_parties(c, &n->policy[i].from);
+		check_parties(c, &n->policy[i].to);
+	}
+	for (i = 0; i < n->n_assertions; i++) {
+		const struct m_assertion *a = &n->assertions[i];
+		bool positive = is_given(&a->reaches), negative = is_given(&a->never_reaches);
+
+		check_parties(c, &a->from);
+		check_parties(c, &a->reaches);
+		check_parties(c, &a->never_reaches);
+		if (positive && negative)
+			diag_help(c->d,
+				  diag_error(c->d, a->pos,
+					     "an assertion has `reaches` or `never_reaches`, not both"),
+				  "make two of it");
+		else if (!positive && !negative)
+			diag_help(c->d,
+				  diag_error(c->d, a->pos,
+					     "an assertion without `reaches` or `never_reaches`"),
+				  "add `reaches: [tag:db]`, for example");
 	}
 }
 
@@ -773,5 +813,8 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	check_routes(&c);
 	check_endpoints(&c);
 	check_relays(&c);
+	if ((n->n_topology || n->n_policy || n->n_assertions) && index_tags(&c) < 0)
+		return;
 	check_topology(&c);
+	check_policy(&c);
 }

@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include "publication/gateway.h"
+#include "publication/ruleset.h"
 #include "reconciler/render.h"
 
 static struct prefix prefix_of(const char *s)
@@ -119,6 +120,7 @@ static void test_gateway(void **state)
 {
 	struct prefix masquerade[2] = { prefix_of("192.168.10.0/24"), prefix_of("fd30::/48") };
 	struct sample s;
+	struct ruleset table;
 	struct buf out;
 
 	sample_init(&s);
@@ -141,7 +143,7 @@ static void test_gateway(void **state)
 	      "Address=10.20.0.1/16\nIPForward=ipv4\n"
 	      "# networkd masquerades for an interface or not at all; for nft(8), besides:\n"
 	      "# table inet meshrc-prod { chain postrouting { type nat hook postrouting priority srcnat; policy accept;"
-	      " iifname \"prod\" oifname != \"prod\" ip daddr { 192.168.10.0/24 } masquerade; }; }\n");
+	      " iifname \"prod\" oifname != \"prod\" ip daddr 192.168.10.0/24 masquerade; }; }\n");
 	s.node.n_masquerade = 2;
 	assert_int_equal(gateway_families(&s.config), GATEWAY_IPV4 | GATEWAY_IPV6);
 	s.config.n_peers = 0;
@@ -156,7 +158,8 @@ static void test_gateway(void **state)
 	s.node.flags = 0;
 	assert_int_equal(gateway_families(&s.config), 0);
 	buf_init(&out, 100);
-	gateway_rules(&s.node, "prod", "prod", &out);
+	ruleset_of(&s.config, "prod", &table);
+	ruleset_print(&table, false, &out);
 	assert_int_equal(out.len, 0);
 	buf_release(&out);
 }
