@@ -77,7 +77,10 @@ static void quick_table(const struct config *c, struct buf *out)
 	if (!has_table(c))
 		return;
 	/* A guard stands before the first packet comes. */
-	buf_addf(out, "%s = nft '", c->policy.guarded ? "PreUp" : "PostUp");
+	buf_addf(out,
+		 "%s = nft 'add table inet " RULESET_TABLE "%s; delete table inet " RULESET_TABLE
+		 "%s; ",
+		 c->policy.guarded ? "PreUp" : "PostUp", c->network, c->network);
 	add_table(c, "%i", out);
 	buf_addf(out, "'\nPostDown = nft 'delete table inet " RULESET_TABLE "%s'\n", c->network);
 }
