@@ -1245,7 +1245,8 @@ static void unknown_key(struct decode *c, const struct table *t, const struct ya
 		       t->what);
 	if (!e)
 		return;
-	owner = find_owner(c->top, t, key->text);
+	better = find_synonym(t, key->text);
+	owner = better ? NULL : find_owner(c->top, t, key->text);
 	if (owner) {
 		diag_help(c->diag, e, "it is a key of %s; is it indented as meant?", owner->what);
 		return;
@@ -1253,7 +1254,6 @@ static void unknown_key(struct decode *c, const struct table *t, const struct ya
 	for (f = t->fields; f->key; f++)
 		if (f->type != FIELD_LATER)
 			words[n++] = f->key;
-	better = find_synonym(t, key->text);
 	if (!better)
 		better = text_suggest(key->text, words, n);
 	if (better)
