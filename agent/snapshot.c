@@ -304,7 +304,7 @@ static int add_name(struct collector *c, struct names *names, const char *name)
 
 	if (!name || strchr(name, '/'))
 		return 0;
-	if (!strcmp(name, GROUP_ALL)) {
+	if (!strcmp(name, GROUP_ALL) || !strcmp(name, GROUP_CLIENTS)) {
 		names->all = true;
 		return 0;
 	}
@@ -329,6 +329,11 @@ static int collect_names(struct collector *c, const struct node *node, const str
 	for (i = 0; i < node->n_guards; i++) {
 		const struct permit *list = network_permits(permits, node->guards[i], &n);
 
+		/* A client: of nodes and groups it is known that they mean this node. */
+		if (!target_is_group(node->guards[i]) &&
+		    strcmp(node->guards[i], node->name) != 0 &&
+		    add_name(c, ret, node->guards[i]) < 0)
+			return -1;
 		for (j = 0; j < n; j++)
 			if (add_name(c, ret, list[j].from) < 0)
 				return -1;

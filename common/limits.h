@@ -33,12 +33,15 @@
 
 /* What one network may hold. */
 #define MAX_NETWORKS 1024
-#define MAX_NODES 131072
+#define MAX_NODES 131072 /* nodes and clients together */
 #define MAX_PEERS 65536 /* peers on one interface */
 #define MAX_ADDRESSES 16 /* of one node */
 #define MAX_POOLS 16 /* of one network */
+#define MAX_METRIC 65535 /* of a route: 16 bits order more gateways than anybody has */
+#define MAX_RESERVED 1024 /* ranges and addresses of one network */
 #define MAX_ROUTES 1024 /* of one node */
 #define MAX_TAGS 64 /* of one node */
+#define MAX_DNS 16 /* name servers and search domains of one client */
 #define MAX_TOPOLOGY 4096 /* entries of one network */
 #define MAX_SELECTORS 4096 /* of one topology entry */
 #define MAX_LINKS 16384 /* of one node document */

@@ -28,6 +28,8 @@ packages() {
 		build libnftables-dev meshrc-agent: masquerading
 		build libinotifytools0-dev meshrc watch
 		build libjansson-dev both: JSON output
+		build libqrencode-dev meshrc: a client's configuration as a QR code
+		build libpng-dev meshrc: the code as a picture
 		build scdoc manual pages
 		build ca-certificates meshrc-agent: https://
 		test libcmocka-dev unit tests
@@ -50,6 +52,8 @@ packages() {
 		test python3-yaml tests of the JSON Schema
 		test openssl tests: certificates of local https:// servers
 		test jq tests of JSON output
+		test zbar-tools tests read QR codes back
+		test librsvg2-bin tests read SVG pictures back
 		test strace tests of what the programs open
 		test mandoc lint: manual pages
 	LIST

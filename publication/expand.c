@@ -14,6 +14,7 @@ struct expansion {
 	struct prefix **lists;
 	size_t n_peers;
 	size_t via; /* index of the peer that the link at hand goes through */
+	uint32_t *alive; /* by peer: what its links say of keepalives, plus one; 0: nothing */
 	size_t steps, collected; /* members visited and prefixes put so far, both bounded */
 	bool hidden; /* keep prefixes that a wider one of the same peer covers */
 	struct err *err;
@@ -56,7 +57,7 @@ static int for_each_member(struct expansion *x, const struct link *link, member_
 
 	if (!strcmp(link->target, GROUP_ALL)) {
 		for (i = 0; i < x->net->n_records; i++)
-			if (strcmp(records[i].name, x->node->name) != 0 &&
+			if (!records[i].gateway && strcmp(records[i].name, x->node->name) != 0 &&
 			    (!link->via || strcmp(records[i].name, link->via) != 0) &&
 			    visit(x, i, link, fn) < 0)
 				return -1;
@@ -154,7 +155,7 @@ static int collect_prefixes(struct expansion *x)
 	for (i = 0; i < x->node->n_links; i++) {
 		const struct link *link = &x->node->links[i];
 
-		if (link->kind == LINK_DIRECT)
+		if (!link->via)
 			continue;
 		if (via_peer(x, link, &x->via) < 0)
 			return -1;
@@ -183,12 +184,45 @@ static size_t sort_unique(struct prefix *list, size_t n)
 	return kept;
 }
 
+static int put_alive(struct expansion *x, size_t record, const struct link *link)
+{
+	uint32_t *at;
+
+	if (!x->peer_of[record])
+		return 0;
+	at = &x->alive[x->peer_of[record] - 1];
+	if (*at <= 1 || (link->seconds && link->seconds < *at - 1))
+		*at = 1 + (uint32_t)link->seconds;
+	return 0;
+}
+
+static int collect_alive(struct expansion *x)
+{
+	size_t i;
+
+	x->alive = arena_array(x->arena, x->n_peers, sizeof(*x->alive));
+	if (!x->alive)
+		return err_nomem(x->err);
+	for (i = 0; i < x->node->n_links; i++)
+		if (x->node->links[i].kind == LINK_ALIVE &&
+		    for_each_member(x, &x->node->links[i], put_alive) < 0)
+			return -1;
+	return 0;
+}
+
+static uint16_t keepalive_of(const struct expansion *x, size_t peer)
+{
+	if (x->alive[peer])
+		return (uint16_t)(x->alive[peer] - 1);
+	return x->node->flags & NODE_HAS_KEEPALIVE ? x->node->keepalive : 0;
+}
+
 static int fill_peers(struct expansion *x, size_t *ret_total)
 {
 	size_t i, total = 0;
 	struct prefix *all;
 
-	if (collect_prefixes(x) < 0)
+	if (collect_prefixes(x) < 0 || collect_alive(x) < 0)
 		return -1;
 	for (i = 0; i < x->n_peers; i++)
 		total += x->counts[i];
@@ -214,9 +248,7 @@ static int fill_peers(struct expansion *x, size_t *ret_total)
 		p->name = r->name;
 		p->key = r->key;
 		p->endpoint = r->endpoint;
-		p->keepalive = x->node->flags & NODE_HAS_KEEPALIVE && r->endpoint.host ?
-				       x->node->keepalive :
-				       0;
+		p->keepalive = r->endpoint.host ? keepalive_of(x, at) : 0;
 		p->allowed_ips = x->lists[at];
 		p->n_allowed_ips = x->hidden ? sort_unique(x->lists[at], x->counts[at]) :
 					       prefix_canonical(x->lists[at], x->counts[at]);
@@ -303,6 +335,9 @@ static bool needs_route(const struct node *node, const struct prefix *p)
 
 	if (!p->len)
 		return false;
+	for (i = 0; i < node->n_standby; i++)
+		if (!prefix_cmp(&node->standby[i], p))
+			return false;
 	for (i = 0; i < node->n_addresses; i++) {
 		struct prefix own = prefix_of_ifaddr(&node->addresses[i]);
 

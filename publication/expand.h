@@ -40,7 +40,8 @@ struct config {
  * MAX_PEERS or MAX_ALLOWED_IPS; or as policy_expand does.
  *
  * Routes: every AllowedIP that no prefix of the interface's own addresses covers, as wg-quick does;
- * one inside another stays, since a route of some other interface may lie between the two.
+ * one inside another stays, since a route of some other interface may lie between the two. Left out
+ * are those that the node stands by for: it has them behind it.
  * 0.0.0.0/0 and ::/0 are left out: a default route needs policy routing, not a plain route.
  */
 int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret,

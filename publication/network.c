@@ -101,24 +101,31 @@ static bool prefixes_equal(const struct prefix *a, size_t na, const struct prefi
 	return true;
 }
 
-bool record_equal(const struct record *a, const struct record *b)
-{
-	size_t i;
-
-	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) ||
-	    a->n_addresses != b->n_addresses || !endpoint_equal(&a->endpoint, &b->endpoint))
-		return false;
-	for (i = 0; i < a->n_addresses; i++)
-		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))
-			return false;
-	return prefixes_equal(a->routes, a->n_routes, b->routes, b->n_routes);
-}
-
 static int text_cmp(const char *a, const char *b)
 {
 	if (!a || !b)
 		return !!a - !!b;
 	return strcmp(a, b);
+}
+
+bool record_equal(const struct record *a, const struct record *b)
+{
+	size_t i;
+
+	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) ||
+	    a->n_addresses != b->n_addresses || !endpoint_equal(&a->endpoint, &b->endpoint) ||
+	    text_cmp(a->gateway, b->gateway))
+		return false;
+	for (i = 0; i < a->n_addresses; i++)
+		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))
+			return false;
+	if (a->n_standby != b->n_standby)
+		return false;
+	for (i = 0; i < a->n_standby; i++)
+		if (prefix_cmp(&a->standby[i].prefix, &b->standby[i].prefix) ||
+		    a->standby[i].metric != b->standby[i].metric)
+			return false;
+	return prefixes_equal(a->routes, a->n_routes, b->routes, b->n_routes);
 }
 
 int link_cmp(const struct link *a, const struct link *b)
@@ -135,6 +142,8 @@ int link_cmp(const struct link *a, const struct link *b)
 		c = prefix_cmp(&a->prefixes[i], &b->prefixes[i]);
 	if (!c)
 		c = a->n_prefixes < b->n_prefixes ? -1 : a->n_prefixes > b->n_prefixes;
+	if (!c)
+		c = (a->seconds > b->seconds) - (a->seconds < b->seconds);
 	return c;
 }
 
@@ -150,7 +159,9 @@ bool node_equal(const struct node *a, const struct node *b)
 	    (a->flags & NODE_HAS_FWMARK && a->fwmark != b->fwmark))
 		return false;
 	if (a->n_addresses != b->n_addresses || a->n_links != b->n_links ||
-	    a->n_guards != b->n_guards || !prefixes_equal(a->masquerade, a->n_masquerade, b->masquerade, b->n_masquerade))
+	    a->n_guards != b->n_guards ||
+	    !prefixes_equal(a->masquerade, a->n_masquerade, b->masquerade, b->n_masquerade) ||
+	    !prefixes_equal(a->standby, a->n_standby, b->standby, b->n_standby))
 		return false;
 	for (i = 0; i < a->n_guards; i++)
 		if (strcmp(a->guards[i], b->guards[i]) != 0)

@@ -22,6 +22,12 @@
 #include "common/prefix.h"
 #include "common/service.h"
 
+/* A network behind a node that some other node comes first for. */
+struct standby {
+	struct prefix prefix;
+	uint16_t metric; /* 1..MAX_METRIC: the lowest of them is next */
+};
+
 /* Peer record: all that another node needs to know of a node. */
 struct record {
 	const char *name;
@@ -30,7 +36,11 @@ struct record {
 	size_t n_addresses;
 	const struct prefix *routes; /* networks behind the node: canonical (prefix_canonical) */
 	size_t n_routes;
+	const struct standby *standby; /* sorted by prefix, each once */
+	size_t n_standby;
 	struct endpoint endpoint; /* host NULL: nobody can reach it first */
+	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
+				and so without a node document, route or endpoint */
 };
 
 /* A set of nodes under a name: "tag:dc", or what the compiler made up, such as "all!fra1". Never a
@@ -41,8 +51,12 @@ struct group {
 	size_t n_members;
 };
 
-/* The built-in group of every record; it is never stored as a struct group. */
+/* The built-in group of the records of all nodes, clients left out; it is never stored as a struct
+ * group. */
 #define GROUP_ALL "all"
+/* The built-in group of the records of all clients; only permits name it, and it is never stored
+ * either. */
+#define GROUP_CLIENTS "#clients"
 /* Longest group name: what the compiler makes up is hashed when it would be longer. */
 #define MAX_GROUP_NAME 255
 
@@ -60,20 +74,25 @@ enum link_kind {
 	LINK_THROUGH,
 	/* The entry for `via` also gets `prefixes`. */
 	LINK_ALLOW,
+	/* Each node of target (but this one) that is a peer and has an endpoint gets keepalives
+	 * every `seconds` (0: none) in place of the node's own keepalive; of several such links the
+	 * shortest that is not 0 holds. */
+	LINK_ALIVE,
 };
 
 struct link {
 	enum link_kind kind;
 	const char *target; /* NULL for LINK_ALLOW */
-	const char *via; /* NULL for LINK_DIRECT */
+	const char *via; /* NULL for LINK_DIRECT and LINK_ALIVE */
 	const struct prefix *prefixes; /* LINK_ALLOW only: canonical */
 	size_t n_prefixes;
+	uint16_t seconds; /* LINK_ALIVE only */
 };
 
 /*
- * One pair of the policy: who may reach whom on what. Each side is a node's name, GROUP_ALL, a
- * group's name, or a prefix that lies behind nodes; the text of a prefix is canonical and has a
- * '/', which no name has.
+ * One pair of the policy: who may reach whom on what. Each side is the name of a node or a client,
+ * GROUP_ALL, GROUP_CLIENTS, the name of a group of nodes, or a prefix that lies behind nodes; the
+ * text of a prefix is canonical and has a '/', which no name has.
  */
 struct permit {
 	const char *to, *from;
@@ -103,8 +122,12 @@ struct node {
 	 * own address. Canonical; only with NODE_FORWARD. */
 	const struct prefix *masquerade;
 	size_t n_masquerade;
+	/* Networks behind the node that others come first for (those of its record's `standby`):
+	 * its own way there is never through the interface. Sorted; only with NODE_FORWARD. */
+	const struct prefix *standby;
+	size_t n_standby;
 	/* Only with NODE_GUARDED: the `to` of all permits that this node enforces, because they mean
-	 * the node itself or a network behind it. Sorted by strcmp. */
+	 * the node itself, a client of it or a network behind it. Sorted by strcmp. */
 	const char *const *guards;
 	size_t n_guards;
 	const struct ifaddr *addresses; /* sorted */

@@ -43,20 +43,30 @@ static int finish(struct maker *m, struct prefix *list, size_t n, struct party *
 	return m->collected > MAX_SOURCES ? too_many(m) : 0;
 }
 
-static int collect_all(struct maker *m, struct party *ret)
+/* Nodes, all clients, or the clients of one gateway. */
+static bool is_one(const struct record *r, bool clients, const char *gateway)
 {
+	if (!clients)
+		return !r->gateway;
+	return r->gateway && (!gateway || !strcmp(r->gateway, gateway));
+}
+
+static int collect_records(struct maker *m, bool clients, const char *gateway, struct party *ret)
+{
+	const struct record *r = m->net->records;
 	struct prefix *list;
 	size_t i, n = 0;
 
 	for (i = 0; i < m->net->n_records; i++)
-		n += m->net->records[i].n_addresses;
+		n += is_one(&r[i], clients, gateway) ? r[i].n_addresses : 0;
 	if (n > MAX_SOURCES)
 		return too_many(m);
 	list = arena_array(m->arena, n, sizeof(*list));
 	if (!list)
 		return err_nomem(m->err);
 	for (i = 0, n = 0; i < m->net->n_records; i++)
-		put_record(&m->net->records[i], list, &n);
+		if (is_one(&r[i], clients, gateway))
+			put_record(&r[i], list, &n);
 	return finish(m, list, n, ret);
 }
 
@@ -97,8 +107,8 @@ static int collect(struct maker *m, const char *from, struct party *ret)
 		return target_is_prefix(from, one) ? finish(m, one, 1, ret) :
 						     missing(m, "the prefix", from);
 	}
-	if (!strcmp(from, GROUP_ALL))
-		return collect_all(m, ret);
+	if (!strcmp(from, GROUP_ALL) || !strcmp(from, GROUP_CLIENTS))
+		return collect_records(m, strcmp(from, GROUP_CLIENTS) == 0, NULL, ret);
 	if (!target_is_group(from))
 		return collect_members(m, &from, 1, ret);
 	g = network_group(m->net, from);
@@ -131,13 +141,24 @@ static int source(struct maker *m, const char *from, size_t *ret)
 	return 0;
 }
 
-/* What a guard means here: the prefix itself, or the node. */
-static int destination(struct maker *m, const char *to, const struct party *own, struct party *ret)
+/* What a guard means here: the prefix itself, clients, or the node. */
+static int destination(struct maker *m, const char *to, const struct party *own,
+		       const struct party *clients, struct party *ret)
 {
+	const struct record *r;
 	struct prefix *one;
 
 	if (!strchr(to, '/')) {
 		*ret = *own;
+		if (!strcmp(to, GROUP_CLIENTS)) {
+			*ret = *clients;
+		} else if (!target_is_group(to) && strcmp(to, m->node->name) != 0) {
+			r = network_record(m->net, to);
+			if (!r || !r->gateway || strcmp(r->gateway, m->node->name) != 0)
+				return missing(m, "the client", to);
+			if (collect_members(m, &to, 1, ret) < 0)
+				return -1;
+		}
 		ret->name = to;
 		return 0;
 	}
@@ -192,11 +213,13 @@ int policy_expand(const struct network *n, const struct node *node, struct arena
 	rules = arena_array(a, total, sizeof(*rules));
 	if (!targets || !rules)
 		return err_nomem(e);
-	if (prepare(&m, total) < 0 || own_addresses(&m, &own) < 0)
+	if (prepare(&m, total) < 0 || own_addresses(&m, &own) < 0 ||
+	    collect_records(&m, true, node->name, &ret->clients) < 0)
 		return -1;
+	ret->clients.name = node->name;
 	for (i = 0; i < node->n_guards; i++) {
 		permits = network_permits(n, node->guards[i], &count);
-		if (destination(&m, node->guards[i], &own, &targets[i]) < 0)
+		if (destination(&m, node->guards[i], &own, &ret->clients, &targets[i]) < 0)
 			return -1;
 		for (j = 0; j < count; j++) {
 			if (source(&m, permits[j].from, &at) < 0)
@@ -230,6 +253,8 @@ bool policy_equal(const struct policy *a, const struct policy *b)
 	size_t i;
 
 	if (a->guarded != b->guarded || a->n_rules != b->n_rules || a->n_sources != b->n_sources)
+		return false;
+	if (a->guarded && !party_equal(&a->clients, &b->clients))
 		return false;
 	for (i = 0; i < a->n_sources; i++)
 		if (!party_equal(&a->sources[i], &b->sources[i]))

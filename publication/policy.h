@@ -4,8 +4,9 @@
  * it, worked out from its document (`guards`), the permits and the records. Part of the expansion
  * (publication/expand.h).
  *
- * Who enforces what: the node that a packet is for, or the one that has its destination behind it.
- * What only passes a hub or a relay, from the network into the network, is enforced at its end.
+ * Who enforces what: the node that a packet is for; of a packet for a client, its gateway; of one
+ * for a network behind nodes, the one that it comes to. What only passes a hub or a relay, from the
+ * network into the network, is enforced at its end.
  */
 #ifndef PUBLICATION_POLICY_H
 #define PUBLICATION_POLICY_H
@@ -34,6 +35,7 @@ struct policy {
 	size_t n_sources;
 	const struct policy_rule *rules; /* in the order of the permits; none without addresses */
 	size_t n_rules;
+	struct party clients; /* the node's own, which cannot guard themselves */
 };
 
 /*

@@ -25,6 +25,17 @@ static void add_prefixes(struct buf *out, const struct prefix *list, size_t n)
 	}
 }
 
+static void add_standby(struct buf *out, const struct record *r)
+{
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	for (i = 0; i < r->n_standby; i++)
+		buf_addf(out, "%s%s@%u",
+			 i ? "," : " standby=", prefix_print(&r->standby[i].prefix, text),
+			 r->standby[i].metric);
+}
+
 int record_encode(const struct record *r, struct buf *out)
 {
 	char ip[IPADDR_STRLEN], ep[ENDPOINT_STRLEN];
@@ -43,18 +54,21 @@ int record_encode(const struct record *r, struct buf *out)
 		buf_adds(out, " routes=");
 		add_prefixes(out, r->routes, r->n_routes);
 	}
+	add_standby(out, r);
 	if (r->endpoint.host) {
 		buf_adds(out, " endpoint=");
 		buf_adds(out, endpoint_print(&r->endpoint, ep));
+	}
+	if (r->gateway) {
+		buf_adds(out, " gateway=");
+		buf_adds(out, r->gateway);
 	}
 	return buf_ok(out) ? 0 : -1;
 }
 
 static const char *const link_words[] = {
-	[LINK_DIRECT] = "direct",
-	[LINK_ROUTES] = "routes",
-	[LINK_THROUGH] = "through",
-	[LINK_ALLOW] = "allow",
+	[LINK_DIRECT] = "direct", [LINK_ROUTES] = "routes", [LINK_THROUGH] = "through",
+	[LINK_ALLOW] = "allow",	  [LINK_ALIVE] = "alive",
 };
 
 int node_encode(const struct node *n, struct buf *out)
@@ -79,6 +93,10 @@ int node_encode(const struct node *n, struct buf *out)
 	if (n->n_masquerade) {
 		buf_adds(out, " masquerade=");
 		add_prefixes(out, n->masquerade, n->n_masquerade);
+	}
+	if (n->n_standby) {
+		buf_adds(out, " standby=");
+		add_prefixes(out, n->standby, n->n_standby);
 	}
 	if (n->flags & NODE_GUARDED) {
 		buf_adds(out, " guards=");
@@ -106,6 +124,8 @@ int node_encode(const struct node *n, struct buf *out)
 			buf_adds(out, l->via);
 			buf_addc(out, ':');
 		}
+		if (l->kind == LINK_ALIVE)
+			buf_addf(out, "%u:", l->seconds);
 		if (l->kind == LINK_ALLOW)
 			add_prefixes(out, l->prefixes, l->n_prefixes);
 		else
@@ -197,8 +217,9 @@ bool row_same_text(const char *printed, const char *s, size_t len)
 	return strlen(printed) == len && !memcmp(printed, s, len);
 }
 
-static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a,
-			  const struct prefix **ret, size_t *ret_n)
+/* Sorted, each once; with `nested` false, none inside another. */
+static int parse_list(const char *s, size_t len, size_t max, bool nested, struct arena *a,
+		      const struct prefix **ret, size_t *ret_n)
 {
 	size_t n = count_items(s, len), i = 0, item_len;
 	const char *p = s, *item;
@@ -215,13 +236,49 @@ static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a
 		if (prefix_parse(item, item_len, &list[i], &host_bits) < 0 || host_bits ||
 		    !row_same_text(prefix_print(&list[i], text), item, item_len))
 			return -1;
-		/* Canonical: sorted, and none inside the one before it. */
 		if (i && (prefix_cmp(&list[i - 1], &list[i]) >= 0 ||
-			  prefix_contains(&list[i - 1], &list[i])))
+			  (!nested && prefix_contains(&list[i - 1], &list[i]))))
 			return -1;
 	}
 	*ret = list;
 	*ret_n = n;
+	return 0;
+}
+
+/* A canonical list. */
+static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a,
+			  const struct prefix **ret, size_t *ret_n)
+{
+	return parse_list(s, len, max, false, a, ret, ret_n);
+}
+
+/* "192.168.10.0/24@20,..." */
+static int parse_standby(const char *s, size_t len, struct arena *a, struct record *r)
+{
+	size_t n = count_items(s, len), i = 0, item_len;
+	const char *p = s, *item;
+	struct standby *list;
+	char text[PREFIX_STRLEN];
+	bool host_bits;
+
+	list = n > MAX_ROUTES ? NULL : arena_array(a, n, sizeof(*list));
+	if (!list)
+		return -1;
+	for (; next_item(&p, s + len, &item, &item_len); i++) {
+		const char *at = memchr(item, '@', item_len);
+		size_t prefix_len = at ? (size_t)(at - item) : 0;
+		uint64_t metric;
+
+		if (!at || prefix_parse(item, prefix_len, &list[i].prefix, &host_bits) < 0 ||
+		    host_bits ||
+		    !row_same_text(prefix_print(&list[i].prefix, text), item, prefix_len) ||
+		    num_parse(at + 1, item_len - prefix_len - 1, MAX_METRIC, &metric) < 0 ||
+		    !metric || (i && prefix_cmp(&list[i - 1].prefix, &list[i].prefix) >= 0))
+			return -1;
+		list[i].metric = (uint16_t)metric;
+	}
+	r->standby = list;
+	r->n_standby = n;
 	return 0;
 }
 
@@ -289,10 +346,21 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 	if (words_field(w, "routes", &s, &len) &&
 	    parse_prefixes(s, len, MAX_ROUTES, a, &r.routes, &r.n_routes) < 0)
 		return -1;
+	if (words_field(w, "standby", &s, &len) && parse_standby(s, len, a, &r) < 0)
+		return -1;
 	if (words_field(w, "endpoint", &s, &len) &&
 	    (endpoint_parse(s, len, false, a, &r.endpoint, &why) < 0 ||
 	     !row_same_text(endpoint_print(&r.endpoint, text), s, len)))
 		return -1;
+	if (words_field(w, "gateway", &s, &len)) {
+		/* A client carries nothing for others and is never reached first. */
+		if (!name_is_valid(s, len) || row_same_text(r.name, s, len) || r.n_routes ||
+		    r.n_standby || r.endpoint.host)
+			return -1;
+		r.gateway = arena_strndup(a, s, len);
+		if (!r.gateway)
+			return -1;
+	}
 	if (!words_end(w))
 		return -1;
 	*ret = r;
@@ -401,16 +469,24 @@ static int parse_link(enum link_kind kind, const char *s, size_t len, struct are
 		      struct link *ret)
 {
 	struct link l = { .kind = kind };
+	uint64_t seconds;
 
 	if (kind != LINK_DIRECT) {
 		const char *colon = memchr(s, ':', len);
+		size_t n = colon ? (size_t)(colon - s) : 0;
 
-		if (!colon || !name_is_valid(s, (size_t)(colon - s)))
-			return -1;
-		l.via = arena_strndup(a, s, (size_t)(colon - s));
-		if (!l.via)
-			return -1;
-		len -= (size_t)(colon + 1 - s);
+		if (kind == LINK_ALIVE) {
+			if (!colon || num_parse(s, n, UINT16_MAX, &seconds) < 0)
+				return -1;
+			l.seconds = (uint16_t)seconds;
+		} else {
+			if (!colon || !name_is_valid(s, n))
+				return -1;
+			l.via = arena_strndup(a, s, n);
+			if (!l.via)
+				return -1;
+		}
+		len -= n + 1;
 		s = colon + 1;
 	}
 	if (kind == LINK_ALLOW) {
@@ -437,9 +513,9 @@ static int take_links(struct words *w, struct arena *a, struct node *n)
 	while (!words_end(w)) {
 		struct link *grown;
 
-		while (kind <= LINK_ALLOW && !words_field(w, link_words[kind], &s, &len))
+		while (kind < ARRAY_LEN(link_words) && !words_field(w, link_words[kind], &s, &len))
 			kind++;
-		if (kind > LINK_ALLOW || n->n_links == MAX_LINKS)
+		if (kind == ARRAY_LEN(link_words) || n->n_links == MAX_LINKS)
 			return -1;
 		grown = arena_grow(a, links, n->n_links, sizeof(*links));
 		if (!grown)
@@ -502,6 +578,10 @@ int node_words(struct words *w, struct arena *a, struct node *ret)
 	if (words_field(w, "masquerade", &s, &len) &&
 	    (!(n.flags & NODE_FORWARD) ||
 	     parse_prefixes(s, len, MAX_ROUTES, a, &n.masquerade, &n.n_masquerade) < 0))
+		return -1;
+	if (words_field(w, "standby", &s, &len) &&
+	    (!(n.flags & NODE_FORWARD) ||
+	     parse_list(s, len, MAX_ROUTES, true, a, &n.standby, &n.n_standby) < 0))
 		return -1;
 	if (words_field(w, "guards", &s, &len) && take_guards(s, len, a, &n) < 0)
 		return -1;

@@ -287,6 +287,52 @@ static void add_guard(struct writer *w)
 	close_block(w);
 }
 
+/* Of all policies: one that has clients no more may still have their peers. */
+static size_t count_clients(const struct writer *w, unsigned int family)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < w->r->n_policies; i++)
+		n += count_family(w->r->policies[i]->clients.prefixes,
+				  w->r->policies[i]->clients.n, family);
+	return n;
+}
+
+/* What is for a client, however it came. */
+static void add_clients(struct writer *w, bool comes)
+{
+	unsigned int family;
+	size_t i;
+
+	for (family = 4; family <= 6; family += 2)
+		for (i = 0; i < w->r->n_policies; i++) {
+			const struct party *c = &w->r->policies[i]->clients;
+
+			if (!count_family(c->prefixes, c->n, family))
+				continue;
+			indent(w);
+			if (comes) {
+				buf_adds(w->out, "iifname ");
+				add_interfaces(w);
+				buf_addc(w->out, ' ');
+			}
+			buf_adds(w->out, "oifname ");
+			add_interfaces(w);
+			buf_addf(w->out, " %s daddr ", ip(family));
+			add_prefixes(w, c->prefixes, c->n, family);
+			buf_adds(w->out, " jump guard");
+			end_line(w);
+		}
+}
+
+static void add_output(struct writer *w)
+{
+	open_block(w, "chain output");
+	line(w, "type filter hook output priority filter; policy accept");
+	add_clients(w, false);
+	close_block(w);
+}
+
 static void add_hook(struct writer *w, const char *name, bool leaves)
 {
 	char head[32], hook[64];
@@ -304,6 +350,8 @@ static void add_hook(struct writer *w, const char *name, bool leaves)
 	}
 	buf_adds(w->out, " jump guard");
 	end_line(w);
+	if (leaves)
+		add_clients(w, true);
 	close_block(w);
 }
 
@@ -354,6 +402,8 @@ void ruleset_print(const struct ruleset *r, bool lines, struct buf *out)
 		add_guard(&w);
 		add_hook(&w, "input", false);
 		add_hook(&w, "forward", true);
+		if (count_clients(&w, 4) || count_clients(&w, 6))
+			add_output(&w);
 	}
 	if (r->n_masquerade)
 		add_postrouting(&w);

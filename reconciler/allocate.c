@@ -23,6 +23,8 @@ struct allocator {
 	struct freed *spare; /* addresses that were used once and that nobody has in the new
 				network: freed earlier or now */
 	size_t n_spare;
+	struct prefix *reserved; /* canonical: sorted, none inside another */
+	size_t n_reserved;
 	bool *reused; /* one per spare[]: handed out again */
 	bool nomem;
 };
@@ -40,6 +42,11 @@ static void sort_taken(struct taken *list, size_t n)
 {
 	if (n > 1)
 		qsort(list, n, sizeof(*list), cmp_taken);
+}
+
+static const char *kind_of(const struct allocator *x, const struct m_node *m)
+{
+	return m_network_client(x->net, m->name) ? "client" : "node";
 }
 
 static const struct m_prefix *pool_of(const struct m_network *m, const struct ipaddr *a)
@@ -119,7 +126,51 @@ static int pin_all(struct allocator *x)
 	return x->nomem ? -1 : 0;
 }
 
-/* The address of this pool that the node has in the publication, or NULL. */
+/* The range that an address is reserved by, or NULL. */
+static const struct prefix *reserved_by(const struct allocator *x, const struct ipaddr *a)
+{
+	struct prefix whole = prefix_of_addr(a);
+	size_t low = 0, high = x->n_reserved;
+
+	/* Of disjoint ranges, only the last that begins at or before an address can hold it. */
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (prefix_cmp(&x->reserved[mid], &whole) <= 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low && prefix_contains_addr(&x->reserved[low - 1], a) ? &x->reserved[low - 1] : NULL;
+}
+
+static bool may_hand_out(const struct prefix *pool, const struct ipaddr *a)
+{
+	unsigned int bits = family_bits(pool->family), i;
+	struct prefix whole = prefix_of_addr(a);
+
+	if (pool->len >= bits - 1)
+		return true;
+	if (!memcmp(whole.b, pool->b, sizeof(whole.b)))
+		return false;
+	if (pool->family == 6)
+		return true;
+	for (i = pool->len; i < bits; i++)
+		if (!(a->b[i / 8] & (0x80 >> i % 8)))
+			return true;
+	return false;
+}
+
+/* True when an address that nobody has now may be given to somebody. */
+static bool is_free_in(const struct allocator *x, const struct prefix *pool, const struct ipaddr *a)
+{
+	return prefix_contains_addr(pool, a) && may_hand_out(pool, a) && !reserved_by(x, a);
+}
+
+/*
+ * The address of this pool that the node has in the publication, or NULL. One that a change of the
+ * pool made its first or its last means something else now; one that was reserved since is kept.
+ */
 static const struct ipaddr *published_address(const struct allocator *x, const char *name,
 					      const struct prefix *pool)
 {
@@ -127,7 +178,8 @@ static const struct ipaddr *published_address(const struct allocator *x, const c
 	size_t i;
 
 	for (i = 0; r && i < r->n_addresses; i++)
-		if (prefix_contains_addr(pool, &r->addresses[i]))
+		if (prefix_contains_addr(pool, &r->addresses[i]) &&
+		    may_hand_out(pool, &r->addresses[i]))
 			return &r->addresses[i];
 	return NULL;
 }
@@ -138,8 +190,8 @@ static void report_pin_clash(struct allocator *x, const struct m_node *m, const 
 	struct diag_entry *d;
 
 	ipaddr_print(&pin->addr, text);
-	d = diag_error(x->diag, *pin->pinned, "%s is the address that node `%s` has already", text,
-		       m->name);
+	d = diag_error(x->diag, *pin->pinned, "%s is the address that %s `%s` has already", text,
+		       kind_of(x, m), m->name);
 	diag_other(x->diag, d, m->pos, "`%s` got it automatically", m->name);
 	diag_help(
 		x->diag, d,
@@ -224,7 +276,7 @@ static void give_back_one(struct allocator *x, size_t node, const struct prefix 
 	for (; low < n && !strcmp(list[low].node, m->name); low++) {
 		const struct freed *f = &x->spare[list[low].freed];
 
-		if (wgkey_cmp(&f->key, &m->public_key) || !prefix_contains_addr(pool, &f->address))
+		if (wgkey_cmp(&f->key, &m->public_key) || !is_free_in(x, pool, &f->address))
 			continue;
 		if (!best || f->serial > best->serial)
 			best = f;
@@ -265,21 +317,13 @@ static bool next_address(struct ipaddr *a, const struct prefix *pool)
 	return i >= 0 && prefix_contains_addr(pool, a);
 }
 
-static bool may_hand_out(const struct prefix *pool, const struct ipaddr *a)
+/* The last address of a range. */
+static void go_to_end(struct ipaddr *a, const struct prefix *range)
 {
-	unsigned int bits = family_bits(pool->family), i;
-	struct prefix whole = prefix_of_addr(a);
+	unsigned int i, bits = family_bits(range->family);
 
-	if (pool->len >= bits - 1)
-		return true;
-	if (!memcmp(whole.b, pool->b, sizeof(whole.b)))
-		return false;
-	if (pool->family == 6)
-		return true;
-	for (i = pool->len; i < bits; i++)
-		if (!(a->b[i / 8] & (0x80 >> i % 8)))
-			return true;
-	return false;
+	for (i = range->len; i < bits; i++)
+		a->b[i / 8] |= (uint8_t)(0x80 >> i % 8);
 }
 
 /* Walks a pool upwards past everything in the sorted list of what is taken. */
@@ -300,8 +344,13 @@ static bool cursor_take(struct cursor *c, const struct allocator *x, const struc
 {
 	while (!c->exhausted) {
 		struct ipaddr addr = c->next;
+		const struct prefix *range = reserved_by(x, &addr);
 
+		if (range)
+			go_to_end(&c->next, range);
 		c->exhausted = !next_address(&c->next, pool);
+		if (range)
+			continue;
 		while (c->at < x->n_taken && ipaddr_cmp(&x->taken[c->at].addr, &addr) < 0)
 			c->at++;
 		if (c->at < x->n_taken && !ipaddr_cmp(&x->taken[c->at].addr, &addr))
@@ -323,11 +372,21 @@ static const struct freed *oldest_spare(struct allocator *x, const struct prefix
 	for (i = 0; i < x->n_spare; i++) {
 		const struct freed *f = &x->spare[i];
 
-		if (!x->reused[i] && prefix_contains_addr(pool, &f->address) &&
-		    (!best || f->serial < best->serial))
+		if (!x->reused[i] && (!best || f->serial < best->serial) &&
+		    is_free_in(x, pool, &f->address))
 			best = f;
 	}
 	return best;
+}
+
+static bool is_reserved_in(const struct allocator *x, const struct prefix *pool)
+{
+	size_t i;
+
+	for (i = 0; i < x->n_reserved; i++)
+		if (prefix_contains(pool, &x->reserved[i]))
+			return true;
+	return false;
 }
 
 static void hand_out_pool(struct allocator *x, const struct m_prefix *pool)
@@ -354,11 +413,64 @@ static void hand_out_pool(struct allocator *x, const struct m_prefix *pool)
 			give(x, i, &f->address, pool->prefix.len);
 			continue;
 		}
-		diag_help(
-			x->diag,
-			diag_error(x->diag, m->pos, "the pool %s has no address left for node `%s`",
-				   prefix_print(&pool->prefix, text), m->name),
-			"write a wider pool (a shorter prefix), or add another to the network's `addresses`");
+		diag_help(x->diag,
+			  diag_error(x->diag, m->pos, "the pool %s has no address left for %s `%s`",
+				     prefix_print(&pool->prefix, text), kind_of(x, m), m->name),
+			  "write a wider pool (a shorter prefix)%s; who has an address keeps it",
+			  is_reserved_in(x, &pool->prefix) ? ", or reserve less of it" : "");
+	}
+}
+
+static int read_reserved(struct allocator *x)
+{
+	size_t i;
+
+	x->reserved = arena_array(x->arena, x->net->n_reserved, sizeof(*x->reserved));
+	if (!x->reserved)
+		return -1;
+	for (i = 0; i < x->net->n_reserved; i++)
+		x->reserved[i] = x->net->reserved[i].prefix;
+	x->n_reserved = prefix_canonical(x->reserved, x->net->n_reserved);
+	return 0;
+}
+
+/* Addresses that were reserved after nodes had got them; one warning for each range written. */
+static void warn_of_kept(struct allocator *x)
+{
+	size_t i, j, k;
+
+	for (k = 0; k < x->net->n_reserved; k++) {
+		const struct m_prefix *range = &x->net->reserved[k];
+		const struct m_node *first = NULL;
+		char text[PREFIX_STRLEN], more[32] = "";
+		struct diag_entry *d;
+		size_t n = 0;
+
+		for (i = 0; i < x->net->n_nodes; i++) {
+			const struct m_node *m = &x->net->nodes[i];
+
+			for (j = 0; !m->has_addresses && j < x->ret[i].n; j++) {
+				if (!prefix_contains_addr(&range->prefix,
+							  &x->ret[i].addresses[j].addr))
+					continue;
+				first = first ? first : m;
+				n++;
+				break;
+			}
+		}
+		if (!n)
+			continue;
+		if (n > 1)
+			snprintf(more, sizeof(more), " and %zu more", n - 1);
+		d = diag_warn(x->diag, range->pos,
+			      "%s `%s`%s got an address of %s before it was reserved, and keeps it",
+			      kind_of(x, first), first->name, more,
+			      prefix_print(&range->prefix, text));
+		diag_other(x->diag, d, first->pos, "`%s` has no `addresses` of its own",
+			   first->name);
+		diag_help(x->diag, d,
+			  "`meshrc pin %s` writes it down as pinned; nobody else gets one of these",
+			  first->name);
 	}
 }
 
@@ -469,7 +581,8 @@ static int make_tombstones(struct allocator *x, struct network *ret)
 		struct gone g = from_gone ? x->old->gone[i++] :
 					    (struct gone){ x->old->nodes[j++].name, x->serial };
 
-		if (!m_network_node(x->net, g.name))
+		/* A node that became a client is gone as a node. */
+		if (!m_network_node(x->net, g.name) || m_network_client(x->net, g.name))
 			gone[n_gone++] = g;
 	}
 	/* An agent that sleeps through this many removals is told that it is not listed. */
@@ -497,7 +610,7 @@ int allocate(const struct m_network *m, const struct network *published, uint64_
 	};
 	size_t i, errors = d->errors;
 
-	if (pin_all(&x) < 0)
+	if (read_reserved(&x) < 0 || pin_all(&x) < 0)
 		goto nomem;
 	sort_taken(x.taken, x.n_taken);
 	if (keep_all(&x) < 0)
@@ -513,12 +626,14 @@ int allocate(const struct m_network *m, const struct network *published, uint64_
 		if (!ret[i].n && d->errors == errors)
 			diag_help(
 				d,
-				diag_error(d, m->nodes[i].pos, "node `%s` has no address",
-					   m->nodes[i].name),
-				"give the network pools (`addresses: [10.20.0.0/16]`), or the node `addresses` of its own");
+				diag_error(d, m->nodes[i].pos, "%s `%s` has no address",
+					   kind_of(&x, &m->nodes[i]), m->nodes[i].name),
+				"give the network pools (`addresses: [10.20.0.0/16]`), or the %s `addresses` of its own",
+				kind_of(&x, &m->nodes[i]));
 	}
 	if (make_tombstones(&x, ret_tombstones) < 0)
 		goto nomem;
+	warn_of_kept(&x);
 	return d->errors == errors ? 0 : -1;
 nomem:
 	diag_error(d, m->pos, "out of memory");

@@ -390,11 +390,21 @@ static const char *counts_of(const struct apply *a, const char *name, char *out,
 	for (i = 0; i < s->n_networks; i++) {
 		const struct plan *p = &a->plans[i];
 
-		if (!strcmp(s->networks[i].name, name))
-			snprintf(out, size, ", nodes: %llu added, %llu changed, %llu removed",
-				 (unsigned long long)p->nodes_added,
-				 (unsigned long long)p->nodes_changed,
-				 (unsigned long long)p->nodes_removed);
+		int n;
+
+		if (strcmp(s->networks[i].name, name) != 0)
+			continue;
+		n = snprintf(out, size, ", nodes: %llu added, %llu changed, %llu removed",
+			     (unsigned long long)p->nodes_added,
+			     (unsigned long long)p->nodes_changed,
+			     (unsigned long long)p->nodes_removed);
+		if (n > 0 && (size_t)n < size &&
+		    (p->clients_added || p->clients_changed || p->clients_removed))
+			snprintf(out + n, size - (size_t)n,
+				 ", clients: %llu added, %llu changed, %llu removed",
+				 (unsigned long long)p->clients_added,
+				 (unsigned long long)p->clients_changed,
+				 (unsigned long long)p->clients_removed);
 	}
 	return out;
 }
@@ -402,7 +412,7 @@ static const char *counts_of(const struct apply *a, const char *name, char *out,
 static int make_message(struct apply *a, struct buf *out, struct err *e)
 {
 	struct buf subject;
-	char counts[128];
+	char counts[192];
 	size_t i;
 	int rc;
 

@@ -70,7 +70,8 @@ static int compare_network(struct comparison *c, const char *name)
 		return 0;
 	if (old && new)
 		new = compile_after(&c->s[1], b, old);
-	if (node && !(old && network_node(old, node)) && !(new &&network_node(new, node)))
+	/* Of a node or of a client. */
+	if (node && !(old && network_record(old, node)) && !(new &&network_record(new, node)))
 		return 0;
 	if (!r)
 		r = node ? plan_make_node(old, new, node, arena, p, &e) :
@@ -80,7 +81,7 @@ static int compare_network(struct comparison *c, const char *name)
 		return -1;
 	}
 	/* How the documents are written is no difference here. */
-	p->documents = p->n_classes || p->n_losses || !old || !new;
+	p->documents = p->n_classes || p->n_clients || p->n_losses || !old || !new;
 	p->diff = true;
 	c->different |= p->documents;
 	c->plans[c->n++] = p;
@@ -119,12 +120,12 @@ static void tell_unknown_node(const struct comparison *c)
 	for (i = 0; i < 2 && !near; i++) {
 		for (j = 0; j < c->s[i].n_networks && !near; j++) {
 			const struct network *n = c->s[i].networks[j].compiled;
-			const char **names = n ? malloc((n->n_nodes + 1) * sizeof(*names)) : NULL;
+			const char **names = n ? malloc((n->n_records + 1) * sizeof(*names)) : NULL;
 
-			for (k = 0; names && k < n->n_nodes; k++)
-				names[k] = n->nodes[k].name;
+			for (k = 0; names && k < n->n_records; k++)
+				names[k] = n->records[k].name;
 			if (names)
-				near = text_suggest(node, names, n->n_nodes);
+				near = text_suggest(node, names, n->n_records);
 			free(names);
 		}
 	}

@@ -72,22 +72,6 @@ static int print(const struct session *s, const struct plan *const *plans, bool 
 	return r;
 }
 
-/* A clone that fetched one branch alone, as CI does, takes everything for new. */
-static void warn_of_clone(struct session *s)
-{
-	const struct m_settings *m = &s->model.settings;
-	const char *remote = m->remote.s ? m->remote.s : "origin", *url = NULL;
-	char key[512];
-
-	if (!s->no_branch ||
-	    snprintf(key, sizeof(key), "remote.%s.url", remote) >= (int)sizeof(key) ||
-	    repo_config(s->repo, key, &s->arena, &url, NULL) < 0 || !url)
-		return;
-	cli_warn(
-		"no published branch is known here, so everything looks new: git fetch %s %s:refs/remotes/%s/%s",
-		remote, m->branch.s, remote, m->branch.s);
-}
-
 static int plan_session(struct session *s)
 {
 	const struct plan **plans = arena_array(&s->arena, s->n_networks, sizeof(*plans));
@@ -114,7 +98,7 @@ static int plan_session(struct session *s)
 		err_nomem(&e);
 		return cli_fail(&e);
 	}
-	warn_of_clone(s);
+	session_warn_no_branch(s, "everything looks new");
 	if (print(s, plans, changes) < 0)
 		return EXIT_REFUSED;
 	return detailed && changes ? EXIT_CHANGES : EXIT_DONE;

@@ -33,14 +33,20 @@ static void add_place(const struct m_network *n, struct buf *out)
 static int add_network(const struct session_network *n, struct arena *a, struct buf *out,
 		       struct err *e)
 {
+	size_t clients = n->model->n_clients;
+	uint64_t pairs;
 	struct plan p;
 
 	if (plan_make(NULL, n->compiled, a, &p, e) < 0)
 		return -1;
+	/* But for clients, which are a peer of their gateway and have no entries of ours. */
+	pairs = (p.peers_added - clients) / 2;
 	add_place(n->model, out);
-	buf_addf(out, ": ok (%zu node%s, %llu pair%s)\n", n->compiled->n_nodes,
-		 n->compiled->n_nodes == 1 ? "" : "s", (unsigned long long)p.peers_added / 2,
-		 p.peers_added == 2 ? "" : "s");
+	buf_addf(out, ": ok (%zu node%s, ", n->compiled->n_nodes,
+		 n->compiled->n_nodes == 1 ? "" : "s");
+	if (clients)
+		buf_addf(out, "%zu client%s, ", clients, clients == 1 ? "" : "s");
+	buf_addf(out, "%llu pair%s)\n", (unsigned long long)pairs, pairs == 1 ? "" : "s");
 	return 0;
 }
 

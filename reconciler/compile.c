@@ -4,7 +4,9 @@
 #include "common/hash.h"
 #include "common/limits.h"
 #include "reconciler/allocate.h"
+#include "reconciler/compile_clients.h"
 #include "reconciler/conflict.h"
+#include "reconciler/order.h"
 #include "reconciler/policy.h"
 #include "reconciler/relay.h"
 #include "reconciler/transit.h"
@@ -65,6 +67,7 @@ struct compiler {
 	struct transit *transits; /* stars with transit */
 	size_t n_transits;
 	bool *forward; /* by node: it carries traffic for others */
+	struct order order; /* of gateways for one prefix */
 	bool nomem;
 };
 
@@ -304,9 +307,19 @@ static size_t unique_links(struct link_list *l)
 
 	if (l->n > 1)
 		qsort(l->list, l->n, sizeof(*l->list), cmp_links);
-	for (i = 0; i < l->n; i++)
-		if (!kept || link_cmp(&l->list[kept - 1], &l->list[i]))
-			l->list[kept++] = l->list[i];
+	for (i = 0; i < l->n; i++) {
+		struct link *last = kept ? &l->list[kept - 1] : NULL, *this = &l->list[i];
+
+		/* Of several keepalives for one target the shortest holds; none comes first. */
+		if (last && this->kind == LINK_ALIVE && last->kind == LINK_ALIVE &&
+		    !strcmp(last->target, this->target)) {
+			if (!last->seconds)
+				last->seconds = this->seconds;
+			continue;
+		}
+		if (!last || link_cmp(last, this))
+			l->list[kept++] = *this;
+	}
 	return kept;
 }
 
@@ -320,9 +333,8 @@ static void add_link(struct compiler *c, size_t node, struct link link)
 	if (l->too_many)
 		return;
 	/* Nobody is its own peer. */
-	if (link.kind == LINK_DIRECT && !strcmp(link.target, c->m->nodes[node].name))
-		return;
-	if (link.kind == LINK_ROUTES && !strcmp(link.target, c->m->nodes[node].name))
+	if ((link.kind == LINK_DIRECT || link.kind == LINK_ALIVE || link.kind == LINK_ROUTES) &&
+	    !strcmp(link.target, c->m->nodes[node].name))
 		return;
 	if (l->n == l->cap) {
 		if (l->n >= LINKS_BEFORE_DEDUP)
@@ -343,14 +355,23 @@ static void add_link(struct compiler *c, size_t node, struct link link)
 	l->list[l->n++] = link;
 }
 
-static void add_direct(struct compiler *c, const bool *who, const struct targets *to)
+static void add_direct(struct compiler *c, const struct m_topology *t, const bool *who,
+		       const struct targets *to)
 {
 	size_t i, j;
 
 	for (i = 0; i < c->m->n_nodes && !c->nomem; i++)
-		for (j = 0; who[i] && j < to->n; j++)
-			add_link(c, i,
-				 (struct link){ .kind = LINK_DIRECT, .target = to->list[j].name });
+		for (j = 0; who[i] && j < to->n; j++) {
+			const char *target = to->list[j].name;
+
+			add_link(c, i, (struct link){ .kind = LINK_DIRECT, .target = target });
+			if (t->persistent_keepalive.set)
+				add_link(c, i,
+					 (struct link){
+						 .kind = LINK_ALIVE,
+						 .target = target,
+						 .seconds = (uint16_t)t->persistent_keepalive.v });
+		}
 }
 
 /* The targets without the nodes marked in `out`; a group that loses members gets a name that says
@@ -542,7 +563,7 @@ static void compile_mesh(struct compiler *c, const struct m_topology *t, size_t 
 
 	if (c->nomem)
 		return;
-	add_direct(c, in, &members);
+	add_direct(c, t, in, &members);
 	add_joined(c, t->pos, in, in);
 }
 
@@ -561,8 +582,8 @@ static void compile_star(struct compiler *c, const struct m_topology *t, size_t 
 	is_spoke = mark(c, &spokes);
 	if (c->nomem)
 		return;
-	add_direct(c, is_spoke, &hubs);
-	add_direct(c, is_hub, &spokes);
+	add_direct(c, t, is_spoke, &hubs);
+	add_direct(c, t, is_hub, &spokes);
 	add_joined(c, t->pos, is_hub, is_spoke);
 	first = t->transit ? first_hub(c, &t->a) : NULL;
 	if (first)
@@ -572,7 +593,10 @@ static void compile_star(struct compiler *c, const struct m_topology *t, size_t 
 			continue;
 		if (c->n_pools)
 			add_link(c, i,
-				 (struct link){ LINK_ALLOW, NULL, first, c->pools, c->n_pools });
+				 (struct link){ .kind = LINK_ALLOW,
+						.via = first,
+						.prefixes = c->pools,
+						.n_prefixes = c->n_pools });
 		for (j = 0; j < spokes.n; j++)
 			add_link(c, i,
 				 (struct link){ .kind = LINK_ROUTES,
@@ -588,8 +612,8 @@ static void compile_link(struct compiler *c, const struct m_topology *t, size_t 
 
 	if (c->nomem)
 		return;
-	add_direct(c, in_a, &b);
-	add_direct(c, in_b, &a);
+	add_direct(c, t, in_a, &b);
+	add_direct(c, t, in_b, &a);
 	add_joined(c, t->pos, in_a, in_b);
 }
 
@@ -663,27 +687,78 @@ static void compile_pairs(struct compiler *c)
 		apply_relays(c, &r, links);
 }
 
+/* ------------------------------------------------------------------ clients
+ * ---------------------------- */
+
+/* Last, since who is joined with a gateway must be known, and by whom directly. */
+static void compile_clients(struct compiler *c)
+{
+	struct gateways g;
+	struct group *groups;
+	struct link *extra;
+	size_t i, j, n;
+
+	if (gateways_make(c->m, c->groups, c->n_groups, c->arena, &g) < 0) {
+		c->nomem = true;
+		return;
+	}
+	for (i = 0; i < g.n; i++) {
+		groups = arena_grow(c->arena, c->groups, c->n_groups, sizeof(*groups));
+		if (!groups) {
+			c->nomem = true;
+			return;
+		}
+		c->groups = groups;
+		groups[c->n_groups++] = g.list[i].clients;
+		c->forward[g.list[i].node] = true;
+	}
+	for (i = 0; g.n && i < c->m->n_nodes && !c->nomem; i++) {
+		if (gateways_links(&g, (uint32_t)i, c->links[i].list, c->links[i].n, c->arena,
+				   &extra, &n) < 0)
+			c->nomem = true;
+		for (j = 0; !c->nomem && j < n; j++)
+			add_link(c, i, extra[j]);
+	}
+}
+
 /* ------------------------------------------------------------------ records and node documents
  * --------- */
+
+static int cmp_standby(const void *a, const void *b)
+{
+	return prefix_cmp(&((const struct standby *)a)->prefix,
+			  &((const struct standby *)b)->prefix);
+}
 
 static void fill_record(struct compiler *c, const struct m_node *m, const struct allocation *al,
 			struct record *ret)
 {
 	struct ipaddr *addresses = get(c, al->n, sizeof(*addresses));
 	struct prefix *routes = get(c, m->n_routes, sizeof(*routes));
-	size_t i;
+	struct standby *standby = get(c, m->n_routes, sizeof(*standby));
+	size_t i, n = 0, n_standby = 0;
 
 	if (c->nomem)
 		return;
 	for (i = 0; i < al->n; i++)
 		addresses[i] = al->addresses[i].addr;
-	for (i = 0; i < m->n_routes; i++)
-		routes[i] = m->routes[i].prefix;
+	for (i = 0; i < m->n_routes; i++) {
+		const struct m_route *r = &m->routes[i];
+
+		if (order_stands_by(&c->order, r))
+			standby[n_standby++] = (struct standby){ r->prefix, (uint16_t)r->metric.v };
+		else
+			routes[n++] = r->prefix;
+	}
+	if (n_standby > 1)
+		qsort(standby, n_standby, sizeof(*standby), cmp_standby);
 	*ret = (struct record){
 		.name = m->name, .key = m->public_key, .addresses = addresses, .n_addresses = al->n
 	};
 	ret->routes = routes;
-	ret->n_routes = prefix_canonical(routes, m->n_routes);
+	ret->n_routes = prefix_canonical(routes, n);
+	ret->standby = standby;
+	ret->n_standby = n_standby;
 	ret->endpoint = m->endpoint;
 }
 
@@ -739,20 +814,33 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 	*ret = n;
 }
 
+static int cmp_prefixes(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
 /* What the node does for the networks behind it. */
 static void fill_gateway(struct compiler *c, const struct m_node *m, struct node *n)
 {
-	struct prefix *list = get(c, m->n_routes, sizeof(*list));
-	size_t i, k = 0;
+	struct prefix *list = get(c, m->n_routes, sizeof(*list)),
+		      *standby = get(c, m->n_routes, sizeof(*standby));
+	size_t i, k = 0, n_standby = 0;
 
-	if (!list || !m->n_routes)
+	if (!list || !standby || !m->n_routes)
 		return;
 	n->flags |= NODE_FORWARD;
-	for (i = 0; i < m->n_routes; i++)
+	for (i = 0; i < m->n_routes; i++) {
 		if (m->routes[i].masquerade)
 			list[k++] = m->routes[i].prefix;
+		if (order_stands_by(&c->order, &m->routes[i]))
+			standby[n_standby++] = m->routes[i].prefix;
+	}
 	n->masquerade = list;
 	n->n_masquerade = prefix_canonical(list, k);
+	if (n_standby > 1)
+		qsort(standby, n_standby, sizeof(*standby), cmp_prefixes);
+	n->standby = standby;
+	n->n_standby = n_standby;
 }
 
 static int cmp_groups(const void *a, const void *b)
@@ -784,9 +872,10 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	    struct arena *a, struct diag *d, struct network *ret)
 {
 	struct compiler c = { .m = m, .arena = a, .diag = d };
-	struct network n = { .name = m->name, .n_records = m->n_nodes, .n_nodes = m->n_nodes };
-	struct allocation *al = get(&c, m->n_nodes, sizeof(*al));
-	struct record *records = get(&c, m->n_nodes, sizeof(*records));
+	struct network n = { .name = m->name, .n_nodes = m->n_nodes };
+	struct holders holders = { .all = { .name = NULL } };
+	struct allocation *al = get(&c, m->n_nodes + m->n_clients, sizeof(*al));
+	struct record *records = get(&c, m->n_nodes + m->n_clients, sizeof(*records));
 	struct node *nodes = get(&c, m->n_nodes, sizeof(*nodes));
 	size_t i, errors = d->errors;
 
@@ -795,18 +884,30 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	fill_everybody(&c);
 	fill_pools(&c);
 	collect_tags(&c);
-	if (!c.nomem && allocate(m, published, serial, a, d, al, &n) < 0)
+	if (order_make(m, a, d, &c.order) < 0 || holders_make(m, a, &holders) < 0)
+		c.nomem = true;
+	if (!c.nomem && allocate(&holders.all, published, serial, a, d, al, &n) < 0)
 		return -1;
 	if (!c.nomem && m->n_nodes)
 		compile_topology(&c);
 	if (!c.nomem && m->n_nodes)
 		compile_pairs(&c);
+	if (!c.nomem)
+		compile_clients(&c);
 	for (i = 0; i < m->n_nodes && !c.nomem; i++) {
-		fill_record(&c, &m->nodes[i], &al[i], &records[i]);
-		fill_node(&c, i, &al[i], &nodes[i]);
+		struct record *r = &records[holders.node_at[i]];
+
+		fill_record(&c, &m->nodes[i], &al[holders.node_at[i]], r);
+		fill_node(&c, i, &al[holders.node_at[i]], &nodes[i]);
 		fill_gateway(&c, &m->nodes[i], &nodes[i]);
-		if (records[i].endpoint.host && !records[i].endpoint.port)
-			records[i].endpoint.port = nodes[i].listen_port;
+		if (r->endpoint.host && !r->endpoint.port)
+			r->endpoint.port = nodes[i].listen_port;
+	}
+	for (i = 0; i < m->n_clients && !c.nomem; i++) {
+		struct record *r = &records[holders.client_at[i]];
+
+		fill_record(&c, &m->clients[i].node, &al[holders.client_at[i]], r);
+		r->gateway = m->clients[i].gateway.s;
 	}
 	if (!c.nomem && policy_compile(m, a, d, &n, nodes, &c.groups, &c.n_groups) < 0)
 		c.nomem = true;
@@ -818,11 +919,14 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	if (c.n_groups > 1)
 		qsort(c.groups, c.n_groups, sizeof(*c.groups), cmp_groups);
 	n.records = records;
+	n.n_records = m->n_nodes + m->n_clients;
 	n.nodes = nodes;
 	n.groups = c.groups;
 	n.n_groups = c.n_groups;
 	if (d->errors == errors)
 		conflict_check(m, &n, a, d);
+	if (d->errors == errors)
+		order_check(&c.order, &n, d);
 	if (d->errors != errors)
 		return -1;
 	*ret = n;

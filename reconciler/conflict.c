@@ -72,7 +72,7 @@ static bool only_direct(const struct node *n)
 	size_t i;
 
 	for (i = 0; i < n->n_links; i++)
-		if (n->links[i].kind != LINK_DIRECT)
+		if (n->links[i].kind != LINK_DIRECT && n->links[i].kind != LINK_ALIVE)
 			return false;
 	return true;
 }
@@ -98,6 +98,26 @@ static bool written_at(const struct m_node *m, const struct prefix *p, struct po
 	return false;
 }
 
+/* The same for a client that the prefix comes from, whose address may be an automatic one. */
+static bool client_brings(const struct network *n, const struct m_client *c, const struct prefix *p,
+			  struct pos *ret)
+{
+	const struct record *r = network_record(n, c->node.name);
+	size_t i;
+
+	if (written_at(&c->node, p, ret))
+		return true;
+	for (i = 0; r && i < r->n_addresses; i++) {
+		struct prefix a = prefix_of_addr(&r->addresses[i]);
+
+		if (prefix_cmp(&a, p))
+			continue;
+		*ret = c->node.pos;
+		return true;
+	}
+	return false;
+}
+
 /* A conflict at one view, and how it is told. */
 struct found {
 	struct prefix_conflict c;
@@ -112,7 +132,8 @@ struct found {
 static struct pos origin(const struct m_network *m, const struct network *n, const char *peer,
 			 const struct prefix *p, const char *not_node, const char **ret_what)
 {
-	const struct m_node *own = m_network_node(m, peer);
+	const struct m_client *client = m_network_client(m, peer);
+	const struct m_node *own = client ? &client->node : m_network_node(m, peer);
 	const struct record *r = network_record(n, peer);
 	struct pos pos = m->pos;
 	size_t i;
@@ -133,7 +154,22 @@ static struct pos origin(const struct m_network *m, const struct network *n, con
 	for (i = 0; i < m->n_nodes; i++)
 		if (strcmp(m->nodes[i].name, not_node) != 0 && written_at(&m->nodes[i], p, &pos))
 			return pos;
+	for (i = 0; i < m->n_clients; i++)
+		if (strcmp(m->clients[i].gateway.s, peer) == 0 &&
+		    client_brings(n, &m->clients[i], p, &pos))
+			return pos;
 	return own ? own->pos : pos;
+}
+
+static bool is_route(const struct m_network *m, const char *name, const struct prefix *p)
+{
+	const struct m_node *node = m_network_node(m, name);
+	size_t i;
+
+	for (i = 0; node && i < node->n_routes; i++)
+		if (!prefix_cmp(&node->routes[i].prefix, p))
+			return true;
+	return false;
 }
 
 static void report(const struct m_network *m, const struct network *n, struct diag *d,
@@ -158,8 +194,11 @@ static void report(const struct m_network *m, const struct network *n, struct di
 	diag_other(d, e, at_b, "`%s` gets it from here", f->c.b);
 	diag_help(
 		d, e,
-		"WireGuard sends a prefix to one peer only: let one of them have it, make one longer (the longest wins), or do "
-		"not join both with this node");
+		"WireGuard sends a prefix to one peer only: let one of them have it, make one longer (the longest wins), %sor do "
+		"not join both with this node",
+		is_route(m, f->c.a, &f->c.prefix) && is_route(m, f->c.b, &f->c.prefix) ?
+			"give each a `metric` (the lowest comes first), " :
+			"");
 }
 
 static bool known(const struct found *list, size_t n, const struct prefix_conflict *c)

@@ -423,7 +423,7 @@ static int make(struct maker *m, struct err *e)
 	struct plan_place *places = places_make(&m->w, &n);
 
 	if (!places || peer_diff_init(&m->peers, &m->w, count_runs(places, n)) < 0 ||
-	    plan_views(m, places, n) < 0)
+	    plan_views(m, places, n) < 0 || plan_clients(&m->w, m->only, plan) < 0)
 		return err_nomem(e);
 	if (plan->n_classes > 1)
 		qsort(plan->classes, plan->n_classes, sizeof(*plan->classes), cmp_class);

@@ -21,8 +21,8 @@ enum plan_action { PLAN_ADD, PLAN_CHANGE, PLAN_REMOVE };
 
 /*
  * One attribute's change, as text for people: old or new is NULL when it was or will be unset. Of a
- * list ("addresses", "routes", "allowed_ips", "masquerade", "policy") every element that comes or goes is one
- * plan_attr, with only one of from and to; they stand together.
+ * list ("addresses", "routes", "allowed_ips", "masquerade", "standby", "policy") every element that
+ * comes or goes is one plan_attr, with only one of from and to; they stand together.
  */
 struct plan_attr {
 	const char *name; /* as in YAML or render: "endpoint", "allowed_ips", "public_key", "mtu",
@@ -62,6 +62,15 @@ struct plan_class {
 	size_t peers_added, peers_changed, peers_removed, peers_unchanged;
 };
 
+/* A client (publication/network.h, struct record): a change has what changes, else all that is set.
+ */
+struct plan_client {
+	enum plan_action action;
+	const char *name;
+	struct plan_attr *attrs; /* public_key, addresses, gateway */
+	size_t n_attrs;
+};
+
 /* Peers that one plan lists; past it they are counted only, so that a plan's size follows the
  * nodes. */
 #define MAX_PLAN_PEERS 262144
@@ -71,9 +80,9 @@ struct plan_class {
 /* The same for losses. */
 #define MAX_PLAN_LOSSES 65536
 
-/* `node` reached `lost` before (directly, or through a hub or relay) and will not any more; both
- * stay in the network. Two nodes without an endpoint do not reach each other directly, whatever
- * entries they have. */
+/* `node` reached `lost` (a node or a client) before (directly, or through a hub or relay) and will
+ * not any more; both stay in the network. Two nodes without an endpoint do not reach each other
+ * directly, whatever entries they have. */
 struct plan_loss {
 	const char *node; /* one node, or NULL: all nodes of `class_nodes` but `lost` itself */
 	const char *const *class_nodes;
@@ -89,10 +98,14 @@ struct plan {
 	bool diff; /* set by the caller: two revisions are compared, nothing is going to happen */
 	struct plan_class *classes;
 	size_t n_classes;
+	struct plan_client *clients; /* removed ones, changed ones, added ones; each by name */
+	size_t n_clients;
 	struct plan_loss *losses;
 	size_t n_losses;
 	uint64_t pairs_lost; /* all (node, lost) pairs, each direction counted */
+	bool clients_lost; /* some of what is lost are clients */
 	uint64_t nodes_added, nodes_changed, nodes_removed, nodes_unchanged;
+	uint64_t clients_added, clients_changed, clients_removed, clients_unchanged;
 	uint64_t peers_added, peers_changed, peers_removed,
 		peers_unchanged; /* peer entries over all nodes */
 };

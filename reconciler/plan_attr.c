@@ -107,6 +107,37 @@ static void attr_routes(struct attr_list *l, const struct record *a, const struc
 			  b ? b->routes : NULL, b ? b->n_routes : 0);
 }
 
+static const char *standby_text(struct attr_list *l, const struct standby *s)
+{
+	char prefix[PREFIX_STRLEN], text[PREFIX_STRLEN + 16];
+
+	snprintf(text, sizeof(text), "%s metric %u", prefix_print(&s->prefix, prefix), s->metric);
+	return text_of(l, text);
+}
+
+static int cmp_standby(const struct standby *a, const struct standby *b)
+{
+	int c = prefix_cmp(&a->prefix, &b->prefix);
+
+	return c ? c : (int)a->metric - (int)b->metric;
+}
+
+static void attr_standby(struct attr_list *l, const struct record *a, const struct record *b)
+{
+	size_t na = a ? a->n_standby : 0, nb = b ? b->n_standby : 0, i = 0, j = 0;
+
+	while (i < na || j < nb) {
+		int c = i == na ? 1 : j == nb ? -1 : cmp_standby(&a->standby[i], &b->standby[j]);
+
+		if (c < 0)
+			attr_add(l, "standby", standby_text(l, &a->standby[i]), NULL);
+		else if (c > 0)
+			attr_add(l, "standby", NULL, standby_text(l, &b->standby[j]));
+		i += c <= 0;
+		j += c >= 0;
+	}
+}
+
 void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side new)
 {
 	const struct node *a = old.node, *b = new.node;
@@ -140,6 +171,7 @@ void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side n
 	attr_addresses(l, a, b);
 	if (whole)
 		attr_routes(l, old.record, new.record);
+	attr_standby(l, old.record, new.record);
 	if (port[0].set != port[1].set || port[0].v != port[1].v)
 		attr_change(l, "listen_port", attr_number(l, port[0].set, port[0].v),
 			    attr_number(l, port[1].set, port[1].v));

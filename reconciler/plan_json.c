@@ -44,7 +44,8 @@ static json_t *names(const char *const *list, size_t n)
 static bool is_list(const char *name)
 {
 	return !strcmp(name, "addresses") || !strcmp(name, "allowed_ips") ||
-	       !strcmp(name, "routes") || !strcmp(name, "masquerade") || !strcmp(name, "policy");
+	       !strcmp(name, "routes") || !strcmp(name, "masquerade") ||
+	       !strcmp(name, "standby") || !strcmp(name, "policy");
 }
 
 /* {"from": ..., "to": ...}; for lists {"added": [...], "removed": [...]} of the run that starts at
@@ -160,6 +161,26 @@ static json_t *class_object(const struct plan_class *c, size_t *left)
 	return object;
 }
 
+static json_t *clients(const struct plan *p)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; array && i < p->n_clients; i++) {
+		const struct plan_client *c = &p->clients[i];
+		json_t *object = json_object();
+
+		if (set(object, "action", json_string(action_name(c->action))) |
+		    set(object, "name", json_string(c->name)) |
+		    set(object, "attributes", attrs(c->attrs, c->n_attrs)) |
+		    json_array_append_new(array, object)) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
 static bool same_losers(const struct plan_loss *a, const struct plan_loss *b)
 {
 	return a->n_class_nodes == b->n_class_nodes &&
@@ -190,11 +211,14 @@ static json_t *losses(const struct plan *p)
 	return array;
 }
 
-static json_t *summary(uint64_t n[9])
+#define N_COUNTS 13
+
+static json_t *summary(uint64_t n[N_COUNTS])
 {
 	json_t *object = json_object();
 
 	if (set(object, "nodes", peer_counts(n[0], n[1], n[2], n[3])) |
+	    set(object, "clients", peer_counts(n[9], n[10], n[11], n[12])) |
 	    set(object, "peers", peer_counts(n[4], n[5], n[6], n[7])) |
 	    set(object, "pairs_lost", number(n[8]))) {
 		json_decref(object);
@@ -203,7 +227,7 @@ static json_t *summary(uint64_t n[9])
 	return object;
 }
 
-static void add_counts(const struct plan *p, uint64_t n[9])
+static void add_counts(const struct plan *p, uint64_t n[N_COUNTS])
 {
 	n[0] += p->nodes_added;
 	n[1] += p->nodes_changed;
@@ -214,12 +238,16 @@ static void add_counts(const struct plan *p, uint64_t n[9])
 	n[6] += p->peers_removed;
 	n[7] += p->peers_unchanged;
 	n[8] += p->pairs_lost;
+	n[9] += p->clients_added;
+	n[10] += p->clients_changed;
+	n[11] += p->clients_removed;
+	n[12] += p->clients_unchanged;
 }
 
 static json_t *network_object(const struct plan *p, size_t *left)
 {
 	json_t *object = json_object(), *array = json_array();
-	uint64_t n[9] = { 0 };
+	uint64_t n[N_COUNTS] = { 0 };
 	size_t i;
 	int r;
 
@@ -231,7 +259,7 @@ static json_t *network_object(const struct plan *p, size_t *left)
 			    p->gone	  ? "remove" :
 					    "change")) |
 	    set(object, "summary", summary(n)) | set(object, "losses", losses(p)) |
-	    set(object, "changes", array);
+	    set(object, "clients", clients(p)) | set(object, "changes", array);
 	for (i = 0; !r && i < p->n_classes; i++)
 		r |= json_array_append_new(array, class_object(&p->classes[i], left));
 	if (r) {
@@ -251,10 +279,10 @@ int plan_json(const struct plan *const *plans, size_t n, struct buf *out, struct
 {
 	json_t *top = json_object(), *array = json_array();
 	size_t left = MAX_JSON_PEERS;
-	uint64_t counts[9] = { 0 };
+	uint64_t counts[N_COUNTS] = { 0 };
 	bool changes = false;
 	size_t i;
-	int r = set(top, "format_version", json_string("1.0")) | set(top, "networks", array);
+	int r = set(top, "format_version", json_string("1.1")) | set(top, "networks", array);
 
 	for (i = 0; i < n; i++) {
 		add_counts(plans[i], counts);

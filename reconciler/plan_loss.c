@@ -2,9 +2,10 @@
 /*
  * Who loses reachability. Two nodes meet when one of them has the other as a direct peer and one of
  * the two has an endpoint. A node reaches another that it meets, or one that has an address under
- * the AllowedIPs of some peer that it meets when that peer (a hub or a relay) meets it. Nodes of
- * one view that all have an endpoint, or all have none, reach the same nodes, but for what depends
- * on themselves: no node is its own hub, and none has its own routes under a hub.
+ * the AllowedIPs of some peer that it meets when that peer (a hub or a relay) meets it; a client
+ * also when the peer meets its gateway. Nodes of one view that all have an endpoint, or all have
+ * none, reach the same nodes, but for what depends on themselves: no node is its own hub, and none
+ * has its own routes under a hub.
  */
 #include "reconciler/plan.h"
 #include "reconciler/plan_view.h"
@@ -203,8 +204,25 @@ static void one_more_way(struct reach *r, const struct cover *c)
 	r->n_but = kept;
 }
 
-static struct reach reach_find(const struct side *s, struct ids direct, const struct covers *c,
-			       bool open, uint32_t to)
+static bool meet(const struct side *s, uint32_t a, uint32_t b)
+{
+	return (is_open(s, a) || is_open(s, b)) && side_joined(s, a, b);
+}
+
+/* A hub that meets a client's gateway passes on to it what is for the client. */
+static bool hub_reaches(const struct plan_work *w, const struct side *s, uint32_t hub, uint32_t to)
+{
+	const char *gateway = s->records[to]->gateway;
+	uint32_t id;
+
+	if (meet(s, hub, to))
+		return true;
+	id = gateway ? plan_work_id(w, gateway) : NO_ID;
+	return id != NO_ID && meet(s, hub, id) && meet(s, id, to);
+}
+
+static struct reach reach_find(const struct plan_work *w, const struct side *s, struct ids direct,
+			       const struct covers *c, bool open, uint32_t to)
 {
 	const struct record *r = s->records[to];
 	struct reach ret = { 0 };
@@ -221,9 +239,7 @@ static struct reach reach_find(const struct side *s, struct ids direct, const st
 		uint32_t at = covers_find(c, &p);
 
 		for (; at != NO_ID && (!ret.yes || ret.n_but); at = c->list[at].parent) {
-			uint32_t hub = c->list[at].hub;
-
-			if ((is_open(s, hub) || is_open(s, to)) && side_joined(s, hub, to))
+			if (hub_reaches(w, s, c->list[at].hub, to))
 				one_more_way(&ret, &c->list[at]);
 		}
 	}
@@ -449,7 +465,10 @@ static int emit_runs(struct losses *l)
 
 static bool in_both(const struct plan_work *w, uint32_t id)
 {
-	return w->sides[OLD].nodes[id] && w->sides[NEW].nodes[id];
+	const struct record *a = w->sides[OLD].records[id], *b = w->sides[NEW].records[id];
+
+	/* A node that became a client, or the other way round, is another one. */
+	return a && b && !a->gateway == !b->gateway;
 }
 
 static int direct_of(struct losses *l, const struct plan_place *p, struct ids ret[2])
@@ -461,6 +480,24 @@ static int direct_of(struct losses *l, const struct plan_place *p, struct ids re
 			return -1;
 	}
 	return 0;
+}
+
+/* A client is lost with its gateway, and where it gets another one. */
+static void suspect_clients(struct losses *l)
+{
+	const struct plan_work *w = l->w;
+	uint32_t id, gateway;
+
+	for (id = 0; id < w->n; id++) {
+		const struct record *a = w->sides[OLD].records[id], *b = w->sides[NEW].records[id];
+
+		if (!in_both(w, id) || !a->gateway)
+			continue;
+		gateway = plan_work_id(w, a->gateway);
+		if (strcmp(a->gateway, b->gateway) != 0 ||
+		    (gateway != NO_ID && l->suspects[gateway]))
+			l->suspects[id] = l->any_suspect = true;
+	}
 }
 
 static int find_suspects(struct losses *l, const struct plan_place *places, size_t n)
@@ -487,13 +524,14 @@ static int find_suspects(struct losses *l, const struct plan_place *places, size
 	for (id = 0; id < w->n; id++) {
 		a = w->sides[OLD].records[id];
 		b = w->sides[NEW].records[id];
-		if (a && b &&
+		if (in_both(w, id) &&
 		    (a->n_addresses != b->n_addresses ||
 		     memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(*a->addresses))))
 			l->suspects[id] = l->any_suspect = true;
 		if (a && b && a->endpoint.host && !b->endpoint.host)
 			l->any_closed = true;
 	}
+	suspect_clients(l);
 	return 0;
 }
 
@@ -502,6 +540,7 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	struct plan_work *w = l->w;
 	const struct side *s = w->sides;
 	struct ids direct[2];
+	uint64_t pairs;
 	bool every;
 	uint32_t id;
 
@@ -520,14 +559,16 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 
 		if (!in_both(w, id) || (!every && !l->suspects[id]))
 			continue;
-		before = reach_find(&s[OLD], direct[OLD], &l->covers[OLD], l->open[OLD], id);
+		before = reach_find(w, &s[OLD], direct[OLD], &l->covers[OLD], l->open[OLD], id);
 		if (!before.yes)
 			continue;
-		after = reach_find(&s[NEW], direct[NEW], &l->covers[NEW], l->open[NEW], id);
+		after = reach_find(w, &s[NEW], direct[NEW], &l->covers[NEW], l->open[NEW], id);
 		if (after.yes && !after.n_but)
 			continue;
+		pairs = l->plan->pairs_lost;
 		if (record_loss(l, run, id, &before, &after) < 0)
 			return -1;
+		l->plan->clients_lost |= s[OLD].records[id]->gateway && l->plan->pairs_lost > pairs;
 	}
 	return keep_run(l, run);
 }

@@ -64,7 +64,8 @@ static bool add_lines(struct buf *out, const char *text, size_t len, size_t max)
 
 static void add_counts(struct buf *out, const struct plan *const *plans, size_t n)
 {
-	uint64_t added = 0, changed = 0, removed = 0, peers = 0, lost = 0;
+	uint64_t added = 0, changed = 0, removed = 0, peers = 0, lost = 0, clients[3] = { 0 };
+	bool clients_lost = false;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -73,18 +74,32 @@ static void add_counts(struct buf *out, const struct plan *const *plans, size_t 
 		removed += plans[i]->nodes_removed;
 		peers += plans[i]->peers_added + plans[i]->peers_changed + plans[i]->peers_removed;
 		lost += plans[i]->pairs_lost;
+		clients[PLAN_ADD] += plans[i]->clients_added;
+		clients[PLAN_CHANGE] += plans[i]->clients_changed;
+		clients[PLAN_REMOVE] += plans[i]->clients_removed;
+		clients_lost |= plans[i]->clients_lost;
 	}
 	if (removed)
 		buf_addf(out, "**%llu node%s will be removed.**\n\n", (unsigned long long)removed,
 			 removed == 1 ? "" : "s");
+	if (clients[PLAN_REMOVE])
+		buf_addf(out, "**%llu client%s will be removed.**\n\n",
+			 (unsigned long long)clients[PLAN_REMOVE],
+			 clients[PLAN_REMOVE] == 1 ? "" : "s");
 	if (lost)
-		buf_addf(out, "**%llu pair%s of nodes will lose reachability.**\n\n",
-			 (unsigned long long)lost, lost == 1 ? "" : "s");
-	buf_addf(
-		out,
-		"Plan: %llu node%s to add, %llu to change, %llu to remove; %llu peer entr%s touched.\n",
-		(unsigned long long)added, added == 1 ? "" : "s", (unsigned long long)changed,
-		(unsigned long long)removed, (unsigned long long)peers, peers == 1 ? "y" : "ies");
+		buf_addf(out, "**%llu pair%s of nodes%s will lose reachability.**\n\n",
+			 (unsigned long long)lost, lost == 1 ? "" : "s",
+			 clients_lost ? " and clients" : "");
+	buf_addf(out, "Plan: %llu node%s to add, %llu to change, %llu to remove; ",
+		 (unsigned long long)added, added == 1 ? "" : "s", (unsigned long long)changed,
+		 (unsigned long long)removed);
+	if (clients[PLAN_ADD] || clients[PLAN_CHANGE] || clients[PLAN_REMOVE])
+		buf_addf(out, "%llu client%s to add, %llu to change, %llu to remove; ",
+			 (unsigned long long)clients[PLAN_ADD], clients[PLAN_ADD] == 1 ? "" : "s",
+			 (unsigned long long)clients[PLAN_CHANGE],
+			 (unsigned long long)clients[PLAN_REMOVE]);
+	buf_addf(out, "%llu peer entr%s touched.\n", (unsigned long long)peers,
+		 peers == 1 ? "y" : "ies");
 }
 
 void plan_markdown(const struct plan *const *plans, size_t n, size_t max_bytes, struct buf *out)

@@ -60,8 +60,10 @@ int peer_diff_init(struct peer_diff *d, struct plan_work *w, size_t lists)
 	d->whole[OLD] = arena_array(&w->tmp, w->n, sizeof(struct record_text));
 	d->whole[NEW] = arena_array(&w->tmp, w->n, sizeof(struct record_text));
 	d->changed = arena_array(&w->tmp, w->n, sizeof(struct record_text));
-	if (!d->delta || !d->whole[OLD] || !d->whole[NEW] || !d->changed ||
-	    hubs_init(&d->hubs, w->n, &w->tmp) < 0)
+	d->alive[OLD] = arena_array(&w->tmp, w->n, sizeof(uint32_t));
+	d->alive[NEW] = arena_array(&w->tmp, w->n, sizeof(uint32_t));
+	if (!d->delta || !d->whole[OLD] || !d->whole[NEW] || !d->changed || !d->alive[OLD] ||
+	    !d->alive[NEW] || hubs_init(&d->hubs, w->n, &w->tmp) < 0)
 		return -1;
 	return find_deltas(d);
 }
@@ -71,8 +73,36 @@ void peer_diff_release(struct peer_diff *d)
 	hubs_release(&d->hubs);
 	id_list_release(&d->buffers[OLD]);
 	id_list_release(&d->buffers[NEW]);
+	id_list_release(&d->said[OLD]);
+	id_list_release(&d->said[NEW]);
 	id_list_release(&d->listed);
 	arena_release(&d->scratch);
+}
+
+/* The keepalives of one view, in place of those of the view before. */
+static int find_alive(struct peer_diff *d, int side, uint32_t view)
+{
+	const struct view *v = view == NO_ID ? NULL : &d->w->sides[side].views[view];
+	uint32_t *alive = d->alive[side];
+	struct id_list *said = &d->said[side];
+	size_t i, j;
+
+	for (i = 0; i < said->n; i++)
+		alive[said->v[i]] = 0;
+	said->n = 0;
+	for (i = 0; v && i < v->n_links; i++) {
+		const struct view_link *l = &v->links[i];
+
+		for (j = 0; l->kind == LINK_ALIVE && j < l->target.n; j++) {
+			uint32_t *at = &alive[l->target.v[j]];
+
+			if (!*at && id_list_add(said, l->target.v[j]) < 0)
+				return -1;
+			if (*at <= 1 || (l->seconds && l->seconds < *at - 1))
+				*at = 1 + (uint32_t)l->seconds;
+		}
+	}
+	return 0;
 }
 
 int peer_diff_views(struct peer_diff *d, const uint32_t views[2])
@@ -84,7 +114,8 @@ int peer_diff_views(struct peer_diff *d, const uint32_t views[2])
 	if (d->scratch.used > 1u << 20)
 		arena_release(&d->scratch);
 	for (s = OLD; s <= NEW; s++) {
-		if (view_direct(&d->w->sides[s], views[s], &d->buffers[s], &d->direct[s]) < 0)
+		if (view_direct(&d->w->sides[s], views[s], &d->buffers[s], &d->direct[s]) < 0 ||
+		    find_alive(d, s, views[s]) < 0)
 			return -1;
 	}
 	return hubs_make(&d->hubs, d->w, views, d->direct, &d->scratch);
@@ -97,7 +128,9 @@ static uint16_t keepalive_towards(const struct peer_diff *d, const struct plan_p
 {
 	const struct record *r = record_of(d, side, id);
 
-	return r && r->endpoint.host ? p->keepalive[side] : 0;
+	if (!r || !r->endpoint.host)
+		return 0;
+	return d->alive[side][id] ? (uint16_t)(d->alive[side][id] - 1) : p->keepalive[side];
 }
 
 /* Of an entry that is on both sides, without the AllowedIPs of hubs. */

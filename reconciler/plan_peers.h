@@ -29,6 +29,8 @@ struct peer_diff {
 	struct record_text *changed; /* by number */
 	struct hubs hubs;
 	struct ids direct[2]; /* of the views at hand */
+	uint32_t *alive[2]; /* by number: the keepalive that they say for a peer, plus one, or 0 */
+	struct id_list said[2]; /* whose `alive` is not 0 */
 	struct id_list buffers[2];
 	struct id_list listed; /* peers that change for some node of the views, in order */
 	struct arena scratch;

@@ -6,38 +6,38 @@
 
 enum { OLD, NEW };
 
-/* The names under one `from`: of all records, of a group, or one. Sorted. */
+/* The names under one `from`. Sorted. */
 struct members {
-	const struct network *all; /* not NULL: of every record */
 	const char *const *names;
 	size_t n;
-	const char *one;
 };
 
-static const char *member(const struct members *m, size_t i)
+/* -1: out of memory. */
+static int members_of(const struct network *n, const char *from, struct arena *a,
+		      struct members *ret)
 {
-	return m->all ? m->all->records[i].name : m->names ? m->names[i] : m->one;
-}
+	bool clients = !strcmp(from, GROUP_CLIENTS), all = clients || !strcmp(from, GROUP_ALL);
+	const struct group *g = all ? NULL : network_group(n, from);
+	const char **names;
+	size_t i;
 
-static struct members members_of(const struct network *n, const char *from)
-{
-	struct members m = { 0 };
-	const struct group *g;
-
-	if (!n || strchr(from, '/'))
-		return m;
-	if (!strcmp(from, GROUP_ALL)) {
-		m.all = n;
-		m.n = n->n_records;
-	} else if (target_is_group(from)) {
-		g = network_group(n, from);
-		m.names = g ? g->members : NULL;
-		m.n = g ? g->n_members : 0;
-	} else if (network_record(n, from)) {
-		m.one = from;
-		m.n = 1;
+	*ret = (struct members){ 0 };
+	if (strchr(from, '/'))
+		return 0;
+	if (g) {
+		*ret = (struct members){ g->members, g->n_members };
+		return 0;
 	}
-	return m;
+	names = arena_array(a, all ? n->n_records : 1, sizeof(*names));
+	if (!names)
+		return -1;
+	ret->names = names;
+	for (i = 0; all && i < n->n_records; i++)
+		if (!n->records[i].gateway != clients)
+			names[ret->n++] = n->records[i].name;
+	if (!all && network_record(n, from))
+		names[ret->n++] = from;
+	return 0;
 }
 
 static const char *print_member(struct attr_list *l, const char *name, const char *from)
@@ -56,20 +56,22 @@ static const char *print_member(struct attr_list *l, const char *name, const cha
 
 static int source_make(struct policy_diff *d, const char *from, struct arena *a)
 {
-	struct members old = members_of(d->net[OLD], from), new = members_of(d->net[NEW], from);
 	struct attr_list l = { .a = a };
 	struct policy_source *list;
+	struct members old, new;
 	size_t i = 0, j = 0;
 
+	if (members_of(d->net[OLD], from, a, &old) < 0 || members_of(d->net[NEW], from, a, &new) < 0)
+		return -1;
 	while ((i < old.n || j < new.n) && !l.failed) {
 		int c = i == old.n ? 1 :
 			j == new.n ? -1 :
-				     strcmp(member(&old, i), member(&new, j));
+				     strcmp(old.names[i], new.names[j]);
 
 		if (c < 0)
-			attr_add(&l, "policy", print_member(&l, member(&old, i), from), NULL);
+			attr_add(&l, "policy", print_member(&l, old.names[i], from), NULL);
 		else if (c > 0)
-			attr_add(&l, "policy", NULL, print_member(&l, member(&new, j), from));
+			attr_add(&l, "policy", NULL, print_member(&l, new.names[j], from));
 		i += c <= 0;
 		j += c >= 0;
 	}

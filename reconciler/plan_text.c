@@ -10,6 +10,7 @@
 #define SHOWN_NAMES 6
 #define SHOWN_PREFIXES 8
 #define SHOWN_CLASSES 40
+#define SHOWN_CLIENTS 20
 #define SHOWN_LOSSES 20
 
 #define ALL SIZE_MAX
@@ -270,7 +271,7 @@ static void add_own(const struct writer *w, const struct plan_class *c)
 		add_more(w, 6, hidden, "nodes, each with its own");
 }
 
-static void add_class(const struct writer *w, const struct plan_class *c)
+static const char *fate_of(const struct writer *w, enum plan_action action)
 {
 	static const char *const will[] = { [PLAN_ADD] = "will be added",
 					    [PLAN_CHANGE] = "will be changed",
@@ -279,11 +280,32 @@ static void add_class(const struct writer *w, const struct plan_class *c)
 		[PLAN_ADD] = "added", [PLAN_CHANGE] = "changed", [PLAN_REMOVE] = "removed"
 	};
 
+	return w->diff ? was[action] : will[action];
+}
+
+static void add_client(const struct writer *w, const struct plan_client *c)
+{
+	buf_adds(w->out, "\n  ");
+	paint(w, BOLD);
+	buf_adds(w->out, "# client ");
+	add_safe(w, c->name);
+	buf_addf(w->out, " %s", fate_of(w, c->action));
+	paint(w, PLAIN);
+	buf_addc(w->out, '\n');
+	symbol(w, 2, symbol_of(c->action));
+	buf_adds(w->out, "client ");
+	add_safe(w, c->name);
+	buf_addc(w->out, '\n');
+	add_attrs(w, 6, c->attrs, c->n_attrs);
+}
+
+static void add_class(const struct writer *w, const struct plan_class *c)
+{
 	buf_adds(w->out, "\n  ");
 	paint(w, BOLD);
 	buf_adds(w->out, "# ");
 	add_nodes(w, c->nodes, c->n_nodes);
-	buf_addf(w->out, " %s", w->diff ? was[c->action] : will[c->action]);
+	buf_addf(w->out, " %s", fate_of(w, c->action));
 	paint(w, PLAIN);
 	buf_addc(w->out, '\n');
 	symbol(w, 2, symbol_of(c->action));
@@ -348,7 +370,8 @@ static void add_losses(const struct writer *w, const struct plan *p)
 	paint(w, RED);
 	buf_adds(w->out, w->diff ? "Reachability lost: " : "Reachability will be lost: ");
 	add_number(w, p->pairs_lost);
-	buf_addf(w->out, " pair%s of nodes", p->pairs_lost == 1 ? "" : "s");
+	buf_addf(w->out, " pair%s of nodes%s", p->pairs_lost == 1 ? "" : "s",
+		 p->clients_lost ? " and clients" : "");
 	paint(w, PLAIN);
 	buf_addc(w->out, '\n');
 	for (i = 0; i < p->n_losses; i = end) {
@@ -385,6 +408,14 @@ static void add_summary(const struct writer *w, const struct plan *p)
 	buf_addf(w->out, " %schange%s, ", to, d);
 	add_number(w, p->nodes_removed);
 	buf_addf(w->out, " %sremove%s; ", to, d);
+	if (p->clients_added || p->clients_changed || p->clients_removed) {
+		add_number(w, p->clients_added);
+		buf_addf(w->out, " client%s %sadd%s, ", p->clients_added == 1 ? "" : "s", to, ed);
+		add_number(w, p->clients_changed);
+		buf_addf(w->out, " %schange%s, ", to, d);
+		add_number(w, p->clients_removed);
+		buf_addf(w->out, " %sremove%s; ", to, d);
+	}
 	add_number(w, p->peers_added);
 	buf_addf(w->out, " peer entr%s %sadd%s, ", p->peers_added == 1 ? "y" : "ies", to, ed);
 	add_number(w, p->peers_changed);
@@ -418,7 +449,13 @@ void plan_text(const struct plan *p, bool colour, bool verbose, struct buf *out)
 		buf_addc(out, '\n');
 		add_more(&w, 2, p->n_classes - i, "kinds of changes (--verbose lists all)");
 	}
-	if (!p->n_classes)
+	for (i = 0; i < p->n_clients && i < limit(&w, SHOWN_CLIENTS); i++)
+		add_client(&w, &p->clients[i]);
+	if (i < p->n_clients) {
+		buf_addc(out, '\n');
+		add_more(&w, 2, p->n_clients - i, "clients (--verbose lists all)");
+	}
+	if (!p->n_classes && !p->n_clients)
 		buf_adds(out,
 			 "\n  No node's configuration changes; only the published documents do.\n");
 	buf_addc(out, '\n');

@@ -118,7 +118,7 @@ static int number_groups(struct plan_work *w, struct side *s, struct err *e)
 	if (!v || !s->groups)
 		return err_nomem(e);
 	for (i = 0, id = 0; id < w->n; id++) {
-		if (s->records[id])
+		if (s->records[id] && !s->records[id]->gateway)
 			v[i++] = id;
 	}
 	s->all = (struct ids){ v, i };
@@ -182,7 +182,8 @@ static int resolve_view(struct plan_work *w, const struct side *s, const struct 
 		*v = (struct view_link){ .kind = l->kind,
 					 .via = NO_ID,
 					 .prefixes = l->prefixes,
-					 .n_prefixes = l->n_prefixes };
+					 .n_prefixes = l->n_prefixes,
+					 .seconds = l->seconds };
 		if (l->via) {
 			v->via = plan_work_id(w, l->via);
 			if (v->via == NO_ID || !s->records[v->via])
@@ -217,6 +218,7 @@ static uint32_t hash_links(const struct node *n)
 		if (l->via)
 			h = hash_bytes(h, l->via, strlen(l->via) + 1);
 		h = hash_bytes(h, &l->n_prefixes, sizeof(l->n_prefixes));
+		h = hash_bytes(h, &l->seconds, sizeof(l->seconds));
 	}
 	return h;
 }

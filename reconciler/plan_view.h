@@ -26,10 +26,11 @@ struct ids {
 
 struct view_link {
 	enum link_kind kind;
-	uint32_t via; /* NO_ID for LINK_DIRECT */
+	uint32_t via; /* NO_ID for LINK_DIRECT and LINK_ALIVE */
 	struct ids target; /* empty for LINK_ALLOW */
 	const struct prefix *prefixes; /* LINK_ALLOW */
 	size_t n_prefixes;
+	uint16_t seconds; /* LINK_ALIVE */
 };
 
 struct view {
@@ -117,9 +118,13 @@ size_t plan_places_run(const struct plan_place *places, size_t n, size_t i);
 /* Sorted, canonical AllowedIPs of a record alone. */
 int record_prefixes(const struct record *r, struct arena *a, struct prefix **ret, size_t *ret_n);
 
+/* reconciler/plan_client.c: fills ret->clients and their counts; `only` as below. -1: out of
+ * memory. */
+struct plan;
+int plan_clients(struct plan_work *w, uint32_t only, struct plan *ret);
+
 /* reconciler/plan_loss.c: fills ret->losses and ret->pairs_lost; `only` is NO_ID or the one node to
  * speak about. */
-struct plan;
 int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only,
 		struct plan *ret, struct err *e);
 

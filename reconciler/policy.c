@@ -3,8 +3,8 @@
 
 #include "common/limits.h"
 
-/* The nodes that a side of a permit means: by their own addresses, or as the gateways of a prefix.
- */
+/* The nodes that a side of a permit means: by their own addresses, or as the gateways of a prefix or
+ * of clients. */
 struct side {
 	const char *name; /* as it stands in a permit */
 	const uint32_t *nodes; /* ascending */
@@ -35,6 +35,8 @@ struct policy_maker {
 	struct tagged *tags; /* sorted by tag, then by node */
 	uint32_t *tag_nodes; /* the nodes of `tags` */
 	size_t n_tags;
+	uint32_t *gateways; /* nodes with clients, ascending */
+	size_t n_gateways;
 	struct behind *routes; /* of all nodes, sorted by prefix, then by node */
 	size_t n_routes;
 	struct permit *permits;
@@ -72,6 +74,26 @@ static int cmp_behind(const void *pa, const void *pb)
 	return c ? c : a->node < b->node ? -1 : a->node > b->node;
 }
 
+static void index_gateways(struct policy_maker *p)
+{
+	const struct m_network *m = p->m;
+	bool *has = get(p, m->n_nodes, sizeof(*has));
+	size_t i;
+
+	p->gateways = get(p, m->n_nodes, sizeof(*p->gateways));
+	if (p->nomem)
+		return;
+	for (i = 0; i < m->n_clients; i++) {
+		const struct m_node *node = m_network_node(m, m->clients[i].gateway.s);
+
+		if (node)
+			has[node - m->nodes] = true;
+	}
+	for (i = 0; i < m->n_nodes; i++)
+		if (has[i])
+			p->gateways[p->n_gateways++] = (uint32_t)i;
+}
+
 static void index_nodes(struct policy_maker *p)
 {
 	const struct m_network *m = p->m;
@@ -101,6 +123,7 @@ static void index_nodes(struct policy_maker *p)
 	for (i = 0; i < tags; i++)
 		p->tag_nodes[i] = p->tags[i].node;
 	p->everybody = everybody;
+	index_gateways(p);
 	if (routes > 1)
 		qsort(p->routes, routes, sizeof(*p->routes), cmp_behind);
 }
@@ -146,7 +169,14 @@ static struct side tag_side(struct policy_maker *p, const char *tag)
 static struct side node_side(struct policy_maker *p, const char *name)
 {
 	const struct m_node *node = m_network_node(p->m, name);
+	const struct m_client *client = node ? NULL : m_network_client(p->m, name);
 
+	if (client) {
+		node = m_network_node(p->m, client->gateway.s);
+		return (struct side){ client->node.name,
+				      node ? p->everybody + (node - p->m->nodes) : NULL,
+				      node != NULL };
+	}
 	if (!node)
 		return (struct side){ 0 };
 	return (struct side){ node->name, p->everybody + (node - p->m->nodes), 1 };
@@ -260,6 +290,7 @@ static void add_parties(struct policy_maker *p, struct side_list *l, const struc
 		case SELECT_ALL:
 			add_side(p, l,
 				 (struct side){ GROUP_ALL, p->everybody, p->m->n_nodes });
+			add_side(p, l, (struct side){ GROUP_CLIENTS, p->gateways, p->n_gateways });
 			break;
 		case SELECT_TAG:
 			add_side(p, l, tag_side(p, s->name));

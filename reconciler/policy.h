@@ -3,7 +3,8 @@
  * The `policy` of a network, as permits between the names that its rules use, and as the guards of
  * each node. Part of the compiler.
  *
- * A name (a node, tag:NAME, all) means the addresses that these nodes have in the network. A prefix
+ * A name (a node, a client, tag:NAME, all) means the addresses that these have in the network; `all`
+ * means clients too, and is published as two names. A prefix
  * means what of it lies behind nodes, in their `routes`; each such part becomes a target of its
  * own, guarded by every node that it lies behind.
  */

@@ -39,13 +39,16 @@ static void add_allowed_ips(const struct peer *p, const char *separator, struct 
 		buf_addf(out, "%s%s", i ? separator : "", prefix_print(&p->allowed_ips[i], text));
 }
 
-static void wg_peer(const struct peer *p, struct buf *out)
+static void wg_peer(const struct peer *p, bool bare, struct buf *out)
 {
 	char key[KEY_STRLEN], endpoint[ENDPOINT_STRLEN];
 
-	buf_adds(out, "\n# ");
-	add_safe(out, p->name);
-	buf_addf(out, "\n[Peer]\nPublicKey = %s\n", wgkey_print(&p->key, key));
+	if (!bare) {
+		buf_adds(out, "\n# ");
+		add_safe(out, p->name);
+		buf_addc(out, '\n');
+	}
+	buf_addf(out, "[Peer]\nPublicKey = %s\n", wgkey_print(&p->key, key));
 	if (p->endpoint.host)
 		buf_addf(out, "Endpoint = %s\n", endpoint_print(&p->endpoint, endpoint));
 	if (p->n_allowed_ips) {
@@ -69,6 +72,18 @@ static void add_table(const struct config *c, const char *interface, struct buf 
 static bool has_table(const struct config *c)
 {
 	return c->policy.guarded || c->node->n_masquerade;
+}
+
+static void add_dns(const struct render_client *client, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < client->n_dns; i++) {
+		buf_adds(out, i ? ", " : "DNS = ");
+		add_safe(out, client->dns[i]);
+	}
+	if (i)
+		buf_addc(out, '\n');
 }
 
 /* wg-quick runs these; `%i` is the interface. */
@@ -101,6 +116,20 @@ static void quick_gateway(const struct config *c, struct buf *out)
 			"PostUp = sysctl -q -w net.ipv6.conf.all.forwarding=1\n");
 }
 
+/* wg-quick makes a route of every AllowedIP, also of what is behind this node itself. */
+static void quick_routes(const struct config *c, struct buf *out)
+{
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	if (!c->node->n_standby)
+		return;
+	buf_adds(out, "# Not those that this node stands by for\nTable = off\n");
+	for (i = 0; i < c->n_routes; i++)
+		buf_addf(out, "PostUp = ip route add %s dev %%i\n",
+			 prefix_print(&c->routes[i], text));
+}
+
 static void networkd_gateway(const struct config *c, struct buf *out)
 {
 	static const char *const words[] = { "no", "ipv4", "ipv6", "yes" };
@@ -122,18 +151,22 @@ static void networkd_gateway(const struct config *c, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-static void wg_config(const struct config *c, bool quick, struct buf *out)
+static void wg_config(const struct config *c, const struct render_client *client, bool quick,
+		      struct buf *out)
 {
+	bool bare = client && client->bare;
 	const struct node *n = c->node;
 	char text[PREFIX_STRLEN];
 	size_t i;
 
-	buf_adds(out, "# Network ");
-	add_safe(out, c->network);
-	buf_adds(out, ", node ");
-	add_safe(out, n->name);
-	buf_addf(out, ", interface %s\n[Interface]\nPrivateKey = " RENDER_KEY_PLACEHOLDER "\n",
-		 n->interface.s);
+	if (!bare) {
+		buf_adds(out, "# Network ");
+		add_safe(out, c->network);
+		buf_adds(out, client ? ", client " : ", node ");
+		add_safe(out, n->name);
+		buf_addf(out, ", interface %s\n", n->interface.s);
+	}
+	buf_adds(out, "[Interface]\n" RENDER_KEY_LINE "\n");
 	if (n->flags & NODE_HAS_LISTEN_PORT)
 		buf_addf(out, "ListenPort = %u\n", n->listen_port);
 	if (n->flags & NODE_HAS_FWMARK)
@@ -144,16 +177,19 @@ static void wg_config(const struct config *c, bool quick, struct buf *out)
 			buf_addf(out, "%s%s", i ? ", " : "", ifaddr_print(&n->addresses[i], text));
 		buf_addc(out, '\n');
 	}
-	if (quick)
+	if (quick && client)
+		add_dns(client, out);
+	if (quick && n->mtu)
 		buf_addf(out, "MTU = %u\n", n->mtu);
 	if (quick) {
+		quick_routes(c, out);
 		quick_gateway(c, out);
 		quick_table(c, out);
 	} else if (c->policy.guarded) {
 		buf_adds(out, "# This node has a policy, which is not said here: --format nft\n");
 	}
 	for (i = 0; i < c->n_peers; i++)
-		wg_peer(&c->peers[i], out);
+		wg_peer(&c->peers[i], bare, out);
 }
 
 static void networkd_peer(const struct peer *p, struct buf *out)
@@ -224,19 +260,27 @@ static void nft_config(const struct config *c, struct buf *out)
 
 int render(const struct config *c, enum render_format format, struct buf *out, struct err *e)
 {
+	return render_for(c, NULL, format, out, e);
+}
+
+int render_for(const struct config *c, const struct render_client *client,
+	       enum render_format format, struct buf *out, struct err *e)
+{
 	switch (format) {
 	case RENDER_WG:
 	case RENDER_WG_QUICK:
-		wg_config(c, format == RENDER_WG_QUICK, out);
+		wg_config(c, client, format == RENDER_WG_QUICK, out);
 		break;
 	case RENDER_NETWORKD:
+		if (client)
+			return err_set(e, ERR_INPUT, "a client has no configuration for networkd");
 		networkd_config(c, out);
 		break;
 	case RENDER_NFT:
 		nft_config(c, out);
 		break;
 	case RENDER_JSON:
-		if (render_json(c, out, e) < 0)
+		if (render_json(c, client, out, e) < 0)
 			return -1;
 		break;
 	}

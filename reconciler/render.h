@@ -25,11 +25,23 @@ enum render_format {
 #define RENDER_FORMATS "wg, wg-quick, networkd, nft, json"
 /* What stands for the private key; 32 bytes in base64 belong there. */
 #define RENDER_KEY_PLACEHOLDER "REPLACE_WITH_PRIVATE_KEY"
+#define RENDER_KEY_LINE "PrivateKey = " RENDER_KEY_PLACEHOLDER
+
+/* What the configuration of a client (reconciler/render_client.h) has that a node's has not. */
+struct render_client {
+	const char *gateway;
+	const char *const *dns; /* addresses of name servers and search domains */
+	size_t n_dns;
+	bool bare; /* without comments, for where every byte costs */
+};
 
 /* One of RENDER_FORMATS; -1 for any other word. */
 int render_format_parse(const char *word, enum render_format *ret);
-/* Both append to `out`. */
+/* All append to `out`. `client` NULL: a node's; a client has no RENDER_NETWORKD. */
 int render(const struct config *c, enum render_format format, struct buf *out, struct err *e);
-int render_json(const struct config *c, struct buf *out, struct err *e);
+int render_for(const struct config *c, const struct render_client *client,
+	       enum render_format format, struct buf *out, struct err *e);
+int render_json(const struct config *c, const struct render_client *client, struct buf *out,
+		struct err *e);
 
 #endif

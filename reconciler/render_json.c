@@ -36,19 +36,30 @@ static int append(const char *data, size_t len, void *arg)
 	return buf_ok(arg) ? 0 : -1;
 }
 
-/* Only of a node that carries traffic for others. */
-static int add_gateway(const struct node *n, json_t *top)
+/* "client" in place of "node", and what only a client has. */
+static int add_client(json_t *top, const struct config *c, const struct render_client *client)
 {
-	json_t *masquerade = json_array();
+	json_t *dns = json_array();
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < client->n_dns; i++)
+		r |= json_array_append_new(dns, json_string(client->dns[i]));
+	r |= json_object_set_new(top, "client", json_string(c->node->name));
+	r |= json_object_set_new(top, "gateway", json_string(client->gateway));
+	return r | json_object_set_new(top, "dns", dns);
+}
+
+static int set_prefixes(json_t *top, const char *key, const struct prefix *p, size_t n)
+{
+	json_t *list = json_array();
 	char text[PREFIX_STRLEN];
 	size_t i;
 	int r = 0;
 
-	for (i = 0; i < n->n_masquerade; i++)
-		r |= json_array_append_new(masquerade,
-					   json_string(prefix_print(&n->masquerade[i], text)));
-	r |= json_object_set_new(top, "forward", json_true());
-	return json_object_set_new(top, "masquerade", masquerade) < 0 || r < 0 ? -1 : 0;
+	for (i = 0; i < n; i++)
+		r |= json_array_append_new(list, json_string(prefix_print(&p[i], text)));
+	return json_object_set_new(top, key, list) < 0 || r < 0 ? -1 : 0;
 }
 
 static json_t *json_prefixes(const struct party *p)
@@ -104,7 +115,19 @@ static int add_policy(const struct policy *p, json_t *top)
 		       0;
 }
 
-int render_json(const struct config *c, struct buf *out, struct err *e)
+/* Only of a node that carries traffic for others. */
+static int add_gateway(const struct node *n, json_t *top)
+{
+	int r = json_object_set_new(top, "forward", json_true());
+
+	r |= set_prefixes(top, "masquerade", n->masquerade, n->n_masquerade);
+	if (n->n_standby)
+		r |= set_prefixes(top, "standby", n->standby, n->n_standby);
+	return r;
+}
+
+int render_json(const struct config *c, const struct render_client *client, struct buf *out,
+		struct err *e)
 {
 	const struct node *n = c->node;
 	json_t *addresses = json_array(), *peers = json_array(), *top;
@@ -117,11 +140,14 @@ int render_json(const struct config *c, struct buf *out, struct err *e)
 					   json_string(ifaddr_print(&n->addresses[i], text)));
 	for (i = 0; i < c->n_peers; i++)
 		r |= json_array_append_new(peers, json_peer(&c->peers[i]));
-	top = json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:o, s:o}", "network", c->network, "node",
-			n->name, "interface", n->interface.s, "listen_port",
+	top = json_pack("{s:s, s:s*, s:s, s:o, s:o, s:o, s:o, s:o}", "network", c->network, "node",
+			client ? NULL : n->name, "interface", n->interface.s, "listen_port",
 			json_unsigned(n->flags & NODE_HAS_LISTEN_PORT, n->listen_port), "mtu",
-			(int)n->mtu, "fwmark", json_unsigned(n->flags & NODE_HAS_FWMARK, n->fwmark),
-			"addresses", addresses, "peers", peers);
+			json_unsigned(n->mtu != 0, n->mtu), "fwmark",
+			json_unsigned(n->flags & NODE_HAS_FWMARK, n->fwmark), "addresses",
+			addresses, "peers", peers);
+	if (top && client)
+		r |= add_client(top, c, client);
 	if (top && n->flags & NODE_FORWARD)
 		r |= add_gateway(n, top);
 	if (top && c->policy.guarded)

@@ -723,3 +723,25 @@ out:
 	git_tree_free(tree);
 	return rc ? -1 : 0;
 }
+
+int repo_diff_text(const struct source *old, const struct source *now, struct buf *out,
+		   struct err *e)
+{
+	git_diff_options options;
+	git_patch *patch = NULL;
+	git_buf text = { 0 };
+	int rc = git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
+
+	if (!rc)
+		rc = git_patch_from_buffers(&patch, old->text, old->len, old->path, now->text,
+					    now->len, now->path, &options);
+	if (!rc)
+		rc = git_patch_to_buf(&text, patch);
+	if (!rc)
+		buf_add(out, text.ptr, text.size);
+	else
+		repo_git_error(rc, e, "cannot compare %s", now->path);
+	git_buf_dispose(&text);
+	git_patch_free(patch);
+	return rc ? -1 : 0;
+}

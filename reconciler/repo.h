@@ -78,6 +78,11 @@ int repo_differs(struct repo *r, const char *commit, bool *ret, struct err *e);
 int repo_blob(struct repo *r, const char *commit, const char *path, size_t max, struct buf *out,
 	      struct err *e);
 
+/* Appends what changed between two texts of a file as a unified diff, as `git diff` prints it;
+ * nothing when they are the same. Needs an open repository. */
+int repo_diff_text(const struct source *old, const struct source *now, struct buf *out,
+		   struct err *e);
+
 struct repo_entry {
 	const char *name;
 	bool is_dir; /* else a file, or something that is refused when it is read */

@@ -7,30 +7,30 @@
 #include "common/text.h"
 #include "publication/verify.h"
 #include "reconciler/compile.h"
+#include "reconciler/machines.h"
 #include "schema/load.h"
 
 /* Every diagnostic with its excerpts; there are at most MAX_DIAGS. */
 #define MAX_REPORT (16u << 20)
 
-/* Prints what was found so far; returns an exit code, 0 while there is no error. */
-static int report(struct session *s)
+int session_report(struct diag *d)
 {
 	struct buf out;
 
-	if (s->diag.errors || (s->diag.warnings && !cli_quiet) || s->diag.nomem) {
+	if (d->errors || (d->warnings && !cli_quiet) || d->nomem) {
 		buf_init(&out, MAX_REPORT);
-		diag_render(&s->diag, cli_colour(STDERR_FILENO), &out);
+		diag_render(d, cli_colour(STDERR_FILENO), &out);
 		cli_progress_clear();
 		fwrite(out.data, 1, out.len, stderr);
 		buf_release(&out);
 	}
-	if (s->diag.nomem) {
+	if (d->nomem) {
 		cli_error("out of memory");
 		return EXIT_REFUSED;
 	}
-	if (!s->diag.errors)
+	if (!d->errors)
 		return 0;
-	cli_error("%zu error%s; nothing was done", s->diag.errors, s->diag.errors == 1 ? "" : "s");
+	cli_error("%zu error%s; nothing was done", d->errors, d->errors == 1 ? "" : "s");
 	return EXIT_REFUSED;
 }
 
@@ -168,6 +168,23 @@ static int compile_one(struct session *s, struct session_network *n)
 	return 0;
 }
 
+/* What networks do to each other on machines that are in several of them. */
+static int check_machines(struct session *s)
+{
+	const struct network **compiled =
+		arena_array(&s->arena, s->model.n_networks, sizeof(*compiled));
+	size_t i;
+
+	if (!compiled)
+		return -1;
+	for (i = 0; i < s->n_networks; i++)
+		if (s->networks[i].model)
+			compiled[s->networks[i].model - s->model.networks] =
+				s->networks[i].compiled;
+	machines_check_routes(&s->model, compiled, &s->diag);
+	return 0;
+}
+
 /* Both sides side by side; the networks of the configuration compiled. */
 static int pair_networks(struct session *s, const char *only)
 {
@@ -201,7 +218,7 @@ static int pair_networks(struct session *s, const char *only)
 	}
 	if (s->n_networks > 1)
 		qsort(s->networks, s->n_networks, sizeof(*s->networks), cmp_networks);
-	return 0;
+	return check_machines(s);
 }
 
 static void tell_unknown_network(const struct session *s, const char *name)
@@ -244,7 +261,7 @@ int session_open(struct session *s, const struct session_options *o)
 	if (s->diag.errors) {
 		if (o->strict)
 			diag_strict(&s->diag);
-		return report(s);
+		return session_report(&s->diag);
 	}
 	if (o->settings_only)
 		return 0;
@@ -256,7 +273,7 @@ int session_open(struct session *s, const struct session_options *o)
 	}
 	if (o->strict)
 		diag_strict(&s->diag);
-	rc = report(s);
+	rc = session_report(&s->diag);
 	if (!rc && o->network && !s->n_networks) {
 		tell_unknown_network(s, o->network);
 		return EXIT_REFUSED;
@@ -269,6 +286,21 @@ void session_close(struct session *s)
 	repo_free(s->repo);
 	arena_release(&s->arena);
 	*s = (struct session){ 0 };
+}
+
+/* A clone that fetched one branch alone, as CI does, has nothing to compare with. */
+void session_warn_no_branch(struct session *s, const char *what_follows)
+{
+	const struct m_settings *m = &s->model.settings;
+	const char *remote = m->remote.s ? m->remote.s : "origin", *url = NULL;
+	char key[512];
+
+	if (!s->no_branch ||
+	    snprintf(key, sizeof(key), "remote.%s.url", remote) >= (int)sizeof(key) ||
+	    repo_config(s->repo, key, &s->arena, &url, NULL) < 0 || !url)
+		return;
+	cli_warn("no published branch is known here, so %s: git fetch %s %s:refs/remotes/%s/%s",
+		 what_follows, remote, m->branch.s, remote, m->branch.s);
 }
 
 const struct session_network *session_network(const struct session *s, const char *name)

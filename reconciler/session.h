@@ -68,6 +68,11 @@ void session_close(struct session *s);
  * Errors: published_tip.
  */
 int session_tip(struct session *s, char ret_commit[static COMMIT_HEX], struct err *e);
+/* Prints what is in `d`, warnings unless --quiet; an exit code, 0 while there is no error. */
+int session_report(struct diag *d);
+/* Warns that no published branch is known here though the repository has a remote, and what follows
+ * from that ("everything looks new"). */
+void session_warn_no_branch(struct session *s, const char *what_follows);
 /* The network to work on when a command takes one: by name, or the only one there is; NULL after
  * telling the user. */
 const struct session_network *session_network(const struct session *s, const char *name);

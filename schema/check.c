@@ -3,6 +3,7 @@
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "schema/check_client.h"
 
 /* Comparing a word with 100,000 names takes a tenth of a second. */
 #define MAX_SUGGESTIONS 16
@@ -79,6 +80,34 @@ static void check_pools(struct check *c)
 	}
 }
 
+static void check_reserved(struct check *c)
+{
+	const struct m_network *n = c->n;
+	char text[PREFIX_STRLEN];
+	struct diag_entry *e;
+	size_t i, j;
+
+	for (i = 0; i < n->n_reserved; i++) {
+		const struct m_prefix *r = &n->reserved[i];
+
+		for (j = 0; j < n->n_pools && !prefix_contains(&n->pools[j].prefix, &r->prefix);
+		     j++)
+			;
+		if (j < n->n_pools)
+			continue;
+		e = diag_error(c->d, r->pos, "`%s` is inside none of the network's pools",
+			       prefix_print(&r->prefix, text));
+		for (j = 0; j < n->n_pools && !prefix_overlaps(&n->pools[j].prefix, &r->prefix);
+		     j++)
+			;
+		if (j < n->n_pools)
+			diag_other(c->d, e, n->pools[j].pos, "this pool is a part of it");
+		else if (n->n_pools)
+			diag_other(c->d, e, n->pools[0].pos, "the pools are given here");
+		diag_help(c->d, e, "reserve a part of a pool; what is outside is never handed out");
+	}
+}
+
 static bool has_ipv6_pool(const struct m_network *n)
 {
 	size_t i;
@@ -121,6 +150,9 @@ static void check_mtu(struct check *c)
 	for (i = 0; i < c->n->n_nodes; i++)
 		if (!only_ipv4(&c->n->nodes[i]))
 			check_mtu_value(c, &c->n->nodes[i].mtu);
+	for (i = 0; i < c->n->n_clients; i++)
+		if (!only_ipv4(&c->n->clients[i].node))
+			check_mtu_value(c, &c->n->clients[i].node.mtu);
 }
 
 static void check_interface(struct check *c)
@@ -142,6 +174,17 @@ static void check_interface(struct check *c)
 		  "an interface name has at most 15 characters; add `interface: wg0`, for example");
 }
 
+/* Who has a key and addresses: the nodes, then the clients. */
+static size_t n_holders(const struct m_network *n)
+{
+	return n->n_nodes + n->n_clients;
+}
+
+static const struct m_node *holder(const struct m_network *n, size_t i)
+{
+	return i < n->n_nodes ? &n->nodes[i] : &n->clients[i - n->n_nodes].node;
+}
+
 /* Keys. */
 
 static int cmp_key(const void *pa, const void *pb)
@@ -153,15 +196,27 @@ static int cmp_key(const void *pa, const void *pb)
 	return c ? c : strcmp(a->name, b->name);
 }
 
+static void help_weak(struct check *c, const struct m_node *who, struct diag_entry *e)
+{
+	if (m_network_client(c->n, who->name))
+		diag_help(c->d, e, "make a new one on the device, or with `wg genkey`");
+	else
+		diag_help(
+			c->d, e,
+			"make a new one on the node: `wg genkey`, or `meshrc-agent once --network %s --node %s "
+			"--print-public-key`",
+			c->n->name, who->name);
+}
+
 static void check_keys(struct check *c)
 {
-	const struct m_node **sorted = scratch_array(c, c->n->n_nodes, sizeof(*sorted));
+	const struct m_node **sorted = scratch_array(c, n_holders(c->n), sizeof(*sorted));
 	size_t i, n = 0;
 
 	if (!sorted)
 		return;
-	for (i = 0; i < c->n->n_nodes; i++) {
-		const struct m_node *node = &c->n->nodes[i];
+	for (i = 0; i < n_holders(c->n); i++) {
+		const struct m_node *node = holder(c->n, i);
 		const char *why;
 
 		if (!node->public_key_pos.source)
@@ -169,13 +224,9 @@ static void check_keys(struct check *c)
 		sorted[n++] = node;
 		why = wgkey_weak(&node->public_key);
 		if (why)
-			diag_help(
-				c->d,
-				diag_error(c->d, node->public_key_pos,
-					   "this public key must not be used: %s", why),
-				"make a new one on the node: `wg genkey`, or `meshrc-agent once --network %s --node %s "
-				"--print-public-key`",
-				c->n->name, node->name);
+			help_weak(c, node,
+				  diag_error(c->d, node->public_key_pos,
+					     "this public key must not be used: %s", why));
 	}
 	qsort(sorted, n, sizeof(*sorted), cmp_key);
 	for (i = 1; i < n; i++) {
@@ -187,7 +238,8 @@ static void check_keys(struct check *c)
 			       "`%s` and `%s` have the same public key", sorted[i - 1]->name,
 			       sorted[i]->name);
 		diag_other(c->d, e, sorted[i - 1]->public_key_pos, "it is given here already");
-		diag_help(c->d, e, "every node needs a key of its own");
+		diag_help(c->d, e, "every %s needs a key of its own",
+			  c->n->n_clients ? "node and client" : "node");
 	}
 }
 
@@ -260,15 +312,16 @@ static void check_addresses(struct check *c)
 	struct pinned *list;
 	size_t i, j, total = 0, k = 0;
 
-	for (i = 0; i < n->n_nodes; i++)
-		total += n->nodes[i].n_addresses;
+	for (i = 0; i < n_holders(n); i++)
+		total += holder(n, i)->n_addresses;
 	list = scratch_array(c, total, sizeof(*list));
 	if (!list)
 		return;
-	for (i = 0; i < n->n_nodes; i++) {
-		for (j = 0; j < n->nodes[i].n_addresses; j++) {
-			list[k] = (struct pinned){ .addr = &n->nodes[i].addresses[j],
-						   .node = &n->nodes[i] };
+	for (i = 0; i < n_holders(n); i++) {
+		const struct m_node *node = holder(n, i);
+
+		for (j = 0; j < node->n_addresses; j++) {
+			list[k] = (struct pinned){ .addr = &node->addresses[j], .node = node };
 			check_in_pools(c, list[k++].addr);
 		}
 	}
@@ -570,11 +623,17 @@ static const char *suggest_node(struct check *c, const char *name)
 
 static void unknown_node(struct check *c, const struct m_selector *s)
 {
+	const struct m_client *client = m_network_client(c->n, s->name);
 	struct diag_entry *e = diag_error(c->d, s->pos, "there is no node `%s`", s->name);
 	const char *better;
 
 	if (!e)
 		return;
+	if (client) {
+		diag_other(c->d, e, client->node.pos, "this is a client");
+		diag_help(c->d, e, "a client is joined with its gateway alone");
+		return;
+	}
 	if (find_tag(c, s->name) < c->n_tags) {
 		diag_help(c->d, e, "there is a tag of that name: write tag:%s", s->name);
 		return;
@@ -665,8 +724,15 @@ static void check_topology(struct check *c)
 static void check_parties(struct check *c, const struct m_parties *p)
 {
 	struct sample unused = { 0 };
+	struct m_selectors one = { .n = 1 };
+	size_t i;
 
-	sample_selectors(c, &p->nodes, &unused);
+	for (i = 0; i < p->nodes.n; i++) {
+		one.list = &p->nodes.list[i];
+		/* Clients too are named here. */
+		if (one.list->kind != SELECT_NODE || !m_network_client(c->n, one.list->name))
+			sample_selectors(c, &one, &unused);
+	}
 }
 
 static bool is_given(const struct m_parties *p)
@@ -806,6 +872,7 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	struct check c = { .n = n, .scratch = scratch, .d = d };
 
 	check_pools(&c);
+	check_reserved(&c);
 	check_mtu(&c);
 	check_interface(&c);
 	check_keys(&c);
@@ -817,4 +884,5 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 		return;
 	check_topology(&c);
 	check_policy(&c);
+	check_clients(n, scratch, d);
 }

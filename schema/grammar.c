@@ -81,6 +81,20 @@ static const char *check_region(const char *s, size_t len)
 	return NULL;
 }
 
+static const char *check_machine(const char *s, size_t len)
+{
+	if (!name_is_valid(s, len))
+		return "a machine has a name: a-z, 0-9, '.' and '-', beginning with a letter or digit, at most 63 characters";
+	return NULL;
+}
+
+static const char *check_node_name(const char *s, size_t len)
+{
+	if (!name_is_valid(s, len))
+		return "it must be the name of a node: 1 to 63 of a-z, 0-9, '.' and '-', beginning with a letter or digit";
+	return NULL;
+}
+
 static const struct field publish_fields[] = {
 	{ .key = "branch",
 	  .type = FIELD_WORD,
@@ -159,7 +173,15 @@ static const struct field route_fields[] = {
 	  .value = AT(m_route, masquerade),
 	  .synonyms = "nat snat masq ",
 	  .help = "Whether what goes there leaves under the node's own address, so that the hosts there need no way back." },
-	{ .key = "metric", .type = FIELD_LATER },
+	{ .key = "metric",
+	  .type = FIELD_UINT,
+	  .min = 0,
+	  .max = MAX_METRIC,
+	  .fallback = "0",
+	  .value = AT(m_route, metric),
+	  .synonyms = "priority preference weight ",
+	  .example = "10",
+	  .help = "Its place among the nodes that have the same network behind them: the one with the lowest has it, the others stand by." },
 	{ 0 },
 };
 
@@ -280,6 +302,16 @@ static const struct field node_fields[] = {
 	  .synonyms = "zone location ",
 	  .example = "eu-west",
 	  .help = "Where it is: a relay in the region of one of the two sides of a pair is preferred; absent: nowhere." },
+	{ .key = "machine",
+	  .type = FIELD_WORD,
+	  .min = 1,
+	  .max = MAX_NAME,
+	  .check = check_machine,
+	  .pattern = "^[a-z0-9][a-z0-9.-]*$",
+	  .value = AT(m_node, machine),
+	  .synonyms = "server runs_on ",
+	  .example = "fra1",
+	  .help = "What it runs on: nodes of several networks on one machine must not clash there; absent: the node's name." },
 	{ .key = "exit_node", .type = FIELD_LATER },
 	{ .key = "dns", .type = FIELD_LATER },
 	{ .key = "table", .type = FIELD_LATER },
@@ -293,6 +325,89 @@ static const struct table node_table = {
 	.name = AT(m_node, name),
 	.pos = AT(m_node, pos),
 	.shape = "fra1:\n  public_key: ...",
+};
+
+static const struct field client_fields[] = {
+	{ .key = "public_key",
+	  .type = FIELD_KEY,
+	  .flags = FIELD_REQUIRED,
+	  .value = AT(m_client, node.public_key),
+	  .pos = AT(m_client, node.public_key_pos),
+	  .synonyms = "key pubkey publickey public-key PublicKey ",
+	  .example = "...",
+	  .help = "The client's WireGuard public key: 44 characters, as its app or `wg pubkey` shows it." },
+	{ .key = "gateway",
+	  .type = FIELD_WORD,
+	  .flags = FIELD_REQUIRED,
+	  .min = 1,
+	  .max = MAX_NAME,
+	  .check = check_node_name,
+	  .pattern = "^[a-z0-9][a-z0-9.-]*$",
+	  .value = AT(m_client, gateway),
+	  .synonyms = "via server hub node ",
+	  .example = "fra1",
+	  .help = "The node, with an endpoint, that it is connected to and through which all others reach it." },
+	{ .key = "allowed_ips",
+	  .type = FIELD_PREFIXES,
+	  .min = 1,
+	  .max = MAX_ROUTES,
+	  .value = AT(m_client, allowed_ips),
+	  .extra = AT(m_client, n_allowed_ips),
+	  .synonyms = "allowedips allowed-ips AllowedIPs routes route subnets networks ",
+	  .example = "[10.20.0.0/16]",
+	  .help = "What it sends into the tunnel, 0.0.0.0/0 and ::/0 for everything; absent: the network's pools. In its own file alone." },
+	{ .key = "addresses",
+	  .type = FIELD_ADDRESSES,
+	  .min = 1,
+	  .max = MAX_ADDRESSES,
+	  .value = AT(m_client, node.addresses),
+	  .extra = AT(m_client, node.n_addresses),
+	  .has = AT(m_client, node.has_addresses),
+	  .synonyms = "address ip ips Address ",
+	  .example = "[10.20.0.9]",
+	  .help = "Its addresses inside the network, without prefix length; absent: one from each pool." },
+	{ .key = "dns",
+	  .type = FIELD_DNS,
+	  .min = 1,
+	  .max = MAX_DNS,
+	  .value = AT(m_client, dns),
+	  .extra = AT(m_client, n_dns),
+	  .synonyms = "DNS nameserver nameservers resolver resolvers search ",
+	  .example = "[10.20.0.1, corp.example.net]",
+	  .help = "Name servers and search domains in its own file; absent: none." },
+	{ .key = "persistent_keepalive",
+	  .type = FIELD_UINT,
+	  .min = 0,
+	  .max = 65535,
+	  .value = AT(m_client, node.persistent_keepalive),
+	  .synonyms = "keepalive PersistentKeepalive ",
+	  .example = "25",
+	  .help = "Seconds between its keepalives to the gateway; 0: none; absent: the network's, else 25. In its own file alone." },
+	{ .key = "mtu",
+	  .type = FIELD_UINT,
+	  .min = 576,
+	  .max = 65535,
+	  .value = AT(m_client, node.mtu),
+	  .synonyms = "MTU ",
+	  .example = "1280",
+	  .help = "The MTU in its own file, at least 1280 with IPv6; absent: the network's where that is written, else its app chooses." },
+	{ .key = "description",
+	  .type = FIELD_TEXT,
+	  .min = 0,
+	  .max = MAX_DESCRIPTION,
+	  .value = AT(m_client, node.description),
+	  .synonyms = "comment name ",
+	  .example = "Anna's phone",
+	  .help = "Free text in one line." },
+	{ 0 },
+};
+
+static const struct table client_table = {
+	.what = "a client",
+	.fields = client_fields,
+	.size = sizeof(struct m_client),
+	.name = AT(m_client, node.name),
+	.pos = AT(m_client, node.pos),
 };
 
 static const struct field star_fields[] = {
@@ -375,6 +490,16 @@ static const struct field topology_fields[] = {
 	  .choice = TOPOLOGY_LINK,
 	  .example = "{between: [tag:dc], and: [ams1]}",
 	  .help = "Every node of one side is joined with every node of the other." },
+	{ .key = "persistent_keepalive",
+	  .type = FIELD_UINT,
+	  .flags = FIELD_BESIDE,
+	  .min = 0,
+	  .max = 65535,
+	  .value = AT(m_topology, persistent_keepalive),
+	  .synonyms = "keepalive PersistentKeepalive ",
+	  .example = "15",
+	  .help = "Seconds between keepalives on what this entry joins, towards the side that has an endpoint, "
+		  "whatever nodes and network say; 0: none; absent: as they say." },
 	{ 0 },
 };
 
@@ -388,7 +513,7 @@ static const struct table topology_table = {
 	.shape = "- mesh: [all]",
 };
 
-#define PARTY_SYNTAX "each a node's name, tag:NAME, all, or a prefix behind a node"
+#define PARTY_SYNTAX "each the name of a node or a client, tag:NAME, all, or a prefix behind a node"
 
 static const struct field rule_fields[] = {
 	{ .key = "from",
@@ -506,6 +631,16 @@ static const struct field network_fields[] = {
 	  .synonyms = "address pool pools subnet cidr ",
 	  .example = "[10.20.0.0/16]",
 	  .help = "Pools: a node without addresses of its own gets one from each." },
+	{ .key = "reserved",
+	  .type = FIELD_RANGES,
+	  .min = 0,
+	  .max = MAX_RESERVED,
+	  .value = AT(m_network, reserved),
+	  .extra = AT(m_network, n_reserved),
+	  .synonyms = "reserve reservations exclude excluded ",
+	  .example = "[10.20.0.0/24, 10.20.5.1]",
+	  .help = "Prefixes and addresses inside the pools that no node gets by itself; `addresses` of a node "
+		  "may name them." },
 	{ .key = "listen_port",
 	  .type = FIELD_UINT,
 	  .min = 1,
@@ -560,6 +695,15 @@ static const struct field network_fields[] = {
 	  .synonyms = "node peers hosts machines ",
 	  .shape = "nodes:\n  fra1: {public_key: ...}",
 	  .help = "The nodes, by name." },
+	{ .key = "clients",
+	  .type = FIELD_NAMED,
+	  .table = &client_table,
+	  .min = 0,
+	  .max = MAX_NODES,
+	  .value = AT(m_network, clients),
+	  .extra = AT(m_network, n_clients),
+	  .synonyms = "client devices phones roadwarriors ",
+	  .help = "Devices without the agent (phones, appliances), by name; the topology does not name them." },
 	{ .key = "topology",
 	  .type = FIELD_LIST,
 	  .table = &topology_table,
@@ -593,7 +737,6 @@ static const struct field network_fields[] = {
 	  .synonyms = "asserts assertions tests checks ",
 	  .shape = "assert:\n  - {from: [tag:app], reaches: [tag:db], on: [tcp/5432]}",
 	  .help = "What must hold of the network; where it does not, the configuration is refused." },
-	{ .key = "clients", .type = FIELD_LATER },
 	{ .key = "dns", .type = FIELD_LATER },
 	{ .key = "table", .type = FIELD_LATER },
 	{ .key = "exit_node", .type = FIELD_LATER },

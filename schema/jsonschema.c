@@ -177,6 +177,12 @@ static void put_type(struct json *j, const struct field *f)
 	case FIELD_ROUTES:
 		put_texts_or_tables(j, f, PREFIX);
 		break;
+	case FIELD_RANGES:
+		put_strings(j, f, "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$");
+		break;
+	case FIELD_DNS:
+		put_strings(j, f, "^[0-9A-Za-z:.-]+$");
+		break;
 	case FIELD_TAGS:
 		put_strings(j, f, "^" NAME "$");
 		break;
@@ -236,6 +242,22 @@ static void put_field(struct json *j, const struct field *f)
 	close_with(j, '}');
 }
 
+/* Exactly one of the keys that do not stand beside another. */
+static void put_choice(struct json *j, const struct table *t)
+{
+	const struct field *f;
+
+	put_key(j, "oneOf");
+	open_with(j, '[');
+	for (f = t->fields; f->key; f++) {
+		if (f->type == FIELD_LATER || f->flags & FIELD_BESIDE)
+			continue;
+		put_line(j);
+		buf_addf(j->out, "{ \"required\": [\"%s\"] }", f->key);
+	}
+	close_with(j, ']');
+}
+
 static void put_table(struct json *j, const struct table *t)
 {
 	const struct field *f;
@@ -243,10 +265,8 @@ static void put_table(struct json *j, const struct table *t)
 
 	put_text(j, "type", "object");
 	put_raw(j, "additionalProperties", "false");
-	if (t->one_of) {
-		put_number(j, "minProperties", 1);
-		put_number(j, "maxProperties", 1);
-	}
+	if (t->one_of)
+		put_choice(j, t);
 	for (f = t->fields; f->key; f++)
 		required |= f->flags & FIELD_REQUIRED;
 	if (required) {

@@ -35,18 +35,19 @@ struct m_prefix {
 	struct pos pos;
 };
 
-/* An entry of `routes`: a prefix alone, or a mapping with options. */
-struct m_route {
-	struct prefix prefix;
-	struct pos pos; /* of the prefix */
-	bool masquerade;
-};
-
 /* An unsigned setting that may be absent. */
 struct m_uint {
 	bool set;
 	uint64_t v;
 	struct pos pos;
+};
+
+/* An entry of `routes`: a prefix alone, or a mapping with options. */
+struct m_route {
+	struct prefix prefix;
+	struct pos pos; /* of the prefix */
+	bool masquerade;
+	struct m_uint metric; /* absent: 0 */
 };
 
 enum selector_kind { SELECT_NODE, SELECT_TAG, SELECT_ALL };
@@ -103,6 +104,25 @@ struct m_node {
 	bool relay; /* may carry traffic for pairs that cannot meet */
 	struct pos relay_pos;
 	struct m_text region; /* s NULL: absent */
+	struct m_text machine; /* s NULL: called as the node is */
+};
+
+/* A name server or a search domain. */
+struct m_dns {
+	struct ipaddr addr;
+	const char *domain; /* NULL: the address */
+	struct pos pos;
+};
+
+/* A device without the agent, a peer of one node alone. */
+struct m_client {
+	struct m_node node; /* name, key, addresses, mtu, keepalive and description; the rest is
+			       never set */
+	struct m_text gateway; /* the node that it is a peer of; s NULL: refused already */
+	struct m_prefix *allowed_ips; /* of its own file; none: the network's pools */
+	size_t n_allowed_ips;
+	struct m_dns *dns; /* of its own file, in the order written */
+	size_t n_dns;
 };
 
 enum topology_kind { TOPOLOGY_MESH, TOPOLOGY_STAR, TOPOLOGY_LINK };
@@ -113,6 +133,7 @@ struct m_topology {
 	struct m_selectors a; /* mesh: the members; star: hubs; link: between */
 	struct m_selectors b; /* star: spokes; link: and */
 	bool transit; /* star; default true */
+	struct m_uint persistent_keepalive; /* of the pairs that it joins; 0: none */
 };
 
 /* Who may reach whom. Without any rule everybody whom the topology joins. */
@@ -138,6 +159,8 @@ struct m_network {
 		pools; /* `addresses`, in the order written: an automatic address comes from each */
 	size_t n_pools;
 	bool pools_lost; /* one more was refused; never in a model that can be used */
+	struct m_prefix *reserved; /* each inside a pool: never handed out, but may be pinned */
+	size_t n_reserved;
 	struct m_uint listen_port, mtu, persistent_keepalive;
 	bool has_interface;
 	struct ifname interface;
@@ -145,6 +168,8 @@ struct m_network {
 	struct m_text description;
 	struct m_node *nodes; /* sorted by name */
 	size_t n_nodes;
+	struct m_client *clients; /* sorted by name; no name is a node's too */
+	size_t n_clients;
 	bool has_topology; /* absent: a full mesh of all nodes */
 	struct m_topology *topology; /* in the order of the file */
 	size_t n_topology;
@@ -170,9 +195,12 @@ struct model {
 	size_t n_networks;
 };
 
+/* The name of the machine that a node runs on: nodes of several networks may share it. */
+const char *m_node_machine(const struct m_node *n);
 /* By binary search; NULL when there is none. */
 const struct m_network *model_network(const struct model *m, const char *name);
 const struct m_node *m_network_node(const struct m_network *n, const char *name);
+const struct m_client *m_network_client(const struct m_network *n, const char *name);
 
 #define DEFAULT_LISTEN_PORT 51820
 #define DEFAULT_MTU 1420

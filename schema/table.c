@@ -662,6 +662,19 @@ static bool read_prefix(struct decode *c, const struct yaml_node *key, const str
 	return true;
 }
 
+/* A prefix, or a single address that stands for its own. */
+static bool read_range(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
+		       struct prefix *ret, struct pos *ret_pos)
+{
+	struct ipaddr bare;
+
+	if (v->kind != YAML_NODE_SCALAR || ipaddr_parse(v->text, v->n, &bare) < 0)
+		return read_prefix(c, key, v, ret, ret_pos);
+	*ret = prefix_of_addr(&bare);
+	*ret_pos = yaml_pos(v);
+	return true;
+}
+
 static int cmp_prefix_at(const void *pa, const void *pb)
 {
 	const struct m_prefix *a = *(const struct m_prefix *const *)pa,
@@ -703,6 +716,9 @@ static void check_twice(struct decode *c, const struct m_prefix *list, size_t n)
 static void read_prefixes(struct decode *c, const struct field *f, const struct yaml_node *key,
 			  const struct yaml_node *v, void *obj)
 {
+	bool (*read_item)(struct decode *, const struct yaml_node *, const struct yaml_node *,
+			  struct prefix *, struct pos *) =
+		f->type == FIELD_RANGES ? read_range : read_prefix;
 	struct m_prefix *list;
 	size_t n = 0;
 	uint32_t i;
@@ -715,7 +731,7 @@ static void read_prefixes(struct decode *c, const struct field *f, const struct 
 		return;
 	}
 	for (i = 0; i < v->n; i++)
-		n += read_prefix(c, NULL, &v->items[i], &list[n].prefix, &list[n].pos);
+		n += read_item(c, NULL, &v->items[i], &list[n].prefix, &list[n].pos);
 	if (f->has)
 		*MEMBER(bool, obj, f->has) = n < v->n;
 	check_twice(c, list, n);
@@ -757,6 +773,72 @@ static void read_routes(struct decode *c, const struct field *f, const struct ya
 	check_twice(c, prefixes, n);
 	free(prefixes);
 	*MEMBER(struct m_route *, obj, f->value) = list;
+	*MEMBER(size_t, obj, f->extra) = n;
+}
+
+/* What endpoint_parse takes without a port, and no address: a domain, in lower case. */
+static const char *read_domain(struct decode *c, const struct yaml_node *v, const char **ret_why)
+{
+	struct endpoint host;
+
+	*ret_why =
+		v->text[0] == '[' ? "an address has no brackets here" : "a port has no place here";
+	if (memchr(v->text, ':', v->n) || v->text[0] == '[')
+		return NULL;
+	return endpoint_parse(v->text, v->n, true, c->arena, &host, ret_why) < 0 ? NULL : host.host;
+}
+
+static bool same_dns(const struct m_dns *a, const struct m_dns *b)
+{
+	if (a->domain && b->domain)
+		return !strcmp(a->domain, b->domain);
+	return !a->domain && !b->domain && !ipaddr_cmp(&a->addr, &b->addr);
+}
+
+static void read_dns(struct decode *c, const struct field *f, const struct yaml_node *key,
+		     const struct yaml_node *v, void *obj)
+{
+	static const char wanted[] = "the address of a name server or a search domain";
+	char shown[YAML_SHOWN];
+	struct m_dns *list;
+	const char *why;
+	size_t n = 0, j;
+	uint32_t i;
+
+	if (!want_list(c, f, key, v))
+		return;
+	list = arena_array(c->arena, v->n, sizeof(*list));
+	if (!list) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++) {
+		struct m_dns *d = &list[n];
+
+		*d = (struct m_dns){ .pos = yaml_pos(&v->items[i]) };
+		if (!want_text(c, NULL, &v->items[i], wanted))
+			continue;
+		if (ipaddr_parse(v->items[i].text, v->items[i].n, &d->addr) < 0) {
+			d->domain = read_domain(c, &v->items[i], &why);
+			if (!d->domain) {
+				TELL(c, &v->items[i],
+				     ("`%s` is not %s: %s", yaml_show(&v->items[i], shown), wanted,
+				      why),
+				     ("write it like 10.20.0.1, fd20::1 or corp.example.net"));
+				continue;
+			}
+		}
+		for (j = 0; j < n && !same_dns(&list[j], d); j++)
+			;
+		if (j == n)
+			n++;
+		else
+			diag_other(c->diag,
+				   diag_error(c->diag, d->pos, "`%s` is given twice",
+					      yaml_show(&v->items[i], shown)),
+				   list[j].pos, "it is given here already");
+	}
+	*MEMBER(struct m_dns *, obj, f->value) = list;
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
@@ -1162,10 +1244,14 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 			    MEMBER(struct pos, obj, f->pos));
 		break;
 	case FIELD_PREFIXES:
+	case FIELD_RANGES:
 		read_prefixes(c, f, key, v, obj);
 		break;
 	case FIELD_ROUTES:
 		read_routes(c, f, key, v, obj);
+		break;
+	case FIELD_DNS:
+		read_dns(c, f, key, v, obj);
 		break;
 	case FIELD_TAGS:
 		read_tags(c, f, key, v, obj);
@@ -1283,15 +1369,35 @@ static void set_defaults(const struct table *t, void *obj)
 static void check_choice(struct decode *c, const struct table *t, const struct yaml_node *map,
 			 struct pos where)
 {
+	const struct yaml_node *second = NULL;
+	const struct field *first = NULL;
 	struct diag_entry *e = NULL;
+	char shown[YAML_SHOWN];
+	uint32_t i;
 
-	if (map->n > 1) {
-		char shown[YAML_SHOWN];
+	for (i = 0; i < map->n && !second; i++) {
+		const struct field *f = table_field(t, map->pairs[i].key.text);
 
-		e = diag_error(c->diag, yaml_pos(&map->pairs[1].key),
-			       "%s has exactly one key; `%s` is a second one", t->what,
-			       yaml_show(&map->pairs[1].key, shown));
+		/* What is unknown is told as such. */
+		if (!f || f->flags & FIELD_BESIDE)
+			continue;
+		if (first)
+			second = &map->pairs[i].key;
+		first = f;
+	}
+	if (second) {
+		e = diag_error(c->diag, yaml_pos(second),
+			       "%s has exactly one kind; `%s` is a second one", t->what,
+			       yaml_show(second, shown));
 		diag_help(c->diag, e, "begin another entry with `- `");
+	} else if (!first && map->n && !(map->flags & YAML_PARTIAL)) {
+		for (i = 0; i < map->n && table_field(t, map->pairs[i].key.text); i++)
+			;
+		if (i < map->n)
+			return;
+		e = diag_error(c->diag, where, "%s joins nobody: `%s` alone does not say whom",
+			       t->what, yaml_show(&map->pairs[0].key, shown));
+		diag_help(c->diag, e, "add what it is: `%s`, for example", t->shape);
 	} else if (!map->n && !(map->flags & YAML_PARTIAL)) {
 		e = diag_error(c->diag, where, "%s is empty", t->what);
 		diag_help(c->diag, e, "write one of its keys: `%s`, for example", t->fields[0].key);
@@ -1303,6 +1409,7 @@ void table_decode(struct decode *c, const struct table *t, const struct yaml_nod
 {
 	const struct field *f;
 	uint32_t seen = 0, i;
+	bool chosen = false;
 
 	set_defaults(t, obj);
 	if (t->one_of)
@@ -1314,11 +1421,13 @@ void table_decode(struct decode *c, const struct table *t, const struct yaml_nod
 			continue;
 		}
 		/* Both would be read into the same place: check_choice has refused the second. */
-		if (t->one_of && seen)
-			continue;
-		seen |= UINT32_C(1) << (f - t->fields);
-		if (t->one_of)
+		if (t->one_of && !(f->flags & FIELD_BESIDE)) {
+			if (chosen)
+				continue;
+			chosen = true;
 			*MEMBER(int, obj, t->kind) = f->choice;
+		}
+		seen |= UINT32_C(1) << (f - t->fields);
 		read_field(c, f, &map->pairs[i], obj);
 	}
 	if (map->flags & YAML_PARTIAL)

@@ -32,8 +32,10 @@ enum field_type {
 	FIELD_PREFIX, /* struct prefix; pos */
 	FIELD_PREFIXES, /* struct m_prefix *; extra: size_t count; has, where not 0: bool, one was
 			   refused */
+	FIELD_RANGES, /* as FIELD_PREFIXES; a single address may stand for its own prefix */
 	FIELD_ROUTES, /* a list of prefixes, or of mappings by `table`; struct m_route *; extra:
 			 size_t count */
+	FIELD_DNS, /* struct m_dns *, in order; extra: size_t count */
 	FIELD_TAGS, /* struct m_text *, sorted; extra: size_t count */
 	FIELD_SELECTORS, /* struct m_selectors */
 	FIELD_PARTIES, /* selectors and prefixes: struct m_parties */
@@ -51,6 +53,8 @@ enum field_flags {
 	/* A split network needs it once, not in every file: the JSON Schema, which sees one file,
 	   cannot demand it. */
 	FIELD_REQUIRED_ONCE = 1u << 1,
+	/* Of a table with `one_of`: may stand beside the one. */
+	FIELD_BESIDE = 1u << 2,
 };
 
 struct table;
@@ -81,7 +85,8 @@ struct table {
 	const char *what; /* "a node" */
 	const struct field *fields; /* key NULL ends it */
 	size_t size; /* of the struct */
-	bool one_of; /* exactly one key, and its `choice` is stored as int (an enum) at `kind` */
+	bool one_of; /* exactly one key that is not FIELD_BESIDE, and its `choice` is stored as int
+			(an enum) at `kind` */
 	size_t kind;
 	size_t name, pos; /* FIELD_NAMED: const char * and its place; FIELD_LIST: pos alone */
 	const char *shape; /* FIELD_NAMED and FIELD_LIST: one of them in lines, as above */

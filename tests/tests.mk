@@ -11,8 +11,8 @@ UNITS += test_common_mem test_common_file test_common_cli
 unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
-COMPILE := reconciler/allocate.c reconciler/compile.c reconciler/conflict.c reconciler/policy.c \
-	reconciler/relay.c reconciler/transit.c
+COMPILE := reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/order.c \
+	reconciler/policy.c reconciler/relay.c reconciler/transit.c
 UNITS += test_compile
 unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
@@ -21,12 +21,17 @@ $(BUILD)/tests/test_common_mem: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_publication test_expand
 unit_test_publication := $(COMMON) $(PUBLICATION) publication/sign.c
 unit_test_expand := $(COMMON) $(PUBLICATION)
+UNITS += test_pin test_pin_set
+unit_test_pin := $(COMMON) $(SCHEMA)
+unit_test_pin_set := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) reconciler/pin.c
+UNITS += test_machines
+unit_test_machines := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) reconciler/machines.c
+$(BUILD)/tests/test_pin_set: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_reference
 unit_test_reference := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
-PLAN := reconciler/plan.c reconciler/plan_attr.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
-	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c \
-	reconciler/plan_text.c reconciler/plan_view.c
+PLAN := reconciler/plan.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
+	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c
 UNITS += test_plan
 unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
 $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)

@@ -47,7 +47,7 @@ expect_match 'is shown to go' "$(<"$OUT")" '^  # b removed$'
 expect_status '--node nobody knows' 2 mdiff one four --node bb
 expect_match 'is refused' "$(<"$ERR")" "neither revision has a node 'bb'"
 expect_status '--json' 1 mdiff three four --json
-expect_eq 'has the shape of a plan' "$(jq -r '[.format_version, .changes, .summary.nodes.change] | join(" ")' "$OUT")" '1.0 true 1'
+expect_eq 'has the shape of a plan' "$(jq -r '[.format_version, .changes, .summary.nodes.change] | join(" ")' "$OUT")" '1.1 true 1'
 
 # Losses, networks that come and go.
 printf 'topology: []\n' >>networks/prod.yaml

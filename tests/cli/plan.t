@@ -29,7 +29,7 @@ expect_eq 'there is nothing to do' "$(<"$OUT")" 'No changes. The published netwo
 expect_status '--detailed-exitcode: none' 0 plan --detailed-exitcode
 expect_ok '--json' plan --json
 expect_eq 'says so' "$(jq -r '[.format_version, .changes, .networks[0].action, .summary.peers.unchanged] | join(" ")' "$OUT")" \
-	'1.0 false none 6'
+	'1.1 false none 6'
 
 # The files as they are, against a commit.
 cp networks/prod.yaml "$TRASH/prod.yaml"

@@ -91,6 +91,27 @@ static void check_place(const struct pos *pos)
 	must(pos->col >= 1 && pos->col <= s->len + 1, "a column outside of the file");
 }
 
+static void check_client(const struct m_network *n, const struct m_client *c)
+{
+	const struct m_node *gateway = c->gateway.s ? m_network_node(n, c->gateway.s) : NULL;
+	size_t i;
+
+	must(name_is_valid(c->node.name, strlen(c->node.name)) && strcmp(c->node.name, "all") != 0,
+	     "a client's name");
+	must(m_network_client(n, c->node.name) == c, "a client is found");
+	must(!m_network_node(n, c->node.name), "a client is no node");
+	must(gateway && gateway->endpoint.host, "a client's gateway can be reached");
+	must(c->node.public_key_pos.source && !wgkey_weak(&c->node.public_key), "a client's key");
+	must(!c->node.endpoint.host && !c->node.n_routes && !c->node.n_tags && !c->node.relay,
+	     "a client is only that");
+	must(c->node.n_addresses <= MAX_ADDRESSES && c->n_dns <= MAX_DNS, "a client's lists");
+	must(!c->node.mtu.set || (c->node.mtu.v >= 576 && c->node.mtu.v <= 65535), "mtu");
+	for (i = 0; i < c->n_dns; i++)
+		must(!c->dns[i].domain != !c->dns[i].addr.family, "a name server or a domain");
+	check_place(&c->node.pos);
+	check_place(&c->gateway.pos);
+}
+
 static void check_network(const struct m_network *n)
 {
 	size_t i, j;
@@ -116,6 +137,11 @@ static void check_network(const struct m_network *n)
 			must(strcmp(node->tags[j - 1].s, node->tags[j].s) < 0, "tags are sorted");
 		check_place(&node->pos);
 		check_place(&node->public_key_pos);
+	}
+	for (i = 0; i < n->n_clients; i++) {
+		must(!i || strcmp(n->clients[i - 1].node.name, n->clients[i].node.name) < 0,
+		     "clients are sorted");
+		check_client(n, &n->clients[i]);
 	}
 	must(n->has_topology || !n->n_topology, "topology");
 	for (i = 0; i < n->n_topology; i++) {

@@ -34,6 +34,13 @@ produce() {
 		done >>"$out/$network.all"
 	done < <(meshrc plan --json 2>/dev/null |
 		jq -r '.networks[] | .name as $n | [.changes[].nodes[]] | sort[] | "\($n) \(.)"')
+	while read -r network node; do
+		for format in wg-quick json; do
+			printf '==> %s as %s\n' "$node" "$format"
+			meshrc render "$node" --network "$network" --format "$format" 2>/dev/null || return 1
+		done >>"$out/$network.clients"
+	done < <(meshrc plan --json 2>/dev/null |
+		jq -r '.networks[] | .name as $n | [.clients[].name] | sort[] | "\($n) \(.)"')
 	# One file for each format: the sections of a node come in this order.
 	for network in "$out"/*.all; do
 		[ -e "$network" ] || continue

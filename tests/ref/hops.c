@@ -21,62 +21,90 @@ static const struct peer *longest_match(const struct config *c, const struct ipa
 	return best;
 }
 
+static bool has_address(const struct record *r, const struct ipaddr *a)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_addresses; i++) {
+		if (!ipaddr_cmp(&r->addresses[i], a))
+			return true;
+	}
+	return false;
+}
+
 /* Its own address, or behind it: then no peer has a longer prefix for it. */
 static bool is_at(const struct record *r, const struct config *c, const struct ipaddr *a)
 {
 	const struct peer *other = longest_match(c, a);
 	size_t i, j;
 
-	for (i = 0; i < r->n_addresses; i++) {
-		if (!ipaddr_cmp(&r->addresses[i], a))
-			return true;
-	}
-	for (i = 0; i < r->n_routes; i++) {
+	if (has_address(r, a))
+		return true;
+	for (i = 0; i < r->n_routes + r->n_standby; i++) {
+		const struct prefix *own =
+			i < r->n_routes ? &r->routes[i] : &r->standby[i - r->n_routes].prefix;
 		bool longer = false;
 
-		if (!prefix_contains_addr(&r->routes[i], a))
+		if (!prefix_contains_addr(own, a))
 			continue;
 		for (j = 0; other && j < other->n_allowed_ips; j++)
 			longer |= prefix_contains_addr(&other->allowed_ips[j], a) &&
-				  other->allowed_ips[j].len > r->routes[i].len;
+				  other->allowed_ips[j].len > own->len;
 		if (!longer)
 			return true;
 	}
 	return false;
 }
 
-struct journey hops_follow(const struct network *n, const struct config *configs, size_t from,
-			   const struct ipaddr *source, const struct ipaddr *to)
+static const struct config *config_of(const struct network *n, const struct config *configs,
+				      const struct record *r)
+{
+	return &configs[network_node(n, r->name) - n->nodes];
+}
+
+/* Whether `there` takes a packet with this source from `here`. */
+static bool takes(const struct network *n, const struct config *configs, const struct record *there,
+		  const struct record *here, const struct ipaddr *source, const struct ipaddr *to)
+{
+	const struct peer *back;
+
+	if (there->gateway)
+		return !strcmp(there->gateway, here->name) && has_address(there, to);
+	back = longest_match(config_of(n, configs, there), source);
+	return back && !strcmp(back->name, here->name);
+}
+
+struct journey hops_from(const struct network *n, const struct config *configs,
+			 const struct record *from, const struct ipaddr *source,
+			 const struct ipaddr *to)
 {
 	struct journey j = { .fate = FATE_LOOP };
-	size_t at = from, next;
+	const struct record *at = from, *next;
 
-	for (; j.hops <= n->n_nodes; j.hops++, at = next) {
-		const struct record *here = network_record(n, n->nodes[at].name), *there;
-		const struct peer *peer, *back;
+	for (; j.hops <= n->n_nodes + 2; j.hops++, at = next) {
+		const struct config *c = at->gateway ? NULL : config_of(n, configs, at);
+		const struct peer *peer;
 
-		j.last = here->name;
-		if (is_at(here, &configs[at], to)) {
+		j.last = at->name;
+		if (c ? is_at(at, c, to) : has_address(at, to)) {
 			j.fate = FATE_ARRIVED;
 			return j;
 		}
-		if (at != from && !(n->nodes[at].flags & NODE_FORWARD)) {
+		if (c && at != from && !(c->node->flags & NODE_FORWARD)) {
 			j.fate = FATE_NOT_PASSED_ON;
 			return j;
 		}
-		peer = longest_match(&configs[at], to);
-		if (!peer) {
+		peer = c ? longest_match(c, to) : NULL;
+		if (c && !peer) {
 			j.fate = FATE_NO_WAY;
 			return j;
 		}
-		there = network_record(n, peer->name);
-		if (!here->endpoint.host && !there->endpoint.host) {
+		next = network_record(n, peer ? peer->name : at->gateway);
+		if (!at->endpoint.host && !next->endpoint.host) {
 			j.fate = FATE_CANNOT_MEET;
 			return j;
 		}
-		next = (size_t)(network_node(n, peer->name) - n->nodes);
-		back = longest_match(&configs[next], source);
-		if (!back || strcmp(back->name, here->name) != 0) {
+		if (!takes(n, configs, next, at, source, to)) {
 			j.fate = FATE_NOT_TAKEN;
 			return j;
 		}

@@ -186,16 +186,40 @@ const struct m_node *reference_relay(const struct m_network *m, const struct m_n
 	return best;
 }
 
-/* Addresses. */
+/* Addresses: the nodes', then the clients'. */
+
+static size_t n_holders(const struct m_network *m)
+{
+	return m->n_nodes + m->n_clients;
+}
+
+static const struct m_node *holder(const struct m_network *m, size_t i)
+{
+	return i < m->n_nodes ? &m->nodes[i] : &m->clients[i - m->n_nodes].node;
+}
+
+/* The one before whose name `k` others come. */
+static size_t by_name(const struct m_network *m, size_t k)
+{
+	size_t i, j, before;
+
+	for (i = 0; i < n_holders(m); i++) {
+		for (j = 0, before = 0; j < n_holders(m); j++)
+			before += strcmp(holder(m, j)->name, holder(m, i)->name) < 0;
+		if (before == k)
+			return i;
+	}
+	return 0;
+}
 
 static bool somebody_has(const struct m_network *m, const struct ref_config *configs,
 			 const struct ipaddr *a)
 {
 	size_t i, j;
 
-	for (i = 0; i < m->n_nodes; i++) {
-		for (j = 0; j < m->nodes[i].n_addresses; j++) {
-			if (!memcmp(&m->nodes[i].addresses[j].addr, a, sizeof(*a)))
+	for (i = 0; i < n_holders(m); i++) {
+		for (j = 0; j < holder(m, i)->n_addresses; j++) {
+			if (!memcmp(&holder(m, i)->addresses[j].addr, a, sizeof(*a)))
 				return true;
 		}
 		for (j = 0; j < configs[i].n_addresses; j++) {
@@ -225,6 +249,17 @@ static void next(struct ipaddr *a)
 		i--;
 }
 
+static bool is_reserved(const struct m_network *m, const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_reserved; i++) {
+		if (covers(&m->reserved[i].prefix, p))
+			return true;
+	}
+	return false;
+}
+
 static struct ipaddr lowest_free(const struct m_network *m, const struct ref_config *configs,
 				 const struct prefix *pool)
 {
@@ -237,7 +272,7 @@ static struct ipaddr lowest_free(const struct m_network *m, const struct ref_con
 		/* The caller's pools are large enough. */
 		if (!covers(pool, &p) || (pool->family == 4 && pool->len < 31 && is_last(pool, &a)))
 			return (struct ipaddr){ 0 };
-		if (!somebody_has(m, configs, &a))
+		if (!somebody_has(m, configs, &a) && !is_reserved(m, &p))
 			return a;
 	}
 }
@@ -268,10 +303,10 @@ static const struct prefix *pool_of(const struct m_network *m, const struct ipad
 static void give_addresses(const struct m_network *m, const struct network *known,
 			   struct ref_config *configs)
 {
-	size_t i, j;
+	size_t i, j, k;
 
-	for (i = 0; i < m->n_nodes; i++) {
-		const struct m_node *n = &m->nodes[i];
+	for (k = 0; k < n_holders(m); k++) {
+		const struct m_node *n = holder(m, i = by_name(m, k));
 		const struct record *r = known ? network_record(known, n->name) : NULL;
 
 		if (n->has_addresses) {
@@ -299,12 +334,72 @@ static void put(struct ref_peer *p, const struct prefix *prefix)
 	p->allowed[p->n_allowed++] = *prefix;
 }
 
-static void put_routes(struct ref_peer *p, const struct m_node *n)
+/* Some other node has the same network with a lower metric. */
+static bool another_comes_first(const struct m_network *m, const struct m_route *r)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_routes; j++) {
+			if (same(&m->nodes[i].routes[j].prefix, &r->prefix) &&
+			    m->nodes[i].routes[j].metric.v < r->metric.v)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Two have the same place, and a third has another one. */
+static bool unclear(const struct m_network *m, const struct m_route *a, const struct m_route *b)
+{
+	size_t i, j;
+
+	if (a == b || !same(&a->prefix, &b->prefix) || a->metric.v != b->metric.v)
+		return false;
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_routes; j++) {
+			if (same(&m->nodes[i].routes[j].prefix, &a->prefix) &&
+			    m->nodes[i].routes[j].metric.v != a->metric.v)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool any_unclear(const struct m_network *m, const struct m_node *a, const struct m_node *b)
+{
+	size_t i, j;
+
+	for (i = 0; i < a->n_routes; i++) {
+		for (j = 0; j < b->n_routes; j++) {
+			if (unclear(m, &a->routes[i], &b->routes[j]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static size_t stands_by_for(const struct m_network *m, const struct m_node *a,
+			    const struct m_node *b)
+{
+	size_t i, j, n = 0;
+
+	for (i = 0; i < a->n_routes; i++) {
+		for (j = 0; j < b->n_routes; j++)
+			n += same(&a->routes[i].prefix, &b->routes[j].prefix) &&
+			     b->routes[j].metric.v < a->routes[i].metric.v;
+	}
+	return n;
+}
+
+static void put_routes(const struct m_network *m, struct ref_peer *p, const struct m_node *n)
 {
 	size_t i;
 
-	for (i = 0; i < n->n_routes; i++)
-		put(p, &n->routes[i].prefix);
+	for (i = 0; i < n->n_routes; i++) {
+		if (!another_comes_first(m, &n->routes[i]))
+			put(p, &n->routes[i].prefix);
+	}
 }
 
 /* What a spoke's entry for the first hub of a star with transit gets besides. */
@@ -317,7 +412,7 @@ static void put_transit(const struct m_network *m, const struct m_topology *t,
 		put(p, &m->pools[i].prefix);
 	for (i = 0; i < m->n_nodes; i++) {
 		if (is_spoke(t, &m->nodes[i]) && &m->nodes[i] != self)
-			put_routes(p, &m->nodes[i]);
+			put_routes(m, p, &m->nodes[i]);
 	}
 }
 
@@ -361,17 +456,60 @@ static unsigned int keepalive_of(const struct m_network *m, const struct m_node 
 	return 0;
 }
 
-static void put_node(struct ref_peer *ret, const struct ref_config *configs, size_t index,
-		     const struct m_node *n)
+/* What the entries that join the two say goes before what the node says: the shortest, or none when
+ * no entry says other than none. */
+static unsigned int keepalive_between(const struct m_network *m, const struct m_node *self,
+				      const struct m_node *peer)
+{
+	unsigned int shortest = 0;
+	bool said = false;
+	size_t i;
+
+	for (i = 0; m->has_topology && i < m->n_topology; i++) {
+		const struct m_topology *t = &m->topology[i];
+		unsigned int v = (unsigned int)t->persistent_keepalive.v;
+
+		if (!t->persistent_keepalive.set || !entry_joins(t, self, peer))
+			continue;
+		said = true;
+		if (v && (!shortest || v < shortest))
+			shortest = v;
+	}
+	return said ? shortest : keepalive_of(m, self);
+}
+
+static void put_addresses(const struct ref_config *of, struct ref_peer *p)
 {
 	size_t i;
 
-	for (i = 0; i < configs[index].n_addresses; i++) {
-		struct prefix p = host(&configs[index].addresses[i].addr);
+	for (i = 0; i < of->n_addresses; i++) {
+		struct prefix a = host(&of->addresses[i].addr);
 
-		put(ret, &p);
+		put(p, &a);
 	}
-	put_routes(ret, n);
+}
+
+/* On its gateway: its addresses, and nothing else. */
+static void make_client_peer(const struct m_network *m, const struct ref_config *configs,
+			     size_t client, struct ref_peer *ret)
+{
+	ret->node = &m->clients[client].node;
+	put_addresses(&configs[m->n_nodes + client], ret);
+	sort_and_reduce(ret);
+}
+
+/* What belongs to a node, its clients too. */
+static void put_node(const struct m_network *m, const struct ref_config *configs, size_t index,
+		     struct ref_peer *ret)
+{
+	size_t i;
+
+	put_addresses(&configs[index], ret);
+	put_routes(m, ret, &m->nodes[index]);
+	for (i = 0; i < m->n_clients; i++) {
+		if (!strcmp(m->clients[i].gateway.s, m->nodes[index].name))
+			put_addresses(&configs[m->n_nodes + i], ret);
+	}
 }
 
 static void make_peer(const struct m_network *m, const struct ref_config *configs,
@@ -381,10 +519,10 @@ static void make_peer(const struct m_network *m, const struct ref_config *config
 	size_t i;
 
 	ret->node = n;
-	put_node(ret, configs, peer, n);
+	put_node(m, configs, peer, ret);
 	for (i = 0; i < m->n_nodes; i++) {
 		if (reference_relay(m, self, &m->nodes[i]) == n)
-			put_node(ret, configs, i, &m->nodes[i]);
+			put_node(m, configs, i, ret);
 	}
 	for (i = 0; m->has_topology && i < m->n_topology; i++) {
 		const struct m_topology *t = &m->topology[i];
@@ -397,7 +535,7 @@ static void make_peer(const struct m_network *m, const struct ref_config *config
 	ret->endpoint = n->endpoint;
 	if (n->endpoint.host && !n->endpoint.port)
 		ret->endpoint.port = (uint16_t)port_of(m, n);
-	ret->keepalive = n->endpoint.host ? keepalive_of(m, self) : 0;
+	ret->keepalive = n->endpoint.host ? keepalive_between(m, self, n) : 0;
 }
 
 static bool two_peers_want_one(const struct ref_config *c)
@@ -417,8 +555,11 @@ static bool two_peers_want_one(const struct ref_config *c)
 	return false;
 }
 
-/* Every allowed IP but default routes and what the interface's own networks cover. */
-static void make_routes(struct ref_config *c)
+/*
+ * Every allowed IP but default routes, what the interface's own networks cover and what the node
+ * has behind itself, if another comes first for it.
+ */
+static void make_routes(const struct m_network *m, struct ref_config *c)
 {
 	size_t i, j, k;
 
@@ -433,6 +574,9 @@ static void make_routes(struct ref_config *c)
 				net.len = c->addresses[k].len;
 				own |= covers(&net, p);
 			}
+			for (k = 0; k < c->node->n_routes; k++)
+				own |= same(&c->node->routes[k].prefix, p) &&
+				       another_comes_first(m, &c->node->routes[k]);
 			if (own)
 				continue;
 			for (k = c->n_routes++; k && prefix_cmp(&c->routes[k - 1], p) > 0; k--)
@@ -496,6 +640,10 @@ static bool carries(const struct m_network *m, const struct m_node *n)
 
 	if (n->n_routes)
 		return true;
+	for (i = 0; i < m->n_clients; i++) {
+		if (!strcmp(m->clients[i].gateway.s, n->name))
+			return true;
+	}
 	for (i = 0; i < m->n_nodes; i++) {
 		senders += unknown_goes(m, &m->nodes[i], n);
 		is_sender |= unknown_goes(m, n, &m->nodes[i]);
@@ -518,6 +666,8 @@ static void look_at_pairs(const struct m_network *m, struct ref_network *ret)
 
 			ret->relayed += relayed && i < j;
 			ret->chain |= relayed && unknown_goes(m, a, b);
+			ret->unclear |= any_unclear(m, a, b);
+			ret->ordered += i != j && stands_by_for(m, a, b);
 		}
 		ret->loop |= comes_to(m, &m->nodes[i], &m->nodes[i], 4);
 	}
@@ -539,9 +689,9 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 {
 	size_t i, j;
 
-	ret->configs = arena_array(a, m->n_nodes, sizeof(*ret->configs));
-	ret->conflict = ret->chain = ret->loop = false;
-	ret->relayed = 0;
+	ret->configs = arena_array(a, n_holders(m), sizeof(*ret->configs));
+	ret->conflict = ret->chain = ret->loop = ret->unclear = false;
+	ret->relayed = ret->ordered = 0;
 	look_at_pairs(m, ret);
 	give_addresses(m, addresses_of, ret->configs);
 	for (i = 0; i < m->n_nodes; i++) {
@@ -559,13 +709,17 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 			 m->mtu.set ? (unsigned int)m->mtu.v :
 				      1420;
 		c->fwmark = n->fwmark.set ? n->fwmark.v : 0;
-		c->peers = arena_array(a, m->n_nodes, sizeof(*c->peers));
+		c->peers = arena_array(a, n_holders(m), sizeof(*c->peers));
 		for (j = 0; j < m->n_nodes; j++) {
 			if (reference_joined(m, n, &m->nodes[j]) &&
 			    !reference_relay(m, n, &m->nodes[j]))
 				make_peer(m, ret->configs, n, j, &c->peers[c->n_peers++]);
 		}
+		for (j = 0; j < m->n_clients; j++) {
+			if (!strcmp(m->clients[j].gateway.s, n->name))
+				make_client_peer(m, ret->configs, j, &c->peers[c->n_peers++]);
+		}
 		ret->conflict |= two_peers_want_one(c);
-		make_routes(c);
+		make_routes(m, c);
 	}
 }

@@ -16,7 +16,7 @@
 #define REF_MAX_PREFIXES 256
 
 struct ref_peer {
-	const struct m_node *node;
+	const struct m_node *node; /* of a client: its part that is like a node's */
 	struct prefix allowed[REF_MAX_PREFIXES]; /* sorted */
 	size_t n_allowed;
 	struct endpoint endpoint;
@@ -30,7 +30,7 @@ struct ref_config {
 	uint64_t fwmark;
 	struct ifaddr addresses[MAX_POOLS];
 	size_t n_addresses;
-	struct ref_peer *peers; /* in the order of the nodes */
+	struct ref_peer *peers; /* in the order of the nodes, then of the clients */
 	size_t n_peers;
 	struct prefix routes[REF_MAX_NODES * 4]; /* sorted */
 	size_t n_routes;
@@ -39,11 +39,14 @@ struct ref_config {
 };
 
 struct ref_network {
-	struct ref_config *configs; /* one per node, in the order of m->nodes */
+	struct ref_config *configs; /* one per node, in the order of m->nodes; behind them one per
+				       client, with addresses alone */
 	bool conflict; /* some prefix would stand under two peers of one interface */
 	bool chain; /* a spoke has its hub behind a relay, and is to send on through it */
 	bool loop; /* hubs send each other what none of them knows */
+	bool unclear; /* two gateways have the same place in an order */
 	size_t relayed; /* pairs that go through a relay */
+	size_t ordered; /* pairs of gateways of which one stands by for the other */
 };
 
 /*
@@ -62,8 +65,8 @@ bool reference_joined(const struct m_network *m, const struct m_node *a, const s
 
 /*
  * `addresses_of`: a compiled network whose automatic addresses hold (they are not what is looked
- * at), or NULL: nothing was published, so each node in the order of names gets the lowest free
- * address of each pool.
+ * at), or NULL: nothing was published, so each node and client in the order of names gets the
+ * lowest free address of each pool.
  */
 void reference(const struct m_network *m, const struct network *addresses_of, struct arena *a,
 	       struct ref_network *ret);

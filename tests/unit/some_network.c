@@ -29,7 +29,7 @@ static bool has_tag(const struct m_network *m, const char *tag)
 }
 
 static int some_selectors(struct dice *d, struct arena *a, const struct m_network *m, size_t n,
-			  struct m_selectors *ret)
+			  bool clients, struct m_selectors *ret)
 {
 	size_t i;
 
@@ -46,6 +46,9 @@ static int some_selectors(struct dice *d, struct arena *a, const struct m_networ
 		} else if (what < 5 && has_tag(m, tag)) {
 			s->kind = SELECT_TAG;
 			s->name = tag;
+		} else if (clients && m->n_clients && dice_one_in(d, 3)) {
+			s->kind = SELECT_NODE;
+			s->name = m->clients[dice_throw(d, (uint32_t)m->n_clients)].node.name;
 		} else {
 			s->kind = SELECT_NODE;
 			s->name = m->nodes[dice_throw(d, (uint32_t)m->n_nodes)].name;
@@ -63,7 +66,7 @@ int some_parties(struct dice *d, struct arena *a, const struct m_network *m, str
 	size_t n = 1 + dice_throw(d, 2), i;
 	bool behind = dice_one_in(d, 3);
 
-	if (some_selectors(d, a, m, behind ? n - 1 : n, &ret->nodes) < 0)
+	if (some_selectors(d, a, m, behind ? n - 1 : n, true, &ret->nodes) < 0)
 		return -1;
 	ret->prefixes = arena_array(a, 2, sizeof(*ret->prefixes));
 	for (i = 0; ret->prefixes && behind && i < 2; i++)
@@ -134,6 +137,29 @@ static int some_node(struct dice *d, struct arena *a, uint8_t index, bool nat, s
 	return 0;
 }
 
+/* Each of a node that can be reached. */
+static int some_clients(struct dice *d, struct arena *a, struct m_network *m)
+{
+	static const char *const names[] = { "phone1", "phone2", "phone3" };
+	size_t i;
+
+	m->clients = arena_array(a, ARRAY_LEN(names), sizeof(*m->clients));
+	if (!m->clients)
+		return -1;
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		const struct m_node *gateway = &m->nodes[dice_throw(d, (uint32_t)m->n_nodes)];
+		struct m_client *c = &m->clients[m->n_clients];
+
+		if (!gateway->endpoint.host || dice_one_in(d, 3))
+			continue;
+		c->node.name = names[i];
+		c->node.public_key.b[0] = (uint8_t)(200 + i);
+		c->gateway.s = gateway->name;
+		m->n_clients++;
+	}
+	return 0;
+}
+
 static int some_topology(struct dice *d, struct arena *a, struct m_network *m)
 {
 	size_t i, n = dice_throw(d, 4);
@@ -147,9 +173,9 @@ static int some_topology(struct dice *d, struct arena *a, struct m_network *m)
 
 		t->kind = (enum topology_kind)dice_throw(d, 3);
 		t->transit = !dice_one_in(d, 3);
-		if (some_selectors(d, a, m, 1 + dice_throw(d, 3), &t->a) < 0 ||
+		if (some_selectors(d, a, m, 1 + dice_throw(d, 3), false, &t->a) < 0 ||
 		    (t->kind != TOPOLOGY_MESH &&
-		     some_selectors(d, a, m, 1 + dice_throw(d, 3), &t->b) < 0))
+		     some_selectors(d, a, m, 1 + dice_throw(d, 3), false, &t->b) < 0))
 			return -1;
 	}
 	return 0;
@@ -194,6 +220,8 @@ struct m_network *some_network(struct dice *d, struct arena *a)
 		    some_node(d, a, i, nat, &m->nodes[m->n_nodes++]) < 0)
 			return NULL;
 	if (!m->n_nodes && some_node(d, a, 0, nat, &m->nodes[m->n_nodes++]) < 0)
+		return NULL;
+	if (some_clients(d, a, m) < 0)
 		return NULL;
 	return some_topology(d, a, m) < 0 || some_policy(d, a, m) < 0 ? NULL : m;
 }

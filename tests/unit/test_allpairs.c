@@ -12,6 +12,7 @@
 
 #define ROUNDS 6000
 #define MAX_N 14
+#define MAX_CLIENTS 5
 
 static uint64_t seed_now;
 
@@ -62,6 +63,26 @@ static void random_pools(struct dice *d, struct arena *a, struct m_network *m)
 		m->pools[i].prefix = prefix_of(pools[first + i]);
 }
 
+/* Ranges that are met while addresses are handed out, some inside each other. */
+static void random_reserved(struct dice *d, struct arena *a, struct m_network *m)
+{
+	static const char *const ranges[] = { "10.20.0.0/30",  "10.20.0.4/32",	 "10.20.0.8/29",
+					      "10.20.0.10/31", "fd20::/126",	 "fd20::6/128",
+					      "fd20::8/125",   "10.30.0.2/32",	 "10.30.0.4/30",
+					      "10.30.0.6/32",  "10.20.128.0/17", "fd20::1:0/112" };
+	size_t i, j;
+
+	m->reserved = need(arena_array(a, ARRAY_LEN(ranges), sizeof(*m->reserved)));
+	for (i = 0; i < ARRAY_LEN(ranges); i++) {
+		struct prefix p = prefix_of(ranges[i]);
+
+		for (j = 0; j < m->n_pools && !prefix_contains(&m->pools[j].prefix, &p); j++)
+			;
+		if (j < m->n_pools && dice_one_in(d, 3))
+			m->reserved[m->n_reserved++].prefix = p;
+	}
+}
+
 /* Distinct for each node, and above what is handed out; some leave holes that are handed out. */
 static void random_pins(struct dice *d, struct arena *a, const struct m_network *m,
 			struct m_node *n, uint8_t index)
@@ -79,6 +100,43 @@ static void random_pins(struct dice *d, struct arena *a, const struct m_network 
 		memcpy(addr->b, pool->b, sizeof(addr->b));
 		addr->b[pool->family == 4 ? 3 : 15] =
 			(uint8_t)(dice_one_in(d, 2) ? 2 + index : 40 + index);
+	}
+}
+
+/* Their names lie before, between and behind those of the nodes. */
+static const char *const client_names[MAX_CLIENTS] = { "aaa", "berta", "ford", "nora", "zzz" };
+
+static void random_clients(struct dice *d, struct arena *a, struct m_network *m,
+			   const struct m_network *like)
+{
+	const struct m_node *gateways[MAX_N];
+	size_t n = 0;
+	uint8_t i;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		if (m->nodes[i].endpoint.host)
+			gateways[n++] = &m->nodes[i];
+	}
+	m->clients = need(arena_array(a, MAX_CLIENTS, sizeof(*m->clients)));
+	for (i = 0; n && i < MAX_CLIENTS; i++) {
+		const struct m_client *before =
+			like ? m_network_client(like, client_names[i]) : NULL;
+		struct m_client *c = &m->clients[m->n_clients];
+
+		if (dice_one_in(d, 3))
+			continue;
+		if (before && !dice_one_in(d, 4)) {
+			*c = *before;
+		} else {
+			c->node.name = client_names[i];
+			c->node.public_key.b[0] = (uint8_t)(i * 83 + 7);
+			c->node.public_key.b[2] = (uint8_t)(1 + i);
+			if (dice_one_in(d, 3))
+				random_pins(d, a, m, &c->node, (uint8_t)(MAX_N + i));
+		}
+		/* All of one, or spread. */
+		c->gateway.s = gateways[dice_one_in(d, 2) ? 0 : dice_throw(d, (uint32_t)n)]->name;
+		m->n_clients++;
 	}
 }
 
@@ -107,11 +165,17 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 		char text[32];
 
 		n->n_routes = 2;
-		n->routes = need(arena_array(a, n->n_routes, sizeof(*n->routes)));
+		n->routes = need(arena_array(a, n->n_routes + 1, sizeof(*n->routes)));
 		snprintf(text, sizeof(text), "172.20.%u.0/24", index);
 		n->routes[0].prefix = prefix_of(text);
 		snprintf(text, sizeof(text), "fd99:%u::/64", index + 1);
 		n->routes[1].prefix = prefix_of(text);
+		/* One that several have. */
+		if (dice_one_in(d, 2)) {
+			n->n_routes++;
+			n->routes[2].prefix = prefix_of("172.21.0.0/24");
+			n->routes[2].metric = (struct m_uint){ .set = true, .v = index + 1u };
+		}
 	} else if (!apart && dice_one_in(d, 3)) {
 		uint32_t first = dice_throw(d, ARRAY_LEN(routes));
 
@@ -121,6 +185,7 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 			n->routes[i].prefix =
 				prefix_of(routes[(first + 5 * i) % ARRAY_LEN(routes)]);
 			n->routes[i].masquerade = dice_one_in(d, 3);
+			n->routes[i].metric = maybe(d, 2, dice_throw(d, 4));
 		}
 	}
 	n->tags = need(arena_array(a, ARRAY_LEN(tags), sizeof(*n->tags)));
@@ -193,6 +258,7 @@ static void random_topology(struct dice *d, struct arena *a, struct m_network *m
 
 		t->kind = (enum topology_kind)dice_throw(d, 3);
 		t->transit = !dice_one_in(d, 3);
+		t->persistent_keepalive = maybe(d, 4, 10 * dice_throw(d, 4));
 		random_selectors(d, a, m, &t->a);
 		if (t->kind != TOPOLOGY_MESH)
 			random_selectors(d, a, m, &t->b);
@@ -214,6 +280,8 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 		mostly_nat = dice_one_in(d, 3);
 		apart = dice_one_in(d, 3);
 	}
+	if (dice_one_in(d, 2))
+		random_reserved(d, a, m);
 	m->listen_port = maybe(d, 2, 3000);
 	m->mtu = maybe(d, 3, 1380);
 	m->persistent_keepalive = maybe(d, 2, 25);
@@ -237,6 +305,8 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 	}
 	if (m->n_nodes)
 		random_topology(d, a, m);
+	if (dice_one_in(d, 2))
+		random_clients(d, a, m, like);
 	return m;
 }
 
@@ -296,8 +366,9 @@ static void check_config(const struct config *c, const struct ref_config *want)
 }
 
 struct tally {
-	size_t compared, conflicts, refused, pairs, relayed, chains, loops;
-	size_t followed, arrived, by_relay, by_hub; /* networks, and packets */
+	size_t compared, conflicts, refused, pairs, relayed, chains, loops, ordered, unclear;
+	size_t followed, arrived, by_relay, by_hub, delivered; /* networks, and packets */
+	size_t to_clients, from_clients, between_clients; /* packets */
 };
 
 /* Whether some star with transit has both as spokes, and both meet its first hub. */
@@ -336,6 +407,19 @@ static bool route_in_pool(const struct m_network *m)
 	return false;
 }
 
+/* A gateway that is on the way and has the network behind it too delivers the packet itself. */
+static bool delivers(const struct network *n, const char *name, const struct ipaddr *a)
+{
+	const struct record *r = network_record(n, name);
+	size_t i;
+
+	for (i = 0; i < r->n_standby; i++) {
+		if (prefix_contains_addr(&r->standby[i].prefix, a))
+			return true;
+	}
+	return false;
+}
+
 /* Follows a packet from one node to one address at another, from each of its own addresses. */
 static void check_packet(const struct m_network *m, const struct network *n,
 			 const struct config *configs, size_t from, size_t to,
@@ -352,11 +436,15 @@ static void check_packet(const struct m_network *m, const struct network *n,
 
 		if (r->addresses[i].family != address->family)
 			continue;
-		j = hops_follow(n, configs, from, &r->addresses[i], address);
+		j = hops_from(n, configs, r, &r->addresses[i], address);
 		if (j.fate == FATE_LOOP)
 			assert_true(route_in_pool(m));
 		if (!apart)
 			continue;
+		if (j.fate == FATE_ARRIVED && delivers(n, j.last, address)) {
+			tally->delivered++;
+			continue;
+		}
 		if ((joined && (meet || relayed)) || (!joined && share_a_hub(m, a, b))) {
 			if (j.fate != FATE_ARRIVED || strcmp(j.last, b->name) != 0)
 				fail_msg("from %s to %s: fate %d at %s", a->name, b->name, j.fate,
@@ -393,6 +481,74 @@ static void check_hops(const struct m_network *m, const struct network *n,
 	tally->followed += apart;
 }
 
+/* From each address of one node or client to each of another's, of one family. */
+static bool all_arrive(const struct network *n, const struct config *configs,
+		       const struct record *from, const struct record *to, size_t *ret_packets)
+{
+	size_t i, j;
+
+	for (i = 0; i < from->n_addresses; i++) {
+		for (j = 0; j < to->n_addresses; j++) {
+			struct journey way;
+
+			if (from->addresses[i].family != to->addresses[j].family)
+				continue;
+			way = hops_from(n, configs, from, &from->addresses[i], &to->addresses[j]);
+			if (way.fate != FATE_ARRIVED || strcmp(way.last, to->name) != 0)
+				return false;
+			++*ret_packets;
+		}
+	}
+	return true;
+}
+
+/* All do, and there is one at least. */
+static bool reaches(const struct network *n, const struct config *configs,
+		    const struct record *from, const struct record *to)
+{
+	size_t packets = 0;
+
+	return all_arrive(n, configs, from, to, &packets) && packets;
+}
+
+/* Whoever reaches a gateway reaches its clients, and whom the gateway reaches its clients reach. */
+static void check_clients(const struct m_network *m, const struct network *n,
+			  const struct config *configs, struct tally *tally)
+{
+	size_t i, j;
+
+	/* A route inside a pool may lead a client's address anywhere: the longest wins. */
+	if (route_in_pool(m))
+		return;
+	for (i = 0; i < m->n_clients; i++) {
+		const struct record *client = network_record(n, m->clients[i].node.name);
+		const struct record *gateway = network_record(n, client->gateway);
+
+		assert_true(all_arrive(n, configs, gateway, client, &tally->to_clients));
+		assert_true(all_arrive(n, configs, client, gateway, &tally->from_clients));
+		for (j = 0; j < n->n_records; j++) {
+			const struct record *other = &n->records[j], *at = other;
+			size_t *packets =
+				other->gateway ? &tally->between_clients : &tally->to_clients;
+
+			if (other == client || other == gateway)
+				continue;
+			if (other->gateway)
+				at = network_record(n, other->gateway);
+			if (at == gateway || reaches(n, configs, at, gateway))
+				assert_true(all_arrive(n, configs, other, client, packets));
+			if (!other->gateway && reaches(n, configs, gateway, other))
+				assert_true(all_arrive(n, configs, client, other,
+						       &tally->from_clients));
+		}
+	}
+}
+
+static bool refused(const struct ref_network *want)
+{
+	return want->conflict || want->chain || want->loop || want->unclear;
+}
+
 /* Both agree; false when the network was refused. */
 static bool check_network(const struct m_network *m, const struct network *published,
 			  struct arena *a, struct network *ret, struct tally *tally)
@@ -414,16 +570,18 @@ static bool check_network(const struct m_network *m, const struct network *publi
 		return false;
 	}
 	reference(m, published && !r ? ret : NULL, a, &want);
-	if ((want.conflict || want.chain || want.loop) != (r < 0) && d.n)
+	if ((refused(&want)) != (r < 0) && d.n)
 		print_message("%s\n", d.entries[0].msg);
-	assert_int_equal(want.conflict || want.chain || want.loop, r < 0);
+	assert_int_equal(refused(&want), r < 0);
 	if (r < 0) {
 		tally->conflicts += want.conflict;
+		tally->unclear += want.unclear && !want.conflict;
 		tally->chains += want.chain && !want.loop;
 		tally->loops += want.loop && !want.chain;
 		return false;
 	}
 	tally->relayed += want.relayed;
+	tally->ordered += want.ordered;
 	assert_int_equal(ret->n_nodes, m->n_nodes);
 	for (i = 0; i < m->n_nodes; i++) {
 		if (expand(ret, &ret->nodes[i], a, &configs[i], &e) < 0)
@@ -432,6 +590,7 @@ static bool check_network(const struct m_network *m, const struct network *publi
 		tally->pairs += configs[i].n_peers;
 	}
 	check_hops(m, ret, configs, tally);
+	check_clients(m, ret, configs, tally);
 	tally->compared++;
 	return true;
 }
@@ -448,6 +607,18 @@ static void check_addresses_stay(const struct network *old, const struct m_netwo
 				    *b = network_record(new, n->name);
 
 		if (!was || was->has_addresses || n->has_addresses)
+			continue;
+		assert_int_equal(a->n_addresses, b->n_addresses);
+		for (j = 0; j < a->n_addresses; j++)
+			assert_int_equal(ipaddr_cmp(&a->addresses[j], &b->addresses[j]), 0);
+	}
+	for (i = 0; i < after->n_clients; i++) {
+		const struct m_client *n = &after->clients[i],
+				      *was = m_network_client(before, n->node.name);
+		const struct record *a = was ? network_record(old, n->node.name) : NULL,
+				    *b = network_record(new, n->node.name);
+
+		if (!was || was->node.has_addresses || n->node.has_addresses)
 			continue;
 		assert_int_equal(a->n_addresses, b->n_addresses);
 		for (j = 0; j < a->n_addresses; j++)
@@ -477,12 +648,19 @@ static void test_random(void **state)
 	}
 	print_message(
 		"%zu networks compared with %zu peer entries and %zu relayed pairs; agreed on %zu conflicts, "
-		"%zu chains of relay and hub, %zu loops; %zu refused\n",
+		"%zu chains of relay and hub, %zu loops; %zu refused; %zu gateways stand by for another, %zu orders unclear\n",
 		tally.compared, tally.pairs, tally.relayed, tally.conflicts, tally.chains,
-		tally.loops, tally.refused);
+		tally.loops, tally.refused, tally.ordered, tally.unclear);
 	print_message(
-		"in %zu networks %zu packets arrived as they should, %zu by a relay, %zu by a hub\n",
-		tally.followed, tally.arrived, tally.by_relay, tally.by_hub);
+		"in %zu networks %zu packets arrived as they should, %zu by a relay, %zu by a hub, %zu at a gateway that stands by\n",
+		tally.followed, tally.arrived, tally.by_relay, tally.by_hub, tally.delivered);
+	assert_true(tally.delivered > 0);
+	print_message(
+		"%zu packets arrived at clients, %zu came from clients, %zu from one to another\n",
+		tally.to_clients, tally.from_clients, tally.between_clients);
+	assert_true(tally.to_clients > 2 * ROUNDS);
+	assert_true(tally.from_clients > 2 * ROUNDS);
+	assert_true(tally.between_clients > ROUNDS / 2);
 	assert_true(tally.followed > ROUNDS / 10);
 	assert_true(tally.by_relay > 5 * ROUNDS);
 	assert_true(tally.by_hub > ROUNDS / 2);
@@ -490,6 +668,8 @@ static void test_random(void **state)
 	assert_true(tally.conflicts > ROUNDS / 20);
 	assert_true(tally.pairs > ROUNDS * 10);
 	assert_true(tally.relayed > 2 * ROUNDS);
+	assert_true(tally.ordered > ROUNDS / 4);
+	assert_true(tally.unclear > ROUNDS / 300);
 	assert_true(tally.chains > 20);
 	assert_true(tally.loops > 5);
 }

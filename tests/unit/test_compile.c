@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/limits.h"
 #include "publication/document.h"
+#include "publication/expand.h"
 #include "reconciler/compile.h"
 #include "schema/load.h"
 
@@ -142,6 +143,8 @@ static void expect_error(struct fixture *f, const char *yaml, const struct netwo
 		fail_msg("'%s' is not in:\n%s", text, messages(f));
 }
 
+#define NODE(name, key) "  " name ": {public_key: $" key ", endpoint: '" name ":1'}\n"
+
 #define THREE                                                           \
 	"nodes:\n"                                                      \
 	"  a: {public_key: $1, endpoint: 'a.example.net'}\n"            \
@@ -252,7 +255,6 @@ static void automatic_addresses_are_handed_out_in_order(void **state)
 }
 
 #define POOL "version: 1\naddresses: [10.0.0.0/29]\nnodes:\n"
-#define NODE(name, key) "  " name ": {public_key: $" key ", endpoint: '" name ":1'}\n"
 
 static void removing_or_adding_a_node_moves_nobody(void **state)
 {
@@ -357,6 +359,277 @@ static void a_pin_never_takes_an_automatic_address(void **state)
 	assert_int_equal(f->network.n_freed, 0);
 }
 
+/* docs/addresses.md, "What happens when": one test for each line of the table, in its order. */
+
+#define NET(pools) "version: 1\naddresses: [" pools "]\n"
+#define PIN(name, key, addr) \
+	"  " name ": {public_key: $" key ", endpoint: '" name ":1', addresses: [" addr "]}\n"
+
+static struct network publish(struct fixture *f, const char *yaml)
+{
+	must_compile(f, yaml, NULL, 1);
+	return f->network;
+}
+
+static void a_pool_that_runs_out_names_each_node_left_over(void **state)
+{
+	struct fixture *f = *state;
+	struct network first =
+		publish(f, NET("10.0.0.0/30, fd00::/64") "nodes:\n" NODE("c", "3") NODE("d", "4"));
+
+	expect_error(f,
+		     NET("10.0.0.0/30, fd00::/64") "nodes:\n" NODE("a", "1") NODE("b", "2")
+			     NODE("c", "3") NODE("d", "4"),
+		     &first,
+		     "net.yaml:4:3: error: the pool 10.0.0.0/30 has no address left for node `a`");
+	assert_non_null(strstr(messages(f), "net.yaml:5:3: error: the pool 10.0.0.0/30 has no"));
+	assert_non_null(strstr(messages(f), "who has an address keeps it"));
+	assert_null(strstr(messages(f), "reserve less"));
+	assert_int_equal(f->diag.errors, 2);
+}
+
+static void a_pool_grown_moves_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct network first =
+		publish(f, NET("10.0.0.64/30") "nodes:\n" NODE("b", "1") NODE("c", "2"));
+
+	must_compile(f, NET("10.0.0.0/24") "nodes:\n" NODE("a", "3") NODE("b", "1") NODE("c", "2"),
+		     &first, 2);
+	expect_address(f, "b", "10.0.0.65/24");
+	expect_address(f, "c", "10.0.0.66/24");
+	expect_address(f, "a", "10.0.0.1/24");
+	assert_int_equal(f->network.n_freed, 0);
+}
+
+static void a_pool_made_smaller_moves_who_is_outside(void **state)
+{
+	struct fixture *f = *state;
+	struct network first =
+		publish(f, NET("10.0.0.0/24") "nodes:\n" PIN("d", "4", "10.0.0.9") NODE("a", "1")
+				   PIN("b", "2", "10.0.0.77") PIN("c", "3", "10.0.0.15"));
+
+	/* One is outside, and one on what is the broadcast address now. */
+	must_compile(f,
+		     NET("10.0.0.0/28") "nodes:\n" PIN("d", "4", "10.0.0.9") NODE("a", "1")
+			     NODE("b", "2") NODE("c", "3"),
+		     &first, 2);
+	expect_address(f, "a", "10.0.0.1/28");
+	expect_address(f, "b", "10.0.0.2/28");
+	expect_address(f, "c", "10.0.0.3/28");
+	expect_address(f, "d", "10.0.0.9/28");
+	assert_int_equal(f->network.n_freed, 2);
+}
+
+static void an_address_that_became_an_edge_of_its_pool_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f,
+				       NET("10.0.0.4/31") "nodes:\n" NODE("a", "1") NODE("b", "2")),
+		       second;
+
+	expect_address(f, "a", "10.0.0.4/31");
+	must_compile(f, NET("10.0.0.4/30") "nodes:\n" NODE("a", "1") NODE("b", "2"), &first, 2);
+	expect_address(f, "a", "10.0.0.6/30");
+	expect_address(f, "b", "10.0.0.5/30");
+	second = f->network;
+	/* Freed, and the only one left: an edge still is none to hand out. */
+	expect_error(f, NET("10.0.0.4/30") "nodes:\n" NODE("a", "1") NODE("b", "2") NODE("c", "3"),
+		     &second, "has no address left for node `c`");
+	/* Nor for the node itself, when it comes back. */
+	must_compile(f, NET("10.0.0.4/30") "nodes:\n" NODE("b", "2"), &second, 3);
+	second = f->network;
+	must_compile(f, NET("10.0.0.4/30") "nodes:\n" NODE("a", "1") NODE("b", "2"), &second, 4);
+	expect_address(f, "a", "10.0.0.6/30");
+}
+
+static void a_pool_moved_gives_new_addresses_and_back_the_old_ones(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, NET("10.0.0.0/24, fd00::/64") "nodes:\n" NODE("b", "1")
+						  NODE("c", "2")),
+		       second;
+
+	must_compile(f,
+		     NET("10.9.0.0/24, fd00::/64") "nodes:\n" NODE("a", "3") NODE("b", "1")
+			     NODE("c", "2"),
+		     &first, 2);
+	expect_address(f, "a", "10.9.0.1/24,fd00::3/64");
+	expect_address(f, "b", "10.9.0.2/24,fd00::1/64");
+	expect_address(f, "c", "10.9.0.3/24,fd00::2/64");
+	second = f->network;
+	must_compile(f, NET("10.0.0.0/24, fd00::/64") "nodes:\n" NODE("b", "1") NODE("c", "2"),
+		     &second, 3);
+	expect_address(f, "b", "10.0.0.1/24,fd00::1/64");
+	expect_address(f, "c", "10.0.0.2/24,fd00::2/64");
+}
+
+static void a_pool_added_adds_and_a_pool_removed_takes_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f,
+				       NET("10.0.0.0/24") "nodes:\n" NODE("b", "1") NODE("c", "2")),
+		       second;
+
+	must_compile(f, NET("fd00::/64, 10.0.0.0/24") "nodes:\n" NODE("b", "1") NODE("c", "2"),
+		     &first, 2);
+	expect_address(f, "b", "10.0.0.1/24,fd00::1/64");
+	expect_address(f, "c", "10.0.0.2/24,fd00::2/64");
+	second = f->network;
+	must_compile(f, NET("fd00::/64") "nodes:\n" NODE("b", "1") NODE("c", "2"), &second, 3);
+	expect_address(f, "b", "fd00::1/64");
+	expect_address(f, "c", "fd00::2/64");
+}
+
+static void a_pin_outside_every_pool_is_an_error(void **state)
+{
+	struct fixture *f = *state;
+	struct network first =
+		publish(f, NET("10.0.0.0/24") "nodes:\n" PIN("a", "1", "10.0.0.7") NODE("b", "2"));
+
+	expect_error(f, NET("10.9.0.0/24") "nodes:\n" PIN("a", "1", "10.0.0.7") NODE("b", "2"),
+		     &first, "`10.0.0.7` is in none of the network's pools");
+	assert_non_null(strstr(messages(f), "net.yaml:2:13: note: the pools are given here"));
+}
+
+static void a_pin_goes_before_a_node_that_has_no_address_yet(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("b", "2"));
+
+	must_compile(f, POOL NODE("a", "1") NODE("b", "2") PIN("z", "3", "10.0.0.2"), &first, 2);
+	expect_address(f, "a", "10.0.0.3/29");
+	expect_address(f, "b", "10.0.0.1/29");
+	expect_address(f, "z", "10.0.0.2/29");
+}
+
+static void two_pins_of_one_address_name_both_places(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_error(f, POOL PIN("a", "1", "10.0.0.2") PIN("b", "2", "10.0.0.2"), NULL,
+		     "`a` and `b` have the same address 10.0.0.2");
+	assert_non_null(strstr(messages(f), "net.yaml:4:"));
+	assert_non_null(strstr(messages(f), "net.yaml:5:"));
+}
+
+static void pins_may_change_places_in_one_step(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("a", "1") NODE("b", "2") NODE("c", "3"));
+
+	must_compile(f, POOL PIN("a", "1", "10.0.0.2") PIN("b", "2", "10.0.0.1") NODE("c", "3"),
+		     &first, 2);
+	expect_address(f, "a", "10.0.0.2/29");
+	expect_address(f, "b", "10.0.0.1/29");
+	expect_address(f, "c", "10.0.0.3/29");
+	assert_int_equal(f->network.n_freed, 0);
+}
+
+static void a_freed_address_may_be_pinned(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("a", "1") NODE("b", "2")), second;
+
+	must_compile(f, POOL NODE("a", "1"), &first, 2);
+	second = f->network;
+	must_compile(f, POOL NODE("a", "1") PIN("c", "3", "10.0.0.2"), &second, 3);
+	expect_address(f, "c", "10.0.0.2/29");
+	assert_int_equal(f->network.n_freed, 0);
+	/* Then the one who had it gets another, and nobody moves. */
+	second = f->network;
+	must_compile(f, POOL NODE("a", "1") NODE("b", "2") PIN("c", "3", "10.0.0.2"), &second, 4);
+	expect_address(f, "a", "10.0.0.1/29");
+	expect_address(f, "b", "10.0.0.3/29");
+}
+
+static void a_pin_taken_away_leaves_the_address(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, NET("10.0.0.0/24, fd00::/64") "nodes:\n" NODE("a", "1")
+						  PIN("b", "2", "10.0.0.9, 10.0.0.7"));
+
+	must_compile(f, NET("10.0.0.0/24, fd00::/64") "nodes:\n" NODE("a", "1") NODE("b", "2"),
+		     &first, 2);
+	expect_address(f, "a", "10.0.0.1/24,fd00::1/64");
+	expect_address(f, "b", "10.0.0.7/24,fd00::2/64");
+	assert_int_equal(f->network.n_freed, 1);
+}
+
+#define RESERVED(pools, ranges) NET(pools) "reserved: [" ranges "]\nnodes:\n"
+
+static void what_is_reserved_is_not_handed_out(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     RESERVED("10.0.0.0/24, fd00::/32",
+			      "10.0.0.0/30, 10.0.0.5, 'fd00::/64', 10.0.0.0/31") NODE("a", "1")
+			     NODE("b", "2") PIN("c", "3", "10.0.0.2, 'fd00::9'"),
+		     NULL, 1);
+	expect_address(f, "a", "10.0.0.4/24,fd00:0:0:1::/32");
+	expect_address(f, "b", "10.0.0.6/24,fd00:0:0:1::1/32");
+	expect_address(f, "c", "10.0.0.2/24,fd00::9/32");
+	assert_int_equal(f->diag.warnings, 0);
+}
+
+static void what_is_reserved_later_is_kept_with_a_warning(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("a", "1") NODE("b", "2") NODE("c", "3"));
+
+	must_compile(f,
+		     RESERVED("10.0.0.0/29", "10.0.0.2/31") NODE("a", "1") NODE("b", "2")
+			     NODE("c", "3") NODE("d", "4"),
+		     &first, 2);
+	expect_address(f, "b", "10.0.0.2/29");
+	expect_address(f, "c", "10.0.0.3/29");
+	expect_address(f, "d", "10.0.0.4/29");
+	assert_int_equal(f->diag.warnings, 1);
+	assert_non_null(strstr(messages(f),
+			       "net.yaml:3:12: warning: node `b` and 1 more got an "
+			       "address of 10.0.0.2/31 before it was reserved, and keeps it"));
+	assert_non_null(strstr(messages(f), "`meshrc pin b`"));
+	must_compile(f,
+		     RESERVED("10.0.0.0/29", "10.0.0.2/31") NODE("a", "1") PIN("b", "2", "10.0.0.2")
+			     PIN("c", "3", "10.0.0.3"),
+		     &first, 2);
+	assert_int_equal(f->diag.warnings, 0);
+}
+
+static void what_was_freed_and_reserved_stays_free(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("a", "1") NODE("b", "2")), second;
+
+	must_compile(f, POOL NODE("a", "1"), &first, 2);
+	second = f->network;
+	must_compile(f, RESERVED("10.0.0.0/29", "10.0.0.2") NODE("a", "1") NODE("b", "2"), &second,
+		     3);
+	expect_address(f, "b", "10.0.0.3/29");
+	/* Not as the last resort either. */
+	expect_error(f,
+		     RESERVED("10.0.0.0/29", "10.0.0.2/31, 10.0.0.4/30") NODE("a", "1")
+			     NODE("c", "3"),
+		     &second, "the pool 10.0.0.0/29 has no address left for node `c`");
+	assert_non_null(strstr(messages(f), "or reserve less of it; who has an address keeps it"));
+	expect_error(f, RESERVED("10.0.0.0/29", "10.0.0.0/29") NODE("c", "3"), NULL,
+		     "the pool 10.0.0.0/29 has no address left for node `c`");
+}
+
+static void another_name_is_another_node(void **state)
+{
+	struct fixture *f = *state;
+	struct network first = publish(f, POOL NODE("a", "1") NODE("b", "2"));
+
+	must_compile(f, POOL NODE("b", "2") NODE("new", "1"), &first, 2);
+	expect_address(f, "b", "10.0.0.2/29");
+	expect_address(f, "new", "10.0.0.3/29");
+	/* Another key is not. */
+	must_compile(f, POOL NODE("a", "5") NODE("b", "2"), &first, 2);
+	expect_address(f, "a", "10.0.0.1/29");
+}
+
 static void one_prefix_under_two_peers_names_both_places(void **state)
 {
 	struct fixture *f = *state;
@@ -382,6 +655,132 @@ static void the_same_route_twice_is_fine_where_nobody_sees_both(void **state)
 		"  c: {public_key: $3, endpoint: 'c:1'}\n  d: {public_key: $4, endpoint: 'd:1'}\n"
 		"topology:\n  - mesh: [a, c]\n  - mesh: [b, d]\n",
 		NULL, 1);
+}
+
+#define GATE(name, key, metric)                                                               \
+	"  " name ": {public_key: $" key ", endpoint: " name ".example.net, routes: [{cidr: " \
+	"192.168.1.0/24, metric: " metric "}]}\n"
+
+/* The record's line from its addresses on, without the key. */
+static void expect_record(struct fixture *f, const char *node, const char *want)
+{
+	const struct record *r = network_record(&f->network, node);
+	struct buf b;
+
+	assert_non_null(r);
+	buf_init(&b, 1 << 20);
+	assert_int_equal(record_encode(r, &b), 0);
+	assert_string_equal(strstr(b.data, " addresses=") + 1, want);
+	buf_release(&b);
+}
+
+static bool has_route(struct fixture *f, const char *node, const char *peer)
+{
+	struct config c;
+	struct err e;
+	size_t i, j;
+	char text[PREFIX_STRLEN];
+	bool found = false, routed = false;
+
+	assert_int_equal(expand(&f->network, network_node(&f->network, node), &f->arena, &c, &e),
+			 0);
+	for (i = 0; i < c.n_peers; i++)
+		for (j = 0; j < c.peers[i].n_allowed_ips; j++)
+			if (!strcmp(prefix_print(&c.peers[i].allowed_ips[j], text),
+				    "192.168.1.0/24")) {
+				assert_string_equal(c.peers[i].name, peer);
+				found = true;
+			}
+	assert_true(found);
+	for (i = 0; i < c.n_routes; i++)
+		routed |= !strcmp(prefix_print(&c.routes[i], text), "192.168.1.0/24");
+	return routed;
+}
+
+static void gateways_have_an_order(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "20")
+			     GATE("b", "2", "10") GATE("c", "3", "300") NODE("d", "4"),
+		     NULL, 1);
+	assert_int_equal(f->diag.n, 0);
+	expect_record(f, "a",
+		      "addresses=10.0.0.1 standby=192.168.1.0/24@20 endpoint=a.example.net:51820");
+	expect_record(f, "b",
+		      "addresses=10.0.0.2 routes=192.168.1.0/24 endpoint=b.example.net:51820");
+	expect_record(f, "c",
+		      "addresses=10.0.0.3 standby=192.168.1.0/24@300 endpoint=c.example.net:51820");
+	/* Who has it behind itself does not send it into the tunnel. */
+	assert_true(has_route(f, "d", "b"));
+	assert_false(has_route(f, "a", "b"));
+	assert_int_equal(network_node(&f->network, "a")->n_standby, 1);
+	assert_int_equal(network_node(&f->network, "b")->n_standby, 0);
+	assert_true(network_node(&f->network, "a")->flags & NODE_FORWARD);
+	/* No metric is 0, the first. */
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE(
+			"a", "1",
+			"1") "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n" NODE("d",
+												       "4"),
+		NULL, 1);
+	assert_true(has_route(f, "d", "b"));
+	/* What is in another prefix has nothing to do with it. */
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE(
+			"a", "1",
+			"1") "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.0.0/16]}\n" NODE("d",
+												       "4"),
+		NULL, 1);
+	assert_int_equal(network_record(&f->network, "a")->n_standby, 0);
+	assert_true(has_route(f, "d", "a"));
+}
+
+static void an_order_must_be_clear(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10")
+			     GATE("b", "2", "20") GATE("c", "3", "20") NODE("d", "4"),
+		     NULL, "networks/net.yaml:6:");
+	assert_non_null(
+		strstr(messages(f), "`b` and `c` have the same metric 20 for 192.168.1.0/24"));
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10")
+			     GATE("b", "2", "10") NODE("d", "4"),
+		     NULL, "192.168.1.0/24 would stand under two peers, `a` and `b`");
+	assert_non_null(strstr(messages(f), "give each a `metric`"));
+}
+
+static void who_knows_the_second_alone_is_warned(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10") GATE(
+			"b", "2", "20") NODE("c", "3") NODE("d", "4")
+			NODE("e",
+			     "5") "topology:\n  - mesh: [a, c]\n  - mesh: [b, d]\n  - mesh: [b, e]\n",
+		NULL, 1);
+	assert_non_null(strstr(
+		messages(f),
+		"192.168.1.0/24 is behind `a` first, but `d` (and 1 more) is joined with `b` alone"));
+	assert_int_equal(f->diag.n, 1);
+	/* Through a hub that carries it all is well. */
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10") GATE(
+			"b", "2", "20") NODE("c", "3")
+			NODE("d",
+			     "4") "topology:\n  - star: {hubs: [c], spokes: [a, d]}\n  - mesh: [b, d]\n  - mesh: [b, c]\n",
+		NULL, 1);
+	assert_int_equal(f->diag.n, 0);
+	assert_true(has_route(f, "d", "c"));
 }
 
 static void a_clash_between_two_hubs_is_found(void **state)
@@ -584,6 +983,37 @@ static void keepalive_follows_the_endpoint(void **state)
 	assert_false(network_node(&f->network, "d")->flags & NODE_HAS_KEEPALIVE);
 }
 
+static void an_entry_says_the_keepalive_of_what_it_joins(void **state)
+{
+	struct fixture *f = *state;
+	const struct node *n;
+	struct config c;
+	struct err e;
+
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\npersistent_keepalive: 25\nnodes:\n"
+		"  a: {public_key: $1, endpoint: 'a:1'}\n  b: {public_key: $2}\n"
+		"  c: {public_key: $3, endpoint: 'c:1', persistent_keepalive: 7}\n"
+		"topology:\n  - mesh: [all]\n  - link: {between: [b], and: [a]}\n"
+		"    persistent_keepalive: 10\n  - mesh: [b, a]\n"
+		"    persistent_keepalive: 0\n  - persistent_keepalive: 30\n    mesh: [a, b]\n",
+		NULL, 1);
+	n = network_node(&f->network, "b");
+	if (expand(&f->network, n, &f->arena, &c, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(config_peer(&c, &network_record(&f->network, "a")->key)->keepalive, 10);
+	assert_int_equal(config_peer(&c, &network_record(&f->network, "c")->key)->keepalive, 25);
+	/* Three entries, one of them with a number for the pair: one link says it. */
+	assert_int_equal(n->n_links, 3);
+	assert_int_equal(n->links[2].kind, LINK_ALIVE);
+	assert_int_equal(n->links[2].seconds, 10);
+	n = network_node(&f->network, "a");
+	if (expand(&f->network, n, &f->arena, &c, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(config_peer(&c, &network_record(&f->network, "b")->key)->keepalive, 0);
+}
+
 static void an_endpoint_without_port_uses_the_listen_port(void **state)
 {
 	struct fixture *f = *state;
@@ -615,6 +1045,170 @@ static void the_order_of_nodes_does_not_matter(void **state)
 	assert_memory_equal(tables_one, tables_two, sizeof(tables_one));
 }
 
+static void expect_group(struct fixture *f, const char *name, const char *want)
+{
+	const struct group *g = network_group(&f->network, name);
+	char all[256] = "";
+	size_t i, len = 0;
+
+	assert_non_null(g);
+	for (i = 0; i < g->n_members; i++)
+		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? " " : "",
+					g->members[i]);
+	assert_string_equal(all, want);
+}
+
+static void clients_are_reached_through_their_gateway(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE "clients:\n"
+		     "  z: {public_key: $4, gateway: a}\n"
+		     "  aa: {public_key: $5, gateway: a, addresses: [10.0.0.9]}\n"
+		     "  bb: {public_key: $6, gateway: b}\n",
+		     NULL, 1);
+	expect_links(f, "a", "direct=#clients.a direct=all through=b:#clients.b");
+	expect_links(f, "b", "direct=#clients.b direct=all through=a:#clients.a");
+	expect_links(f, "c", "direct=all through=a:#clients.a through=b:#clients.b");
+	expect_group(f, "#clients.a", "aa z");
+	expect_group(f, "#clients.b", "bb");
+	assert_int_equal(f->network.n_records, 6);
+	assert_int_equal(f->network.n_nodes, 3);
+	/* From the pool, in the order of all names: a, bb, b, c, z around the pin. */
+	expect_record(f, "aa", "addresses=10.0.0.9 gateway=a");
+	expect_record(f, "b", "addresses=10.0.0.2 endpoint=b.example.net:51820");
+	expect_record(f, "bb", "addresses=10.0.0.3 gateway=b");
+	expect_record(f, "z", "addresses=10.0.0.5 gateway=a");
+	assert_true(network_node(&f->network, "a")->flags & NODE_FORWARD);
+	assert_true(network_node(&f->network, "b")->flags & NODE_FORWARD);
+	assert_false(network_node(&f->network, "c")->flags & NODE_FORWARD);
+}
+
+static void only_who_is_joined_with_the_gateway_gets_its_clients(void **state)
+{
+	struct fixture *f = *state;
+
+	/* By its name, by a tag, by a list that became a group, and not at all. */
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
+		     "clients:\n  p: {public_key: $4, gateway: b}\n"
+		     "topology:\n  - link: {between: [c], and: [b]}\n",
+		     NULL, 1);
+	expect_links(f, "a", "");
+	expect_links(f, "b", "direct=#clients.b direct=c");
+	expect_links(f, "c", "direct=b through=b:#clients.b");
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
+		     "clients:\n  p: {public_key: $4, gateway: b}\n"
+		     "topology:\n  - star: {hubs: [a], spokes: ['tag:t']}\n",
+		     NULL, 1);
+	expect_links(f, "a", "direct=tag:t through=b:#clients.b");
+	expect_links(f, "b", "direct=#clients.b direct=a routes=a:tag:t allow=a:10.0.0.0/24");
+	expect_links(f, "c", "direct=a routes=a:tag:t allow=a:10.0.0.0/24");
+}
+
+#define CLIENT(name, key, gateway) "  " name ": {public_key: $" key ", gateway: " gateway "}\n"
+
+static void a_client_that_comes_or_goes_changes_no_document(void **state)
+{
+	struct fixture *f = *state;
+	static const char top[] = "version: 1\naddresses: [10.0.0.0/24]\n" THREE "clients:\n";
+	struct network first;
+	char yaml[2048];
+	size_t i;
+
+	snprintf(yaml, sizeof(yaml), "%s%s", top, CLIENT("p", "4", "a"));
+	must_compile(f, yaml, NULL, 1);
+	first = f->network;
+	snprintf(yaml, sizeof(yaml), "%s%s%s", top, CLIENT("p", "4", "a"), CLIENT("c2", "5", "a"));
+	must_compile(f, yaml, &first, 2);
+	for (i = 0; i < first.n_nodes; i++)
+		assert_true(node_equal(&first.nodes[i], &f->network.nodes[i]));
+	assert_true(record_equal(network_record(&first, "p"), network_record(&f->network, "p")));
+	expect_record(f, "c2", "addresses=10.0.0.5 gateway=a");
+}
+
+static void a_clients_address_is_kept_freed_and_given_back(void **state)
+{
+	struct fixture *f = *state;
+	static const char top[] = "version: 1\naddresses: [10.0.0.0/24]\n" THREE "clients:\n";
+	struct network first, second;
+	char yaml[2048];
+
+	snprintf(yaml, sizeof(yaml), "%s%s%s", top, CLIENT("p", "4", "a"), CLIENT("q", "5", "a"));
+	must_compile(f, yaml, NULL, 1);
+	first = f->network;
+	expect_record(f, "p", "addresses=10.0.0.4 gateway=a");
+	snprintf(yaml, sizeof(yaml), "%s%s%s", top, CLIENT("q", "5", "b"), CLIENT("n", "6", "a"));
+	must_compile(f, yaml, &first, 2);
+	second = f->network;
+	/* The gateway may change; a freed address is not handed out; a client is never gone. */
+	expect_record(f, "q", "addresses=10.0.0.5 gateway=b");
+	expect_record(f, "n", "addresses=10.0.0.6 gateway=a");
+	assert_int_equal(second.n_freed, 1);
+	assert_string_equal(second.freed[0].node, "p");
+	assert_int_equal(second.n_gone, 0);
+	snprintf(yaml, sizeof(yaml), "%s%s%s", top, CLIENT("p", "4", "b"), CLIENT("q", "5", "b"));
+	must_compile(f, yaml, &second, 3);
+	expect_record(f, "p", "addresses=10.0.0.4 gateway=b");
+}
+
+static void a_node_that_becomes_a_client_is_gone_as_a_node(void **state)
+{
+	struct fixture *f = *state;
+	struct network first, second;
+
+	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE, NULL, 1);
+	first = f->network;
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a.example.net'}\n"
+		     "  b: {public_key: $2, endpoint: 'b.example.net', tags: [t]}\n"
+		     "clients:\n  c: {public_key: $3, gateway: a}\n",
+		     &first, 2);
+	second = f->network;
+	expect_record(f, "c", "addresses=10.0.0.3 gateway=a");
+	assert_int_equal(second.n_gone, 1);
+	assert_string_equal(second.gone[0].name, "c");
+	/* It stays gone while it is a client, and is not when it is a node again. */
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a.example.net'}\n"
+		     "clients:\n  c: {public_key: $3, gateway: a}\n",
+		     &second, 3);
+	assert_int_equal(f->network.n_gone, 2);
+	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE, &f->network, 4);
+	assert_int_equal(f->network.n_gone, 0);
+	expect_record(f, "c", "addresses=10.0.0.3");
+}
+
+static void errors_of_addresses_call_a_client_so(void **state)
+{
+	struct fixture *f = *state;
+	struct network first;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/30]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1'}\n"
+		     "clients:\n  p: {public_key: $2, gateway: a}\n",
+		     NULL, 1);
+	first = f->network;
+	expect_error(
+		f,
+		"version: 1\naddresses: [10.0.0.0/30]\nnodes:\n"
+		"  a: {public_key: $1, endpoint: 'a:1'}\n"
+		"clients:\n  p: {public_key: $2, gateway: a}\n"
+		"  q: {public_key: $3, gateway: a}\n",
+		&first,
+		"networks/net.yaml:7:3: error: the pool 10.0.0.0/30 has no address left for client `q`");
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/30]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1', addresses: [10.0.0.2]}\n"
+		     "clients:\n  p: {public_key: $2, gateway: a}\n",
+		     &first, "10.0.0.2 is the address that client `p` has already");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -631,9 +1225,34 @@ int main(void)
 		TEST(a_node_that_comes_back_finds_its_address),
 		TEST(a_freed_address_is_the_last_resort),
 		TEST(a_full_pool_is_an_error),
+		TEST(clients_are_reached_through_their_gateway),
+		TEST(only_who_is_joined_with_the_gateway_gets_its_clients),
+		TEST(a_client_that_comes_or_goes_changes_no_document),
+		TEST(a_clients_address_is_kept_freed_and_given_back),
+		TEST(a_node_that_becomes_a_client_is_gone_as_a_node),
+		TEST(errors_of_addresses_call_a_client_so),
 		TEST(a_pin_never_takes_an_automatic_address),
+		TEST(a_pool_that_runs_out_names_each_node_left_over),
+		TEST(a_pool_grown_moves_nobody),
+		TEST(a_pool_made_smaller_moves_who_is_outside),
+		TEST(an_address_that_became_an_edge_of_its_pool_is_given_up),
+		TEST(a_pool_moved_gives_new_addresses_and_back_the_old_ones),
+		TEST(a_pool_added_adds_and_a_pool_removed_takes_its_own),
+		TEST(a_pin_outside_every_pool_is_an_error),
+		TEST(a_pin_goes_before_a_node_that_has_no_address_yet),
+		TEST(two_pins_of_one_address_name_both_places),
+		TEST(pins_may_change_places_in_one_step),
+		TEST(a_freed_address_may_be_pinned),
+		TEST(a_pin_taken_away_leaves_the_address),
+		TEST(what_is_reserved_is_not_handed_out),
+		TEST(what_is_reserved_later_is_kept_with_a_warning),
+		TEST(what_was_freed_and_reserved_stays_free),
+		TEST(another_name_is_another_node),
 		TEST(one_prefix_under_two_peers_names_both_places),
 		TEST(the_same_route_twice_is_fine_where_nobody_sees_both),
+		TEST(gateways_have_an_order),
+		TEST(an_order_must_be_clear),
+		TEST(who_knows_the_second_alone_is_warned),
 		TEST(a_clash_between_two_hubs_is_found),
 		TEST(relays_cut_groups_into_parts),
 		TEST(parts_without_a_relay_stay_direct),
@@ -642,6 +1261,7 @@ int main(void)
 		TEST(what_is_said_again_costs_nothing),
 		TEST(a_node_has_a_bounded_number_of_links),
 		TEST(keepalive_follows_the_endpoint),
+		TEST(an_entry_says_the_keepalive_of_what_it_joins),
 		TEST(an_endpoint_without_port_uses_the_listen_port),
 		TEST(the_order_of_nodes_does_not_matter),
 	};

@@ -26,6 +26,7 @@ static int teardown(void **state)
 #define KEY_B "BaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 #define KEY_C "CaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 #define KEY_D "DaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
+#define KEY_P "PaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 #define KEY_E "EaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 
 /* hub has the highest key, so that the order by key is not the order by name. */
@@ -35,9 +36,11 @@ static const char records[] =
 	"record bert key=" KEY_B " addresses=10.20.0.12 routes=192.168.12.0/24\n"
 	"record carl key=" KEY_C " addresses=10.20.0.13,fd20::13 routes=192.168.13.0/24,fd30::/64\n"
 	"record hub key=" KEY_E " addresses=10.20.0.1,fd20::1 endpoint=hub.example.net:51820\n"
+	"record phone key=" KEY_P " addresses=10.20.0.31 gateway=hub\n"
 	"record site key=" KEY_D
 	" addresses=10.20.0.2 routes=10.20.128.0/17,172.16.0.0/12 endpoint=192.0.2.2:51820\n";
 static const char groups[] = "meshrc groups 1\nnetwork prod\n"
+			     "member #clients.hub phone\n"
 			     "member tag:all3 anna\nmember tag:all3 bert\nmember tag:all3 carl\n"
 			     "member tag:ghost nobody\n"
 			     "member tag:one anna\n";
@@ -99,10 +102,33 @@ static void test_expand(void **state)
 		{ "one node", ANNA "direct=hub",
 		  "hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820 | fd20::1/128" },
 		{ "itself", ANNA "direct=anna", " |" },
+		{ "a client is a peer of its gateway", HUB "direct=#clients.hub direct=anna",
+		  "anna[10.20.0.11/32] phone[10.20.0.31/32] |" },
+		{ "and behind it for others", ANNA_KEEPALIVE "direct=hub through=hub:#clients.hub",
+		  "hub[10.20.0.1/32,10.20.0.31/32,fd20::1/128]@hub.example.net:51820+25 | fd20::1/128" },
+		{ "a wider prefix covers it",
+		  ANNA "direct=hub through=hub:#clients.hub allow=hub:10.20.0.0/16",
+		  "hub[10.20.0.0/16,fd20::1/128]@hub.example.net:51820 | fd20::1/128" },
+		{ "through a gateway that is no peer", ANNA "direct=bert through=hub:#clients.hub",
+		  "!hub is to carry traffic for others, but is no peer" },
 		{ "keepalive towards an endpoint, and to no other",
 		  ANNA_KEEPALIVE "direct=bert direct=hub",
 		  "bert[10.20.0.12/32,192.168.12.0/24] hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820+25"
 		  " | 192.168.12.0/24 fd20::1/128" },
+		{ "keepalive of a link, before the node's own",
+		  ANNA_KEEPALIVE "direct=hub direct=site alive=15:hub",
+		  "site[10.20.0.2/32,10.20.128.0/17,172.16.0.0/12]@192.0.2.2:51820+25"
+		  " hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820+15 | 172.16.0.0/12 fd20::1/128" },
+		{ "none, before the node's own", ANNA_KEEPALIVE "direct=hub alive=0:hub",
+		  "hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820 | fd20::1/128" },
+		{ "of several the shortest that is not 0",
+		  ANNA "direct=hub alive=20:all alive=0:hub alive=30:hub",
+		  "hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820+20 | fd20::1/128" },
+		{ "keepalive of a link towards no endpoint, and towards no peer",
+		  ANNA "direct=bert alive=15:bert alive=15:hub",
+		  "bert[10.20.0.12/32,192.168.12.0/24] | 192.168.12.0/24" },
+		{ "keepalive of a link with a node that is not there", ANNA "alive=15:nobody",
+		  "!the record of nobody is not in the network" },
 		{ "a group without itself", ANNA "direct=tag:all3",
 		  "bert[10.20.0.12/32,192.168.12.0/24] carl[10.20.0.13/32,192.168.13.0/24,fd20::13/128,fd30::/64]"
 		  " | 192.168.12.0/24 192.168.13.0/24 fd20::13/128 fd30::/64" },

@@ -20,7 +20,7 @@ const char *__asan_default_options(void)
 
 /* A network that can be changed; turned into a struct network by build(). */
 struct draft_node {
-	bool in;
+	bool in, client;
 	unsigned int key, address, endpoint, keepalive, mtu, forward;
 	unsigned int routes[3], n_routes;
 	struct {
@@ -58,6 +58,7 @@ static void random_node(struct dice *d, struct draft_node *n, unsigned int index
 
 	memset(n, 0, sizeof(*n));
 	n->in = true;
+	n->client = dice_throw(d, 7) == 0;
 	n->key = index;
 	n->address = index;
 	n->endpoint = dice_throw(d, 3);
@@ -79,7 +80,7 @@ static void random_links(struct dice *d, struct draft *t)
 		patterns[i].n_links = dice_throw(d, 5);
 		for (j = 0; j < patterns[i].n_links; j++) {
 			patterns[i].links[j].kind =
-				dice_one_in(d, 2) ? LINK_DIRECT : dice_throw(d, 4);
+				dice_one_in(d, 2) ? LINK_DIRECT : dice_throw(d, 5);
 			patterns[i].links[j].target = dice_throw(d, MAX_N + 4);
 			patterns[i].links[j].via = dice_throw(d, 3);
 		}
@@ -111,7 +112,7 @@ static void mutate(struct dice *d, struct draft *t)
 	struct draft_node tmp;
 	unsigned int i;
 
-	switch (dice_throw(d, 11)) {
+	switch (dice_throw(d, 12)) {
 	case 0:
 		n->in = !n->in;
 		break;
@@ -153,7 +154,25 @@ static void mutate(struct dice *d, struct draft *t)
 	case 10:
 		n->forward ^= 1;
 		break;
+	case 11:
+		/* A node becomes a client, which changes the gateways of others too. */
+		n->client = !n->client;
+		break;
 	}
+}
+
+/* The gateway of a client; NULL: a node. A draft whose nodes are clients all has a node still. */
+static const char *gateway_of(const struct draft *t, unsigned int index)
+{
+	unsigned int i, j;
+
+	for (i = 1; t->nodes[index].client && i < MAX_N; i++) {
+		/* Not the same for all. */
+		j = (index + i) % MAX_N;
+		if (t->nodes[j].in && !t->nodes[j].client)
+			return names[j];
+	}
+	return NULL;
 }
 
 static int cmp_links(const void *a, const void *b)
@@ -197,8 +216,11 @@ static struct link *build_links(const struct draft *t, unsigned int index, struc
 			if (!l.target || (l.kind == LINK_DIRECT && n->links[i].target == index))
 				continue;
 		}
-		if (l.kind != LINK_DIRECT) {
-			if (via == index || !t->nodes[via].in || !(peers & 1u << via))
+		if (l.kind == LINK_ALIVE) {
+			l.seconds = (uint16_t)(15 * via);
+		} else if (l.kind != LINK_DIRECT) {
+			if (via == index || !t->nodes[via].in || !(peers & 1u << via) ||
+			    gateway_of(t, via))
 				continue;
 			l.via = names[via];
 		}
@@ -237,12 +259,12 @@ static struct network *build(const struct draft *t, struct arena *a)
 	static const char *const hosts[] = { NULL, "one.example.net", "192.0.2.2",
 					     "three.example.net" };
 	unsigned int i, j;
-	size_t k = 0;
+	size_t k = 0, n_nodes = 0;
 
 	for (i = 0; i < MAX_N; i++) {
 		const struct draft_node *from = &t->nodes[i];
 		struct record *r = &records[k];
-		struct node *m = &nodes[k];
+		struct node *m = &nodes[n_nodes];
 		struct ipaddr *address = arena_alloc(a, sizeof(*address));
 		struct ifaddr *own = arena_alloc(a, sizeof(*own));
 		struct prefix *list = arena_array(a, from->n_routes, sizeof(*list));
@@ -256,9 +278,21 @@ static struct network *build(const struct draft *t, struct arena *a)
 		*r = (struct record){ .name = names[i],
 				      .key = key_of(from->key),
 				      .addresses = address,
-				      .n_addresses = 1 };
+				      .n_addresses = 1,
+				      .gateway = gateway_of(t, i) };
+		k++;
+		if (r->gateway)
+			continue;
 		r->routes = list;
 		r->n_routes = prefix_canonical(list, from->n_routes);
+		if (from->mtu & 1) {
+			struct standby *standby = arena_alloc(a, sizeof(*standby));
+
+			*standby = (struct standby){ prefix_of("172.30.0.0/16"),
+						     (uint16_t)(1 + from->mtu % 7) };
+			r->standby = standby;
+			r->n_standby = 1;
+		}
 		r->endpoint = (struct endpoint){ hosts[from->endpoint],
 						 hosts[from->endpoint] ? 51820 : 0 };
 		*m = (struct node){ .name = names[i],
@@ -279,7 +313,7 @@ static struct network *build(const struct draft *t, struct arena *a)
 		if (from->forward)
 			m->flags |= NODE_FORWARD;
 		m->links = build_links(t, i, a, &m->n_links);
-		k++;
+		n_nodes++;
 	}
 	for (i = 0; i < 3; i++) {
 		const char **members = arena_array(a, MAX_N, sizeof(*members));
@@ -293,7 +327,7 @@ static struct network *build(const struct draft *t, struct arena *a)
 			       .records = records,
 			       .n_records = k,
 			       .nodes = nodes,
-			       .n_nodes = k,
+			       .n_nodes = n_nodes,
 			       .groups = groups,
 			       .n_groups = 3 };
 	return n;
@@ -350,7 +384,11 @@ static bool reaches(const struct network *n, const struct config *configs, const
 	for (i = 0; i < c->n_peers; i++) {
 		const struct peer *hub = &c->peers[i];
 
-		if (!meets(n, configs, from, hub->name) || !meets(n, configs, hub->name, to))
+		bool meets_gateway = r->gateway && meets(n, configs, hub->name, r->gateway) &&
+				     meets(n, configs, r->gateway, to);
+
+		if (!meets(n, configs, from, hub->name) ||
+		    (!meets(n, configs, hub->name, to) && !meets_gateway))
 			continue;
 		for (j = 0; j < hub->n_allowed_ips; j++)
 			for (k = 0; k < r->n_addresses; k++)
@@ -361,7 +399,8 @@ static bool reaches(const struct network *n, const struct config *configs, const
 }
 
 struct naive {
-	uint64_t nodes[3], nodes_same, peers[3], peers_same, lost;
+	uint64_t nodes[3], nodes_same, clients[3], clients_same, peers[3], peers_same, lost;
+	bool clients_lost;
 };
 
 /* What the class of a node says of its peers, as counts by action. */
@@ -591,6 +630,62 @@ static bool plan_says_lost(const struct plan *p, const char *from, const char *t
 	return false;
 }
 
+/* In both networks, as a node or as a client. */
+static bool same_kind(const struct network *old, const struct network *new, const char *name)
+{
+	const struct record *a = network_record(old, name), *b = network_record(new, name);
+
+	return a && b && !a->gateway == !b->gateway;
+}
+
+static const struct record *client_named(const struct network *n, const char *name)
+{
+	const struct record *r = n ? network_record(n, name) : NULL;
+
+	return r && r->gateway ? r : NULL;
+}
+
+static void check_client(const struct network *old, const struct network *new, const char *name,
+			 const struct plan *p, struct arena *arena, struct naive *sum)
+{
+	const struct record *a = client_named(old, name), *b = client_named(new, name);
+	const struct plan_client *said = NULL;
+	struct plan alone;
+	struct err e;
+	size_t i;
+
+	for (i = 0; i < p->n_clients; i++) {
+		if (!strcmp(p->clients[i].name, name)) {
+			assert_null(said);
+			said = &p->clients[i];
+		}
+	}
+	if (!a && !b) {
+		assert_null(said);
+		return;
+	}
+	if (a && b && record_equal(a, b)) {
+		assert_null(said);
+		sum->clients_same++;
+		return;
+	}
+	assert_non_null(said);
+	assert_int_equal(said->action, !a ? PLAN_ADD : !b ? PLAN_REMOVE : PLAN_CHANGE);
+	assert_int_equal(said->n_attrs > 0, true);
+	sum->clients[said->action]++;
+	for (i = 0; i < said->n_attrs; i++) {
+		const struct plan_attr *attr = &said->attrs[i];
+
+		if (!strcmp(attr->name, "gateway")) {
+			assert_string_equal(attr->from ? attr->from : "", a ? a->gateway : "");
+			assert_string_equal(attr->to ? attr->to : "", b ? b->gateway : "");
+		}
+	}
+	assert_int_equal(plan_make_node(old, new, name, arena, &alone, &e), 0);
+	assert_int_equal(alone.n_clients, 1);
+	assert_string_equal(alone.clients[0].name, name);
+}
+
 static void check_losses(const struct network *old, const struct network *new,
 			 const struct config *a, const struct config *b, const struct plan *p,
 			 struct naive *sum)
@@ -603,11 +698,12 @@ static void check_losses(const struct network *old, const struct network *new,
 		for (j = 0; j < MAX_N; j++) {
 			bool lost;
 
-			if (i == j || !network_node(old, names[j]) || !network_node(new, names[j]))
+			if (i == j || !same_kind(old, new, names[j]))
 				continue;
 			lost = reaches(old, a, names[i], names[j]) &&
 			       !reaches(new, b, names[i], names[j]);
 			sum->lost += lost;
+			sum->clients_lost |= lost && network_record(old, names[j])->gateway;
 			assert_int_equal(plan_says_lost(p, names[i], names[j]), lost);
 		}
 	}
@@ -645,6 +741,7 @@ static void check_pair(const struct network *old, const struct network *new, con
 
 	assert_int_equal(plan_make(old, new, arena, &p, &e), 0);
 	for (i = 0; i < MAX_N; i++) {
+		check_client(old, new, names[i], &p, arena, &sum);
 		if (!(old && network_node(old, names[i])) && !(new &&network_node(new, names[i])))
 			continue;
 		check_node(old, new, a, b, names[i], &p, &sum);
@@ -660,6 +757,11 @@ static void check_pair(const struct network *old, const struct network *new, con
 	assert_int_equal(p.peers_unchanged, sum.peers_same);
 	check_losses(old, new, a, b, &p, &sum);
 	assert_int_equal(p.pairs_lost, sum.lost);
+	assert_int_equal(p.clients_lost, sum.clients_lost);
+	assert_int_equal(p.clients_added, sum.clients[PLAN_ADD]);
+	assert_int_equal(p.clients_changed, sum.clients[PLAN_CHANGE]);
+	assert_int_equal(p.clients_removed, sum.clients[PLAN_REMOVE]);
+	assert_int_equal(p.clients_unchanged, sum.clients_same);
 }
 
 static void test_random(void **state)

@@ -119,7 +119,7 @@ static void test_services_canonical(void **state)
 /* ---- Random networks ---- */
 
 struct checked {
-	size_t networks, packets, let_in, behind, encoded;
+	size_t networks, packets, let_in, behind, clients, encoded;
 };
 
 /* A host of a route that is in no narrower prefix that rules speak of, or in one. */
@@ -137,7 +137,10 @@ static void check_packet(struct dice *d, const struct m_network *m, const struct
 			 const struct config *configs, const struct ref_end *from,
 			 const struct ref_end *to, struct checked *c)
 {
-	const struct config *at = &configs[to->node - m->nodes];
+	/* A client cannot guard itself. */
+	const struct record *r = network_record(n, to->node->name);
+	const struct m_node *guard = m_network_node(m, r->gateway ? r->gateway : r->name);
+	const struct config *at = &configs[guard - m->nodes];
 	struct service packet = some_packet(d);
 	bool want = reference_admits(m, from, to, &packet),
 	     got = reference_filter(&at->policy, from->address, to->address, &packet);
@@ -149,13 +152,22 @@ static void check_packet(struct dice *d, const struct m_network *m, const struct
 	c->packets++;
 	c->let_in += got;
 	c->behind += from->behind || to->behind;
+	c->clients += r->gateway != NULL;
+	if (r->gateway && at->policy.guarded) {
+		size_t i;
+
+		for (i = 0; i < at->policy.clients.n; i++)
+			if (prefix_contains_addr(&at->policy.clients.prefixes[i], to->address))
+				return;
+		fail_msg("%s is not guarded by its gateway", to->node->name);
+	}
 }
 
 static void check_pairs(struct dice *d, const struct m_network *m, const struct network *n,
 			const struct config *configs, struct checked *c)
 {
-	struct ref_end ends[SOME_MAX_NODES * 4];
-	struct ipaddr hosts[SOME_MAX_NODES * 4];
+	struct ref_end ends[SOME_MAX_NODES * 5];
+	struct ipaddr hosts[SOME_MAX_NODES * 5];
 	size_t i, j, k = 0;
 
 	for (i = 0; i < m->n_nodes; i++) {
@@ -168,6 +180,12 @@ static void check_pairs(struct dice *d, const struct m_network *m, const struct 
 			ends[k] = (struct ref_end){ &m->nodes[i], &hosts[k], true };
 			k++;
 		}
+	}
+	for (i = 0; i < m->n_clients; i++) {
+		const struct record *r = network_record(n, m->clients[i].node.name);
+
+		for (j = 0; j < r->n_addresses; j++)
+			ends[k++] = (struct ref_end){ &m->clients[i].node, &r->addresses[j], false };
 	}
 	for (i = 0; i < k; i++)
 		for (j = 0; j < k; j++)
@@ -238,11 +256,13 @@ static void test_random(void **state)
 		}
 		arena_release(&a);
 	}
-	print_message("%zu networks, %zu packets (%zu from or to behind a node), %zu let in\n",
-		      c.networks, c.packets, c.behind, c.let_in);
+	print_message(
+		"%zu networks, %zu packets (%zu from or to behind a node, %zu to clients), %zu let in\n",
+		c.networks, c.packets, c.behind, c.clients, c.let_in);
 	assert_true(c.networks > ROUNDS / 2);
 	assert_true(c.packets > 50 * (size_t)ROUNDS);
 	assert_true(c.behind > 10 * (size_t)ROUNDS);
+	assert_true(c.clients > 10 * (size_t)ROUNDS);
 	assert_true(c.let_in > c.packets / 20 && c.let_in < c.packets / 2);
 }
 

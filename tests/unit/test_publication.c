@@ -633,6 +633,19 @@ static void test_record_lines(void **state)
 		  " addresses=10.20.0.1,fd20::1 routes=192.168.0.0/24,fd30::/64 endpoint=[2001:db8::1]:51820",
 		  true },
 		{ "endpoint alone", REC " addresses=10.20.0.1 endpoint=fra1.example.net:1", true },
+		{ "a client", REC " addresses=10.20.0.1,fd20::1 gateway=ams1", true },
+		{ "a client of itself", REC " addresses=10.20.0.1 gateway=fra1", false },
+		{ "a client of a group", REC " addresses=10.20.0.1 gateway=tag:dc", false },
+		{ "a client of nobody", REC " addresses=10.20.0.1 gateway=", false },
+		{ "a client with routes",
+		  REC " addresses=10.20.0.1 routes=192.168.0.0/24 gateway=ams1", false },
+		{ "a client with an endpoint",
+		  REC " addresses=10.20.0.1 endpoint=192.0.2.1:1 gateway=ams1", false },
+		{ "a client that stands by",
+		  REC " addresses=10.20.0.1 standby=192.168.0.0/24@2 gateway=ams1", false },
+		{ "the gateway before the addresses", REC " gateway=ams1 addresses=10.20.0.1",
+		  false },
+		{ "two gateways", REC " addresses=10.20.0.1 gateway=ams1 gateway=ams2", false },
 		{ "another kind", "node fra1 key=" KEY1 " addresses=10.20.0.1", false },
 		{ "no key", "record fra1 addresses=10.20.0.1", false },
 		{ "a name in upper case", "record Fra1 key=" KEY1 " addresses=10.20.0.1", false },
@@ -652,6 +665,26 @@ static void test_record_lines(void **state)
 		{ "a route inside another",
 		  REC " addresses=10.20.0.1 routes=192.168.0.0/16,192.168.1.0/24", false },
 		{ "no routes", REC " addresses=10.20.0.1 routes=", false },
+		{ "standby",
+		  REC
+		  " addresses=10.20.0.1 routes=192.168.0.0/24 standby=10.8.0.0/16@1,10.8.1.0/24@65535,fd30::/48@7 endpoint=a:1",
+		  true },
+		{ "standby without a metric", REC " addresses=10.20.0.1 standby=10.8.0.0/16",
+		  false },
+		{ "standby with metric 0", REC " addresses=10.20.0.1 standby=10.8.0.0/16@0",
+		  false },
+		{ "a metric one over", REC " addresses=10.20.0.1 standby=10.8.0.0/16@65536",
+		  false },
+		{ "a metric in another spelling", REC " addresses=10.20.0.1 standby=10.8.0.0/16@07",
+		  false },
+		{ "standby twice", REC " addresses=10.20.0.1 standby=10.8.0.0/16@1,10.8.0.0/16@2",
+		  false },
+		{ "standby out of order",
+		  REC " addresses=10.20.0.1 standby=10.9.0.0/16@1,10.8.0.0/16@2", false },
+		{ "standby with host bits", REC " addresses=10.20.0.1 standby=10.8.0.1/16@1",
+		  false },
+		{ "standby before routes",
+		  REC " addresses=10.20.0.1 standby=10.8.0.0/16@1 routes=192.168.0.0/24", false },
 		{ "endpoint without a port", REC " addresses=10.20.0.1 endpoint=fra1.example.net",
 		  false },
 		{ "endpoint in upper case", REC " addresses=10.20.0.1 endpoint=FRA1.example.net:1",
@@ -696,8 +729,18 @@ static void test_node_lines(void **state)
 		  NODE
 		  " listen_port=51820 mtu=1280 keepalive=25 fwmark=4294967295 forward=yes masquerade=10.9.0.0/16,fd09::/48 addresses=10.20.0.1/16,fd20::1/64"
 		  " direct=all direct=ams1 direct=tag:dc routes=ams1:tag:dc through=ams1:x"
-		  " allow=ams1:10.20.0.0/16,fd20::/64",
+		  " allow=ams1:10.20.0.0/16,fd20::/64 alive=0:ams1 alive=25:tag:dc alive=65535:x",
 		  true },
+		{ "keepalives of a link, one over",
+		  NODE " mtu=1420 addresses=10.20.0.1/16 direct=a alive=65536:a", false },
+		{ "keepalives of a link without a number",
+		  NODE " mtu=1420 addresses=10.20.0.1/16 direct=a alive=:a", false },
+		{ "keepalives of a link without a target",
+		  NODE " mtu=1420 addresses=10.20.0.1/16 direct=a alive=25", false },
+		{ "keepalives of a link, another spelling",
+		  NODE " mtu=1420 addresses=10.20.0.1/16 direct=a alive=025:a", false },
+		{ "keepalives of links, out of order",
+		  NODE " mtu=1420 addresses=10.20.0.1/16 direct=a alive=25:a alive=15:a", false },
 		{ "no interface", "node fra1 key=" KEY1 " mtu=1420 addresses=10.20.0.1/16", false },
 		{ "a path for an interface",
 		  "node fra1 key=" KEY1 " interface=../x mtu=1420 addresses=10.20.0.1/16", false },
@@ -730,6 +773,25 @@ static void test_node_lines(void **state)
 		  false },
 		{ "masquerade before forward",
 		  NODE " mtu=1420 masquerade=10.9.0.0/16 forward=yes addresses=10.20.0.1/16",
+		  false },
+		{ "standby",
+		  NODE
+		  " mtu=1420 forward=yes masquerade=10.9.0.0/16 standby=10.8.0.0/16,10.8.1.0/24 addresses=10.20.0.1/16",
+		  true },
+		{ "standby without forward",
+		  NODE " mtu=1420 standby=10.8.0.0/16 addresses=10.20.0.1/16", false },
+		{ "standby of nothing",
+		  NODE " mtu=1420 forward=yes standby= addresses=10.20.0.1/16", false },
+		{ "standby twice",
+		  NODE
+		  " mtu=1420 forward=yes standby=10.8.0.0/16,10.8.0.0/16 addresses=10.20.0.1/16",
+		  false },
+		{ "standby with a metric",
+		  NODE " mtu=1420 forward=yes standby=10.8.0.0/16@5 addresses=10.20.0.1/16",
+		  false },
+		{ "standby before masquerade",
+		  NODE
+		  " mtu=1420 forward=yes standby=10.8.0.0/16 masquerade=10.9.0.0/16 addresses=10.20.0.1/16",
 		  false },
 		{ "forward, and not yes", NODE " mtu=1420 forward=no addresses=10.20.0.1/16",
 		  false },
@@ -1110,6 +1172,14 @@ static struct network make_network(const uint32_t *numbers, size_t n, unsigned i
 						 .b = { 172, (uint8_t)(id >> 8), (uint8_t)id } };
 			r->routes = routes;
 			r->n_routes = 1;
+		} else if (rng(3) == 0) {
+			struct standby *standby = arena_alloc(&arena, sizeof(*standby));
+
+			standby->prefix =
+				(struct prefix){ .family = 4, .len = 16, .b = { 10, (uint8_t)id } };
+			standby->metric = (uint16_t)(1 + rng(MAX_METRIC));
+			r->standby = standby;
+			r->n_standby = 1;
 		}
 		if (rng(2)) {
 			const char *why;
@@ -1149,6 +1219,10 @@ static struct network make_network(const uint32_t *numbers, size_t n, unsigned i
 			links[d->n_links++] = (struct link){ .kind = LINK_DIRECT,
 							     .target = arena_strdup(&arena, text) };
 		}
+		if (groups && rng(3) == 0)
+			links[d->n_links++] = (struct link){ .kind = LINK_ALIVE,
+							     .target = "tag:g0",
+							     .seconds = (uint16_t)rng(65536) };
 		d->links = links;
 	}
 	for (g = 0; g < groups; g++) {

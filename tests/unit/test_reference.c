@@ -49,6 +49,10 @@ static const char *type_of(const struct field *f)
 		return "prefix";
 	case FIELD_PREFIXES:
 		return "list of prefixes";
+	case FIELD_RANGES:
+		return "list of prefixes and addresses";
+	case FIELD_DNS:
+		return "list of addresses and domains";
 	case FIELD_ROUTES:
 		return "list of prefixes or mappings";
 	case FIELD_TAGS:
@@ -87,6 +91,8 @@ static void add_range(struct buf *b, const struct field *f)
 		break;
 	case FIELD_ADDRESSES:
 	case FIELD_PREFIXES:
+	case FIELD_RANGES:
+	case FIELD_DNS:
 	case FIELD_ROUTES:
 	case FIELD_TAGS:
 	case FIELD_SELECTORS:
@@ -163,9 +169,15 @@ static void make_reference(struct buf *b)
 		  "`networks/NAME.yaml`, or all files under `networks/NAME/` together.",
 		  &grammar_network);
 	add_table(b, "A node", "Under `nodes`, by its name.", sub_table(&grammar_network, "nodes"));
+	add_table(b, "A client",
+		  "Under `clients`, by its name, which no node has: a device without the agent.",
+		  sub_table(&grammar_network, "clients"));
 	add_table(b, "A route", "An entry of `routes`, in place of a prefix alone.",
 		  sub_table(sub_table(&grammar_network, "nodes"), "routes"));
-	add_table(b, "A topology entry", "In the list `topology`: exactly one of these.", topology);
+	add_table(b, "A topology entry",
+		  "In the list `topology`: exactly one of `mesh`, `star` and `link`, and what may "
+		  "stand beside it.",
+		  topology);
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));
 	add_table(b, "A rule", "An entry of `policy`.", sub_table(&grammar_network, "policy"));

@@ -11,6 +11,7 @@
 
 #include "common/limits.h"
 #include "schema/check.h"
+#include "schema/check_client.h"
 #include "schema/grammar.h"
 #include "schema/jsonschema.h"
 #include "schema/load.h"
@@ -19,6 +20,8 @@
 
 #define KEY_A "9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw="
 #define KEY_B "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+#define KEY_E "2RzKFbGMx5g7fG0BrWCI7JIpGvcwGkqUaCoENYueJw4="
+#define KEY_F "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA="
 #define KEY_C "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
 
 #define MAX_TEST_FILES 64
@@ -65,6 +68,34 @@ static void load_network(struct outcome *o, const char *text)
 	outcome_load(o, files, 2);
 }
 
+static void check_model_clients(const struct m_network *n)
+{
+	const struct m_client *ben = m_network_client(n, "ben"), *zoe = m_network_client(n, "zoe");
+
+	assert_int_equal(n->n_clients, 2);
+	assert_ptr_equal(ben, &n->clients[0]);
+	assert_ptr_equal(zoe, &n->clients[1]);
+	assert_null(m_network_client(n, "fra1"));
+	assert_null(m_network_node(n, "ben"));
+	assert_string_equal(ben->gateway.s, "123");
+	assert_int_equal(ben->n_allowed_ips, 2);
+	assert_int_equal(ben->allowed_ips[0].prefix.len, 0);
+	assert_true(ben->node.has_addresses);
+	assert_int_equal(ben->node.addresses[0].addr.b[3], 9);
+	assert_int_equal(ben->n_dns, 3);
+	assert_null(ben->dns[0].domain);
+	assert_int_equal(ben->dns[1].addr.family, 6);
+	assert_string_equal(ben->dns[2].domain, "corp.example.net");
+	assert_true(ben->node.persistent_keepalive.set);
+	assert_int_equal(ben->node.persistent_keepalive.v, 0);
+	assert_int_equal(ben->node.mtu.v, 1280);
+	assert_string_equal(ben->node.description.s, "his phone");
+	assert_null(ben->node.endpoint.host);
+	assert_string_equal(zoe->gateway.s, "fra1");
+	assert_false(zoe->node.has_addresses || zoe->n_allowed_ips || zoe->n_dns ||
+		     zoe->node.persistent_keepalive.set || zoe->node.mtu.set);
+}
+
 static void test_model(void **state)
 {
 	struct source files[] = {
@@ -95,6 +126,17 @@ static void test_model(void **state)
 		       "    endpoint: \"[2001:DB8::1]:1\"\n"
 		       "    fwmark: 51820\n"
 		       "  anna: {public_key: " KEY_C "}\n"
+		       "clients:\n"
+		       "  zoe: {public_key: " KEY_F ", gateway: fra1}\n"
+		       "  ben:\n"
+		       "    public_key: " KEY_E "\n"
+		       "    gateway: \"123\"\n"
+		       "    allowed_ips: [0.0.0.0/0, \"::/0\"]\n"
+		       "    addresses: [10.20.0.9]\n"
+		       "    dns: [10.20.0.1, \"fd20::53\", Corp.Example.net.]\n"
+		       "    persistent_keepalive: 0\n"
+		       "    mtu: 1280\n"
+		       "    description: his phone\n"
 		       "topology:\n"
 		       "  - mesh: [tag:dc, all]\n"
 		       "  - star: {hubs: [fra1], spokes: [anna, \"123\"], transit: false}\n"
@@ -195,11 +237,40 @@ static void test_model(void **state)
 	assert_int_equal(n->topology[1].b.n, 2);
 	assert_int_equal(n->topology[1].b.list[1].kind, SELECT_NODE);
 	assert_string_equal(n->topology[1].b.list[1].name, "123");
-	assert_int_equal(n->topology[1].pos.line, 29);
+	assert_int_equal(n->topology[1].pos.line, 40);
 	assert_true(n->topology[2].transit);
 	assert_int_equal(n->topology[3].kind, TOPOLOGY_LINK);
 	assert_int_equal(n->topology[3].b.n, 1);
+	check_model_clients(n);
 	outcome_release(&o);
+}
+
+static void test_client_limit(void **state)
+{
+	static struct m_node node = { .name = "a", .endpoint = { "a", 1 } };
+	struct m_network n = { .name = "prod", .nodes = &node, .n_nodes = 1 };
+	size_t i, over;
+
+	n.clients = calloc(MAX_NODES, sizeof(*n.clients));
+	assert_non_null(n.clients);
+	for (i = 0; i < MAX_NODES; i++)
+		n.clients[i].node.name = "b";
+	for (over = 0; over < 2; over++) {
+		struct arena a;
+		struct diag d;
+
+		arena_init(&a);
+		diag_init(&d, &a);
+		n.n_clients = MAX_NODES - 1 + over;
+		check_clients(&n, &a, &d);
+		assert_int_equal(d.errors, over);
+		if (over)
+			assert_string_equal(
+				d.entries[0].msg,
+				"1 nodes and 131072 clients; at most 131072 are accepted together");
+		arena_release(&a);
+	}
+	free(n.clients);
 }
 
 static void test_defaults(void **state)
@@ -452,6 +523,14 @@ static void test_count_limits(void **state)
 			buf_addf(&b, "10.%u.0.0/16,", i);
 		buf_adds(&b, "]\n");
 		expect_network("pools", &b, over ? "`addresses` has 17 entries; at most 16" : NULL);
+
+		buf_reset(&b);
+		buf_adds(&b, TOP "reserved: [");
+		for (i = 0; i < MAX_RESERVED + over; i++)
+			buf_addf(&b, "10.0.%u.%u,", i / 256, i % 256);
+		buf_adds(&b, "]\n");
+		expect_network("reserved", &b,
+			       over ? "`reserved` has 1025 entries; at most 1024" : NULL);
 
 		buf_reset(&b);
 		buf_adds(&b, TOP "nodes:\n");
@@ -1011,16 +1090,14 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_model),	     cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_fallbacks),    cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_split),	     cmocka_unit_test(test_file_order),
-		cmocka_unit_test(test_count_limits), cmocka_unit_test(test_policy_limits),
-		cmocka_unit_test(test_count_limits), cmocka_unit_test(test_policy_model),
-		cmocka_unit_test(test_count_limits), cmocka_unit_test(test_file_limits),
-		cmocka_unit_test(test_bounds),	     cmocka_unit_test(test_many_errors),
-		cmocka_unit_test(test_accepted),     cmocka_unit_test(test_misread),
-		cmocka_unit_test(test_golden),	     cmocka_unit_test(test_json_schema),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_client_limit), cmocka_unit_test(test_model),
+		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_fallbacks),
+		cmocka_unit_test(test_tables),	     cmocka_unit_test(test_split),
+		cmocka_unit_test(test_file_order),   cmocka_unit_test(test_count_limits),
+		cmocka_unit_test(test_file_limits), cmocka_unit_test(test_policy_limits), cmocka_unit_test(test_policy_model),  cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_many_errors),  cmocka_unit_test(test_accepted),
+		cmocka_unit_test(test_misread),	     cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_json_schema),  cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Clients in the compiler: devices without the agent, each a peer of one node, its gateway. Part of
+ * reconciler/compile.h.
+ *
+ * The clients of a gateway are a group, "#clients.GATEWAY". The gateway's document has it as direct
+ * peers; every node that is joined with the gateway directly gets "through GATEWAY: that group", so
+ * that a client that comes or goes changes its record and its membership and no node document.
+ *
+ * Why that stays free of loops and conflicts: a client's addresses are nobody else's, and stand
+ * only under its gateway (or, on the gateway, under the client). Where a wider prefix would lead
+ * elsewhere (a spoke's first hub has the pools), the longer one wins: from a node that is joined
+ * with the gateway the next hop is the gateway, and from there the client. A node that is not
+ * joined with it sends the packet where it sends those to the gateway itself.
+ *
+ * A gateway has an endpoint (a client could not reach it otherwise), so nobody who is joined with
+ * it needs a relay to meet it: after relays have rewritten the links, it is still a direct peer of
+ * all of them. What a relay carries between two others never has a client at one of its ends.
+ */
+#ifndef RECONCILER_COMPILE_CLIENTS_H
+#define RECONCILER_COMPILE_CLIENTS_H
+
+#include "common/arena.h"
+#include "publication/network.h"
+#include "schema/model.h"
+
+/* Nodes and clients together, as far as addresses and records are concerned. */
+struct holders {
+	struct m_network all; /* the model with the clients among its nodes; both sorted by name */
+	const uint32_t *node_at; /* m->nodes[i] is all.nodes[node_at[i]] */
+	const uint32_t *client_at; /* the same for m->clients */
+};
+
+/* -1: out of memory. Without clients `all` has the nodes of `m` themselves. */
+int holders_make(const struct m_network *m, struct arena *a, struct holders *ret);
+
+struct gateway {
+	uint32_t node; /* index in m->nodes */
+	struct group clients;
+};
+
+/* A group that gateways are in. */
+struct gateway_group {
+	const char *name;
+	const uint32_t *gateways; /* indexes into gateways->list, ascending */
+	size_t n;
+};
+
+struct gateways {
+	const struct m_network *m;
+	struct gateway *list; /* sorted by node */
+	size_t n;
+	struct gateway_group *groups; /* sorted by name */
+	size_t n_groups;
+};
+
+/* `groups`: those that the links name, as they are to be published; members are names of nodes. -1:
+ * out of memory. */
+int gateways_make(const struct m_network *m, const struct group *groups, size_t n_groups,
+		  struct arena *a, struct gateways *ret);
+/*
+ * The links to clients that a node has besides `links`, its others (in any order). Lives in `a`.
+ * -1: out of memory.
+ */
+int gateways_links(const struct gateways *g, uint32_t node, const struct link *links, size_t n,
+		   struct arena *a, struct link **ret, size_t *ret_n);
+
+#endif
