@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 
+#include "agent/reduce.h"
 #include "common/limits.h"
 #include "common/os_file.h"
 #include "common/os_time.h"
@@ -935,6 +936,27 @@ static int note_applied(struct agent *a, const struct convergence *c, struct err
 	return 0;
 }
 
+/* Without its policy nothing may be added. What is in the network no more goes all the same. */
+static void reduce_interface(struct agent *a, const struct desired *d, const struct config *previous,
+			     struct convergence *c)
+{
+	struct desired less = *d;
+	struct sock_endpoint *none;
+	struct config config;
+	struct err unused;
+
+	if (!previous || c->n_others || config_reduce(previous, d->config, &c->arena, &config) < 0)
+		return;
+	none = arena_array(&c->arena, config.n_peers, sizeof(*none));
+	if (!none)
+		return;
+	less.config = &config;
+	less.endpoints = none;
+	(void)apply_desired(a->kern, &c->interface, &less, previous, &a->private_key, os_now(),
+			    &c->arena, &c->result, &unused);
+	c->result.verified = c->result.all_but_routes = false;
+}
+
 static int converge_interface(struct agent *a, bool dry, int64_t resolve_ms,
 			      struct convergence *ret, struct err *e)
 {
@@ -965,8 +987,10 @@ static int converge_interface(struct agent *a, bool dry, int64_t resolve_ms,
 	if (dry)
 		return apply_plan(a->kern, &ret->interface, &d, previous, os_now(), &ret->arena,
 				  &ret->result, e);
-	if (guard_first(a, &d, ret, e) < 0)
+	if (guard_first(a, &d, ret, e) < 0) {
+		reduce_interface(a, &d, previous, ret);
 		return -1;
+	}
 	/* The old interface stays until the new one is known to be ours to have. */
 	if (ret->n_others && (apply_plan(a->kern, &ret->interface, &d, previous, os_now(),
 					 &ret->arena, &ret->result, e) < 0 ||

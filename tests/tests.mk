@@ -76,7 +76,7 @@ UNITS += test_host
 unit_test_host := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c tests/unit/fake_host.c
 $(BUILD)/tests/test_host: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_agent
-unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/resolve.c \
+unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/reduce.c agent/resolve.c \
 	agent/host.c agent/host_nft.c agent/host_system.c tests/unit/fake_host.c tests/unit/fake_kern.c
 $(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC)
 units: $(BUILD)/tests/pubkit_tool

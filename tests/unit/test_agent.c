@@ -1572,6 +1572,7 @@ static void a_policy_that_cannot(void **unused)
 {
 	struct guarded g = { 3, false, 0 };
 	struct world w;
+	uint64_t created;
 
 	world_init(&w, 1 + GUARDED_PEERS);
 	w.host.no_nftables = true;
@@ -1588,6 +1589,18 @@ static void a_policy_that_cannot(void **unused)
 	assert_true(believed(&w).accepted.serial == 2 && believed(&w).applied.serial == 1);
 	assert_int_equal(once(&w), -1);
 	assert_int_equal(w.model.n_peers, 2);
+	/* Who is in the network no more goes all the same, and nobody comes. */
+	created = w.model.created;
+	g.peers = 6;
+	want_guarded(&w, &g);
+	publish(&w);
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(w.model.n_peers, 1);
+	assert_non_null(model_peer(&w.model, &w.network.records[2].key));
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(w.changes, 0);
+	assert_true(w.model.created == created);
+	g.peers = 7;
 	/* As soon as it can, or need not. */
 	g.policy = false;
 	want_guarded(&w, &g);
