@@ -181,9 +181,6 @@ static void make_reference(struct buf *b)
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));
 	add_table(b, "A rule", "An entry of `policy`.", sub_table(&grammar_network, "policy"));
-	add_table(b, "An assertion",
-		  "An entry of `assert`: one of `reaches` and `never_reaches`.",
-		  sub_table(&grammar_network, "assert"));
 }
 
 static void test_reference(void **state)
