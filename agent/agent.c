@@ -853,10 +853,10 @@ static int want_host(struct agent *a, const struct ifname *interface, struct are
 }
 
 /*
- * A policy is there before what it is for. Until the interface has changed as well, a packet must be
- * let in by the old policy and by the new one: so at no instant is more let in than one of the two
- * configurations lets in, and nothing is cut that both let in. When the old one is not known, the
- * new one alone decides.
+ * A policy is there before what it is for. Until the interface has changed as well, a packet must
+ * be let in by the old policy and by the new one: so at no instant is more let in than one of the
+ * two configurations lets in, and nothing is cut that both let in. When the old one is not known,
+ * the new one alone decides.
  *
  * Where this fails nothing may change on the interface: it would be open.
  */
@@ -937,8 +937,8 @@ static int note_applied(struct agent *a, const struct convergence *c, struct err
 }
 
 /* Without its policy nothing may be added. What is in the network no more goes all the same. */
-static void reduce_interface(struct agent *a, const struct desired *d, const struct config *previous,
-			     struct convergence *c)
+static void reduce_interface(struct agent *a, const struct desired *d,
+			     const struct config *previous, struct convergence *c)
 {
 	struct desired less = *d;
 	struct sock_endpoint *none;

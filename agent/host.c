@@ -146,8 +146,7 @@ static int observe(struct run *x, const struct host_record *record, struct host_
 	struct reading rd = { .run = x, .record = record };
 	struct host_seen s = { .n = 0 };
 
-	if (x->host->ops->boot(x->host, s.boot, x->err) < 0 ||
-	    read_table(x, record, &s.table) < 0)
+	if (x->host->ops->boot(x->host, s.boot, x->err) < 0 || read_table(x, record, &s.table) < 0)
 		return -1;
 	if (!x->wanted->table_alone && (read_version(&rd, 4) < 0 || read_version(&rd, 6) < 0))
 		return -1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a node with a policy, or one that carries traffic for others, needs on its host besides the
- * interface, and the smallest ordered list of changes that leads there, or back. Pure; agent/host.h reads and does.
+ * interface, and the smallest ordered list of changes that leads there, or back. Pure; agent/host.h
+ * reads and does.
  *
  * Forwarding. IPv4: net.ipv4.conf.all.forwarding (the same as net.ipv4.ip_forward). The kernel asks
  * the interface that a packet comes in by, and replies come in by whichever interface the routing

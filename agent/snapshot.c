@@ -316,8 +316,8 @@ static int add_name(struct collector *c, struct names *names, const char *name)
 	return 0;
 }
 
-static int collect_names(struct collector *c, const struct node *node, const struct network *permits,
-			 struct names *ret)
+static int collect_names(struct collector *c, const struct node *node,
+			 const struct network *permits, struct names *ret)
 {
 	size_t i, j, n;
 
@@ -330,8 +330,7 @@ static int collect_names(struct collector *c, const struct node *node, const str
 		const struct permit *list = network_permits(permits, node->guards[i], &n);
 
 		/* A client: of nodes and groups it is known that they mean this node. */
-		if (!target_is_group(node->guards[i]) &&
-		    strcmp(node->guards[i], node->name) != 0 &&
+		if (!target_is_group(node->guards[i]) && strcmp(node->guards[i], node->name) != 0 &&
 		    add_name(c, ret, node->guards[i]) < 0)
 			return -1;
 		for (j = 0; j < n; j++)

@@ -42,7 +42,8 @@ int service_parse(const char *s, size_t len, struct service *ret, const char **r
 	size_t word = slash ? (size_t)(slash - s) : len, i;
 	struct service one = { .kind = SERVICE_ANY };
 
-	*ret_why = "a service is any, icmp, tcp, udp, tcp/PORT, udp/PORT, tcp/PORT-PORT or udp/PORT-PORT";
+	*ret_why =
+		"a service is any, icmp, tcp, udp, tcp/PORT, udp/PORT, tcp/PORT-PORT or udp/PORT-PORT";
 	for (i = 0; i < ARRAY_LEN(words); i++)
 		if (strlen(words[i]) == word && !memcmp(words[i], s, word))
 			break;

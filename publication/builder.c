@@ -79,8 +79,8 @@ static int add_member_line(struct network_builder *b, struct words *w, const cha
 	if (!m->group)
 		return -2;
 	if (!target_is_group(m->group) || !strcmp(m->group, GROUP_ALL) ||
-	    !strcmp(m->group, GROUP_CLIENTS) ||
-	    row_name(w, b->arena, &m->node) < 0 || !words_end(w))
+	    !strcmp(m->group, GROUP_CLIENTS) || row_name(w, b->arena, &m->node) < 0 ||
+	    !words_end(w))
 		return -1;
 	key = arena_alloc(b->arena, len + 1 + strlen(m->node) + 1);
 	if (!key)

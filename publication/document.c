@@ -8,7 +8,7 @@
 #include "publication/row.h"
 
 static const char *const table_names[N_TABLES] = { "freed", "gone",   "groups",
-						"nodes", "policy", "records" };
+						   "nodes", "policy", "records" };
 
 const char *table_name(enum table t)
 {

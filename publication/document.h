@@ -6,10 +6,10 @@
  * strict all the same: version, order, uniqueness, no unknown field, no trailing byte. They name
  * the line that is wrong.
  *
- * A table (records, groups, nodes, policy, freed, gone) is a sorted list of lines cut into pages. A page
- * ends after a line whose key's hash has six zero bits, so a page holds 64 lines on average and a
- * change touches one page. A page is stored under its own hash; an index lists a table's pages; the
- * manifest lists the indexes.
+ * A table (records, groups, nodes, policy, freed, gone) is a sorted list of lines cut into pages. A
+ * page ends after a line whose key's hash has six zero bits, so a page holds 64 lines on average
+ * and a change touches one page. A page is stored under its own hash; an index lists a table's
+ * pages; the manifest lists the indexes.
  */
 #ifndef PUBLICATION_DOCUMENT_H
 #define PUBLICATION_DOCUMENT_H

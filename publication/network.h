@@ -126,8 +126,8 @@ struct node {
 	 * its own way there is never through the interface. Sorted; only with NODE_FORWARD. */
 	const struct prefix *standby;
 	size_t n_standby;
-	/* Only with NODE_GUARDED: the `to` of all permits that this node enforces, because they mean
-	 * the node itself, a client of it or a network behind it. Sorted by strcmp. */
+	/* Only with NODE_GUARDED: the `to` of all permits that this node enforces, because they
+	 * mean the node itself, a client of it or a network behind it. Sorted by strcmp. */
 	const char *const *guards;
 	size_t n_guards;
 	const struct ifaddr *addresses; /* sorted */

@@ -17,7 +17,8 @@ struct maker {
 
 static int missing(struct maker *m, const char *what, const char *name)
 {
-	return err_set(m->err, ERR_INPUT, "node %s: its policy needs %s %s, which is not in the network",
+	return err_set(m->err, ERR_INPUT,
+		       "node %s: its policy needs %s %s, which is not in the network",
 		       m->node->name, what, name);
 }
 
@@ -112,7 +113,8 @@ static int collect(struct maker *m, const char *from, struct party *ret)
 	if (!target_is_group(from))
 		return collect_members(m, &from, 1, ret);
 	g = network_group(m->net, from);
-	return g ? collect_members(m, g->members, g->n_members, ret) : missing(m, "the group", from);
+	return g ? collect_members(m, g->members, g->n_members, ret) :
+		   missing(m, "the group", from);
 }
 
 static size_t hash(const char *s)
@@ -224,9 +226,9 @@ int policy_expand(const struct network *n, const struct node *node, struct arena
 		for (j = 0; j < count; j++) {
 			if (source(&m, permits[j].from, &at) < 0)
 				return -1;
-			rules[n_rules++] = (struct policy_rule){ &m.sources[at], &targets[i],
-								 permits[j].services,
-								 permits[j].n_services };
+			rules[n_rules++] =
+				(struct policy_rule){ &m.sources[at], &targets[i],
+						      permits[j].services, permits[j].n_services };
 		}
 	}
 	ret->sources = m.sources;

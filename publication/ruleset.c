@@ -120,8 +120,7 @@ static void add_prefix(struct writer *w, const struct prefix *p)
 }
 
 /* "10.0.0.1" or "{ 10.0.0.1, 10.0.0.2 }" */
-static void add_prefixes(struct writer *w, const struct prefix *list, size_t n,
-			 unsigned int family)
+static void add_prefixes(struct writer *w, const struct prefix *list, size_t n, unsigned int family)
 {
 	bool braces = count_family(list, n, family) > 1, any = false;
 	size_t i;
@@ -293,8 +292,8 @@ static size_t count_clients(const struct writer *w, unsigned int family)
 	size_t i, n = 0;
 
 	for (i = 0; i < w->r->n_policies; i++)
-		n += count_family(w->r->policies[i]->clients.prefixes,
-				  w->r->policies[i]->clients.n, family);
+		n += count_family(w->r->policies[i]->clients.prefixes, w->r->policies[i]->clients.n,
+				  family);
 	return n;
 }
 

@@ -3,10 +3,10 @@
  * The nftables table of a node, the only one that is ours: inet meshrc-NETWORK. It has two parts,
  * each of which may be missing, and all of it is replaced in one transaction.
  *
- * Policy (publication/policy.h), in chains at the hooks input, forward and, where there are clients,
- * output. They see what comes in by the interface and is for the host itself or leaves by another
- * interface, and what leaves by the interface for a client of this node; what else leaves by the
- * interface again only passes. Let in are, in this order:
+ * Policy (publication/policy.h), in chains at the hooks input, forward and, where there are
+ *clients, output. They see what comes in by the interface and is for the host itself or leaves by
+ *another interface, and what leaves by the interface for a client of this node; what else leaves by
+ *the interface again only passes. Let in are, in this order:
  *
  *	replies		packets of a connection that this host has seen begin in the other
  *			direction, and what connection tracking finds related

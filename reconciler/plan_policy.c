@@ -61,12 +61,11 @@ static int source_make(struct policy_diff *d, const char *from, struct arena *a)
 	struct members old, new;
 	size_t i = 0, j = 0;
 
-	if (members_of(d->net[OLD], from, a, &old) < 0 || members_of(d->net[NEW], from, a, &new) < 0)
+	if (members_of(d->net[OLD], from, a, &old) < 0 ||
+	    members_of(d->net[NEW], from, a, &new) < 0)
 		return -1;
 	while ((i < old.n || j < new.n) && !l.failed) {
-		int c = i == old.n ? 1 :
-			j == new.n ? -1 :
-				     strcmp(old.names[i], new.names[j]);
+		int c = i == old.n ? 1 : j == new.n ? -1 : strcmp(old.names[i], new.names[j]);
 
 		if (c < 0)
 			attr_add(&l, "policy", print_member(&l, old.names[i], from), NULL);
@@ -163,7 +162,8 @@ static void walk_next(struct walk *w)
 static void diff_permits(const struct policy_diff *d, struct attr_list *l, const struct node *old,
 			 const struct node *new)
 {
-	struct walk a = { .net = d->net[OLD], .node = old }, b = { .net = d->net[NEW], .node = new };
+	struct walk a = { .net = d->net[OLD], .node = old },
+		    b = { .net = d->net[NEW], .node = new };
 	const struct permit *p, *q;
 
 	while ((p = walk_get(&a), q = walk_get(&b), p || q) && !l->failed) {
@@ -190,7 +190,8 @@ static int cmp_source(const void *key, const void *source)
 static void diff_sources(const struct policy_diff *d, struct attr_list *l, const struct node *old,
 			 const struct node *new)
 {
-	struct walk a = { .net = d->net[OLD], .node = old }, b = { .net = d->net[NEW], .node = new };
+	struct walk a = { .net = d->net[OLD], .node = old },
+		    b = { .net = d->net[NEW], .node = new };
 	const struct policy_source **seen;
 	const struct permit *p, *q;
 	size_t n = 0, i, k;
@@ -206,8 +207,8 @@ static void diff_sources(const struct policy_diff *d, struct attr_list *l, const
 		int c = permit_cmp(p, q);
 
 		if (!c) {
-			const struct policy_source *s = bsearch(p->from, d->sources, d->n_sources,
-								sizeof(*s), cmp_source);
+			const struct policy_source *s =
+				bsearch(p->from, d->sources, d->n_sources, sizeof(*s), cmp_source);
 
 			for (i = 0; i < n && seen[i] != s; i++)
 				;
@@ -227,7 +228,7 @@ static void diff_sources(const struct policy_diff *d, struct attr_list *l, const
 void policy_diff_node(const struct policy_diff *d, struct attr_list *l, const struct node *old,
 		      const struct node *new)
 {
-	bool was = old && old->flags & NODE_GUARDED, will = new && new->flags & NODE_GUARDED;
+	bool was = old && old->flags & NODE_GUARDED, will = new &&new->flags &NODE_GUARDED;
 
 	if (was != will)
 		attr_add(l, "guarded", was ? "yes" : NULL, will ? "yes" : NULL);

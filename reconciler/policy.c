@@ -3,8 +3,8 @@
 
 #include "common/limits.h"
 
-/* The nodes that a side of a permit means: by their own addresses, or as the gateways of a prefix or
- * of clients. */
+/* The nodes that a side of a permit means: by their own addresses, or as the gateways of a prefix
+ * or of clients. */
 struct side {
 	const char *name; /* as it stands in a permit */
 	const uint32_t *nodes; /* ascending */
@@ -239,14 +239,12 @@ static size_t find_parts(struct policy_maker *p, const struct prefix *want, stru
 		memcpy(masked.addr.b, want->b, sizeof(want->b));
 		around = prefix_of_ifaddr(&masked);
 		for (at = find_route(p, &around);
-		     !p->nomem && at < p->n_routes &&
-		     !prefix_cmp(&p->routes[at].prefix, &around);
+		     !p->nomem && at < p->n_routes && !prefix_cmp(&p->routes[at].prefix, &around);
 		     at++)
 			add_part(p, &parts, &n, want, p->routes[at].node);
 	}
-	for (at = find_route(p, want); !p->nomem && at < p->n_routes &&
-				       prefix_contains(want, &p->routes[at].prefix);
-	     at++)
+	for (at = find_route(p, want);
+	     !p->nomem && at < p->n_routes && prefix_contains(want, &p->routes[at].prefix); at++)
 		add_part(p, &parts, &n, &p->routes[at].prefix, p->routes[at].node);
 	if (n > 1 && !p->nomem)
 		qsort(parts, n, sizeof(*parts), cmp_behind);
@@ -288,8 +286,7 @@ static void add_parties(struct policy_maker *p, struct side_list *l, const struc
 
 		switch (s->kind) {
 		case SELECT_ALL:
-			add_side(p, l,
-				 (struct side){ GROUP_ALL, p->everybody, p->m->n_nodes });
+			add_side(p, l, (struct side){ GROUP_ALL, p->everybody, p->m->n_nodes });
 			add_side(p, l, (struct side){ GROUP_CLIENTS, p->gateways, p->n_gateways });
 			break;
 		case SELECT_TAG:
@@ -347,8 +344,8 @@ static bool add_pairs(struct policy_maker *p, struct pair_list *pairs, const str
 	}
 	for (i = 0; i < to->n; i++)
 		for (j = 0; j < from->n; j++) {
-			struct pair *list = arena_grow(p->arena, pairs->list, pairs->n,
-						       sizeof(*list));
+			struct pair *list =
+				arena_grow(p->arena, pairs->list, pairs->n, sizeof(*list));
 
 			if (!list) {
 				p->nomem = true;
@@ -503,8 +500,8 @@ static int cmp_groups(const void *a, const void *b)
 }
 
 /* The tags that the topology does not name. */
-static void add_groups(struct policy_maker *p, const struct side_list *sides,
-		       struct group **groups, size_t *n_groups)
+static void add_groups(struct policy_maker *p, const struct side_list *sides, struct group **groups,
+		       size_t *n_groups)
 {
 	size_t had = *n_groups, n = had, i, j;
 	struct group *list = get(p, had + sides->n, sizeof(*list));

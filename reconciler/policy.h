@@ -3,10 +3,10 @@
  * The `policy` of a network, as permits between the names that its rules use, and as the guards of
  * each node. Part of the compiler.
  *
- * A name (a node, a client, tag:NAME, all) means the addresses that these have in the network; `all`
- * means clients too, and is published as two names. A prefix
- * means what of it lies behind nodes, in their `routes`; each such part becomes a target of its
- * own, guarded by every node that it lies behind.
+ * A name (a node, a client, tag:NAME, all) means the addresses that these have in the network;
+ * `all` means clients too, and is published as two names. A prefix means what of it lies behind
+ * nodes, in their `routes`; each such part becomes a target of its own, guarded by every node that
+ * it lies behind.
  */
 #ifndef RECONCILER_POLICY_H
 #define RECONCILER_POLICY_H

@@ -109,8 +109,8 @@ static int add_policy(const struct policy *p, json_t *top)
 		r |= json_array_append_new(rules, json_rule(&p->rules[i]));
 	return json_object_set_new(top, "policy",
 				   json_pack("{s:o, s:o}", "sources", sources, "rules", rules)) <
-			       0 ||
-		       r < 0 ?
+				       0 ||
+			       r < 0 ?
 		       -1 :
 		       0;
 }

@@ -757,10 +757,12 @@ static void check_policy(struct check *c)
 		check_parties(c, &a->reaches);
 		check_parties(c, &a->never_reaches);
 		if (positive && negative)
-			diag_help(c->d,
-				  diag_error(c->d, a->pos,
-					     "an assertion has `reaches` or `never_reaches`, not both"),
-				  "make two of it");
+			diag_help(
+				c->d,
+				diag_error(
+					c->d, a->pos,
+					"an assertion has `reaches` or `never_reaches`, not both"),
+				"make two of it");
 		else if (!positive && !negative)
 			diag_help(c->d,
 				  diag_error(c->d, a->pos,

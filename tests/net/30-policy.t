@@ -21,9 +21,9 @@ agent() { # NODE COMMAND OPTION...
 	net_exec "$node" "$AGENT" "$@" --config "$TRASH/$node.conf"
 }
 count() { stat_of "$1" <"$OUT"; }
-all_once() { # the agents of these nodes, or of all
+all_once() {
 	local node
-	for node in "${@:-${nodes[@]}}"; do
+	for node in "${nodes[@]}"; do
 		agent "$node" once >"$TRASH/once.$node" 2>&1 || not_ok "$node: once" "$(<"$TRASH/once.$node")"
 	done
 }

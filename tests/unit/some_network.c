@@ -60,7 +60,7 @@ static int some_selectors(struct dice *d, struct arena *a, const struct m_networ
 int some_parties(struct dice *d, struct arena *a, const struct m_network *m, struct m_parties *ret)
 {
 	/* Of one node, of one family, of all of a family, and half of one. */
-	static const char *const prefixes[] = { "172.20.3.0/24",    "172.20.0.0/16", "fd99::/16",
+	static const char *const prefixes[] = { "172.20.3.0/24",   "172.20.0.0/16", "fd99::/16",
 						"172.20.4.128/25", "fd99:5::/64",   "0.0.0.0/0",
 						"172.20.6.64/26",  "10.9.0.0/16" };
 	size_t n = 1 + dice_throw(d, 2), i;
@@ -77,9 +77,9 @@ int some_parties(struct dice *d, struct arena *a, const struct m_network *m, str
 }
 
 static const struct service services[] = {
-	{ SERVICE_TCP, 22, 22 },     { SERVICE_TCP, 80, 90 },	{ SERVICE_TCP, 85, 100 },
-	{ SERVICE_TCP, 101, 101 },   { SERVICE_TCP, 1, 65535 }, { SERVICE_UDP, 53, 53 },
-	{ SERVICE_UDP, 1, 65535 },   { SERVICE_ICMP, 0, 0 },	{ SERVICE_ANY, 0, 0 },
+	{ SERVICE_TCP, 22, 22 },       { SERVICE_TCP, 80, 90 },	  { SERVICE_TCP, 85, 100 },
+	{ SERVICE_TCP, 101, 101 },     { SERVICE_TCP, 1, 65535 }, { SERVICE_UDP, 53, 53 },
+	{ SERVICE_UDP, 1, 65535 },     { SERVICE_ICMP, 0, 0 },	  { SERVICE_ANY, 0, 0 },
 	{ SERVICE_TCP, 65535, 65535 },
 };
 
@@ -216,8 +216,7 @@ struct m_network *some_network(struct dice *d, struct arena *a)
 	m->pools[0].prefix = prefix_of(dice_one_in(d, 5) ? "fd21::/64" : "10.20.0.0/16");
 	m->pools[1].prefix = prefix_of("fd20::/64");
 	for (i = 0; i < SOME_MAX_NODES; i++)
-		if (!dice_one_in(d, 4) &&
-		    some_node(d, a, i, nat, &m->nodes[m->n_nodes++]) < 0)
+		if (!dice_one_in(d, 4) && some_node(d, a, i, nat, &m->nodes[m->n_nodes++]) < 0)
 			return NULL;
 	if (!m->n_nodes && some_node(d, a, 0, nat, &m->nodes[m->n_nodes++]) < 0)
 		return NULL;

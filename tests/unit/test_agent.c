@@ -1389,8 +1389,7 @@ static unsigned int flows_now(const struct world *w)
 	size_t i, j;
 
 	for (i = 0; i < GUARDED_FLOWS && w->model.exists; i++) {
-		const struct record *r =
-			&w->network.records[i / ARRAY_LEN(guarded_ports) + 1];
+		const struct record *r = &w->network.records[i / ARRAY_LEN(guarded_ports) + 1];
 		uint16_t port = guarded_ports[i % ARRAY_LEN(guarded_ports)];
 		bool peer = false;
 
@@ -1584,7 +1583,8 @@ static void a_policy_that_cannot(void **unused)
 	want_guarded(&w, &g);
 	publish(&w);
 	assert_int_equal(once(&w), -1);
-	assert_non_null(strstr(w.message, "the policy cannot be enforced on this host: no nftables"));
+	assert_non_null(
+		strstr(w.message, "the policy cannot be enforced on this host: no nftables"));
 	assert_int_equal(w.model.n_peers, 2);
 	assert_true(believed(&w).accepted.serial == 2 && believed(&w).applied.serial == 1);
 	assert_int_equal(once(&w), -1);

@@ -32,15 +32,16 @@ static struct service service_of(const char *s)
 
 static void test_service_words(void **state)
 {
-	static const char *const good[] = { "any",	"icmp",	    "tcp",	     "udp",
-					    "tcp/1",	"tcp/65535", "udp/1-2",	     "tcp/2-65535",
+	static const char *const good[] = { "any",	   "icmp",	"tcp",	   "udp",
+					    "tcp/1",	   "tcp/65535", "udp/1-2", "tcp/2-65535",
 					    "udp/1-65534", "tcp/80-90" };
-	static const char *const bad[] = { "",		 "TCP",	      "tcp/",	    "tcp/0",
-					   "tcp/65536",  "tcp/08",    "tcp/+1",	    "tcp/90-80",
-					   "tcp/80-80",  "tcp/80-",   "tcp/-80",    "tcp/1-65535",
-					   "icmp/8",	 "any/1",     "sctp/1",	    "80",
-					   "tcp/80,90",  "tcp/80-90-100", "tcp /80", "icmpv6",
-					   "tcp/99999999999999999999" };
+	static const char *const bad[] = { "",	      "TCP",	   "tcp/",
+					   "tcp/0",   "tcp/65536", "tcp/08",
+					   "tcp/+1",  "tcp/90-80", "tcp/80-80",
+					   "tcp/80-", "tcp/-80",   "tcp/1-65535",
+					   "icmp/8",  "any/1",	   "sctp/1",
+					   "80",      "tcp/80,90", "tcp/80-90-100",
+					   "tcp /80", "icmpv6",	   "tcp/99999999999999999999" };
 	char text[SERVICE_STRLEN];
 	struct service s;
 	const char *why;
@@ -185,7 +186,8 @@ static void check_pairs(struct dice *d, const struct m_network *m, const struct 
 		const struct record *r = network_record(n, m->clients[i].node.name);
 
 		for (j = 0; j < r->n_addresses; j++)
-			ends[k++] = (struct ref_end){ &m->clients[i].node, &r->addresses[j], false };
+			ends[k++] =
+				(struct ref_end){ &m->clients[i].node, &r->addresses[j], false };
 	}
 	for (i = 0; i < k; i++)
 		for (j = 0; j < k; j++)
@@ -434,9 +436,8 @@ static void test_too_many_sources(void **state)
 		addresses[2 * i].b[0] = 10;
 		addresses[2 * i + 1].family = 6;
 		addresses[2 * i + 1].b[0] = 0xfd;
-		memcpy(&addresses[2 * i].b[1], (uint8_t[]){ (uint8_t)(i >> 16), (uint8_t)(i >> 8),
-							    (uint8_t)i },
-		       3);
+		memcpy(&addresses[2 * i].b[1],
+		       (uint8_t[]){ (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i }, 3);
 		memcpy(&addresses[2 * i + 1].b[13], &addresses[2 * i].b[1], 3);
 		list[i] = (struct record){ .name = name[i],
 					   .addresses = &addresses[2 * i],
@@ -505,11 +506,14 @@ static void test_lines(void **state)
 		const char *guards;
 		bool good;
 	} nodes[] = {
-		{ "-", true },		   { "all", true },	      { "a,all,tag:x", true },
-		{ "10.0.0.0/8,all", true }, { "fd77::/48", true },     { "", false },
-		{ "-,all", false },	   { "all,a", false },	      { "all,all", false },
-		{ "10.0.0.1/8", false },   { "10.0.0.0", true },      { "fd77:0::/48", false },
-		{ "A", false },		   { "a,", false },	      { "tag:x,", false },
+		{ "-", true },		 { "all", true },
+		{ "a,all,tag:x", true }, { "10.0.0.0/8,all", true },
+		{ "fd77::/48", true },	 { "", false },
+		{ "-,all", false },	 { "all,a", false },
+		{ "all,all", false },	 { "10.0.0.1/8", false },
+		{ "10.0.0.0", true },	 { "fd77:0::/48", false },
+		{ "A", false },		 { "a,", false },
+		{ "tag:x,", false },
 	};
 	static const struct {
 		const char *line;
@@ -546,9 +550,10 @@ static void test_lines(void **state)
 		struct buf out;
 		int r;
 
-		snprintf(line, sizeof(line),
-			 "node a key=%s interface=wg0 mtu=1420 forward=yes guards=%s addresses=10.0.0.1/8",
-			 key, nodes[i].guards);
+		snprintf(
+			line, sizeof(line),
+			"node a key=%s interface=wg0 mtu=1420 forward=yes guards=%s addresses=10.0.0.1/8",
+			key, nodes[i].guards);
 		r = node_decode(line, strlen(line), &a, &n, &e);
 		if ((r == 0) != nodes[i].good)
 			fail_msg("%s: %d", line, r);
@@ -585,8 +590,9 @@ static void test_line_limits(void **state)
 
 		arena_init(&a);
 		buf_init(&line, 1 << 20);
-		buf_adds(&line, "node a key=AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= interface=wg0 "
-				"mtu=1420 guards=");
+		buf_adds(&line,
+			 "node a key=AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= interface=wg0 "
+			 "mtu=1420 guards=");
 		for (i = 0; i < MAX_GUARDS + over; i++)
 			buf_addf(&line, "%sn%05zu", i ? "," : "", i);
 		buf_adds(&line, " addresses=10.0.0.1/8");
@@ -675,8 +681,8 @@ static void add_rules(struct arena *a, struct m_network *m, size_t n)
 }
 
 /* The nodes from first on, or their tags. */
-static void name_nodes(struct arena *a, struct m_parties *p, const struct m_network *m, size_t first,
-		       size_t n, bool tags)
+static void name_nodes(struct arena *a, struct m_parties *p, const struct m_network *m,
+		       size_t first, size_t n, bool tags)
 {
 	size_t i;
 
@@ -738,9 +744,9 @@ static void test_compile_limits(void **state)
 
 			if (!r->on.list)
 				r->on.list = arena_array(&a, MAX_SERVICES, sizeof(*r->on.list));
-			r->on.list[r->on.n++].service = (struct service){
-				SERVICE_TCP, (uint16_t)(2 * i + 1), (uint16_t)(2 * i + 1)
-			};
+			r->on.list[r->on.n++].service =
+				(struct service){ SERVICE_TCP, (uint16_t)(2 * i + 1),
+						  (uint16_t)(2 * i + 1) };
 		}
 		for (i = 0; i < 2; i++) {
 			name_nodes(&a, &m->policy[i].from, m, 0, 1, false);

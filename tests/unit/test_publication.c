@@ -38,7 +38,7 @@
 #define MANIFEST_TABLES                                                                      \
 	"table freed 0 -\ntable gone 0 -\ntable groups 0 -\n"                                \
 	"table nodes 123 0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8\n" \
-	"table policy 0 -\n"                                                                \
+	"table policy 0 -\n"                                                                 \
 	"table records 456 d161d71145abeec5ef15abcf0459cec60a27321e2f0ac0ef7ace5254f5944476\n"
 #define MANIFEST_BODY MANIFEST_TOP MANIFEST_MIDDLE MANIFEST_TABLES
 #define MANIFEST_SIG          \
