@@ -13,6 +13,7 @@
 #include "agent/apply.h"
 #include "agent/config.h"
 #include "agent/host.h"
+#include "agent/names.h"
 #include "agent/resolve.h"
 #include "agent/snapshot.h"
 #include "common/secret.h"
@@ -27,6 +28,8 @@ struct agent {
 	struct fetcher *fetcher;
 	struct kern *kern;
 	struct host *host;
+	struct names_system *names;
+	char *journal; /* of the names */
 	struct resolver *resolver;
 	struct secret private_key;
 	struct wgkey public_key;
@@ -98,6 +101,7 @@ struct convergence {
 	struct apply_result result;
 	struct host_result host; /* policy, forwarding and masquerading */
 	unsigned int host_sets; /* of host.sets: what was sent before the interface changed */
+	struct names_result names;
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
 	/* Interfaces that carry our alias under another name than the one wanted: taken away. */
@@ -106,10 +110,10 @@ struct convergence {
 };
 
 /*
- * Brings the interface to a->current, and then the host around it; a policy is there before the
- * interface changes, or the interface does not change (*e says so). With `dry`, only says what it
- * would do. *ret is to be released either way. What goes wrong with the host is an error and leaves
- * the interface as it should be: ret->result.verified tells the two apart.
+ * Brings the interface to a->current, and then the host around it and the names; a policy is there
+ * before the interface changes, or the interface does not change (*e says so). With `dry`, only
+ * says what it would do. *ret is to be released either way. What goes wrong with the host is an
+ * error and leaves the interface as it should be: ret->result.verified tells the two apart.
  */
 int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
 		   struct err *e);

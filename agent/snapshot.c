@@ -2,6 +2,7 @@
 #include "agent/snapshot.h"
 
 #include "common/limits.h"
+#include "publication/names.h"
 
 /* Documents asked for at once: bounds what is held in memory beside the network itself. */
 #define BATCH 64
@@ -292,36 +293,36 @@ static int get_permits(struct collector *c, const struct node *node, struct netw
 }
 
 /* Names of nodes and groups that our configuration needs: of its links, and who is permitted. */
-struct names {
+struct needed {
 	const char **list;
 	size_t n;
 	bool all; /* GROUP_ALL is one of them */
 };
 
-static int add_name(struct collector *c, struct names *names, const char *name)
+static int add_name(struct collector *c, struct needed *needed, const char *name)
 {
 	const char **list;
 
 	if (!name || strchr(name, '/'))
 		return 0;
 	if (!strcmp(name, GROUP_ALL) || !strcmp(name, GROUP_CLIENTS)) {
-		names->all = true;
+		needed->all = true;
 		return 0;
 	}
-	list = arena_grow(&c->snap->arena, names->list, names->n, sizeof(*list));
+	list = arena_grow(&c->snap->arena, needed->list, needed->n, sizeof(*list));
 	if (!list)
 		return err_nomem(c->err);
-	names->list = list;
-	list[names->n++] = name;
+	needed->list = list;
+	list[needed->n++] = name;
 	return 0;
 }
 
-static int collect_names(struct collector *c, const struct node *node,
-			 const struct network *permits, struct names *ret)
+static int collect_needed(struct collector *c, const struct node *node,
+			  const struct network *permits, struct needed *ret)
 {
 	size_t i, j, n;
 
-	*ret = (struct names){ 0 };
+	*ret = (struct needed){ .all = node_needs_names(node) };
 	for (i = 0; i < node->n_links; i++)
 		if (add_name(c, ret, node->links[i].via) < 0 ||
 		    add_name(c, ret, node->links[i].target) < 0)
@@ -340,7 +341,7 @@ static int collect_names(struct collector *c, const struct node *node,
 	return 0;
 }
 
-static int get_groups(struct collector *c, const struct names *names, struct network_builder *all,
+static int get_groups(struct collector *c, const struct needed *needed, struct network_builder *all,
 		      struct network *ret)
 {
 	struct network_builder *groups = builder(c);
@@ -350,8 +351,8 @@ static int get_groups(struct collector *c, const struct names *names, struct net
 
 	if (!groups)
 		return -1;
-	for (i = 0; i < names->n; i++) {
-		if (!target_is_group(names->list[i]))
+	for (i = 0; i < needed->n; i++) {
+		if (!target_is_group(needed->list[i]))
 			continue;
 		if (!wanted) {
 			if (get_index(c, TABLE_GROUPS, &ix) < 0)
@@ -360,37 +361,37 @@ static int get_groups(struct collector *c, const struct names *names, struct net
 			if (!wanted)
 				return err_nomem(c->err);
 		}
-		mark(&ix, names->list[i], wanted);
+		mark(&ix, needed->list[i], wanted);
 	}
 	if (wanted && get_marked(c, &ix, wanted, all, groups) < 0)
 		return -1;
 	return network_builder_finish(groups, ret, c->err);
 }
 
-static int get_records(struct collector *c, const struct names *names, const struct network *groups,
-		       struct network_builder *all)
+static int get_records(struct collector *c, const struct needed *needed,
+		       const struct network *groups, struct network_builder *all)
 {
 	struct index ix;
 	bool *wanted;
 	size_t i, j;
 
-	if (!names->n && !names->all)
+	if (!needed->n && !needed->all)
 		return 0;
 	if (get_index(c, TABLE_RECORDS, &ix) < 0)
 		return -1;
 	wanted = arena_array(&c->snap->arena, ix.n, sizeof(*wanted));
 	if (!wanted)
 		return err_nomem(c->err);
-	if (names->all)
+	if (needed->all)
 		memset(wanted, true, ix.n);
-	for (i = 0; i < names->n && !names->all; i++) {
+	for (i = 0; i < needed->n && !needed->all; i++) {
 		const struct group *g;
 
-		if (!target_is_group(names->list[i])) {
-			mark(&ix, names->list[i], wanted);
+		if (!target_is_group(needed->list[i])) {
+			mark(&ix, needed->list[i], wanted);
 			continue;
 		}
-		g = network_group(groups, names->list[i]);
+		g = network_group(groups, needed->list[i]);
 		for (j = 0; g && j < g->n_members; j++)
 			mark(&ix, g->members[j], wanted);
 	}
@@ -460,7 +461,8 @@ static int finish(struct snapshot *s, struct network_builder *all, const char *n
 	if (!node)
 		return err_refuse(e, "NOT-LISTED", "node %s is not in the stored documents", name);
 	if (expand(&s->network, node, &s->arena, &s->config, e) < 0 ||
-	    check_keys(&s->config, e) < 0) {
+	    check_keys(&s->config, e) < 0 ||
+	    (node->domain && names_check(&s->network, node->domain, e) < 0)) {
 		if (e->class == ERR_INPUT || e->class == ERR_LIMIT) {
 			e->class = ERR_VERIFY;
 			e->reason = "BAD-CONFIG";
@@ -493,7 +495,7 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 	struct network_builder *all = builder(c), *gone_only;
 	struct network own, gone = { 0 }, permits, groups;
 	const struct node *node;
-	struct names names;
+	struct needed needed;
 
 	if (!all || get_own(c, TABLE_NODES, all, &own) < 0)
 		return -1;
@@ -514,9 +516,9 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 	c->snap->set.gone = c->snap->standing == STANDING_GONE;
 	if (node) {
 		if (get_permits(c, node, all, &permits) < 0 ||
-		    collect_names(c, node, &permits, &names) < 0 ||
-		    get_groups(c, &names, all, &groups) < 0 ||
-		    get_records(c, &names, &groups, all) < 0)
+		    collect_needed(c, node, &permits, &needed) < 0 ||
+		    get_groups(c, &needed, all, &groups) < 0 ||
+		    get_records(c, &needed, &groups, all) < 0)
 			return -1;
 	} else if (keep_last(c, last, all) < 0) {
 		return -1;

@@ -22,6 +22,12 @@
 #include "common/prefix.h"
 #include "common/service.h"
 
+/* Where a node is reached by those who look from there. */
+struct seen {
+	const char *from; /* a viewpoint: "tag:office" */
+	struct endpoint endpoint;
+};
+
 /* A network behind a node that some other node comes first for. */
 struct standby {
 	struct prefix prefix;
@@ -38,7 +44,9 @@ struct record {
 	size_t n_routes;
 	const struct standby *standby; /* sorted by prefix, each once */
 	size_t n_standby;
-	struct endpoint endpoint; /* host NULL: nobody can reach it first */
+	struct endpoint endpoint; /* for all others; host NULL: they cannot reach it first */
+	const struct seen *seen; /* sorted by viewpoint */
+	size_t n_seen;
 	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
 				and so without a node document, route or endpoint */
 };
@@ -70,7 +78,7 @@ enum link_kind {
 	   and `via`). */
 	LINK_ROUTES,
 	/* The entry for `via` also gets the addresses and routes of each node of target (but this
-	   one and `via`). */
+	   one, `via`, and those that are peers themselves). */
 	LINK_THROUGH,
 	/* The entry for `via` also gets `prefixes`. */
 	LINK_ALLOW,
@@ -106,6 +114,7 @@ enum node_flags {
 	NODE_HAS_FWMARK = 1u << 2,
 	NODE_FORWARD = 1u << 3, /* carries traffic for others: the agent turns forwarding on */
 	NODE_GUARDED = 1u << 4, /* what is not permitted is refused, see `guards` */
+	NODE_NO_HOSTS = 1u << 5, /* names stay out of its /etc/hosts; only with a domain */
 };
 
 /* Node document: a node's own interface and whom it is joined with. */
@@ -130,6 +139,13 @@ struct node {
 	 * mean the node itself, a client of it or a network behind it. Sorted by strcmp. */
 	const char *const *guards;
 	size_t n_guards;
+	const char *const *from; /* the viewpoints that it looks from, those that some record names:
+				    sorted, and the first of them that a record has counts */
+	size_t n_from;
+	const char *domain; /* that every record's name stands under; NULL: names have none */
+	const struct ipaddr *nameservers; /* for the domain, in the order they are asked, distinct;
+					     only with a domain */
+	size_t n_nameservers;
 	const struct ifaddr *addresses; /* sorted */
 	size_t n_addresses;
 	const struct link *links; /* sorted by link_cmp */
@@ -178,11 +194,21 @@ bool group_has(const struct group *g, const char *node_name);
 /* The first permit for this `to`, and how many there are. */
 const struct permit *network_permits(const struct network *n, const char *to, size_t *ret_n);
 
+/* Where the node `from` (NULL: one without a viewpoint) reaches that of the record; host NULL: it
+ * does not, first. */
+const struct endpoint *record_endpoint(const struct record *r, const struct node *from);
+
+/* A viewpoint: "tag:NAME". */
+bool viewpoint_is_valid(const char *s, size_t len);
+
 bool record_equal(const struct record *a, const struct record *b);
 bool node_equal(const struct node *a, const struct node *b);
 int link_cmp(const struct link *a, const struct link *b);
 int permit_cmp(const struct permit *a, const struct permit *b);
 bool permit_equal(const struct permit *a, const struct permit *b);
+/* The node has the names of all records, not only of its peers: they go into its /etc/hosts where
+ * no server is asked. */
+bool node_needs_names(const struct node *n);
 /* True for a target that names a group rather than one node. */
 bool target_is_group(const char *target);
 /* True for a side of a permit that is a prefix, *ret being it. */
