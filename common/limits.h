@@ -56,6 +56,11 @@
 #define MAX_SERVICES 256 /* of one rule or assertion, and of one published permit */
 #define MAX_PERMITS 65536 /* published: pairs of who may reach whom */
 #define MAX_GUARDS 4096 /* of one node document: whom it guards */
+/* Routed links: of one network, and at one node, where each is an interface. */
+#define MAX_ROUTED_LINKS 65536
+#define MAX_NODE_ROUTED_LINKS 1024
+/* Lines of their table: those that stand, and those that are remembered. */
+#define MAX_ROUTED_LINES (2 * MAX_ROUTED_LINKS)
 #define MAX_ALLOWED_IPS 262144 /* on one interface; 65,536 peers with 4 prefixes */
 
 /* What expanding one node document may cost, before anything is reduced: an all-to-all star of

@@ -18,7 +18,9 @@ unsigned int gateway_families(const struct config *c)
 		found |= family(n->addresses[i].addr.family);
 	for (i = 0; i < n->n_masquerade; i++)
 		found |= family(n->masquerade[i].family);
-	for (i = 0; i < c->n_peers && found != (GATEWAY_IPV4 | GATEWAY_IPV6); i++)
+	for (i = 0; i < c->n_links; i++)
+		found |= gateway_families(&c->links[i]);
+	for (i = 0; !c->routed && i < c->n_peers && found != (GATEWAY_IPV4 | GATEWAY_IPV6); i++)
 		for (j = 0; j < c->peers[i].n_allowed_ips; j++)
 			found |= family(c->peers[i].allowed_ips[j].family);
 	return found;

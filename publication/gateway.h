@@ -14,8 +14,11 @@ enum gateway_families {
 	GATEWAY_IPV6 = 1u << 1,
 };
 
-/* What the node forwards: 0 without NODE_FORWARD, else every family that stands on its interface,
- * in an AllowedIP of a peer or in what it masquerades. */
+/*
+ * What the node forwards: 0 without NODE_FORWARD, else every family that stands on its interfaces,
+ * in an AllowedIP of a peer or in what it masquerades. Of a routed link the addresses alone count,
+ * since everything is allowed on it.
+ */
 unsigned int gateway_families(const struct config *c);
 
 #endif

@@ -39,6 +39,8 @@ void ruleset_add_policy(struct ruleset *r, const struct policy *p)
 void ruleset_of(const struct config *c, const char *interface, struct ruleset *ret)
 {
 	*ret = (struct ruleset){ .network = c->network,
+				 .links = c->links,
+				 .n_links = c->n_links,
 				 .masquerade = c->node->masquerade,
 				 .n_masquerade = c->node->n_masquerade };
 	ruleset_add_interface(ret, interface);
@@ -138,12 +140,16 @@ static void add_prefixes(struct writer *w, const struct prefix *list, size_t n, 
 
 static void add_interfaces(struct writer *w)
 {
+	const struct ruleset *r = w->r;
+	bool braces = r->n_interfaces + r->n_links > 1;
 	size_t i;
 
-	buf_adds(w->out, w->r->n_interfaces > 1 ? "{ " : "");
-	for (i = 0; i < w->r->n_interfaces; i++)
-		buf_addf(w->out, "%s\"%s\"", i ? ", " : "", w->r->interfaces[i]);
-	buf_adds(w->out, w->r->n_interfaces > 1 ? " }" : "");
+	buf_adds(w->out, braces ? "{ " : "");
+	for (i = 0; i < r->n_interfaces; i++)
+		buf_addf(w->out, "%s\"%s\"", i ? ", " : "", r->interfaces[i]);
+	for (i = 0; i < r->n_links; i++)
+		buf_addf(w->out, ", \"%s\"", r->links[i].node->interface.s);
+	buf_adds(w->out, braces ? " }" : "");
 }
 
 static const char *ip(unsigned int family)

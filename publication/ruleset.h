@@ -35,9 +35,11 @@
 
 struct ruleset {
 	const char *network;
-	/* What comes in by any of these is guarded. */
+	/* The network's interfaces: these, and those of its routed links. */
 	const char *interfaces[RULESET_INTERFACES];
 	size_t n_interfaces;
+	const struct config *links;
+	size_t n_links;
 	/* A packet has to be let in by all of them. Those that are not guarded are left out. */
 	const struct policy *policies[RULESET_POLICIES];
 	size_t n_policies;

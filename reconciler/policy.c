@@ -532,6 +532,25 @@ static void add_groups(struct policy_maker *p, const struct side_list *sides, st
 	*n_groups = n;
 }
 
+/* What comes over a routed link may come in anybody's name: WireGuard allows every source there. */
+static void refuse_routed(const struct m_network *m, struct diag *d)
+{
+	struct diag_entry *e;
+	size_t i;
+
+	for (i = 0; i < m->n_topology; i++) {
+		if (!m->topology[i].interface_per_link)
+			continue;
+		e = diag_error(d, m->topology[i].interface_per_link_pos,
+			       "a network with a policy has no routed links");
+		diag_other(d, e, m->policy[0].pos, "its first rule");
+		diag_help(
+			d, e,
+			"what comes over a routed link may come in anybody's name, so no rule could hold: make them a network of their own");
+		return;
+	}
+}
+
 int policy_compile(const struct m_network *m, struct arena *a, struct diag *d, struct network *n,
 		   struct node *nodes, struct group **groups, size_t *n_groups)
 {
@@ -539,6 +558,7 @@ int policy_compile(const struct m_network *m, struct arena *a, struct diag *d, s
 
 	if (!m->n_policy)
 		return 0;
+	refuse_routed(m, d);
 	index_nodes(&p);
 	if (!p.nomem)
 		compile_rules(&p);

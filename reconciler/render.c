@@ -233,6 +233,9 @@ static void wg_config(const struct config *c, const struct render_client *client
 	if (quick && n->mtu)
 		buf_addf(out, "MTU = %u\n", n->mtu);
 	if (quick) {
+		/* Routes are the routing daemon's. */
+		if (c->routed)
+			buf_adds(out, "Table = off\n");
 		quick_routes(c, out);
 		quick_gateway(c, out);
 		quick_table(c, out);
@@ -242,6 +245,21 @@ static void wg_config(const struct config *c, const struct render_client *client
 	}
 	for (i = 0; i < c->n_peers; i++)
 		wg_peer(&c->peers[i], bare, out);
+}
+
+/* What is more than one interface is more than one file. */
+static void wg_files(const struct config *c, const struct render_client *client, bool quick,
+		     struct buf *out)
+{
+	size_t i;
+
+	if (c->n_links)
+		buf_addf(out, "# file: /etc/wireguard/%s.conf\n", c->node->interface.s);
+	wg_config(c, client, quick, out);
+	for (i = 0; i < c->n_links; i++) {
+		buf_addf(out, "\n# file: /etc/wireguard/%s.conf\n", c->links[i].node->interface.s);
+		wg_config(&c->links[i], client, quick, out);
+	}
 }
 
 static void networkd_peer(const struct peer *p, struct buf *out)
@@ -319,15 +337,21 @@ int render(const struct config *c, enum render_format format, struct buf *out, s
 int render_for(const struct config *c, const struct render_client *client,
 	       enum render_format format, struct buf *out, struct err *e)
 {
+	size_t i;
+
 	switch (format) {
 	case RENDER_WG:
 	case RENDER_WG_QUICK:
-		wg_config(c, client, format == RENDER_WG_QUICK, out);
+		wg_files(c, client, format == RENDER_WG_QUICK, out);
 		break;
 	case RENDER_NETWORKD:
 		if (client)
 			return err_set(e, ERR_INPUT, "a client has no configuration for networkd");
 		networkd_config(c, out);
+		for (i = 0; i < c->n_links; i++) {
+			buf_addc(out, '\n');
+			networkd_config(&c->links[i], out);
+		}
 		break;
 	case RENDER_NFT:
 		nft_config(c, out);

@@ -1198,7 +1198,7 @@ static void take_down(struct world *w, int want)
 	struct ifname name = { 0 };
 	struct err e = { 0 };
 	struct agent a;
-	bool there;
+	size_t there;
 
 	open_agent(w, &a, STORE_WRITE);
 	assert_int_equal(agent_down(&a, &name, &there, &e), want);
@@ -1742,7 +1742,7 @@ static void another_interface_name(void **unused)
 		struct ifname name = { 0 };
 		struct err e = { 0 };
 		struct agent a;
-		bool there = false;
+		size_t there = 0;
 
 		open_agent(&w, &a, STORE_WRITE);
 		assert_int_equal(agent_down(&a, &name, &there, &e), 0);
@@ -1825,7 +1825,7 @@ static void down_and_up(void **unused)
 	struct err e = { 0 };
 	struct agent a;
 	struct world w;
-	bool there;
+	size_t there;
 
 	world_init(&w, 3);
 	publish(&w);

@@ -38,12 +38,11 @@
 #define MANIFEST_TABLES                                                                      \
 	"table freed 0 -\ntable gone 0 -\ntable groups 0 -\n"                                \
 	"table nodes 123 0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8\n" \
-	"table policy 0 -\n"                                                                 \
 	"table records 456 d161d71145abeec5ef15abcf0459cec60a27321e2f0ac0ef7ace5254f5944476\n"
 #define MANIFEST_BODY MANIFEST_TOP MANIFEST_MIDDLE MANIFEST_TABLES
 #define MANIFEST_SIG          \
 	"signature " PUB3 " " \
-	"3idzJ2ogjDiBoso2P8JRoiy6s+daTN5LIKt+vHcxMBr9e1v+Tr6YEP6TZpnX4aGQGvI10K3xeHBV8ZaAt+V+DQ==\n"
+	"sD9O5hFhKGuhytTWoFTmaMhfVi4dDaRLR+3R4xNsAPH+aRuPpnIW3n05hO8YZ+X6WX+YUzNE+Mgs7JEd6hzkBQ==\n"
 
 static const char golden_root[] = ROOT_BODY ROOT_SIG2 ROOT_SIG1;
 static const char golden_manifest[] = MANIFEST_BODY MANIFEST_SIG;
