@@ -12,6 +12,7 @@
 
 #include "agent/apply.h"
 #include "agent/config.h"
+#include "agent/exit_route.h"
 #include "agent/host.h"
 #include "agent/links.h"
 #include "agent/names.h"
@@ -102,6 +103,7 @@ struct convergence {
 	struct apply_result result;
 	struct link_convergence *links; /* the interfaces of routed links */
 	size_t n_links;
+	struct exit_result exit; /* policy rules of an exit */
 	struct host_result host; /* policy, forwarding and masquerading */
 	unsigned int host_sets; /* of host.sets: what was sent before the interface changed */
 	struct names_result names;

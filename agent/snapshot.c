@@ -335,6 +335,9 @@ static int collect_needed(struct collector *c, const struct node *node,
 		if (!target_is_group(node->guards[i]) && strcmp(node->guards[i], node->name) != 0 &&
 		    add_name(c, ret, node->guards[i]) < 0)
 			return -1;
+		/* What is behind this node is not outside: its own record says it. */
+		if (target_is_outside(node->guards[i]) && add_name(c, ret, node->name) < 0)
+			return -1;
 		for (j = 0; j < n; j++)
 			if (add_name(c, ret, list[j].from) < 0)
 				return -1;
@@ -501,6 +504,7 @@ static int finish(struct snapshot *s, struct network_builder *all, const char *n
 			return err_nomem(e);
 		*alone = *node;
 		alone->links = NULL;
+		alone->exit = NULL;
 		alone->n_links = 0;
 		alone->flags &= ~(unsigned int)NODE_GUARDED;
 		alone->guards = NULL;

@@ -22,6 +22,7 @@ unsigned int gateway_families(const struct config *c)
 		found |= gateway_families(&c->links[i]);
 	for (i = 0; !c->routed && i < c->n_peers && found != (GATEWAY_IPV4 | GATEWAY_IPV6); i++)
 		for (j = 0; j < c->peers[i].n_allowed_ips; j++)
-			found |= family(c->peers[i].allowed_ips[j].family);
+			if (c->peers[i].allowed_ips[j].len)
+				found |= family(c->peers[i].allowed_ips[j].family);
 	return found;
 }

@@ -16,8 +16,8 @@ enum gateway_families {
 
 /*
  * What the node forwards: 0 without NODE_FORWARD, else every family that stands on its interfaces,
- * in an AllowedIP of a peer or in what it masquerades. Of a routed link the addresses alone count,
- * since everything is allowed on it.
+ * in an AllowedIP of a peer (but 0.0.0.0/0 and ::/0 of its exit) or in what it masquerades. Of a
+ * routed link the addresses alone count, since everything is allowed on it.
  */
 unsigned int gateway_families(const struct config *c);
 

@@ -40,7 +40,9 @@ struct record {
 	struct wgkey key;
 	const struct ipaddr *addresses; /* sorted */
 	size_t n_addresses;
-	const struct prefix *routes; /* networks behind the node: canonical (prefix_canonical) */
+	/* Networks behind the node, parts of the pools that it owns among them: canonical
+	 * (prefix_canonical). */
+	const struct prefix *routes;
 	size_t n_routes;
 	const struct standby *standby; /* sorted by prefix, each once */
 	size_t n_standby;
@@ -118,6 +120,8 @@ enum node_flags {
 	NODE_FORWARD = 1u << 3, /* carries traffic for others: the agent turns forwarding on */
 	NODE_GUARDED = 1u << 4, /* what is not permitted is refused, see `guards` */
 	NODE_NO_HOSTS = 1u << 5, /* names stay out of its /etc/hosts; only with a domain */
+	NODE_HAS_TABLE = 1u << 6, /* its routes go into `table`, else into the main one */
+	NODE_NO_ROUTES = 1u << 7, /* or nowhere; never both */
 };
 
 /* Node document: a node's own interface and whom it is joined with. */
@@ -130,14 +134,23 @@ struct node {
 	uint16_t mtu; /* 576..65535 (1280 at least where an address is IPv6) */
 	uint16_t keepalive; /* seconds, 1..65535 */
 	uint32_t fwmark; /* not 0 */
+	uint32_t table; /* a routing table of the operator's: not 0 */
 	/* Networks behind the node: what comes from the network for them leaves under the node's
-	 * own address. Canonical; only with NODE_FORWARD. */
+	 * own address. Canonical, but for the prefixes of length 0, which stand beside others and
+	 * are all but those and `except`: others send everything through this node. Only with
+	 * NODE_FORWARD. */
 	const struct prefix *masquerade;
 	size_t n_masquerade;
+	/* Canonical; only of a family whose prefix of length 0 is in `masquerade`. */
+	const struct prefix *except;
+	size_t n_except;
 	/* Networks behind the node that others come first for (those of its record's `standby`):
 	 * its own way there is never through the interface. Sorted; only with NODE_FORWARD. */
 	const struct prefix *standby;
 	size_t n_standby;
+	/* NULL, or the peer that everything goes through that nobody else has: its entry has
+	 * 0.0.0.0/0 and ::/0. Without a table or NODE_NO_ROUTES the node has a fwmark then. */
+	const char *exit;
 	/* Only with NODE_GUARDED: the `to` of all permits that this node enforces, because they
 	 * mean the node itself, a client of it or a network behind it. Sorted by strcmp. */
 	const char *const *guards;
@@ -244,6 +257,8 @@ bool permit_equal(const struct permit *a, const struct permit *b);
 bool node_needs_names(const struct node *n);
 /* True for a target that names a group rather than one node. */
 bool target_is_group(const char *target);
+/* True for "0.0.0.0/0" and "::/0". */
+bool target_is_outside(const char *target);
 /* True for a side of a permit that is a prefix, *ret being it. */
 bool target_is_prefix(const char *target, struct prefix *ret);
 

@@ -186,6 +186,27 @@ static int own_addresses(struct maker *m, struct party *ret)
 	return 0;
 }
 
+/* What is behind the node is not outside. */
+static int own_networks(struct maker *m, struct policy *ret)
+{
+	const struct record *r = network_record(m->net, m->node->name);
+	struct prefix *list;
+	size_t i, n;
+
+	if (!r)
+		return missing(m, "the record of", m->node->name);
+	list = arena_array(m->arena, r->n_routes + r->n_standby, sizeof(*list));
+	if (!list)
+		return err_nomem(m->err);
+	for (n = 0; n < r->n_routes; n++)
+		list[n] = r->routes[n];
+	for (i = 0; i < r->n_standby; i++)
+		list[n++] = r->standby[i].prefix;
+	ret->behind = list;
+	ret->n_behind = prefix_canonical(list, n);
+	return 0;
+}
+
 static int prepare(struct maker *m, size_t n_permits)
 {
 	for (m->index_size = 16; m->index_size <= 2 * n_permits; m->index_size *= 2)
@@ -223,6 +244,9 @@ int policy_expand(const struct network *n, const struct node *node, struct arena
 		permits = network_permits(n, node->guards[i], &count);
 		if (destination(&m, node->guards[i], &own, &ret->clients, &targets[i]) < 0)
 			return -1;
+		if (target_is_outside(node->guards[i]) && !ret->behind &&
+		    own_networks(&m, ret) < 0)
+			return -1;
 		for (j = 0; j < count; j++) {
 			if (source(&m, permits[j].from, &at) < 0)
 				return -1;
@@ -256,8 +280,11 @@ bool policy_equal(const struct policy *a, const struct policy *b)
 
 	if (a->guarded != b->guarded || a->n_rules != b->n_rules || a->n_sources != b->n_sources)
 		return false;
-	if (a->guarded && !party_equal(&a->clients, &b->clients))
+	if (a->guarded && (!party_equal(&a->clients, &b->clients) || a->n_behind != b->n_behind))
 		return false;
+	for (i = 0; i < a->n_behind; i++)
+		if (prefix_cmp(&a->behind[i], &b->behind[i]))
+			return false;
 	for (i = 0; i < a->n_sources; i++)
 		if (!party_equal(&a->sources[i], &b->sources[i]))
 			return false;

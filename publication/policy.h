@@ -22,7 +22,10 @@ struct party {
 	size_t n;
 };
 
-/* A packet from one of `from` to one of `to` on one of these services is let in. */
+/*
+ * A packet from one of `from` to one of `to` on one of these services is let in. `to` may be the
+ * one prefix 0.0.0.0/0 or ::/0: that is what leaves this host and the network, for none of `behind`.
+ */
 struct policy_rule {
 	const struct party *from, *to;
 	const struct service *services; /* canonical, at least one */
@@ -36,6 +39,9 @@ struct policy {
 	const struct policy_rule *rules; /* in the order of the permits; none without addresses */
 	size_t n_rules;
 	struct party clients; /* the node's own, which cannot guard themselves */
+	/* Networks behind the node, as far as rules about what is outside need them. */
+	const struct prefix *behind;
+	size_t n_behind;
 };
 
 /*

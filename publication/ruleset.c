@@ -42,7 +42,9 @@ void ruleset_of(const struct config *c, const char *interface, struct ruleset *r
 				 .links = c->links,
 				 .n_links = c->n_links,
 				 .masquerade = c->node->masquerade,
-				 .n_masquerade = c->node->n_masquerade };
+				 .n_masquerade = c->node->n_masquerade,
+				 .except = c->node->except,
+				 .n_except = c->node->n_except };
 	ruleset_add_interface(ret, interface);
 	ruleset_add_policy(ret, &c->policy);
 }
@@ -119,6 +121,21 @@ static void add_prefix(struct writer *w, const struct prefix *p)
 	if (p->len == family_bits(p->family))
 		*strchr(text, '/') = '\0';
 	buf_adds(w->out, text);
+}
+
+/* Those of one family; a default route is no address. */
+static void add_list(struct writer *w, const struct prefix *list, size_t n, unsigned int family)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (list[i].family != family || !list[i].len)
+			continue;
+		buf_adds(w->out, any ? ", " : "");
+		add_prefix(w, &list[i]);
+		any = true;
+	}
 }
 
 /* "10.0.0.1" or "{ 10.0.0.1, 10.0.0.2 }" */
@@ -239,11 +256,29 @@ static void add_source(struct writer *w, size_t policy, const struct party *s, u
 	buf_addf(w->out, "@%s", name);
 }
 
+/*
+ * Not for this host, not back into the network, for none of the networks behind the node. The first
+ * two are told apart because the same rules are asked at every hook.
+ */
+static void add_outside(struct writer *w, const struct policy *p, unsigned int family)
+{
+	buf_adds(w->out, "fib daddr type != local oifname != ");
+	add_interfaces(w);
+	buf_addc(w->out, ' ');
+	if (count_family(p->behind, p->n_behind, family)) {
+		buf_addf(w->out, "%s daddr != { ", ip(family));
+		add_list(w, p->behind, p->n_behind, family);
+		buf_adds(w->out, " } ");
+	}
+}
+
 static void add_rule(struct writer *w, size_t policy, const struct policy_rule *rule,
 		     unsigned int family)
 {
 	char comment[MAX_COMMENT + 1];
 	size_t i, end;
+
+	bool outside = !rule->to->prefixes[0].len;
 
 	if (!count_family(rule->from->prefixes, rule->from->n, family) ||
 	    !count_family(rule->to->prefixes, rule->to->n, family))
@@ -254,9 +289,14 @@ static void add_rule(struct writer *w, size_t policy, const struct policy_rule *
 		end = same_kind(rule, i);
 		indent(w);
 		add_services(w, &rule->services[i], end - i, family);
-		buf_addf(w->out, "%s daddr ", ip(family));
-		add_prefixes(w, rule->to->prefixes, rule->to->n, family);
-		buf_addf(w->out, " %s saddr ", ip(family));
+		if (outside) {
+			add_outside(w, w->r->policies[policy], family);
+		} else {
+			buf_addf(w->out, "%s daddr ", ip(family));
+			add_prefixes(w, rule->to->prefixes, rule->to->n, family);
+			buf_addc(w->out, ' ');
+		}
+		buf_addf(w->out, "%s saddr ", ip(family));
 		add_source(w, policy, rule->from, family);
 		buf_addf(w->out, " return comment \"%s\"", comment);
 		end_line(w);
@@ -363,21 +403,54 @@ static void add_hook(struct writer *w, const char *name, bool leaves)
 /* ------------------------------------------------------------------ masquerading
  * ----------------------- */
 
-static void add_masquerade(struct writer *w, unsigned int family)
+static void add_leaving(struct writer *w)
 {
-	const struct ruleset *r = w->r;
-
-	if (!count_family(r->masquerade, r->n_masquerade, family))
-		return;
 	indent(w);
 	buf_adds(w->out, "iifname ");
 	add_interfaces(w);
 	buf_adds(w->out, " oifname != ");
 	add_interfaces(w);
-	buf_addf(w->out, " %s daddr ", ip(family));
-	add_prefixes(w, r->masquerade, r->n_masquerade, family);
-	buf_adds(w->out, " masquerade");
-	end_line(w);
+	buf_addc(w->out, ' ');
+}
+
+/* "ip daddr { ... }" */
+static void add_destinations(struct writer *w, const char *is, const struct prefix *list, size_t n,
+			     unsigned int family)
+{
+	buf_addf(w->out, "%s daddr %s{ ", ip(family), is);
+	add_list(w, list, n, family);
+	buf_adds(w->out, " }");
+}
+
+static size_t count_defaults(const struct prefix *list, size_t n, unsigned int family)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < n; i++)
+		count += list[i].family == family && !list[i].len;
+	return count;
+}
+
+static void add_masquerade(struct writer *w, unsigned int family)
+{
+	const struct ruleset *r = w->r;
+	size_t all = count_defaults(r->masquerade, r->n_masquerade, family);
+
+	if (count_family(r->masquerade, r->n_masquerade, family) > all) {
+		add_leaving(w);
+		add_destinations(w, "", r->masquerade, r->n_masquerade, family);
+		buf_adds(w->out, " masquerade");
+		end_line(w);
+	}
+	if (all) {
+		add_leaving(w);
+		if (count_family(r->except, r->n_except, family))
+			add_destinations(w, "!= ", r->except, r->n_except, family);
+		else
+			buf_addf(w->out, "meta nfproto ipv%u", family);
+		buf_adds(w->out, " masquerade");
+		end_line(w);
+	}
 }
 
 static void add_postrouting(struct writer *w)

@@ -16,9 +16,9 @@
  *
  * All else is dropped. Nothing is accepted that another table of the host drops.
  *
- * Masquerading, in a chain at the hook postrouting: what comes in by the interface and leaves by
- * another one towards the node's masqueraded prefixes gets the address of the interface it leaves
- * by. The source needs no rule: WireGuard has let in only what lies in the peer's AllowedIPs.
+ * Masquerading, in a chain at the hook postrouting: what comes in by an interface of the network and
+ * leaves by one that is none towards the node's masqueraded prefixes, or of an exit towards all but
+ * `except`, gets the address of the interface it leaves by. The source needs no rule: WireGuard has let in only what lies in the peer's AllowedIPs.
  */
 #ifndef PUBLICATION_RULESET_H
 #define PUBLICATION_RULESET_H
@@ -43,8 +43,10 @@ struct ruleset {
 	/* A packet has to be let in by all of them. Those that are not guarded are left out. */
 	const struct policy *policies[RULESET_POLICIES];
 	size_t n_policies;
-	const struct prefix *masquerade;
+	const struct prefix *masquerade; /* 0.0.0.0/0 and ::/0 among them: an exit */
 	size_t n_masquerade;
+	const struct prefix *except; /* of these */
+	size_t n_except;
 };
 
 /* What a configuration wants in the long run. */

@@ -2,6 +2,7 @@
 #include "reconciler/policy.h"
 
 #include "common/limits.h"
+#include "reconciler/exit.h"
 
 /* The nodes that a side of a permit means: by their own addresses, or as the gateways of a prefix
  * or of clients. */
@@ -37,6 +38,8 @@ struct policy_maker {
 	size_t n_tags;
 	uint32_t *gateways; /* nodes with clients, ascending */
 	size_t n_gateways;
+	uint32_t *exits; /* nodes that others may leave the network by, ascending */
+	size_t n_exits;
 	struct behind *routes; /* of all nodes, sorted by prefix, then by node */
 	size_t n_routes;
 	struct permit *permits;
@@ -74,24 +77,31 @@ static int cmp_behind(const void *pa, const void *pb)
 	return c ? c : a->node < b->node ? -1 : a->node > b->node;
 }
 
+/* Clients too may send everything to their gateway. */
 static void index_gateways(struct policy_maker *p)
 {
 	const struct m_network *m = p->m;
-	bool *has = get(p, m->n_nodes, sizeof(*has));
+	bool *clients = get(p, m->n_nodes, sizeof(*clients));
+	bool *exits = p->nomem ? NULL : exits_find(m, p->arena);
 	size_t i;
 
 	p->gateways = get(p, m->n_nodes, sizeof(*p->gateways));
+	p->exits = get(p, m->n_nodes, sizeof(*p->exits));
+	p->nomem |= !exits;
 	if (p->nomem)
 		return;
 	for (i = 0; i < m->n_clients; i++) {
 		const struct m_node *node = m_network_node(m, m->clients[i].gateway.s);
 
 		if (node)
-			has[node - m->nodes] = true;
+			clients[node - m->nodes] = true;
 	}
-	for (i = 0; i < m->n_nodes; i++)
-		if (has[i])
+	for (i = 0; i < m->n_nodes; i++) {
+		if (clients[i])
 			p->gateways[p->n_gateways++] = (uint32_t)i;
+		if (clients[i] || exits[i])
+			p->exits[p->n_exits++] = (uint32_t)i;
+	}
 }
 
 static void index_nodes(struct policy_maker *p)
@@ -102,7 +112,7 @@ static void index_nodes(struct policy_maker *p)
 
 	for (i = 0; i < m->n_nodes; i++) {
 		tags += m->nodes[i].n_tags;
-		routes += m->nodes[i].n_routes;
+		routes += m->nodes[i].n_routes + m->nodes[i].n_addresses;
 	}
 	p->tags = get(p, tags, sizeof(*p->tags));
 	p->tag_nodes = get(p, tags, sizeof(*p->tag_nodes));
@@ -117,6 +127,11 @@ static void index_nodes(struct policy_maker *p)
 		for (j = 0; j < m->nodes[i].n_routes; j++)
 			p->routes[p->n_routes++] =
 				(struct behind){ m->nodes[i].routes[j].prefix, (uint32_t)i };
+		for (j = 0; j < m->nodes[i].n_addresses; j++)
+			if (m->nodes[i].addresses[j].owned)
+				p->routes[p->n_routes++] =
+					(struct behind){ m_addr_prefix(&m->nodes[i].addresses[j]),
+							 (uint32_t)i };
 	}
 	if (tags > 1)
 		qsort(p->tags, tags, sizeof(*p->tags), cmp_tagged);
@@ -124,8 +139,8 @@ static void index_nodes(struct policy_maker *p)
 		p->tag_nodes[i] = p->tags[i].node;
 	p->everybody = everybody;
 	index_gateways(p);
-	if (routes > 1)
-		qsort(p->routes, routes, sizeof(*p->routes), cmp_behind);
+	if (p->n_routes > 1)
+		qsort(p->routes, p->n_routes, sizeof(*p->routes), cmp_behind);
 }
 
 static void add_side(struct policy_maker *p, struct side_list *l, struct side s)
@@ -252,22 +267,41 @@ static size_t find_parts(struct policy_maker *p, const struct prefix *want, stru
 	return p->nomem ? 0 : n;
 }
 
-/* The parts of a prefix that lie behind nodes, each with all of them that have it. */
-static void add_prefix(struct policy_maker *p, struct side_list *l, const struct m_prefix *want)
+/* Behind the exits: what is in no network behind a node. */
+static size_t add_outside(struct policy_maker *p, struct side_list *l, const struct prefix *want)
 {
 	char text[PREFIX_STRLEN];
-	struct behind *parts;
-	struct diag_entry *e;
-	size_t i, end, n;
+	char *name = arena_strdup(p->arena, prefix_print(want, text));
 
-	/* The default route is nobody's: it is no network behind a node. */
-	n = want->prefix.len ? find_parts(p, &want->prefix, &parts) : 0;
-	if (!n && !p->nomem) {
+	p->nomem |= !name;
+	add_side(p, l, (struct side){ name, p->exits, p->n_exits });
+	return p->n_exits;
+}
+
+/* The parts of a prefix that lie behind nodes, each with all of them that have it. */
+static void add_prefix(struct policy_maker *p, struct side_list *l, bool to,
+		       const struct m_prefix *want)
+{
+	char text[PREFIX_STRLEN];
+	struct behind *parts = NULL;
+	struct diag_entry *e;
+	size_t i, end, n = 0, outside = 0;
+
+	if (want->prefix.len)
+		n = find_parts(p, &want->prefix, &parts);
+	else if (to)
+		outside = add_outside(p, l, &want->prefix);
+	if (!n && !outside && !p->nomem) {
 		e = diag_warn(p->d, want->pos, "%s lies behind no node",
 			      prefix_print(&want->prefix, text));
-		diag_help(
-			p->d, e,
-			"a prefix means what is in the `routes` of nodes; a node itself is meant by its name");
+		if (!want->prefix.len)
+			diag_help(p->d, e, "%s",
+				  to ? "it means what is outside, behind an `exit_node` or the gateway of clients" :
+				       "what comes from outside comes from no node");
+		else
+			diag_help(
+				p->d, e,
+				"a prefix means what is in the `routes` of nodes; a node itself is meant by its name");
 	}
 	for (i = 0; i < n && !p->nomem; i = end) {
 		for (end = i + 1; end < n && !prefix_cmp(&parts[i].prefix, &parts[end].prefix);
@@ -277,7 +311,8 @@ static void add_prefix(struct policy_maker *p, struct side_list *l, const struct
 	}
 }
 
-static void add_parties(struct policy_maker *p, struct side_list *l, const struct m_parties *m)
+static void add_parties(struct policy_maker *p, struct side_list *l, bool to,
+			const struct m_parties *m)
 {
 	size_t i;
 
@@ -298,7 +333,7 @@ static void add_parties(struct policy_maker *p, struct side_list *l, const struc
 		}
 	}
 	for (i = 0; i < m->n_prefixes && !p->nomem; i++)
-		add_prefix(p, l, &m->prefixes[i]);
+		add_prefix(p, l, to, &m->prefixes[i]);
 }
 
 /* ------------------------------------------------------------------ permits
@@ -427,8 +462,8 @@ static void compile_rules(struct policy_maker *p)
 		const struct m_rule *rule = &p->m->policy[i];
 		struct side_list from = { 0 }, to = { 0 };
 
-		add_parties(p, &from, &rule->from);
-		add_parties(p, &to, &rule->to);
+		add_parties(p, &from, false, &rule->from);
+		add_parties(p, &to, true, &rule->to);
 		if (!add_pairs(p, &pairs, rule, &from, &to))
 			return;
 		for (j = 0; j < to.n && from.n; j++)

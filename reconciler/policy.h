@@ -5,8 +5,9 @@
  *
  * A name (a node, a client, tag:NAME, all) means the addresses that these have in the network;
  * `all` means clients too, and is published as two names. A prefix means what of it lies behind
- * nodes, in their `routes`; each such part becomes a target of its own, guarded by every node that
- * it lies behind.
+ * nodes, in their `routes` and the parts of pools that they own; each such part becomes a target of
+ * its own, guarded by every node that it lies behind. 0.0.0.0/0 and ::/0 mean what lies outside,
+ * and are guarded by exits and by the gateways of clients.
  */
 #ifndef RECONCILER_POLICY_H
 #define RECONCILER_POLICY_H

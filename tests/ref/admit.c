@@ -20,6 +20,14 @@ static bool names(const struct m_parties *p, const struct ref_end *end)
 {
 	size_t i;
 
+	if (end->outside) {
+		for (i = 0; i < p->n_prefixes; i++) {
+			if (!p->prefixes[i].prefix.len &&
+			    p->prefixes[i].prefix.family == end->address->family)
+				return true;
+		}
+		return false;
+	}
 	if (end->behind) {
 		for (i = 0; i < p->n_prefixes; i++) {
 			if (p->prefixes[i].prefix.len &&
@@ -72,8 +80,22 @@ static bool holds(const struct party *p, const struct ipaddr *a)
 	return false;
 }
 
+static bool is_for(const struct policy *p, const struct party *to, const struct ipaddr *a,
+		   bool leaves)
+{
+	size_t i;
+
+	if (!to->n || to->prefixes[0].len)
+		return holds(to, a);
+	for (i = 0; i < p->n_behind; i++) {
+		if (prefix_contains_addr(&p->behind[i], a))
+			return false;
+	}
+	return leaves && to->prefixes[0].family == a->family;
+}
+
 bool reference_filter(const struct policy *p, const struct ipaddr *from, const struct ipaddr *to,
-		      const struct service *packet)
+		      bool leaves, const struct service *packet)
 {
 	size_t i, j;
 
@@ -84,7 +106,7 @@ bool reference_filter(const struct policy *p, const struct ipaddr *from, const s
 
 		for (j = 0; j < r->n_services; j++) {
 			if (is_on(&r->services[j], packet) && holds(r->from, from) &&
-			    holds(r->to, to))
+			    is_for(p, r->to, to, leaves))
 				return true;
 		}
 	}

@@ -10,19 +10,20 @@
 #include "publication/policy.h"
 #include "schema/model.h"
 
-/* A node by its own address, or what is behind it. */
+/* A node by its own address, what is behind it, or what is in no network at all. */
 struct ref_end {
-	const struct m_node *node;
+	const struct m_node *node; /* outside: who lets it out */
 	const struct ipaddr *address;
-	bool behind;
+	bool behind, outside;
 };
 
 /* `packet`: SERVICE_ANY is a protocol that has no name; TCP and UDP have one port. */
 bool reference_admits(const struct m_network *m, const struct ref_end *from,
 		      const struct ref_end *to, const struct service *packet);
 
-/* What a node with this policy does with such a packet, when it is the first of its connection. */
+/* What a node with this policy does with such a packet, when it is the first of its connection.
+ * `leaves`: it is not for this host, and goes on by another interface. */
 bool reference_filter(const struct policy *p, const struct ipaddr *from, const struct ipaddr *to,
-		      const struct service *packet);
+		      bool leaves, const struct service *packet);
 
 #endif

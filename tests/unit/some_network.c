@@ -62,7 +62,8 @@ int some_parties(struct dice *d, struct arena *a, const struct m_network *m, str
 	/* Of one node, of one family, of all of a family, and half of one. */
 	static const char *const prefixes[] = { "172.20.3.0/24",   "172.20.0.0/16", "fd99::/16",
 						"172.20.4.128/25", "fd99:5::/64",   "0.0.0.0/0",
-						"172.20.6.64/26",  "10.9.0.0/16" };
+						"172.20.6.64/26",  "10.9.0.0/16",   "::/0",
+						"0.0.0.0/0" };
 	size_t n = 1 + dice_throw(d, 2), i;
 	bool behind = dice_one_in(d, 3);
 
@@ -160,6 +161,20 @@ static int some_clients(struct dice *d, struct arena *a, struct m_network *m)
 	return 0;
 }
 
+/* An exit has an endpoint and no exit itself. Whether they are joined is luck, and a network where
+ * they are not is refused. */
+static void some_exits(struct dice *d, struct m_network *m)
+{
+	const struct m_node *exit = &m->nodes[dice_throw(d, (uint32_t)m->n_nodes)];
+	size_t i;
+
+	if (!exit->endpoint.host || !dice_one_in(d, 3))
+		return;
+	for (i = 0; i < m->n_nodes; i++)
+		if (&m->nodes[i] != exit && dice_one_in(d, 2))
+			m->nodes[i].exit_node.s = exit->name;
+}
+
 static int some_topology(struct dice *d, struct arena *a, struct m_network *m)
 {
 	size_t i, n = dice_throw(d, 4);
@@ -222,5 +237,6 @@ struct m_network *some_network(struct dice *d, struct arena *a)
 		return NULL;
 	if (some_clients(d, a, m) < 0)
 		return NULL;
+	some_exits(d, m);
 	return some_topology(d, a, m) < 0 || some_policy(d, a, m) < 0 ? NULL : m;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Small random networks of mixed kinds: every topology, NAT, relays, clients, networks behind nodes
+ * Small random networks of mixed kinds: every topology, NAT, relays, clients, exits, networks behind nodes
  * (none inside another or in a pool), tags, and most with a policy. What a network is like is a
  * matter of its seed alone.
  */

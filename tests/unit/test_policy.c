@@ -120,7 +120,7 @@ static void test_services_canonical(void **state)
 /* ---- Random networks ---- */
 
 struct checked {
-	size_t networks, packets, let_in, behind, clients, encoded;
+	size_t networks, packets, let_in, behind, clients, outside, encoded;
 };
 
 /* A host of a route that is in no narrower prefix that rules speak of, or in one. */
@@ -144,7 +144,8 @@ static void check_packet(struct dice *d, const struct m_network *m, const struct
 	const struct config *at = &configs[guard - m->nodes];
 	struct service packet = some_packet(d);
 	bool want = reference_admits(m, from, to, &packet),
-	     got = reference_filter(&at->policy, from->address, to->address, &packet);
+	     got = reference_filter(&at->policy, from->address, to->address,
+				    to->behind || to->outside, &packet);
 	char a[IPADDR_STRLEN], b[IPADDR_STRLEN], on[SERVICE_STRLEN];
 
 	if (want != got)
@@ -154,6 +155,7 @@ static void check_packet(struct dice *d, const struct m_network *m, const struct
 	c->let_in += got;
 	c->behind += from->behind || to->behind;
 	c->clients += r->gateway != NULL;
+	c->outside += to->outside && got;
 	if (r->gateway && at->policy.guarded) {
 		size_t i;
 
@@ -164,21 +166,37 @@ static void check_packet(struct dice *d, const struct m_network *m, const struct
 	}
 }
 
+static const struct ipaddr outside[] = { { 4, { 203, 0, 113, 9 } },
+					 { 6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 9 } } };
+
+static bool is_exit(const struct m_network *m, const struct m_node *n)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_nodes; i++)
+		if (m->nodes[i].exit_node.s && !strcmp(m->nodes[i].exit_node.s, n->name))
+			return true;
+	for (i = 0; i < m->n_clients; i++)
+		if (!strcmp(m->clients[i].gateway.s, n->name))
+			return true;
+	return false;
+}
+
 static void check_pairs(struct dice *d, const struct m_network *m, const struct network *n,
 			const struct config *configs, struct checked *c)
 {
-	struct ref_end ends[SOME_MAX_NODES * 5];
-	struct ipaddr hosts[SOME_MAX_NODES * 5];
-	size_t i, j, k = 0;
+	struct ref_end ends[SOME_MAX_NODES * 7];
+	struct ipaddr hosts[SOME_MAX_NODES * 7];
+	size_t i, j, k = 0, from;
 
 	for (i = 0; i < m->n_nodes; i++) {
 		const struct record *r = network_record(n, m->nodes[i].name);
 
 		for (j = 0; j < r->n_addresses; j++)
-			ends[k++] = (struct ref_end){ &m->nodes[i], &r->addresses[j], false };
+			ends[k++] = (struct ref_end){ &m->nodes[i], &r->addresses[j], false, false };
 		for (j = 0; j < r->n_routes; j++) {
 			hosts[k] = host_of(d, &r->routes[j]);
-			ends[k] = (struct ref_end){ &m->nodes[i], &hosts[k], true };
+			ends[k] = (struct ref_end){ &m->nodes[i], &hosts[k], true, false };
 			k++;
 		}
 	}
@@ -187,9 +205,16 @@ static void check_pairs(struct dice *d, const struct m_network *m, const struct 
 
 		for (j = 0; j < r->n_addresses; j++)
 			ends[k++] =
-				(struct ref_end){ &m->clients[i].node, &r->addresses[j], false };
+				(struct ref_end){ &m->clients[i].node, &r->addresses[j], false, false };
 	}
-	for (i = 0; i < k; i++)
+	from = k;
+	/* Whoever lets out what is in no network. */
+	for (i = 0; i < m->n_nodes; i++)
+		for (j = 0; j < 2; j++)
+			if (is_exit(m, &m->nodes[i]))
+				ends[k++] = (struct ref_end){ &m->nodes[i], &outside[j], false,
+							      true };
+	for (i = 0; i < from; i++)
 		for (j = 0; j < k; j++)
 			if (ends[i].address->family == ends[j].address->family &&
 			    ends[i].node != ends[j].node)
@@ -259,8 +284,9 @@ static void test_random(void **state)
 		arena_release(&a);
 	}
 	print_message(
-		"%zu networks, %zu packets (%zu from or to behind a node, %zu to clients), %zu let in\n",
-		c.networks, c.packets, c.behind, c.clients, c.let_in);
+		"%zu networks, %zu packets (%zu from or to behind a node, %zu to clients), %zu let in, %zu let out\n",
+		c.networks, c.packets, c.behind, c.clients, c.let_in, c.outside);
+	assert_true(c.outside > ROUNDS / 10);
 	assert_true(c.networks > ROUNDS / 2);
 	assert_true(c.packets > 50 * (size_t)ROUNDS);
 	assert_true(c.behind > 10 * (size_t)ROUNDS);
@@ -391,6 +417,53 @@ static void test_table(void **state)
 	print_set(&r, false, &out);
 	assert_int_equal(out.len, 0);
 	buf_release(&out);
+	arena_release(&a);
+}
+
+/* What is outside: not the host, not the network, not what is behind the node. */
+static void test_outside(void **state)
+{
+	static const struct prefix routes[] = { { 4, 24, { 172, 16, 1 } } },
+				   standby[] = { { 4, 24, { 172, 16, 2 } } };
+	static const struct standby by[] = { { .prefix = { 4, 24, { 172, 16, 2 } }, .metric = 5 } };
+	static const struct permit out_permits[] = { { "0.0.0.0/0", "a", any, 1 },
+						     { "::/0", "a", ports + 1, 1 } };
+	static const char *const out_guards[] = { "0.0.0.0/0", "::/0" };
+	struct network n = by_hand;
+	struct record list[3];
+	struct node node = node_c;
+	struct config c;
+	struct ruleset r;
+	struct arena a;
+	struct err e;
+	struct buf out;
+
+	arena_init(&a);
+	memcpy(list, records, sizeof(list));
+	list[2].routes = routes;
+	list[2].n_routes = 1;
+	list[2].standby = by;
+	list[2].n_standby = 1;
+	n.records = list;
+	n.permits = out_permits;
+	n.n_permits = 2;
+	node.guards = out_guards;
+	node.n_guards = 2;
+	assert_int_equal(expand(&n, &node, &a, &c, &e), 0);
+	assert_int_equal(c.policy.n_behind, 2);
+	assert_int_equal(prefix_cmp(&c.policy.behind[1], &standby[0]), 0);
+	ruleset_of(&c, "wg0", &r);
+	print_set(&r, false, &out);
+	assert_non_null(strstr(
+		out.data,
+		"chain permitted { fib daddr type != local oifname != \"wg0\" ip daddr != { 172.16.1.0/24, 172.16.2.0/24 } "
+		"ip saddr 10.0.0.1 return comment \"a to 0.0.0.0/0\"; "
+		"tcp dport 22 fib daddr type != local oifname != \"wg0\" ip6 saddr fd00::1 return comment \"a to ::/0\"; drop; };"));
+	buf_release(&out);
+	/* Without its own record it does not know. */
+	n.n_records = 2;
+	assert_int_equal(policy_expand(&n, &node, &a, &c.policy, &e), -1);
+	assert_non_null(strstr(e.msg, "the record of c"));
 	arena_release(&a);
 }
 
@@ -813,6 +886,7 @@ int main(void)
 		cmocka_unit_test(test_services_canonical),
 		cmocka_unit_test_teardown(test_random, say_seed),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_too_many_sources),
 		cmocka_unit_test(test_out_of_memory),
