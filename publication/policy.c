@@ -244,8 +244,7 @@ int policy_expand(const struct network *n, const struct node *node, struct arena
 		permits = network_permits(n, node->guards[i], &count);
 		if (destination(&m, node->guards[i], &own, &ret->clients, &targets[i]) < 0)
 			return -1;
-		if (target_is_outside(node->guards[i]) && !ret->behind &&
-		    own_networks(&m, ret) < 0)
+		if (target_is_outside(node->guards[i]) && !ret->behind && own_networks(&m, ret) < 0)
 			return -1;
 		for (j = 0; j < count; j++) {
 			if (source(&m, permits[j].from, &at) < 0)

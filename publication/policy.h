@@ -24,7 +24,8 @@ struct party {
 
 /*
  * A packet from one of `from` to one of `to` on one of these services is let in. `to` may be the
- * one prefix 0.0.0.0/0 or ::/0: that is what leaves this host and the network, for none of `behind`.
+ * one prefix 0.0.0.0/0 or ::/0: that is what leaves this host and the network, for none of
+ * `behind`.
  */
 struct policy_rule {
 	const struct party *from, *to;

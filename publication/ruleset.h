@@ -16,9 +16,10 @@
  *
  * All else is dropped. Nothing is accepted that another table of the host drops.
  *
- * Masquerading, in a chain at the hook postrouting: what comes in by an interface of the network and
- * leaves by one that is none towards the node's masqueraded prefixes, or of an exit towards all but
- * `except`, gets the address of the interface it leaves by. The source needs no rule: WireGuard has let in only what lies in the peer's AllowedIPs.
+ * Masquerading, in a chain at the hook postrouting: what comes in by an interface of the network
+ *and leaves by one that is none towards the node's masqueraded prefixes, or of an exit towards all
+ *but `except`, gets the address of the interface it leaves by. The source needs no rule: WireGuard
+ *has let in only what lies in the peer's AllowedIPs.
  */
 #ifndef PUBLICATION_RULESET_H
 #define PUBLICATION_RULESET_H

@@ -295,9 +295,10 @@ static void add_prefix(struct policy_maker *p, struct side_list *l, bool to,
 		e = diag_warn(p->d, want->pos, "%s lies behind no node",
 			      prefix_print(&want->prefix, text));
 		if (!want->prefix.len)
-			diag_help(p->d, e, "%s",
-				  to ? "it means what is outside, behind an `exit_node` or the gateway of clients" :
-				       "what comes from outside comes from no node");
+			diag_help(
+				p->d, e, "%s",
+				to ? "it means what is outside, behind an `exit_node` or the gateway of clients" :
+				     "what comes from outside comes from no node");
 		else
 			diag_help(
 				p->d, e,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Small random networks of mixed kinds: every topology, NAT, relays, clients, exits, networks behind nodes
- * (none inside another or in a pool), tags, and most with a policy. What a network is like is a
- * matter of its seed alone.
+ * Small random networks of mixed kinds: every topology, NAT, relays, clients, exits, networks
+ * behind nodes (none inside another or in a pool), tags, and most with a policy. What a network is
+ * like is a matter of its seed alone.
  */
 #ifndef TESTS_UNIT_SOME_NETWORK_H
 #define TESTS_UNIT_SOME_NETWORK_H

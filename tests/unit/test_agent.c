@@ -1252,7 +1252,7 @@ static void a_gateway(void **unused)
 	must_once(&w);
 	assert_true(w.host.m.forward4 && w.host.m.has_table && w.host.m.list[0].route);
 	assert_non_null(strstr(w.host.m.table, "iifname \"prod\" oifname != \"prod\" ip daddr "
-					       "192.168.10.0/24 masquerade;"));
+					       "{ 192.168.10.0/24 } masquerade;"));
 	assert_true(believed(&w).host.n && believed(&w).host.has_table);
 	w.host.h.sets = 0;
 	must_once(&w);

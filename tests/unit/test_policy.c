@@ -193,7 +193,8 @@ static void check_pairs(struct dice *d, const struct m_network *m, const struct 
 		const struct record *r = network_record(n, m->nodes[i].name);
 
 		for (j = 0; j < r->n_addresses; j++)
-			ends[k++] = (struct ref_end){ &m->nodes[i], &r->addresses[j], false, false };
+			ends[k++] =
+				(struct ref_end){ &m->nodes[i], &r->addresses[j], false, false };
 		for (j = 0; j < r->n_routes; j++) {
 			hosts[k] = host_of(d, &r->routes[j]);
 			ends[k] = (struct ref_end){ &m->nodes[i], &hosts[k], true, false };
@@ -204,16 +205,16 @@ static void check_pairs(struct dice *d, const struct m_network *m, const struct 
 		const struct record *r = network_record(n, m->clients[i].node.name);
 
 		for (j = 0; j < r->n_addresses; j++)
-			ends[k++] =
-				(struct ref_end){ &m->clients[i].node, &r->addresses[j], false, false };
+			ends[k++] = (struct ref_end){ &m->clients[i].node, &r->addresses[j], false,
+						      false };
 	}
 	from = k;
 	/* Whoever lets out what is in no network. */
 	for (i = 0; i < m->n_nodes; i++)
 		for (j = 0; j < 2; j++)
 			if (is_exit(m, &m->nodes[i]))
-				ends[k++] = (struct ref_end){ &m->nodes[i], &outside[j], false,
-							      true };
+				ends[k++] =
+					(struct ref_end){ &m->nodes[i], &outside[j], false, true };
 	for (i = 0; i < from; i++)
 		for (j = 0; j < k; j++)
 			if (ends[i].address->family == ends[j].address->family &&
@@ -369,8 +370,8 @@ static void test_table(void **state)
 		"\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept\n"
 		"\t\tiifname \"wg0\" oifname != \"wg0\" jump guard\n\t}\n"
 		"\tchain postrouting {\n\t\ttype nat hook postrouting priority srcnat; policy accept\n"
-		"\t\tiifname \"wg0\" oifname != \"wg0\" ip daddr 172.16.1.0/24 masquerade\n"
-		"\t\tiifname \"wg0\" oifname != \"wg0\" ip6 daddr fd09::/48 masquerade\n\t}\n"
+		"\t\tiifname \"wg0\" oifname != \"wg0\" ip daddr { 172.16.1.0/24 } masquerade\n"
+		"\t\tiifname \"wg0\" oifname != \"wg0\" ip6 daddr { fd09::/48 } masquerade\n\t}\n"
 		"}\n";
 	struct node node = node_c, other = node_c;
 	struct config c, o;

@@ -143,7 +143,7 @@ static void test_gateway(void **state)
 	      "Address=10.20.0.1/16\nIPForward=ipv4\n"
 	      "# networkd masquerades for an interface or not at all; for nft(8), besides:\n"
 	      "# table inet meshrc-prod { chain postrouting { type nat hook postrouting priority srcnat; policy accept;"
-	      " iifname \"prod\" oifname != \"prod\" ip daddr 192.168.10.0/24 masquerade; }; }\n");
+	      " iifname \"prod\" oifname != \"prod\" ip daddr { 192.168.10.0/24 } masquerade; }; }\n");
 	s.node.n_masquerade = 2;
 	assert_int_equal(gateway_families(&s.config), GATEWAY_IPV4 | GATEWAY_IPV6);
 	s.config.n_peers = 0;
