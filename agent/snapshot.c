@@ -266,68 +266,141 @@ static int get_own(struct collector *c, enum table t, struct network_builder *al
 	return network_builder_finish(own, ret, c->err);
 }
 
-static int get_groups(struct collector *c, const struct node *node, struct network_builder *all,
-		      struct network *ret)
+/* The pages of one table, fetched in several steps. */
+struct pages {
+	enum table table;
+	struct index ix;
+	bool *wanted, *had; /* NULL: the index was not needed yet */
+};
+
+static int open_pages(struct collector *c, struct pages *p)
 {
-	struct network_builder *groups = builder(c);
-	struct index ix = { 0 };
-	bool *wanted = NULL;
+	if (p->wanted)
+		return 0;
+	if (get_index(c, p->table, &p->ix) < 0)
+		return -1;
+	p->had = arena_array(&c->snap->arena, p->ix.n, sizeof(*p->had));
+	p->wanted = arena_array(&c->snap->arena, p->ix.n, sizeof(*p->wanted));
+	return p->wanted && p->had ? 0 : err_nomem(c->err);
+}
+
+static int want(struct collector *c, struct pages *p, const char *key)
+{
+	if (open_pages(c, p) < 0)
+		return -1;
+	mark(&p->ix, key, p->wanted);
+	return 0;
+}
+
+/* Gets what is wanted and was not fetched before; *ret is all that was fetched so far, and holds
+ * until the next step. */
+static int get_step(struct collector *c, struct pages *p, struct network_builder *all,
+		    struct network *ret)
+{
 	size_t i;
 
-	if (!groups)
+	for (i = 0; p->wanted && i < p->ix.n; i++) {
+		p->wanted[i] &= !p->had[i];
+		p->had[i] |= p->wanted[i];
+	}
+	if (p->wanted && get_marked(c, &p->ix, p->wanted, all, NULL) < 0)
 		return -1;
+	for (i = 0; p->wanted && i < p->ix.n; i++)
+		p->wanted[i] = false;
+	return network_builder_finish(all, ret, c->err);
+}
+
+static int want_members(struct collector *c, struct pages *records, const struct network *so_far,
+			const char *group)
+{
+	const struct group *g = network_group(so_far, group);
+	size_t i;
+
+	for (i = 0; g && i < g->n_members; i++)
+		if (want(c, records, g->members[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int get_groups(struct collector *c, const struct node *node, struct pages *groups,
+		      struct network_builder *all, struct network *ret)
+{
+	size_t i;
+
 	for (i = 0; i < node->n_links; i++) {
 		const char *target = node->links[i].target;
 
-		if (!target || !strcmp(target, GROUP_ALL) || !target_is_group(target))
-			continue;
-		if (!wanted) {
-			if (get_index(c, TABLE_GROUPS, &ix) < 0)
-				return -1;
-			wanted = arena_array(&c->snap->arena, ix.n, sizeof(*wanted));
-			if (!wanted)
-				return err_nomem(c->err);
-		}
-		mark(&ix, target, wanted);
+		if (target && strcmp(target, GROUP_ALL) != 0 && target_is_group(target) &&
+		    want(c, groups, target) < 0)
+			return -1;
 	}
-	if (wanted && get_marked(c, &ix, wanted, all, groups) < 0)
-		return -1;
-	return network_builder_finish(groups, ret, c->err);
+	return get_step(c, groups, all, ret);
 }
 
-static int get_records(struct collector *c, const struct node *node, const struct network *groups,
-		       struct network_builder *all)
+static int get_records(struct collector *c, const struct node *node, struct pages *records,
+		       struct network_builder *all, struct network *so_far)
 {
-	struct index ix;
-	bool *wanted;
-	size_t i, j;
+	size_t i;
 
-	if (!node->n_links)
-		return 0;
-	if (get_index(c, TABLE_RECORDS, &ix) < 0)
-		return -1;
-	wanted = arena_array(&c->snap->arena, ix.n, sizeof(*wanted));
-	if (!wanted)
-		return err_nomem(c->err);
 	for (i = 0; i < node->n_links; i++) {
 		const struct link *link = &node->links[i];
-		const struct group *g;
+		int r = 0;
 
-		if (link->via)
-			mark(&ix, link->via, wanted);
+		if (link->via && want(c, records, link->via) < 0)
+			return -1;
 		if (!link->target)
 			continue;
 		if (!strcmp(link->target, GROUP_ALL)) {
-			memset(wanted, true, ix.n);
+			r = open_pages(c, records);
+			for (size_t j = 0; !r && j < records->ix.n; j++)
+				records->wanted[j] = true;
 		} else if (!target_is_group(link->target)) {
-			mark(&ix, link->target, wanted);
+			r = want(c, records, link->target);
 		} else {
-			g = network_group(groups, link->target);
-			for (j = 0; g && j < g->n_members; j++)
-				mark(&ix, g->members[j], wanted);
+			r = want_members(c, records, so_far, link->target);
 		}
+		if (r < 0)
+			return -1;
 	}
-	return get_marked(c, &ix, wanted, all, NULL);
+	return get_step(c, records, all, so_far);
+}
+
+/* The clients of every node whose record was fetched: who they are, and their records. */
+static int get_clients(struct collector *c, struct pages *groups, struct pages *records,
+		       struct network_builder *all, struct network *so_far)
+{
+	char name[MAX_GROUP_NAME + 1];
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < so_far->n_records; i++) {
+		if (!so_far->records[i].clients)
+			continue;
+		any = true;
+		if (want(c, groups, group_of_clients(so_far->records[i].name, name)) < 0)
+			return -1;
+	}
+	if (!any)
+		return 0;
+	if (get_step(c, groups, all, so_far) < 0)
+		return -1;
+	for (i = 0; i < so_far->n_records; i++)
+		if (so_far->records[i].clients &&
+		    want_members(c, records, so_far,
+				 group_of_clients(so_far->records[i].name, name)) < 0)
+			return -1;
+	return get_step(c, records, all, so_far);
+}
+
+static int get_needed(struct collector *c, const struct node *node, struct network_builder *all)
+{
+	struct pages groups = { .table = TABLE_GROUPS }, records = { .table = TABLE_RECORDS };
+	struct network so_far;
+
+	if (get_groups(c, node, &groups, all, &so_far) < 0 ||
+	    get_records(c, node, &records, all, &so_far) < 0)
+		return -1;
+	return get_clients(c, &groups, &records, all, &so_far);
 }
 
 /* ------------------------------------------------------------------ the whole
@@ -421,7 +494,7 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 {
 	const struct source_of_documents *from = c->from;
 	struct network_builder *all = builder(c), *gone_only;
-	struct network own, gone = { 0 }, groups;
+	struct network own, gone = { 0 };
 	const struct node *node;
 
 	if (!all || get_own(c, TABLE_NODES, all, &own) < 0)
@@ -442,7 +515,7 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 		return -1;
 	c->snap->set.gone = c->snap->standing == STANDING_GONE;
 	if (node) {
-		if (get_groups(c, node, all, &groups) < 0 || get_records(c, node, &groups, all) < 0)
+		if (get_needed(c, node, all) < 0)
 			return -1;
 	} else if (keep_last(c, last, all) < 0) {
 		return -1;

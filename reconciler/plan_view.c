@@ -138,6 +138,31 @@ static int number_groups(struct plan_work *w, struct side *s, struct err *e)
 	return 0;
 }
 
+static int find_gateways(struct plan_work *w, struct side *s, struct err *e)
+{
+	char name[MAX_GROUP_NAME + 1];
+	size_t n = 0;
+	uint32_t id;
+
+	for (id = 0; id < w->n; id++)
+		n += s->records[id] && s->records[id]->clients;
+	s->gateways = arena_array(&w->tmp, n, sizeof(*s->gateways));
+	if (!s->gateways)
+		return err_nomem(e);
+	for (id = 0; id < w->n; id++) {
+		const struct group *g;
+
+		if (!s->records[id] || !s->records[id]->clients)
+			continue;
+		g = network_group(s->network, group_of_clients(w->names[id], name));
+		if (!g)
+			return missing(s, "group", name, e);
+		s->gateways[s->n_gateways++] =
+			(struct side_gateway){ id, s->groups[g - s->network->groups], g->name };
+	}
+	return 0;
+}
+
 static int resolve_target(struct plan_work *w, const struct side *s, const char *target,
 			  struct ids *ret, struct err *e)
 {
@@ -165,14 +190,42 @@ static int resolve_target(struct plan_work *w, const struct side *s, const char 
 	return 0;
 }
 
+/* Whether the clients of a gateway stand under it in this view, and are no peers themselves. */
+static bool has_clients_of(const struct view *v, const struct side_gateway *g)
+{
+	bool joined = false;
+	size_t i;
+
+	for (i = 0; i < v->n_source; i++) {
+		if (v->links[i].kind != LINK_DIRECT)
+			continue;
+		if (!strcmp(v->source[i].target, g->group))
+			return false;
+		joined |= ids_has(v->links[i].target, g->id);
+	}
+	return joined;
+}
+
+static void add_clients(const struct side *s, struct view *view)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_gateways; i++)
+		if (has_clients_of(view, &s->gateways[i]))
+			view->links[view->n_links++] =
+				(struct view_link){ .kind = LINK_THROUGH,
+						    .via = s->gateways[i].id,
+						    .target = s->gateways[i].clients };
+}
+
 static int resolve_view(struct plan_work *w, const struct side *s, const struct node *node,
 			struct view *view, struct err *e)
 {
 	size_t i;
 
 	view->source = node->links;
-	view->n_links = node->n_links;
-	view->links = arena_array(&w->tmp, node->n_links, sizeof(*view->links));
+	view->n_source = view->n_links = node->n_links;
+	view->links = arena_array(&w->tmp, node->n_links + s->n_gateways, sizeof(*view->links));
 	if (!view->links)
 		return err_nomem(e);
 	for (i = 0; i < node->n_links; i++) {
@@ -192,6 +245,7 @@ static int resolve_view(struct plan_work *w, const struct side *s, const struct 
 		if (l->target && resolve_target(w, s, l->target, &v->target, e) < 0)
 			return -1;
 	}
+	add_clients(s, view);
 	return 0;
 }
 
@@ -227,7 +281,7 @@ static bool same_links(const struct view *v, const struct node *n)
 {
 	size_t i;
 
-	if (v->n_links != n->n_links)
+	if (v->n_source != n->n_links)
 		return false;
 	if (v->source == n->links)
 		return true;
@@ -289,7 +343,7 @@ static int side_init(struct plan_work *w, struct side *s, struct err *e)
 	}
 	if (!n)
 		return 0;
-	if (number_groups(w, s, e) < 0)
+	if (number_groups(w, s, e) < 0 || find_gateways(w, s, e) < 0)
 		return -1;
 	return sort_into_views(w, s, e);
 }

@@ -35,8 +35,16 @@ struct view_link {
 
 struct view {
 	const struct link *source; /* of the first node that has it */
+	size_t n_source;
+	/* Those, and for each direct peer that has clients one that puts them under it. */
 	struct view_link *links;
 	size_t n_links;
+};
+
+struct side_gateway {
+	uint32_t id;
+	struct ids clients;
+	const char *group;
 };
 
 struct side {
@@ -48,6 +56,8 @@ struct side {
 	size_t n_views;
 	struct ids all;
 	struct ids *groups; /* as network->groups */
+	struct side_gateway *gateways; /* the nodes with clients */
+	size_t n_gateways;
 };
 
 struct plan_work {
