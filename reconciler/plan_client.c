@@ -6,11 +6,16 @@
 
 static void add_addresses(struct attr_list *l, const struct record *a, const struct record *b)
 {
-	size_t na = a ? a->n_addresses : 0, nb = b ? b->n_addresses : 0, i = 0, j = 0;
+	static const struct record nobody;
 	char text[IPADDR_STRLEN];
+	size_t i = 0, j = 0;
 
-	while (i < na || j < nb) {
-		int c = i == na ? 1 : j == nb ? -1 : ipaddr_cmp(&a->addresses[i], &b->addresses[j]);
+	a = a ? a : &nobody;
+	b = b ? b : &nobody;
+	while (i < a->n_addresses || j < b->n_addresses) {
+		int c = i == a->n_addresses ? 1 :
+			j == b->n_addresses ? -1 :
+					      ipaddr_cmp(&a->addresses[i], &b->addresses[j]);
 
 		if (c < 0)
 			attr_add(l, "addresses",

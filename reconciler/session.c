@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "publication/verify.h"
 #include "reconciler/compile.h"
+#include "reconciler/machines.h"
 #include "schema/load.h"
 
 /* Every diagnostic with its excerpts; there are at most MAX_DIAGS. */
@@ -167,6 +168,23 @@ static int compile_one(struct session *s, struct session_network *n)
 	return 0;
 }
 
+/* What networks do to each other on machines that are in several of them. */
+static int check_machines(struct session *s)
+{
+	const struct network **compiled =
+		arena_array(&s->arena, s->model.n_networks, sizeof(*compiled));
+	size_t i;
+
+	if (!compiled)
+		return -1;
+	for (i = 0; i < s->n_networks; i++)
+		if (s->networks[i].model)
+			compiled[s->networks[i].model - s->model.networks] =
+				s->networks[i].compiled;
+	machines_check_routes(&s->model, compiled, &s->diag);
+	return 0;
+}
+
 /* Both sides side by side; the networks of the configuration compiled. */
 static int pair_networks(struct session *s, const char *only)
 {
@@ -200,7 +218,7 @@ static int pair_networks(struct session *s, const char *only)
 	}
 	if (s->n_networks > 1)
 		qsort(s->networks, s->n_networks, sizeof(*s->networks), cmp_networks);
-	return 0;
+	return check_machines(s);
 }
 
 static void tell_unknown_network(const struct session *s, const char *name)

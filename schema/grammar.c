@@ -81,6 +81,13 @@ static const char *check_region(const char *s, size_t len)
 	return NULL;
 }
 
+static const char *check_machine(const char *s, size_t len)
+{
+	if (!name_is_valid(s, len))
+		return "a machine has a name: a-z, 0-9, '.' and '-', beginning with a letter or digit, at most 63 characters";
+	return NULL;
+}
+
 static const char *check_node_name(const char *s, size_t len)
 {
 	if (!name_is_valid(s, len))
@@ -295,6 +302,16 @@ static const struct field node_fields[] = {
 	  .synonyms = "zone location ",
 	  .example = "eu-west",
 	  .help = "Where it is: a relay in the region of one of the two sides of a pair is preferred; absent: nowhere." },
+	{ .key = "machine",
+	  .type = FIELD_WORD,
+	  .min = 1,
+	  .max = MAX_NAME,
+	  .check = check_machine,
+	  .pattern = "^[a-z0-9][a-z0-9.-]*$",
+	  .value = AT(m_node, machine),
+	  .synonyms = "server runs_on ",
+	  .example = "fra1",
+	  .help = "What it runs on: nodes of several networks on one machine must not clash there; absent: the node's name." },
 	{ .key = "exit_node", .type = FIELD_LATER },
 	{ .key = "policy", .type = FIELD_LATER },
 	{ .key = "dns", .type = FIELD_LATER },

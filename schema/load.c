@@ -4,6 +4,7 @@
 #include "common/limits.h"
 #include "schema/check.h"
 #include "schema/grammar.h"
+#include "schema/machines.h"
 #include "schema/merge.h"
 #include "schema/table.h"
 #include "schema/yaml.h"
@@ -250,7 +251,15 @@ int schema_load(const struct source *files, size_t n, struct arena *a, struct di
 		load_networks(&l, ret);
 	}
 	free(l.parts);
+	/* Of what could not be read whole, every second thing said would be wrong. */
+	if (d->errors == before && !d->nomem)
+		machines_check(ret, d);
 	return d->errors > before || d->nomem ? -1 : 0;
+}
+
+const char *m_node_machine(const struct m_node *n)
+{
+	return n->machine.s ? n->machine.s : n->name;
 }
 
 const struct m_network *model_network(const struct model *m, const char *name)

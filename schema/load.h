@@ -22,7 +22,7 @@
  *
  * Every error is added to `d`; the model is complete and usable only when d->errors == 0
  * afterwards. Returns 0 then, else -1. Running out of memory sets d->nomem. schema_load includes
- * schema/check.h.
+ * schema/check.h and, when there was no error, schema/machines.h.
  */
 int schema_load(const struct source *files, size_t n, struct arena *a, struct diag *d,
 		struct model *ret);

@@ -86,6 +86,7 @@ struct m_node {
 	bool relay; /* may carry traffic for pairs that cannot meet */
 	struct pos relay_pos;
 	struct m_text region; /* s NULL: absent */
+	struct m_text machine; /* s NULL: called as the node is */
 };
 
 /* A name server or a search domain. */
@@ -154,6 +155,8 @@ struct model {
 	size_t n_networks;
 };
 
+/* The name of the machine that a node runs on: nodes of several networks may share it. */
+const char *m_node_machine(const struct m_node *n);
 /* By binary search; NULL when there is none. */
 const struct m_network *model_network(const struct model *m, const char *name);
 const struct m_node *m_network_node(const struct m_network *n, const char *name);

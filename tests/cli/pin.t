@@ -37,7 +37,7 @@ topology:
   - star: {hubs: [fra1], spokes: [all]}
 YAML
 mkdir -p networks/lab/eu
-printf 'version: 1\naddresses: [10.30.0.0/24]\n' >networks/lab/lab.yaml
+printf 'version: 1\naddresses: [10.30.0.0/24]\nlisten_port: 51821\n' >networks/lab/lab.yaml
 # No line end at the end of the file, and a mode of its own.
 printf 'nodes:\r\n  fra1:\r\n    public_key: 9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=\r\n    endpoint: fra1:1' >networks/lab/eu/fra1.yaml
 printf '{"nodes": {"only": {"public_key": "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=", "endpoint": "only:1"}}}' >networks/lab/only.yaml

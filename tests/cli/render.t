@@ -17,6 +17,7 @@ YAML
 cat >networks/lab.yaml <<'YAML'
 version: 1
 addresses: [10.30.0.0/24]
+listen_port: 51821
 nodes:
   fra1: {public_key: 9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=, endpoint: fra1.example.net}
   only: {public_key: gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=}

@@ -9,9 +9,9 @@
 
 examples=$ROOT/examples/networks
 
-# names KEY REPOSITORY: what stands under this key of all networks, an entry's name on a line of its own
+# names KEY FILES: what stands under this key of a network or of all, an entry's name on a line of its own
 names() {
-	find "$2/networks" -name '*.yaml' -exec cat {} + |
+	find "$2" -name '*.yaml' -exec cat {} + |
 		awk -v want="$1:" '/^[a-z]/ { top = $1 } top == want && /^  [a-z0-9.-]+:( *#.*)?$/ { sub(/:.*/, ""); print $1 }'
 }
 
@@ -27,16 +27,19 @@ for folder in "$examples"/*/; do
 	expect_ok "$name: plan works without a key" "$MESHRC" plan --repo "$repo" --json
 	for format in wg wg-quick networkd json; do
 		bad=
-		while read -r node; do
-			"$MESHRC" render "$node" --repo "$repo" --format "$format" >/dev/null 2>&1 || bad+=" $node"
-		done < <(names nodes "$repo")
+		for network in "$repo"/networks/*; do
+			while read -r node; do
+				"$MESHRC" render "$node" --network "$(basename "$network" .yaml)" --repo "$repo" --format "$format" \
+					>/dev/null 2>&1 || bad+=" $node"
+			done < <(names nodes "$network")
+		done
 		expect_eq "$name: every node renders as $format" "$bad" ''
 	done
 	for format in wg wg-quick json qr png svg; do
 		bad=
 		while read -r client; do
 			"$MESHRC" render "$client" --repo "$repo" --format "$format" >/dev/null 2>&1 || bad+=" $client"
-		done < <(names clients "$repo")
+		done < <(names clients "$repo/networks")
 		expect_eq "$name: every client renders as $format" "$bad" ''
 	done
 	while read -r file; do

@@ -17,8 +17,8 @@ static const char one[] = "version: 1\naddresses: [10.1.0.0/24]\nnodes:\n"
 			  "  a: {public_key: " KEY_A ", endpoint: 'a:1'}\n"
 			  "  b: {public_key: " KEY_B ", endpoint: 'b:1'}\n"
 			  "  c: {public_key: " KEY_C ", endpoint: 'c:1', addresses: [10.1.0.9]}\n";
-static const char two[] = "version: 1\naddresses: [10.2.0.0/24]\nnodes:\n"
-			  "  b: {public_key: " KEY_B ", endpoint: 'b:1'}\n"
+static const char two[] = "version: 1\naddresses: [10.2.0.0/24]\nlisten_port: 5\nnodes:\n"
+			  "  b: {public_key: " KEY_B ", endpoint: 'b:2'}\n"
 			  "  z: {public_key: " KEY_A ", endpoint: 'z:1'}\n"
 			  "clients:\n"
 			  "  zz: {public_key: " KEY_C ", gateway: z}\n";
@@ -179,7 +179,7 @@ static void test_another_network_is_refused(void **state)
 	/* In a file clients come before nodes. */
 	assert_string_equal(set.nodes[3].node->name, "b");
 	set.nodes[3].addresses = &free_one;
-	expect_refused(&s, &set, "networks/two.yaml:4:3: error: `b` cannot",
+	expect_refused(&s, &set, "networks/two.yaml:5:3: error: `b` cannot",
 		       "in none of the network's pools");
 
 	/* A network that is not edited counts too. */
@@ -205,7 +205,7 @@ static void test_another_network_is_refused(void **state)
 	open_session(&s);
 	choose(&s, client, 1, &set);
 	set.nodes[0].addresses = &other_one;
-	expect_refused(&s, &set, "networks/two.yaml:7:3: error: `zz` cannot",
+	expect_refused(&s, &set, "networks/two.yaml:8:3: error: `zz` cannot",
 		       "two would not stay as it is: its records would change");
 
 	/* The files are others than those that were loaded. */
