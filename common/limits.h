@@ -41,9 +41,11 @@
 #define MAX_RESERVED 1024 /* ranges and addresses of one network */
 #define MAX_ROUTES 1024 /* of one node */
 #define MAX_TAGS 64 /* of one node */
+#define MAX_VIEWPOINTS 64 /* of one node: where it has an endpoint of its own */
 #define MAX_DNS 16 /* name servers and search domains of one client */
 #define MAX_TOPOLOGY 4096 /* entries of one network */
 #define MAX_SELECTORS 4096 /* of one topology entry */
+#define MAX_VIEWS (MAX_TAGS + 1) /* of one node: the viewpoints that it looks from */
 #define MAX_LINKS 16384 /* of one node document */
 #define MAX_ALLOWED_IPS 262144 /* on one interface; 65,536 peers with 4 prefixes */
 

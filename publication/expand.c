@@ -135,23 +135,21 @@ static void put_record(struct expansion *x, size_t peer, const struct record *r,
 
 static int put_through(struct expansion *x, size_t record, const struct link *link)
 {
+	/* Whoever is met needs no way round. */
+	if (link->kind == LINK_THROUGH && x->peer_of[record])
+		return 0;
 	put_record(x, x->via, &x->net->records[record], link->kind == LINK_THROUGH);
 	return 0;
 }
 
-/* The clients of a peer stand under it too, but where they are peers themselves: on the peer. */
+/* The clients of a peer stand under it too. */
 static int put_clients(struct expansion *x, size_t record)
 {
 	char group[MAX_GROUP_NAME + 1];
 	struct link link = { .kind = LINK_THROUGH,
 			     .target = group_of_clients(x->net->records[record].name, group),
 			     .via = x->net->records[record].name };
-	size_t i;
 
-	for (i = 0; i < x->node->n_links; i++)
-		if (x->node->links[i].kind == LINK_DIRECT &&
-		    !strcmp(x->node->links[i].target, group))
-			return 0;
 	x->via = x->peer_of[record] - 1;
 	return for_each_member(x, &link, put_through);
 }
@@ -267,8 +265,8 @@ static int fill_peers(struct expansion *x, size_t *ret_total)
 		p = &x->peers[at];
 		p->name = r->name;
 		p->key = r->key;
-		p->endpoint = r->endpoint;
-		p->keepalive = r->endpoint.host ? keepalive_of(x, at) : 0;
+		p->endpoint = *record_endpoint(r, x->node);
+		p->keepalive = p->endpoint.host ? keepalive_of(x, at) : 0;
 		p->allowed_ips = x->lists[at];
 		p->n_allowed_ips = x->hidden ? sort_unique(x->lists[at], x->counts[at]) :
 					       prefix_canonical(x->lists[at], x->counts[at]);

@@ -51,6 +51,21 @@ bool target_is_group(const char *target)
 	return !strcmp(target, GROUP_ALL) || strpbrk(target, ":!#") != NULL;
 }
 
+const struct endpoint *record_endpoint(const struct record *r, const struct node *from)
+{
+	const struct seen *at = NULL;
+	size_t i;
+
+	for (i = 0; from && r->n_seen && i < from->n_from && !at; i++)
+		at = find(r->seen, r->n_seen, sizeof(*r->seen), from->from[i]);
+	return at ? &at->endpoint : &r->endpoint;
+}
+
+bool viewpoint_is_valid(const char *s, size_t len)
+{
+	return len > 4 && !memcmp(s, "tag:", 4) && name_is_valid(s + 4, len - 4);
+}
+
 static bool prefixes_equal(const struct prefix *a, size_t na, const struct prefix *b, size_t nb)
 {
 	size_t i;
@@ -80,6 +95,12 @@ bool record_equal(const struct record *a, const struct record *b)
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))
+			return false;
+	if (a->n_seen != b->n_seen)
+		return false;
+	for (i = 0; i < a->n_seen; i++)
+		if (strcmp(a->seen[i].from, b->seen[i].from) != 0 ||
+		    !endpoint_equal(&a->seen[i].endpoint, &b->seen[i].endpoint))
 			return false;
 	if (a->n_standby != b->n_standby)
 		return false;
@@ -126,6 +147,11 @@ bool node_equal(const struct node *a, const struct node *b)
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ifaddr_cmp(&a->addresses[i], &b->addresses[i]))
+			return false;
+	if (a->n_from != b->n_from)
+		return false;
+	for (i = 0; i < a->n_from; i++)
+		if (strcmp(a->from[i], b->from[i]) != 0)
 			return false;
 	for (i = 0; i < a->n_links; i++)
 		if (link_cmp(&a->links[i], &b->links[i]))

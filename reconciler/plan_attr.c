@@ -95,10 +95,28 @@ static void attr_addresses(struct attr_list *l, const struct node *a, const stru
 	}
 }
 
+/* "tag:office 192.168.1.1:51820" */
+static const char *attr_seen(struct attr_list *l, const struct seen *s)
+{
+	char text[MAX_NAME + 8 + ENDPOINT_STRLEN], endpoint[ENDPOINT_STRLEN];
+
+	snprintf(text, sizeof(text), "%s %s", s->from, endpoint_print(&s->endpoint, endpoint));
+	return text_of(l, text);
+}
+
+/* Of a node that comes or goes: one of the two is NULL. */
 static void attr_endpoints(struct attr_list *l, const struct record *a, const struct record *b)
 {
+	const struct record *r = a ? a : b;
+	size_t i;
+
 	attr_change(l, "endpoint", attr_endpoint(l, a ? &a->endpoint : NULL),
 		    attr_endpoint(l, b ? &b->endpoint : NULL));
+	for (i = 0; r && i < r->n_seen; i++) {
+		const char *text = attr_seen(l, &r->seen[i]);
+
+		attr_add(l, "endpoints", a ? text : NULL, a ? NULL : text);
+	}
 }
 
 static void attr_routes(struct attr_list *l, const struct record *a, const struct record *b)

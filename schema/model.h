@@ -49,6 +49,13 @@ struct m_route {
 	struct m_uint metric; /* absent: 0 */
 };
 
+/* An entry of `endpoints` other than `default`: where who looks from there reaches the node. */
+struct m_seen {
+	const char *from; /* "tag:NAME" */
+	struct endpoint endpoint; /* port 0: the node's listen port */
+	struct pos pos, from_pos;
+};
+
 enum selector_kind { SELECT_NODE, SELECT_TAG, SELECT_ALL };
 
 struct m_selector {
@@ -68,8 +75,12 @@ struct m_node {
 	struct pos pos; /* of the name */
 	struct wgkey public_key;
 	struct pos public_key_pos;
-	struct endpoint endpoint; /* host NULL: absent; port 0: the node's listen port */
+	/* `endpoint`, or the default of `endpoints`. host NULL: absent; port 0: the node's listen
+	 * port */
+	struct endpoint endpoint;
 	struct pos endpoint_pos;
+	struct m_seen *seen; /* the others of `endpoints`, sorted by `from`, unique */
+	size_t n_seen;
 	bool has_addresses; /* `addresses` stands there: pinned; else automatic */
 	struct m_addr *addresses;
 	size_t n_addresses;

@@ -60,7 +60,12 @@ const struct m_node *reference_relay(const struct m_network *m, const struct m_n
 bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
 		       const struct m_node *hub);
 
-/* True when some entry of the topology joins them. */
+/* True when one of the two has an endpoint for the other. */
+bool reference_meet(const struct m_node *a, const struct m_node *b);
+
+/* True when this entry of the topology, or some entry, joins them. */
+bool reference_entry_joins(const struct m_topology *t, const struct m_node *a,
+			   const struct m_node *b);
 bool reference_joined(const struct m_network *m, const struct m_node *a, const struct m_node *b);
 
 /*

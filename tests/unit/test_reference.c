@@ -41,6 +41,8 @@ static const char *type_of(const struct field *f)
 		return "key";
 	case FIELD_ENDPOINT:
 		return "endpoint";
+	case FIELD_ENDPOINTS:
+		return "mapping of endpoints";
 	case FIELD_IFNAME:
 		return "interface name";
 	case FIELD_ADDRESSES:
@@ -85,6 +87,7 @@ static void add_range(struct buf *b, const struct field *f)
 	case FIELD_DURATION:
 		unit = " seconds";
 		break;
+	case FIELD_ENDPOINTS:
 	case FIELD_ADDRESSES:
 	case FIELD_PREFIXES:
 	case FIELD_RANGES:
