@@ -2,6 +2,7 @@
 #include "agent/snapshot.h"
 
 #include "common/limits.h"
+#include "publication/names.h"
 
 /* Documents asked for at once: bounds what is held in memory beside the network itself. */
 #define BATCH 64
@@ -342,6 +343,12 @@ static int get_records(struct collector *c, const struct node *node, struct page
 {
 	size_t i;
 
+	if (node_needs_names(node)) {
+		if (open_pages(c, records) < 0)
+			return -1;
+		for (i = 0; i < records->ix.n; i++)
+			records->wanted[i] = true;
+	}
 	for (i = 0; i < node->n_links; i++) {
 		const struct link *link = &node->links[i];
 		int r = 0;
@@ -365,25 +372,46 @@ static int get_records(struct collector *c, const struct node *node, struct page
 	return get_step(c, records, all, so_far);
 }
 
-/* The clients of every node whose record was fetched: who they are, and their records. */
-static int get_clients(struct collector *c, struct pages *groups, struct pages *records,
-		       struct network_builder *all, struct network *so_far)
+static bool is_direct_peer(const struct node *node, const struct network *so_far, const char *name)
+{
+	const struct group *g;
+	size_t i;
+
+	for (i = 0; i < node->n_links; i++) {
+		const char *target = node->links[i].target;
+
+		if (node->links[i].kind != LINK_DIRECT)
+			continue;
+		g = target_is_group(target) ? network_group(so_far, target) : NULL;
+		if (!strcmp(target, GROUP_ALL) || !strcmp(target, name) ||
+		    (g && group_has(g, name)))
+			return true;
+	}
+	return false;
+}
+
+/* The clients of every direct peer that has any: who they are, and their records. */
+static int get_clients(struct collector *c, const struct node *node, struct pages *groups,
+		       struct pages *records, struct network_builder *all, struct network *so_far)
 {
 	char name[MAX_GROUP_NAME + 1];
 	bool any = false;
 	size_t i;
 
 	for (i = 0; i < so_far->n_records; i++) {
-		if (!so_far->records[i].clients)
+		const struct record *r = &so_far->records[i];
+
+		if (!r->clients || !is_direct_peer(node, so_far, r->name))
 			continue;
 		any = true;
-		if (want(c, groups, group_of_clients(so_far->records[i].name, name)) < 0)
+		if (want(c, groups, group_of_clients(r->name, name)) < 0)
 			return -1;
 	}
 	if (!any)
 		return 0;
 	if (get_step(c, groups, all, so_far) < 0)
 		return -1;
+	/* Of those that are no peers nothing was fetched, or nothing that matters. */
 	for (i = 0; i < so_far->n_records; i++)
 		if (so_far->records[i].clients &&
 		    want_members(c, records, so_far,
@@ -400,7 +428,7 @@ static int get_needed(struct collector *c, const struct node *node, struct netwo
 	if (get_groups(c, node, &groups, all, &so_far) < 0 ||
 	    get_records(c, node, &records, all, &so_far) < 0)
 		return -1;
-	return get_clients(c, &groups, &records, all, &so_far);
+	return get_clients(c, node, &groups, &records, all, &so_far);
 }
 
 /* ------------------------------------------------------------------ the whole
@@ -463,7 +491,8 @@ static int finish(struct snapshot *s, struct network_builder *all, const char *n
 	if (!node)
 		return err_refuse(e, "NOT-LISTED", "node %s is not in the stored documents", name);
 	if (expand(&s->network, node, &s->arena, &s->config, e) < 0 ||
-	    check_keys(&s->config, e) < 0) {
+	    check_keys(&s->config, e) < 0 ||
+	    (node->domain && names_check(&s->network, node->domain, e) < 0)) {
 		if (e->class == ERR_INPUT || e->class == ERR_LIMIT) {
 			e->class = ERR_VERIFY;
 			e->reason = "BAD-CONFIG";

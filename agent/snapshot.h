@@ -6,7 +6,7 @@
  *
  * What is fetched: the index and the page of the nodes that can hold our own document; then, from
  * its links, the pages of the groups and of the records that it names; then the same of the clients
- * of these, where their records say that they have any. Each is asked for by the hash that a
+ * of its peers, where their records say that they have any. Each is asked for by the hash that a
  * verified document gave for it, and not asked for when the store has it.
  */
 #ifndef AGENT_SNAPSHOT_H

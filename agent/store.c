@@ -144,6 +144,14 @@ static void encode_host(const struct host_record *r, struct buf *out)
 	}
 }
 
+/* "names HOSTS LINK", each "-" where there is nothing; the line only where there is something. */
+static void encode_names(const struct names_record *r, struct buf *out)
+{
+	if (!names_record_empty(r))
+		buf_addf(out, "names %s %s\n", r->hosts ? "hosts" : "-",
+			 r->link.s[0] ? r->link.s : "-");
+}
+
 int state_encode(const struct state *s, struct buf *out)
 {
 	size_t start = out->len;
@@ -194,6 +202,7 @@ int state_encode(const struct state *s, struct buf *out)
 		buf_adds(out, " -");
 	}
 	buf_addc(out, '\n');
+	encode_names(&s->names, out);
 	encode_host(&s->host, out);
 	if (!buf_ok(out))
 		return -1;
@@ -245,7 +254,22 @@ static bool decode_sysctl(struct text *t, struct host_record *r)
 	return !r->n++ || sysctl_cmp(&r->changes[r->n - 2].sysctl, &c->sysctl) < 0;
 }
 
-/* The lines behind `applied`, up to the checksum. */
+/* The line behind `applied`, if it is there. */
+static bool decode_names(const char *data, size_t len, size_t *at, struct names_record *r)
+{
+	struct text t = { 0 };
+	size_t next = *at;
+
+	if (!next_line(&t, data, len, &next) || !word_is(&t, "names"))
+		return true;
+	*at = next;
+	if (!word(&t))
+		return false;
+	r->hosts = t.len == 5;
+	return is_dash(&t) || (t.p && !ifname_parse(t.p, (size_t)(t.end - t.p), &r->link));
+}
+
+/* The lines behind it, up to the checksum. */
 static bool decode_host(struct text *t, const char *data, size_t len, size_t *at,
 			struct host_record *r)
 {
@@ -311,7 +335,8 @@ static bool decode_state(const char *data, size_t len, const char *network, stru
 	    !decode_accepted(&t, &s->accepted))
 		return false;
 	return next_line(&t, data, len, &at) && word_is(&t, "applied") &&
-	       decode_applied(&t, &s->applied) && decode_host(&t, data, len, &at, &s->host);
+	       decode_applied(&t, &s->applied) && decode_names(data, len, &at, &s->names) &&
+	       decode_host(&t, data, len, &at, &s->host);
 }
 
 int state_decode(const char *data, size_t len, const char *network, struct state *ret,

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "agent/host_plan.h"
+#include "agent/names.h"
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/err.h"
@@ -63,6 +64,7 @@ struct state {
 	struct accepted accepted;
 	struct applied applied;
 	struct host_record host; /* what we changed around the interface */
+	struct names_record names; /* and where we put names */
 };
 
 /* The text of a slot. decode(encode(x)) = x, encode(decode(bytes)) = bytes. `network` is the name

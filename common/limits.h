@@ -10,6 +10,8 @@
 #define MAX_NAME 63
 /* A host name in an endpoint (RFC 1035 2.3.4: 255 octets on the wire, 253 in text). */
 #define MAX_HOST 253
+/* The domain of a network: with a name of MAX_NAME and a dot before it, MAX_HOST. */
+#define MAX_DOMAIN (MAX_HOST - MAX_NAME - 1)
 /* Free text of a `description`. */
 #define MAX_DESCRIPTION 256
 
@@ -46,6 +48,7 @@
 #define MAX_TOPOLOGY 4096 /* entries of one network */
 #define MAX_SELECTORS 4096 /* of one topology entry */
 #define MAX_VIEWS (MAX_TAGS + 1) /* of one node: the viewpoints that it looks from */
+#define MAX_NAME_SERVERS 8 /* of one node; resolvers ask three, or all in turn */
 #define MAX_LINKS 16384 /* of one node document */
 #define MAX_ALLOWED_IPS 262144 /* on one interface; 65,536 peers with 4 prefixes */
 
@@ -71,6 +74,9 @@
 /* Settings of the host that an agent remembers having changed for forwarding: three, and one for
  * each interface that takes router advertisements. */
 #define MAX_HOST_CHANGES 256
+
+/* /etc/hosts: 100,000 names with two addresses have 12 MB. */
+#define MAX_HOSTS_FILE (64u << 20)
 
 /* Diagnostics kept and printed in one run; the rest is counted. */
 #define MAX_DIAGS 50

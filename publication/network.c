@@ -130,6 +130,23 @@ int link_cmp(const struct link *a, const struct link *b)
 	return c;
 }
 
+static bool nameservers_equal(const struct node *a, const struct node *b)
+{
+	size_t i;
+
+	if (a->n_nameservers != b->n_nameservers || text_cmp(a->domain, b->domain))
+		return false;
+	for (i = 0; i < a->n_nameservers; i++)
+		if (ipaddr_cmp(&a->nameservers[i], &b->nameservers[i]))
+			return false;
+	return true;
+}
+
+bool node_needs_names(const struct node *n)
+{
+	return n->domain && !(n->flags & NODE_NO_HOSTS);
+}
+
 bool node_equal(const struct node *a, const struct node *b)
 {
 	size_t i;
@@ -143,7 +160,8 @@ bool node_equal(const struct node *a, const struct node *b)
 		return false;
 	if (a->n_addresses != b->n_addresses || a->n_links != b->n_links ||
 	    !prefixes_equal(a->masquerade, a->n_masquerade, b->masquerade, b->n_masquerade) ||
-	    !prefixes_equal(a->standby, a->n_standby, b->standby, b->n_standby))
+	    !prefixes_equal(a->standby, a->n_standby, b->standby, b->n_standby) ||
+	    !nameservers_equal(a, b))
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ifaddr_cmp(&a->addresses[i], &b->addresses[i]))

@@ -106,6 +106,7 @@ enum node_flags {
 	NODE_HAS_KEEPALIVE = 1u << 1, /* towards every peer that has an endpoint */
 	NODE_HAS_FWMARK = 1u << 2,
 	NODE_FORWARD = 1u << 3, /* carries traffic for others: the agent turns forwarding on */
+	NODE_NO_HOSTS = 1u << 4, /* names stay out of its /etc/hosts; only with a domain */
 };
 
 /* Node document: a node's own interface and whom it is joined with. */
@@ -129,6 +130,10 @@ struct node {
 	const char *const *from; /* the viewpoints that it looks from, those that some record names:
 				    sorted, and the first of them that a record has counts */
 	size_t n_from;
+	const char *domain; /* that every record's name stands under; NULL: names have none */
+	const struct ipaddr *nameservers; /* for the domain, in the order they are asked, distinct;
+					     only with a domain */
+	size_t n_nameservers;
 	const struct ifaddr *addresses; /* sorted */
 	size_t n_addresses;
 	const struct link *links; /* sorted by link_cmp */
@@ -185,6 +190,9 @@ bool viewpoint_is_valid(const char *s, size_t len);
 bool record_equal(const struct record *a, const struct record *b);
 bool node_equal(const struct node *a, const struct node *b);
 int link_cmp(const struct link *a, const struct link *b);
+/* The node has the names of all records, not only of its peers: they go into its /etc/hosts where
+ * no server is asked. */
+bool node_needs_names(const struct node *n);
 /* True for a target that names a group rather than one node. */
 bool target_is_group(const char *target);
 

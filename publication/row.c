@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "publication/row.h"
 
+#include "common/dnsname.h"
 #include "common/limits.h"
 #include "common/num.h"
 #include "publication/document.h"
@@ -79,6 +80,23 @@ static const char *const link_words[] = {
 	[LINK_ALLOW] = "allow",	  [LINK_ALIVE] = "alive",
 };
 
+static void put_names(struct buf *out, const struct node *n)
+{
+	char ip[IPADDR_STRLEN];
+	size_t i;
+
+	if (!n->domain)
+		return;
+	buf_adds(out, " domain=");
+	buf_adds(out, n->domain);
+	for (i = 0; i < n->n_nameservers; i++) {
+		buf_adds(out, i ? "," : " nameservers=");
+		buf_adds(out, ipaddr_print(&n->nameservers[i], ip));
+	}
+	if (n->flags & NODE_NO_HOSTS)
+		buf_adds(out, " hosts=no");
+}
+
 int node_encode(const struct node *n, struct buf *out)
 {
 	char text[PREFIX_STRLEN];
@@ -110,6 +128,7 @@ int node_encode(const struct node *n, struct buf *out)
 		buf_adds(out, i ? "," : " from=");
 		buf_adds(out, n->from[i]);
 	}
+	put_names(out, n);
 	buf_adds(out, " addresses=");
 	for (i = 0; i < n->n_addresses; i++) {
 		if (i)
@@ -289,6 +308,52 @@ static int take_addresses(struct words *w, struct arena *a, const struct ipaddr 
 	}
 	*ret = list;
 	*ret_n = n;
+	return 0;
+}
+
+/* In the order written, which is that of asking. */
+static int parse_servers(const char *s, size_t len, struct arena *a, struct node *n)
+{
+	size_t count = count_items(s, len), i = 0, j, item_len;
+	char text[IPADDR_STRLEN];
+	const char *p = s, *item;
+	struct ipaddr *list;
+
+	list = count > MAX_NAME_SERVERS ? NULL : arena_array(a, count, sizeof(*list));
+	if (!list)
+		return -1;
+	for (; next_item(&p, s + len, &item, &item_len); i++) {
+		if (ipaddr_parse(item, item_len, &list[i]) < 0 ||
+		    !row_same_text(ipaddr_print(&list[i], text), item, item_len))
+			return -1;
+		for (j = 0; j < i; j++)
+			if (!ipaddr_cmp(&list[j], &list[i]))
+				return -1;
+	}
+	n->nameservers = list;
+	n->n_nameservers = count;
+	return 0;
+}
+
+static int take_names(struct words *w, struct arena *a, struct node *n)
+{
+	const char *s;
+	size_t len;
+
+	if (!words_field(w, "domain", &s, &len))
+		return 0;
+	if (dnsname_domain_wrong(s, len))
+		return -1;
+	n->domain = arena_strndup(a, s, len);
+	if (!n->domain)
+		return -1;
+	if (words_field(w, "nameservers", &s, &len) && parse_servers(s, len, a, n) < 0)
+		return -1;
+	if (words_field(w, "hosts", &s, &len)) {
+		if (!row_same_text("no", s, len))
+			return -1;
+		n->flags |= NODE_NO_HOSTS;
+	}
 	return 0;
 }
 
@@ -546,6 +611,8 @@ int node_words(struct words *w, struct arena *a, struct node *ret)
 	     parse_list(s, len, MAX_ROUTES, true, a, &n.standby, &n.n_standby) < 0))
 		return -1;
 	if (words_field(w, "from", &s, &len) && parse_from(s, len, a, &n) < 0)
+		return -1;
+	if (take_names(w, a, &n) < 0)
 		return -1;
 	if (take_ifaddrs(w, a, &n.addresses, &n.n_addresses) < 0 || take_links(w, a, &n) < 0)
 		return -1;

@@ -882,6 +882,27 @@ static void fill_gateway(struct compiler *c, const struct m_node *m, struct node
 	n->n_standby = n_standby;
 }
 
+/* Names under the domain, and who is asked for them. */
+static void fill_names(struct compiler *c, const struct m_node *m, struct node *n)
+{
+	const struct m_names *all = &c->m->names, *names = m->names.has_servers ? &m->names : all;
+	struct ipaddr *servers;
+	size_t i;
+
+	if (!all->domain.s)
+		return;
+	n->domain = all->domain.s;
+	if (!(m->names.hosts_pos.source ? m->names.hosts : all->hosts))
+		n->flags |= NODE_NO_HOSTS;
+	servers = get(c, names->n_servers, sizeof(*servers));
+	if (!servers)
+		return;
+	for (i = 0; i < names->n_servers; i++)
+		servers[i] = names->servers[i].addr;
+	n->nameservers = servers;
+	n->n_nameservers = names->n_servers;
+}
+
 static int cmp_groups(const void *a, const void *b)
 {
 	return strcmp(((const struct group *)a)->name, ((const struct group *)b)->name);
@@ -940,6 +961,7 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		fill_record(&c, &m->nodes[i], &al[holders.node_at[i]], r);
 		fill_node(&c, i, &al[holders.node_at[i]], &nodes[i]);
 		fill_gateway(&c, &m->nodes[i], &nodes[i]);
+		fill_names(&c, &m->nodes[i], &nodes[i]);
 	}
 	for (i = 0; i < m->n_clients && !c.nomem; i++) {
 		struct record *r = &records[holders.client_at[i]];

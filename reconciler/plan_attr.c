@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reconciler/plan_attr.h"
 
+#include "common/limits.h"
+
 void attr_add(struct attr_list *l, const char *name, const char *from, const char *to)
 {
 	struct plan_attr *v = l->failed ? NULL : arena_grow(l->a, l->v, l->n, sizeof(*v));
@@ -125,6 +127,37 @@ static void attr_routes(struct attr_list *l, const struct record *a, const struc
 			  b ? b->routes : NULL, b ? b->n_routes : 0);
 }
 
+static const char *attr_servers(struct attr_list *l, const struct node *n)
+{
+	char text[IPADDR_STRLEN];
+	const char *s = NULL;
+	struct buf b;
+	size_t i;
+
+	if (!n || !n->n_nameservers)
+		return NULL;
+	buf_init(&b, MAX_NAME_SERVERS * (IPADDR_STRLEN + 2));
+	for (i = 0; i < n->n_nameservers; i++) {
+		if (i)
+			buf_adds(&b, ", ");
+		buf_adds(&b, ipaddr_print(&n->nameservers[i], text));
+	}
+	if (buf_ok(&b))
+		s = text_of(l, b.data);
+	else
+		l->failed = true;
+	buf_release(&b);
+	return s;
+}
+
+static void attr_names(struct attr_list *l, const struct node *a, const struct node *b)
+{
+	attr_change(l, "domain", a ? a->domain : NULL, b ? b->domain : NULL);
+	attr_change(l, "nameservers", attr_servers(l, a), attr_servers(l, b));
+	attr_change(l, "hosts", a && a->flags & NODE_NO_HOSTS ? "no" : NULL,
+		    b && b->flags & NODE_NO_HOSTS ? "no" : NULL);
+}
+
 static const char *standby_text(struct attr_list *l, const struct standby *s)
 {
 	char prefix[PREFIX_STRLEN], text[PREFIX_STRLEN + 16];
@@ -201,6 +234,7 @@ void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side n
 			    attr_number(l, mark[1].set, mark[1].v));
 	if (forward[0] != forward[1])
 		attr_add(l, "forward", forward[0] ? "yes" : NULL, forward[1] ? "yes" : NULL);
+	attr_names(l, a, b);
 	attr_add_prefixes(l, "masquerade", a ? a->masquerade : NULL, a ? a->n_masquerade : 0,
 			  b ? b->masquerade : NULL, b ? b->n_masquerade : 0);
 }

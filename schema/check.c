@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "schema/check.h"
 
+#include "common/dnsname.h"
 #include "common/limits.h"
 #include "common/text.h"
 #include "schema/check_client.h"
@@ -867,6 +868,70 @@ static void check_relays(struct check *c)
 	}
 }
 
+/* Names. */
+
+static void check_servers(struct check *c, const struct m_names *names)
+{
+	size_t i, j;
+
+	for (i = 0; i < names->n_servers; i++)
+		for (j = 0; j < ARRAY_LEN(specials); j++) {
+			const struct m_addr *a = &names->servers[i];
+
+			/* A machine may well ask itself. */
+			if (specials[j].prefix.b[0] == 127 ||
+			    (specials[j].prefix.len == 127 && a->addr.b[15] == 1))
+				continue;
+			if (prefix_contains_addr(&specials[j].prefix, &a->addr))
+				diag_error(c->d, a->pos, "a name server cannot be in %s",
+					   specials[j].what);
+		}
+}
+
+/* NAME.DOMAIN must be a name that every resolver takes. */
+static void check_host(struct check *c, const char *name, struct pos pos)
+{
+	struct diag_entry *e;
+
+	if (dnsname_is_host(name, strlen(name)))
+		return;
+	e = diag_error(c->d, pos, "`%s` cannot stand before the domain %s", name,
+		       c->n->names.domain.s);
+	diag_other(c->d, e, c->n->names.domain.pos, "the domain");
+	diag_help(c->d, e,
+		  "in a host name, no part between dots is empty or begins or ends with '-'");
+}
+
+static void check_names(struct check *c)
+{
+	const struct m_network *n = c->n;
+	size_t i;
+
+	check_servers(c, &n->names);
+	for (i = 0; n->names.domain.s && i < n->n_clients; i++)
+		check_host(c, n->clients[i].node.name, n->clients[i].node.pos);
+	for (i = 0; i < n->n_nodes; i++) {
+		const struct m_node *node = &n->nodes[i];
+
+		check_servers(c, &node->names);
+		if (n->names.domain.s) {
+			check_host(c, node->name, node->pos);
+		} else if (node->names.has_servers || node->names.hosts_pos.source) {
+			struct pos at = node->names.hosts_pos.source ? node->names.hosts_pos :
+					node->names.n_servers	     ? node->names.servers[0].pos :
+								       node->pos;
+
+			diag_help(
+				c->d,
+				diag_error(c->d, at,
+					   "`dns` of `%s` has no domain to be for: the network has "
+					   "no `dns`",
+					   node->name),
+				"give the network `dns: {domain: mesh.example.net}`");
+		}
+	}
+}
+
 void schema_check(const struct m_network *n, struct arena *scratch, struct diag *d)
 {
 	struct check c = { .n = n, .scratch = scratch, .d = d };
@@ -880,6 +945,7 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	check_routes(&c);
 	check_endpoints(&c);
 	check_relays(&c);
+	check_names(&c);
 	if (index_tags(&c) < 0)
 		return;
 	check_viewpoints(&c);

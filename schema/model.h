@@ -70,6 +70,16 @@ struct m_selectors {
 	bool lost; /* one more was refused; never in a model that can be used */
 };
 
+/* `dns` of a network or a node. */
+struct m_names {
+	struct m_text domain; /* of a network, where s NULL: there is no `dns`; of a node unused */
+	bool has_servers; /* `servers` stands there, perhaps empty */
+	struct m_addr *servers; /* in the order written, which is that of asking */
+	size_t n_servers;
+	bool hosts;
+	struct pos hosts_pos; /* source NULL: `hosts` does not stand there */
+};
+
 struct m_node {
 	const char *name;
 	struct pos pos; /* of the name */
@@ -97,6 +107,7 @@ struct m_node {
 	bool relay; /* may carry traffic for pairs that cannot meet */
 	struct pos relay_pos;
 	struct m_text region; /* s NULL: absent */
+	struct m_names names;
 	struct m_text machine; /* s NULL: called as the node is */
 };
 
@@ -150,6 +161,7 @@ struct m_network {
 	bool has_topology; /* absent: a full mesh of all nodes */
 	struct m_topology *topology; /* in the order of the file */
 	size_t n_topology;
+	struct m_names names;
 };
 
 /* meshrc.yaml */

@@ -725,6 +725,10 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 		c->node = n;
 		c->forward = carries(m, n);
 		make_masquerade(c);
+		c->domain = m->names.domain.s;
+		c->servers = n->names.has_servers ? n->names.servers : m->names.servers;
+		c->n_servers = n->names.has_servers ? n->names.n_servers : m->names.n_servers;
+		c->hosts = n->names.hosts_pos.source ? n->names.hosts : m->names.hosts;
 		c->interface = n->has_interface ? n->interface.s :
 			       m->has_interface ? m->interface.s :
 						  m->name;

@@ -35,6 +35,10 @@ struct ref_config {
 	struct prefix routes[REF_MAX_NODES * 4]; /* sorted */
 	size_t n_routes;
 	bool forward; /* carries traffic for others */
+	const char *domain; /* NULL: no names */
+	const struct m_addr *servers;
+	size_t n_servers;
+	bool hosts; /* names may go into /etc/hosts */
 	struct ref_peer masquerade; /* the prefixes alone: sorted, none inside another */
 };
 

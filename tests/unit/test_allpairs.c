@@ -147,6 +147,31 @@ static bool mostly_nat;
  */
 static bool apart;
 
+/* The place of what is written somewhere. */
+static const struct source nowhere;
+
+static void random_servers(struct dice *d, struct arena *a, struct m_names *m)
+{
+	size_t i;
+
+	m->has_servers = true;
+	m->n_servers = dice_throw(d, 4);
+	m->servers = need(arena_array(a, m->n_servers, sizeof(*m->servers)));
+	for (i = 0; i < m->n_servers; i++)
+		m->servers[i].addr =
+			(struct ipaddr){ .family = 4, .b = { 10, 0, 0, (uint8_t)(9 - i) } };
+}
+
+static void random_dns(struct dice *d, struct arena *a, struct m_names *m)
+{
+	if (dice_one_in(d, 2))
+		random_servers(d, a, m);
+	if (dice_one_in(d, 2)) {
+		m->hosts = dice_one_in(d, 2);
+		m->hosts_pos.source = &nowhere;
+	}
+}
+
 /* Nodes have endpoints for those with a tag. */
 static bool viewpoints;
 
@@ -221,6 +246,8 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 	n->persistent_keepalive = maybe(d, 3, dice_throw(d, 3) * 15);
 	n->fwmark = maybe(d, 5, dice_throw(d, 2) * 77);
 	n->relay = dice_one_in(d, mostly_nat ? 2 : 5);
+	if (dice_one_in(d, 4))
+		random_dns(d, a, &n->names);
 	if (dice_one_in(d, 3))
 		n->region.s = tags[dice_throw(d, ARRAY_LEN(tags))];
 	if (dice_one_in(d, 8)) {
@@ -327,6 +354,11 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 			random_node(d, a, m, i, &m->nodes[m->n_nodes]);
 		m->n_nodes++;
 	}
+	m->names.hosts = true;
+	if (dice_one_in(d, 2)) {
+		random_dns(d, a, &m->names);
+		m->names.domain.s = dice_one_in(d, 2) ? "mesh.example.net" : "wg";
+	}
 	if (m->n_nodes)
 		random_topology(d, a, m);
 	if (dice_one_in(d, 2))
@@ -361,6 +393,20 @@ static void check_peer(const struct config *c, const struct ref_peer *want)
 	assert_int_equal(got->keepalive, want->keepalive);
 }
 
+static void check_names(const struct node *n, const struct ref_config *want)
+{
+	size_t i;
+
+	assert_int_equal(!n->domain, !want->domain);
+	assert_int_equal(n->n_nameservers, want->domain ? want->n_servers : 0);
+	assert_int_equal(node_needs_names(n), want->domain && want->hosts);
+	if (!want->domain)
+		return;
+	assert_string_equal(n->domain, want->domain);
+	for (i = 0; i < n->n_nameservers; i++)
+		assert_int_equal(ipaddr_cmp(&n->nameservers[i], &want->servers[i].addr), 0);
+}
+
 static void check_config(const struct config *c, const struct ref_config *want)
 {
 	const struct node *n = c->node;
@@ -378,6 +424,7 @@ static void check_config(const struct config *c, const struct ref_config *want)
 	assert_true(!want->node->n_routes || n->flags & NODE_FORWARD);
 	assert_true(prefixes_equal(n->masquerade, n->n_masquerade, want->masquerade.allowed,
 				   want->masquerade.n_allowed));
+	check_names(n, want);
 	assert_int_equal(n->n_addresses, want->n_addresses);
 	for (i = 0; i < n->n_addresses; i++)
 		assert_int_equal(ifaddr_cmp(&n->addresses[i], &want->addresses[i]), 0);

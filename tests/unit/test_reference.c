@@ -171,6 +171,10 @@ static void make_reference(struct buf *b)
 		  sub_table(&grammar_network, "clients"));
 	add_table(b, "A route", "An entry of `routes`, in place of a prefix alone.",
 		  sub_table(sub_table(&grammar_network, "nodes"), "routes"));
+	add_table(b, "dns of a network", "Under `dns` of a network.",
+		  sub_table(&grammar_network, "dns"));
+	add_table(b, "dns of a node", "Under `dns` of a node.",
+		  sub_table(sub_table(&grammar_network, "nodes"), "dns"));
 	add_table(b, "A topology entry",
 		  "In the list `topology`: exactly one of `mesh`, `star` and `link`, and what may "
 		  "stand beside it.",

@@ -131,8 +131,9 @@ static void change_host(struct state *s)
 
 static void state_round_trip(void **unused)
 {
-	struct state cases[6] = { example(7), example(1), example(9), { .network = "prod" },
-				  example(5), example(6) },
+	struct state cases[9] = { example(7), example(1), example(9), { .network = "prod" },
+				  example(5), example(6), example(5), example(5),
+				  example(5) },
 		     back;
 	struct buf text, again;
 	struct err e = { 0 };
@@ -140,6 +141,10 @@ static void state_round_trip(void **unused)
 
 	change_host(&cases[4]);
 	change_host(&cases[5]);
+	change_host(&cases[6]);
+	cases[6].names = (struct names_record){ true, { "" } };
+	cases[7].names = (struct names_record){ false, { "wg0" } };
+	cases[8].names = (struct names_record){ true, { "hosts" } };
 	cases[5].host.n = 0;
 	cases[2].amnesia = T0 + 9;
 	cases[2].generation = 41;
@@ -154,6 +159,8 @@ static void state_round_trip(void **unused)
 		assert_true(back.accepted.serial == cases[i].accepted.serial);
 		assert_true(back.applied.serial == cases[i].applied.serial);
 		assert_true(host_record_equal(&back.host, &cases[i].host));
+		assert_true(back.names.hosts == cases[i].names.hosts);
+		assert_string_equal(back.names.link.s, cases[i].names.link.s);
 		assert_true(back.amnesia == cases[i].amnesia &&
 			    back.generation == cases[i].generation);
 		assert_int_equal(state_decode(text.data, text.len, "other", &back, &e), -1);
@@ -229,6 +236,16 @@ static void state_of_the_host(void **unused)
 		  false },
 		{ "one over the largest value",
 		  "host " BOOT "\nsysctl net.ipv4.conf.all.forwarding 0 4294967296\n", false },
+		{ "names", "names hosts -\n", true },
+		{ "names of a link", "names - wg0\n", true },
+		{ "names and a host", "names hosts wg0\nhost " BOOT "\n" FORWARD4, true },
+		{ "names behind a host", "host " BOOT "\n" FORWARD4 "names hosts -\n", false },
+		{ "no names", "names - -\n", false },
+		{ "names elsewhere", "names /etc/h -\n", false },
+		{ "names without a link", "names hosts\n", false },
+		{ "names of a path", "names - a/b\n", false },
+		{ "names twice", "names hosts -\nnames hosts -\n", false },
+		{ "names and more", "names hosts - x\n", false },
 		{ "another line", "host " BOOT "\n" FORWARD4 "route 10.0.0.0/8\n", false },
 	};
 	char hex[DIGEST_STRLEN], *checksum;
