@@ -5,7 +5,9 @@
 #include "common/limits.h"
 #include "reconciler/allocate.h"
 #include "reconciler/compile_clients.h"
+#include "publication/exit.h"
 #include "reconciler/conflict.h"
+#include "reconciler/exit.h"
 #include "reconciler/links.h"
 #include "reconciler/order.h"
 #include "reconciler/relay.h"
@@ -72,6 +74,7 @@ struct compiler {
 	struct link_entry *routed; /* entries with interface_per_link */
 	size_t n_routed;
 	bool *forward; /* by node: it carries traffic for others */
+	const bool *is_exit; /* by node */
 	struct viewpoints views;
 	struct order order; /* of gateways for one prefix */
 	bool nomem;
@@ -793,7 +796,7 @@ static void fill_record(struct compiler *c, const struct m_node *m, const struct
 			struct record *ret)
 {
 	struct ipaddr *addresses = get(c, al->n, sizeof(*addresses));
-	struct prefix *routes = get(c, m->n_routes, sizeof(*routes));
+	struct prefix *routes = get(c, m->n_routes + m->n_addresses, sizeof(*routes));
 	struct seen *seen = get(c, m->n_seen, sizeof(*seen));
 	uint16_t port = (uint16_t)setting(&m->listen_port, &c->m->listen_port, DEFAULT_LISTEN_PORT);
 	struct standby *standby = get(c, m->n_routes, sizeof(*standby));
@@ -811,6 +814,9 @@ static void fill_record(struct compiler *c, const struct m_node *m, const struct
 		else
 			routes[n++] = r->prefix;
 	}
+	for (i = 0; i < m->n_addresses; i++)
+		if (m->addresses[i].owned)
+			routes[n++] = m_addr_prefix(&m->addresses[i]);
 	if (n_standby > 1)
 		qsort(standby, n_standby, sizeof(*standby), cmp_standby);
 	*ret = (struct record){
@@ -825,6 +831,35 @@ static void fill_record(struct compiler *c, const struct m_node *m, const struct
 		seen[i] = (struct seen){ m->seen[i].from, with_port(m->seen[i].endpoint, port) };
 	ret->seen = seen;
 	ret->n_seen = m->n_seen;
+}
+
+/* Where its routes go, and what it needs for an exit. */
+static void fill_routing(struct compiler *c, const struct m_node *m, struct node *n)
+{
+	const struct m_uint *table = m->table.set ? &m->table : &c->m->table;
+
+	if (table->set && !table->v)
+		n->flags |= NODE_NO_ROUTES;
+	if (table->set && table->v && table->v != EXIT_TABLE_MAIN) {
+		n->flags |= NODE_HAS_TABLE;
+		n->table = (uint32_t)table->v;
+	}
+	n->exit = m->exit_node.s;
+	if (exit_routed(n) && !(n->flags & NODE_HAS_FWMARK)) {
+		n->flags |= NODE_HAS_FWMARK;
+		n->fwmark = EXIT_MARK;
+	}
+}
+
+/* What is in a prefix of its own is behind the node, but for its own address. */
+static bool owns_any(const struct m_node *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_addresses; i++)
+		if (m->addresses[i].owned)
+			return true;
+	return false;
 }
 
 static void fill_node(struct compiler *c, size_t index, const struct allocation *al,
@@ -861,7 +896,8 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 		n.fwmark = (uint32_t)m->fwmark.v;
 		n.flags |= NODE_HAS_FWMARK;
 	}
-	if (c->forward[index] || m->n_routes)
+	fill_routing(c, m, &n);
+	if (c->forward[index] || m->n_routes || owns_any(m))
 		n.flags |= NODE_FORWARD;
 	n.from = viewpoints_of(&c->views, index, &n.n_from);
 	c->nomem |= !n.from;
@@ -967,7 +1003,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	fill_everybody(&c);
 	fill_pools(&c);
 	collect_tags(&c);
-	if (order_make(m, a, d, &c.order) < 0 || holders_make(m, a, &holders) < 0)
+	c.is_exit = exits_find(m, a);
+	if (!c.is_exit || order_make(m, a, d, &c.order) < 0 || holders_make(m, a, &holders) < 0)
 		c.nomem = true;
 	if (!c.nomem && allocate(&holders.all, published, serial, a, d, al, &n) < 0)
 		return -1;
@@ -984,6 +1021,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		fill_record(&c, &m->nodes[i], &al[holders.node_at[i]], r);
 		fill_node(&c, i, &al[holders.node_at[i]], &nodes[i]);
 		fill_gateway(&c, &m->nodes[i], &nodes[i]);
+		if (c.is_exit[i] && exit_fill(&m->nodes[i], a, &nodes[i]) < 0)
+			c.nomem = true;
 		fill_names(&c, &m->nodes[i], &nodes[i]);
 	}
 	for (i = 0; i < m->n_clients && !c.nomem; i++) {
@@ -1009,6 +1048,11 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	n.records = records;
 	n.n_records = m->n_nodes + m->n_clients;
 	n.nodes = nodes;
+	if (exits_check(m, &n, c.transits, c.n_transits, a, d) < 0) {
+		d->nomem = true;
+		diag_error(d, m->pos, "out of memory");
+		return -1;
+	}
 	if (d->errors == errors)
 		conflict_check(m, &n, a, d);
 	if (d->errors == errors)

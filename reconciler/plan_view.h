@@ -36,6 +36,7 @@ struct view_link {
 
 struct view {
 	const struct node *source; /* the first node that has it */
+	uint32_t exit; /* NO_ID: none */
 	/* Its links, and for each direct peer that has clients one that puts them under it. */
 	struct view_link *links;
 	size_t n_links;

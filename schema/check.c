@@ -286,9 +286,29 @@ static const char *reserved(const struct prefix *pool, const struct ipaddr *a)
 	return "the last address of an IPv4 pool is its broadcast address";
 }
 
+/* A prefix that is written as wg-quick has it: with the length of the network. */
+static void check_owned(struct check *c, const struct m_addr *a, const struct m_prefix *pool)
+{
+	struct ifaddr own = { a->addr, a->owned };
+	char text[PREFIX_STRLEN], whole[PREFIX_STRLEN];
+	struct diag_entry *e;
+
+	if (!a->owned || a->owned > pool->prefix.len)
+		return;
+	e = diag_error(c->d, a->pos, "`%s` would own %s the pool %s", ifaddr_print(&own, text),
+		       a->owned == pool->prefix.len ? "all of" : "more than",
+		       prefix_print(&pool->prefix, whole));
+	diag_other(c->d, e, pool->pos, "the pool");
+	diag_help(c->d, e,
+		  "write %s for the address alone, which the interface gets with the length of the "
+		  "pool; a prefix that a node owns is a part of a pool",
+		  ipaddr_print(&a->addr, text));
+}
+
 static void check_in_pools(struct check *c, const struct m_addr *a)
 {
-	char text[IPADDR_STRLEN];
+	char text[PREFIX_STRLEN];
+	struct prefix own = m_addr_prefix(a);
 	const char *why;
 	struct diag_entry *e;
 	size_t i;
@@ -302,16 +322,65 @@ static void check_in_pools(struct check *c, const struct m_addr *a)
 				       ipaddr_print(&a->addr, text), why);
 			diag_other(c->d, e, c->n->pools[i].pos, "the pool");
 		}
+		check_owned(c, a, &c->n->pools[i]);
 		return;
 	}
 	/* It may be in one that was refused, or forgotten as a whole. */
 	if (c->n->pools_lost || !c->n->n_pools)
 		return;
 	e = diag_error(c->d, a->pos, "`%s` is in none of the network's pools",
-		       ipaddr_print(&a->addr, text));
+		       a->owned ? prefix_print(&own, text) : ipaddr_print(&a->addr, text));
 	diag_other(c->d, e, c->n->pools[0].pos, "the pools are given here");
 	diag_help(c->d, e,
 		  "choose an address in a pool, or add a pool to the network's `addresses`");
+}
+
+static int cmp_owned(const void *pa, const void *pb)
+{
+	const struct pinned *a = pa, *b = pb;
+	struct prefix p = m_addr_prefix(a->addr), q = m_addr_prefix(b->addr);
+	int c = prefix_cmp(&p, &q);
+
+	return c ? c : strcmp(a->node->name, b->node->name);
+}
+
+/* One prefix has one owner; one inside another's is fine, since the longest wins. */
+static void check_owners(struct check *c, struct pinned *list, size_t n)
+{
+	char text[PREFIX_STRLEN];
+	struct diag_entry *e;
+	size_t i, k = 0;
+
+	for (i = 0; i < n; i++)
+		if (list[i].addr->owned)
+			list[k++] = list[i];
+	if (k > 1)
+		qsort(list, k, sizeof(*list), cmp_owned);
+	for (i = 1; i < k; i++) {
+		struct prefix p = m_addr_prefix(list[i].addr), q = m_addr_prefix(list[i - 1].addr);
+
+		if (prefix_cmp(&p, &q) || list[i].node == list[i - 1].node)
+			continue;
+		e = diag_error(c->d, list[i].addr->pos, "`%s` and `%s` both own %s",
+			       list[i - 1].node->name, list[i].node->name, prefix_print(&p, text));
+		diag_other(c->d, e, list[i - 1].addr->pos, "it is given here already");
+		diag_help(
+			c->d, e,
+			"WireGuard sends a prefix to one peer only: give one of them another, or a longer one, which wins");
+	}
+}
+
+/* A record has room for so many prefixes. */
+static void check_count(struct check *c, const struct m_node *node)
+{
+	size_t i, n = node->n_routes;
+
+	for (i = 0; i < node->n_addresses; i++)
+		n += node->addresses[i].owned != 0;
+	if (n > MAX_ROUTES)
+		diag_error(c->d, node->pos,
+			   "`%s` has %zu routes and prefixes of its own; at most %d are accepted",
+			   node->name, n, MAX_ROUTES);
 }
 
 static void check_addresses(struct check *c)
@@ -333,6 +402,7 @@ static void check_addresses(struct check *c)
 			list[k] = (struct pinned){ .addr = &node->addresses[j], .node = node };
 			check_in_pools(c, list[k++].addr);
 		}
+		check_count(c, node);
 	}
 	qsort(list, total, sizeof(*list), cmp_pinned);
 	for (i = 1; i < total; i++) {
@@ -344,7 +414,13 @@ static void check_addresses(struct check *c)
 			       list[i - 1].node->name, list[i].node->name,
 			       ipaddr_print(&list[i].addr->addr, text));
 		diag_other(c->d, e, list[i - 1].addr->pos, "it is given here already");
+		if (list[i].addr->owned || list[i - 1].addr->owned)
+			diag_help(
+				c->d, e,
+				"of a prefix, the interface gets the first address behind the prefix's own; write another one "
+				"before the length, as in 10.20.4.2/24");
 	}
+	check_owners(c, list, total);
 }
 
 /* Routes and endpoints. */
@@ -847,12 +923,12 @@ static void check_routes(struct check *c)
 
 			if (p->prefix.len)
 				continue;
-			diag_help(
-				c->d,
-				diag_error(c->d, p->pos, "%s cannot be a route",
-					   prefix_print(&p->prefix, text)),
-				"exit nodes are not supported by this version of meshrc; name the "
-				"networks behind this node");
+			diag_help(c->d,
+				  diag_error(c->d, p->pos, "%s cannot be a route",
+					     prefix_print(&p->prefix, text)),
+				  "for a way to everything write `exit_node: %s` on the nodes that "
+				  "use it; routes are the networks behind this node",
+				  c->n->nodes[i].name);
 		}
 	for (i = 0; i < c->n->n_nodes; i++)
 		if (any_masquerade(&c->n->nodes[i]))
@@ -873,6 +949,59 @@ static void check_relays(struct check *c)
 			  diag_warn(c->d, node->relay_pos,
 				    "`%s` cannot be a relay: it has no endpoint", node->name),
 			  "give it an `endpoint`, or remove `relay`");
+	}
+}
+
+static void exit_needs_endpoint(struct check *c, const struct m_node *node,
+				const struct m_node *exit)
+{
+	struct diag_entry *e = diag_error(c->d, node->exit_node.pos,
+					  "`%s` cannot be the exit of `%s`: it has no endpoint",
+					  exit->name, node->name);
+
+	diag_other(c->d, e, exit->pos, "`%s` is here", exit->name);
+	diag_help(c->d, e, "give `%s` an `endpoint`", exit->name);
+}
+
+static void exit_has_exit(struct check *c, const struct m_node *node, const struct m_node *exit)
+{
+	struct diag_entry *e = diag_error(c->d, node->exit_node.pos,
+					  "`%s` cannot be the exit of `%s`: it has an exit itself",
+					  exit->name, node->name);
+
+	diag_other(c->d, e, exit->exit_node.pos, "the exit of `%s`", exit->name);
+	diag_help(c->d, e, "write `exit_node: %s` here too, or take one of them away",
+		  exit->exit_node.s);
+}
+
+static void check_exits(struct check *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n->n_nodes; i++) {
+		const struct m_node *node = &c->n->nodes[i], *exit;
+		const char *name = node->exit_node.s;
+
+		if (!name)
+			continue;
+		exit = m_network_node(c->n, name);
+		if (!exit) {
+			struct diag_entry *e = diag_error(c->d, node->exit_node.pos,
+							  "there is no node `%s`", name);
+			const char *better = e ? suggest_node(c, name) : NULL;
+
+			if (better)
+				diag_help(c->d, e, "did you mean `%s`?", better);
+		} else if (exit == node) {
+			diag_help(c->d,
+				  diag_error(c->d, node->exit_node.pos,
+					     "`%s` cannot be its own exit", name),
+				  "`exit_node` stands on the nodes that send through it");
+		} else if (exit->exit_node.s) {
+			exit_has_exit(c, node, exit);
+		} else if (!exit->endpoint.host && !exit->n_seen) {
+			exit_needs_endpoint(c, node, exit);
+		}
 	}
 }
 
@@ -953,6 +1082,7 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	check_routes(&c);
 	check_endpoints(&c);
 	check_relays(&c);
+	check_exits(&c);
 	check_names(&c);
 	if (index_tags(&c) < 0)
 		return;

@@ -358,6 +358,39 @@ static bool read_number(struct decode *c, const struct field *f, const struct ya
 	return true;
 }
 
+/* Plain `off` is false to YAML 1.1; that is what the schema of an editor sees then. */
+static bool read_routes_table(struct decode *c, const struct field *f, const struct yaml_node *key,
+			      const struct yaml_node *v, uint64_t *ret)
+{
+	char shown[YAML_SHOWN];
+	uint64_t n;
+
+	if (!want_scalar(c, key, v, "a number or `off`"))
+		return false;
+	if (!strcmp(v->text, "off")) {
+		*ret = 0;
+		return true;
+	}
+	if (!(v->flags & YAML_PLAIN) || num_parse(v->text, v->n, UINT64_MAX, &n) < 0) {
+		TELL(c, v,
+		     ("`%s` is no routing table that `%s` takes", yaml_show(v, shown), key->text),
+		     ("a number without quotes, or `off` for no routes at all"));
+		return false;
+	}
+	if (n < f->min || n > f->max) {
+		diag_error(c->diag, yaml_pos(v), "`%s` must be from %llu to %llu, or `off`",
+			   key->text, (unsigned long long)f->min, (unsigned long long)f->max);
+		return false;
+	}
+	if (n == 253 || n == 255) {
+		TELL(c, v, ("the routing table %llu is the kernel's own", (unsigned long long)n),
+		     ("254 is the main one, where routes go without `%s`", key->text));
+		return false;
+	}
+	*ret = n;
+	return true;
+}
+
 static bool read_bool(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
 		      bool *ret)
 {
@@ -742,7 +775,18 @@ static bool want_list(struct decode *c, const struct field *f, const struct yaml
 	return true;
 }
 
-static bool read_address(struct decode *c, const struct yaml_node *v, struct m_addr *ret)
+/* The first address of a prefix means the prefix itself, where there are others. */
+static void step_inside(struct ifaddr *a)
+{
+	struct prefix p = prefix_of_ifaddr(a);
+	unsigned int bits = family_bits(p.family);
+
+	if (bits - p.len >= 2 && !memcmp(p.b, a->addr.b, sizeof(p.b)))
+		a->addr.b[bits / 8 - 1]++;
+}
+
+static bool read_address(struct decode *c, const struct field *f, const struct yaml_node *v,
+			 struct m_addr *ret)
 {
 	char shown[YAML_SHOWN], text[IPADDR_STRLEN];
 	struct ifaddr with_len;
@@ -751,7 +795,18 @@ static bool read_address(struct decode *c, const struct yaml_node *v, struct m_a
 		return false;
 	yaml_show(v, shown);
 	if (ipaddr_parse(v->text, v->n, &ret->addr) < 0) {
-		if (ifaddr_parse(v->text, v->n, &with_len) == 0)
+		bool ok = ifaddr_parse(v->text, v->n, &with_len) == 0;
+
+		if (ok && f->flags & FIELD_WHOLE &&
+		    with_len.len < family_bits(with_len.addr.family)) {
+			step_inside(&with_len);
+			*ret = (struct m_addr){ with_len.addr, yaml_pos(v), with_len.len };
+			return true;
+		}
+		if (ok && f->flags & FIELD_WHOLE)
+			TELL(c, v, ("`%s` is one address", shown),
+			     ("write %s", ipaddr_print(&with_len.addr, text)));
+		else if (ok)
 			TELL(c, v,
 			     ("`%s` has a prefix length; an address here is a plain IP", shown),
 			     ("write %s: the interface gets it with the length of the pool",
@@ -781,7 +836,7 @@ static void read_addresses(struct decode *c, const struct field *f, const struct
 		return;
 	}
 	for (i = 0; i < v->n; i++) {
-		if (!read_address(c, &v->items[i], &list[n]))
+		if (!read_address(c, f, &v->items[i], &list[n]))
 			continue;
 		for (j = 0; j < n && ipaddr_cmp(&list[j].addr, &list[n].addr); j++)
 			;
@@ -1256,6 +1311,11 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 	case FIELD_MARK:
 		number = MEMBER(struct m_uint, obj, f->value);
 		number->set = read_number(c, f, key, v, &number->v);
+		number->pos = yaml_pos(v);
+		break;
+	case FIELD_ROUTES_TABLE:
+		number = MEMBER(struct m_uint, obj, f->value);
+		number->set = read_routes_table(c, f, key, v, &number->v);
 		number->pos = yaml_pos(v);
 		break;
 	case FIELD_BOOL:

@@ -21,6 +21,7 @@ enum field_type {
 	FIELD_VERSION, /* the number 1; nothing is stored */
 	FIELD_UINT, /* struct m_uint */
 	FIELD_MARK, /* struct m_uint; also in hexadecimal */
+	FIELD_ROUTES_TABLE, /* struct m_uint; 0: the word off */
 	FIELD_BOOL, /* bool; pos, where not 0 */
 	FIELD_TEXT, /* struct m_text, any text of min to max bytes */
 	FIELD_WORD, /* struct m_text, text that `check` takes */
@@ -56,6 +57,8 @@ enum field_flags {
 	FIELD_REQUIRED_ONCE = 1u << 1,
 	/* Of a table with `one_of`: may stand beside the one. */
 	FIELD_BESIDE = 1u << 2,
+	/* FIELD_ADDRESSES: one may be a prefix that is owned as a whole. */
+	FIELD_WHOLE = 1u << 3,
 };
 
 struct table;

@@ -11,7 +11,7 @@ UNITS += test_common_mem test_common_file test_common_cli
 unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
-COMPILE := reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/links.c reconciler/order.c \
+COMPILE := reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/order.c \
 	reconciler/relay.c reconciler/transit.c reconciler/viewpoint.c
 UNITS += test_compile
 unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
@@ -55,12 +55,14 @@ unit_test_spawn := $(COMMON) reconciler/spawn.c
 unit_test_repo := $(COMMON) reconciler/repo.c reconciler/repo_files.c reconciler/publish_git.c reconciler/spawn.c
 unit_test_publish := $(COMMON) $(PUBLICATION) publication/sign.c reconciler/names_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/repo.c reconciler/repo_files.c
 # The back ends without the rest of the agent.
-KERN := agent/apply.c agent/diff.c agent/kern_kernel.c agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
+KERN := agent/apply.c agent/diff.c agent/exit_route.c agent/kern_kernel.c agent/kern_rt.c agent/kern_rule.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
 UNITS += test_diff
 unit_test_diff := tests/unit/fake_kern.c agent/apply.c agent/diff.c $(COMMON) $(PUBLICATION)
 UNITS += test_wg_messages
 unit_test_wg_messages := tests/unit/fake_kern.c tests/unit/fake_nl.c $(KERN) $(COMMON) $(PUBLICATION)
 $(BUILD)/tests/test_wg_messages: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_exit
+unit_test_exit := tests/unit/fake_kern.c tests/unit/fake_nl.c $(KERN) $(COMMON) $(PUBLICATION)
 UNITS += test_uapi
 unit_test_uapi := tests/unit/fake_kern.c agent/diff.c agent/kern_wg.c agent/uapi.c $(COMMON) $(PUBLICATION)
 # The agent without its commands and back ends; pubkit makes publications, pubkit_tool does so for shell tests.
