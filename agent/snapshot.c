@@ -268,6 +268,83 @@ static int get_own(struct collector *c, enum table t, struct network_builder *al
 	return network_builder_finish(own, ret, c->err);
 }
 
+/* The permits that our node enforces, and perhaps others that stand on the same pages. */
+static int get_permits(struct collector *c, const struct node *node, struct network_builder *all,
+		       struct network *ret)
+{
+	struct network_builder *permits = builder(c);
+	struct index ix;
+	bool *wanted;
+	size_t i;
+
+	if (!permits)
+		return -1;
+	if (!node->n_guards)
+		return network_builder_finish(permits, ret, c->err);
+	if (get_index(c, TABLE_POLICY, &ix) < 0)
+		return -1;
+	wanted = arena_array(&c->snap->arena, ix.n, sizeof(*wanted));
+	if (!wanted)
+		return err_nomem(c->err);
+	for (i = 0; i < node->n_guards; i++)
+		mark(&ix, node->guards[i], wanted);
+	if (get_marked(c, &ix, wanted, all, permits) < 0)
+		return -1;
+	return network_builder_finish(permits, ret, c->err);
+}
+
+/* Names of nodes and groups that our configuration needs: of its links, and who is permitted. */
+struct needed {
+	const char **list;
+	size_t n;
+	bool all; /* GROUP_ALL is one of them */
+};
+
+static int add_name(struct collector *c, struct needed *needed, const char *name)
+{
+	const char **list;
+
+	if (!name || strchr(name, '/'))
+		return 0;
+	if (!strcmp(name, GROUP_ALL) || !strcmp(name, GROUP_CLIENTS)) {
+		needed->all = true;
+		return 0;
+	}
+	list = arena_grow(&c->snap->arena, needed->list, needed->n, sizeof(*list));
+	if (!list)
+		return err_nomem(c->err);
+	needed->list = list;
+	list[needed->n++] = name;
+	return 0;
+}
+
+static int collect_needed(struct collector *c, const struct node *node,
+			  const struct network *permits, struct needed *ret)
+{
+	size_t i, j, n;
+
+	*ret = (struct needed){ .all = node_needs_names(node) };
+	for (i = 0; i < node->n_links; i++)
+		if (add_name(c, ret, node->links[i].via) < 0 ||
+		    add_name(c, ret, node->links[i].target) < 0)
+			return -1;
+	for (i = 0; i < node->n_guards; i++) {
+		const struct permit *list = network_permits(permits, node->guards[i], &n);
+
+		/* A client: of nodes and groups it is known that they mean this node. */
+		if (!target_is_group(node->guards[i]) && strcmp(node->guards[i], node->name) != 0 &&
+		    add_name(c, ret, node->guards[i]) < 0)
+			return -1;
+		/* What is behind this node is not outside: its own record says it. */
+		if (target_is_outside(node->guards[i]) && add_name(c, ret, node->name) < 0)
+			return -1;
+		for (j = 0; j < n; j++)
+			if (add_name(c, ret, list[j].from) < 0)
+				return -1;
+	}
+	return 0;
+}
+
 /* The pages of one table, fetched in several steps. */
 struct pages {
 	enum table table;
@@ -324,53 +401,33 @@ static int want_members(struct collector *c, struct pages *records, const struct
 	return 0;
 }
 
-static int get_groups(struct collector *c, const struct node *node, struct pages *groups,
+static int get_groups(struct collector *c, const struct needed *needed, struct pages *groups,
 		      struct network_builder *all, struct network *ret)
 {
 	size_t i;
 
-	for (i = 0; i < node->n_links; i++) {
-		const char *target = node->links[i].target;
-
-		if (target && strcmp(target, GROUP_ALL) != 0 && target_is_group(target) &&
-		    want(c, groups, target) < 0)
+	for (i = 0; i < needed->n; i++)
+		if (target_is_group(needed->list[i]) && want(c, groups, needed->list[i]) < 0)
 			return -1;
-	}
 	return get_step(c, groups, all, ret);
 }
 
-static int get_records(struct collector *c, const struct node *node, struct pages *records,
+static int get_records(struct collector *c, const struct needed *needed, struct pages *records,
 		       struct network_builder *all, struct network *so_far)
 {
 	size_t i;
+	int r = 0;
 
-	if (node_needs_names(node)) {
-		if (open_pages(c, records) < 0)
-			return -1;
-		for (i = 0; i < records->ix.n; i++)
+	if (needed->all) {
+		r = open_pages(c, records);
+		for (i = 0; !r && i < records->ix.n; i++)
 			records->wanted[i] = true;
 	}
-	for (i = 0; i < node->n_links; i++) {
-		const struct link *link = &node->links[i];
-		int r = 0;
-
-		if (link->via && want(c, records, link->via) < 0)
-			return -1;
-		if (!link->target)
-			continue;
-		if (!strcmp(link->target, GROUP_ALL)) {
-			r = open_pages(c, records);
-			for (size_t j = 0; !r && j < records->ix.n; j++)
-				records->wanted[j] = true;
-		} else if (!target_is_group(link->target)) {
-			r = want(c, records, link->target);
-		} else {
-			r = want_members(c, records, so_far, link->target);
-		}
-		if (r < 0)
-			return -1;
-	}
-	return get_step(c, records, all, so_far);
+	for (i = 0; i < needed->n && !needed->all && !r; i++)
+		r = target_is_group(needed->list[i]) ?
+			    want_members(c, records, so_far, needed->list[i]) :
+			    want(c, records, needed->list[i]);
+	return r < 0 ? -1 : get_step(c, records, all, so_far);
 }
 
 static bool is_direct_peer(const struct node *node, const struct network *so_far, const char *name)
@@ -469,10 +526,13 @@ static int get_routed(struct collector *c, const struct node *node, const struct
 static int get_needed(struct collector *c, const struct node *node, struct network_builder *all)
 {
 	struct pages groups = { .table = TABLE_GROUPS }, records = { .table = TABLE_RECORDS };
-	struct network so_far;
+	struct network permits, so_far;
+	struct needed needed;
 
-	if (get_groups(c, node, &groups, all, &so_far) < 0 ||
-	    get_records(c, node, &records, all, &so_far) < 0 ||
+	if (get_permits(c, node, all, &permits) < 0 ||
+	    collect_needed(c, node, &permits, &needed) < 0 ||
+	    get_groups(c, &needed, &groups, all, &so_far) < 0 ||
+	    get_records(c, &needed, &records, all, &so_far) < 0 ||
 	    get_routed(c, node, &so_far, all) < 0)
 		return -1;
 	return get_clients(c, node, &groups, &records, all, &so_far);

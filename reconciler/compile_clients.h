@@ -3,7 +3,7 @@
  * Clients in the compiler: devices without the agent, each a peer of one node, its gateway. Part of
  * reconciler/compile.h.
  *
- * The clients of a gateway are the group GROUP_CLIENTS (publication/network.h). The gateway's
+ * The clients of a gateway are the group GROUP_CLIENTS_OF (publication/network.h). The gateway's
  * document has it as direct peers, and its record says that it has clients; for every node that has
  * the gateway as a direct peer that puts them under it. So a client that comes or goes changes its
  * record and its membership, and the first and the last one of a gateway the gateway's record and
