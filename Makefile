@@ -67,7 +67,7 @@ AGENT := \
 	agent/main.c agent/accept.c agent/agent.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
 	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/fetch.c \
 	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/kern_kernel.c \
-	agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/resolve.c agent/show.c \
+	agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/resolve.c agent/shared.c agent/show.c \
 	agent/snapshot.c agent/store.c agent/uapi.c
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

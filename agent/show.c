@@ -340,7 +340,7 @@ int show_status_json(const struct status_view *v, struct buf *out)
 	json_object_set_new(j, "last_fresh", moment(a->report.fresh));
 	json_object_set_new(j, "last_error", text(a->report.error));
 	json_object_set_new(j, "urls", urls_json(&a->report));
-	json_object_set_new(j, "host", host_json(&s->host));
+	json_object_set_new(j, "host", host_json(&v->host));
 	json_object_set_new(j, "masquerading", json_boolean(s->host.has_table));
 	json_object_set_new(j, "live_error", text(v->live_error));
 	json_object_set_new(j, "live", live_json(v));
@@ -363,9 +363,9 @@ static void add_ago(struct buf *out, const char *what, int64_t t, int64_t now)
 		buf_addf(out, " (in %s)\n", duration_print(t - now, ago));
 }
 
-static void add_host(const struct agent *a, struct buf *out)
+static void add_host(const struct status_view *v, struct buf *out)
 {
-	const struct host_record *r = &a->state.host;
+	const struct host_record *r = &v->host;
 	char name[SYSCTL_STRLEN];
 	size_t i;
 
@@ -376,7 +376,7 @@ static void add_host(const struct agent *a, struct buf *out)
 				 r->changes[i].set);
 	if (r->has_table)
 		buf_addf(out, "%-12s nftables table inet " GATEWAY_TABLE "%s\n", "host",
-			 a->config->network);
+			 v->agent->config->network);
 }
 
 static void add_bytes(struct buf *out, uint64_t n)
@@ -481,7 +481,7 @@ int show_status_text(const struct status_view *v, struct buf *out)
 				 (unsigned long long)s->applied.serial);
 		add_ago(out, "since", s->applied.since, v->now);
 	}
-	add_host(a, out);
+	add_host(v, out);
 	if (r->checked)
 		add_ago(out, "last attempt", r->checked, v->now);
 	if (r->fresh)

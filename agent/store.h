@@ -62,7 +62,9 @@ struct state {
 	int64_t amnesia; /* when both slots were found unusable; 0: never */
 	struct accepted accepted;
 	struct applied applied;
-	struct host_record host; /* what we changed around the interface */
+	/* Our nftables table alone: the settings that were changed are the host's, whichever
+	 * network they were changed for (agent/shared.h). */
+	struct host_record host;
 };
 
 /* The text of a slot. decode(encode(x)) = x, encode(decode(bytes)) = bytes. `network` is the name

@@ -69,6 +69,8 @@
 /* Settings of the host that an agent remembers having changed for forwarding: three, and one for
  * each interface that takes router advertisements. */
 #define MAX_HOST_CHANGES 256
+/* Networks whose agents share the forwarding of one host. */
+#define MAX_SHARED_USERS 64
 
 /* Diagnostics kept and printed in one run; the rest is counted. */
 #define MAX_DIAGS 50

@@ -62,7 +62,7 @@ UNITS += test_uapi
 unit_test_uapi := tests/unit/fake_kern.c agent/diff.c agent/kern_wg.c agent/uapi.c $(COMMON) $(PUBLICATION)
 # The agent without its commands and back ends; pubkit makes publications, pubkit_tool does so for shell tests.
 PUBKIT := tests/unit/pubkit.c publication/sign.c
-AGENT_STATE := agent/accept.c agent/fetch.c agent/host_plan.c agent/snapshot.c agent/store.c
+AGENT_STATE := agent/accept.c agent/fetch.c agent/host_plan.c agent/shared.c agent/snapshot.c agent/store.c
 UNITS += test_agent_config test_store test_accept test_fetch
 unit_test_agent_config := $(COMMON) agent/config.c
 unit_test_store := $(COMMON) $(PUBLICATION) agent/host_plan.c agent/store.c
@@ -71,6 +71,9 @@ unit_test_fetch := $(COMMON) $(PUBLICATION) agent/fetch.c
 UNITS += test_host
 unit_test_host := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c tests/unit/fake_host.c
 $(BUILD)/tests/test_host: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_shared
+unit_test_shared := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c agent/shared.c tests/unit/fake_host.c
+$(BUILD)/tests/test_shared: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_agent
 unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/resolve.c \
 	agent/host.c agent/host_nft.c agent/host_system.c tests/unit/fake_host.c tests/unit/fake_kern.c
