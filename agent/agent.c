@@ -9,7 +9,9 @@
 #include "common/os_file.h"
 #include "common/os_time.h"
 #include "common/timefmt.h"
+#include "agent/hosts_block.h"
 #include "publication/gateway.h"
+#include "publication/names.h"
 
 typedef unsigned long long ull;
 
@@ -259,6 +261,9 @@ void agent_close(struct agent *a)
 		a->kern->ops->free(a->kern);
 	if (a->host)
 		a->host->ops->free(a->host);
+	if (a->names)
+		a->names->ops->free(a->names);
+	free(a->journal);
 	resolver_free(a->resolver);
 	secret_release(&a->private_key);
 	store_close(a->store);
@@ -868,6 +873,83 @@ static int want_host(struct agent *a, const struct ifname *interface, struct are
 	return 0;
 }
 
+static int save_names(void *arg, const struct names_record *r, struct err *e)
+{
+	struct agent *a = arg;
+	struct state next = a->state;
+
+	next.names = *r;
+	if (store_save(a->store, &next, e) < 0)
+		return -1;
+	a->state = next;
+	return 0;
+}
+
+static int need_names(struct agent *a, struct err *e)
+{
+	struct names_paths paths = { .hosts = NULL };
+	struct buf b;
+
+	if (a->names)
+		return 0;
+	buf_init(&b, 8192);
+	buf_addf(&b, "%s/%s/hosts.journal", a->config->state_dir, a->config->network);
+	free(a->journal);
+	a->journal = buf_steal(&b);
+	if (!a->journal)
+		return err_nomem(e);
+	paths.journal = a->journal;
+	a->names = names_system_new(&paths, e);
+	return a->names ? 0 : -1;
+}
+
+static int converge_names(struct agent *a, const struct names_wanted *wanted, bool look, bool dry,
+			  struct arena *arena, struct names_result *ret, struct err *e)
+{
+	struct names_record record = a->state.names;
+	struct names_store store = { save_names, a };
+
+	look |= a->state.amnesia != 0;
+	if (names_concerned(wanted, &record, look) && need_names(a, e) < 0)
+		return -1;
+	return names_converge(a->names, wanted, a->config->network, look, dry, &record, &store,
+			      arena, ret, e);
+}
+
+/* The names that this host is to know for a->current. */
+static int want_names(struct agent *a, const struct ifname *interface, struct arena *arena,
+		      struct names_wanted *ret, struct err *e)
+{
+	const struct snapshot *s = a->current;
+	const struct node *n = s->has_config ? s->config.node : NULL;
+	struct names_wanted w = { .interface = *interface };
+	char tail[HOSTS_TAIL_STRLEN];
+	struct buf lines;
+
+	*ret = w;
+	if (!n || s->standing != STANDING_MEMBER || !n->domain || a->config->names == NAMES_OFF)
+		return 0;
+	w.domain = n->domain;
+	w.servers = n->nameservers;
+	w.n_servers = n->n_nameservers;
+	w.resolved = a->config->names == NAMES_AUTO;
+	w.hosts = node_needs_names(n);
+	if (w.hosts) {
+		buf_init(&lines, MAX_HOSTS_FILE);
+		names_put_hosts(&s->network, n->domain, hosts_block_tail(a->config->network, tail),
+				&lines, NULL);
+		w.lines = buf_ok(&lines) ?
+				  arena_strndup(arena, lines.data ? lines.data : "", lines.len) :
+				  NULL;
+		w.lines_len = lines.len;
+		buf_release(&lines);
+		if (!w.lines)
+			return err_nomem(e);
+	}
+	*ret = w;
+	return 0;
+}
+
 /* Removed from the network, and what the interface was is not known any more: it goes as a whole.
  */
 static int converge_gone(struct agent *a, bool dry, struct convergence *c, struct err *e)
@@ -954,7 +1036,8 @@ static int converge_interface(struct agent *a, bool dry, int64_t resolve_ms,
 int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
 		   struct err *e)
 {
-	struct err host_error = { 0 };
+	struct err host_error = { 0 }, names_error = { 0 };
+	struct names_wanted names;
 	struct host_wanted wanted;
 	int r;
 
@@ -973,6 +1056,12 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	    converge_host(a, &wanted, false, dry, &ret->arena, &ret->host, &host_error) < 0) {
 		if (!r && e)
 			*e = host_error;
+		r = -1;
+	}
+	if (want_names(a, &ret->interface, &ret->arena, &names, &names_error) < 0 ||
+	    converge_names(a, &names, false, dry, &ret->arena, &ret->names, &names_error) < 0) {
+		if (!r && e)
+			*e = names_error;
 		r = -1;
 	}
 	return r;
@@ -1027,7 +1116,9 @@ out:
 int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e)
 {
 	static const struct host_wanted nothing = { .rules = "" };
-	struct err host_error = { 0 };
+	static const struct names_wanted no_names = { .domain = NULL };
+	struct err host_error = { 0 }, names_error = { 0 };
+	struct names_result names;
 	struct host_result result;
 	struct arena arena;
 	int r = take_down(a, ret_name, ret_was_there, e);
@@ -1037,6 +1128,11 @@ int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, st
 	if (converge_host(a, &nothing, true, false, &arena, &result, &host_error) < 0) {
 		if (!r && e)
 			*e = host_error;
+		r = -1;
+	}
+	if (converge_names(a, &no_names, true, false, &arena, &names, &names_error) < 0) {
+		if (!r && e)
+			*e = names_error;
 		r = -1;
 	}
 	arena_release(&arena);

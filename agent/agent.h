@@ -13,6 +13,7 @@
 #include "agent/apply.h"
 #include "agent/config.h"
 #include "agent/host.h"
+#include "agent/names.h"
 #include "agent/resolve.h"
 #include "agent/snapshot.h"
 #include "common/secret.h"
@@ -27,6 +28,8 @@ struct agent {
 	struct fetcher *fetcher;
 	struct kern *kern;
 	struct host *host;
+	struct names_system *names;
+	char *journal; /* of the names */
 	struct resolver *resolver;
 	struct secret private_key;
 	struct wgkey public_key;
@@ -97,6 +100,7 @@ struct convergence {
 	size_t n_peers;
 	struct apply_result result;
 	struct host_result host; /* forwarding and masquerading */
+	struct names_result names;
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
 	/* Interfaces that carry our alias under another name than the one wanted: taken away. */
@@ -105,9 +109,9 @@ struct convergence {
 };
 
 /*
- * Brings the interface to a->current, and then the host around it. With `dry`, only says what it
- * would do. *ret is to be released either way. What goes wrong with the host is an error and leaves
- * the interface as it should be: ret->result.verified tells the two apart.
+ * Brings the interface to a->current, and then the host around it and the names. With `dry`, only
+ * says what it would do. *ret is to be released either way. What goes wrong with the host is an
+ * error and leaves the interface as it should be: ret->result.verified tells the two apart.
  */
 int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
 		   struct err *e);

@@ -35,6 +35,8 @@ void cmd_tell_urls(const struct agent *a, const struct cycle *c, bool good);
 /* Warnings about a publication that is in force: expired, serials that were never seen. */
 void cmd_tell_cycle(const struct agent *a, const struct cycle *c);
 void cmd_tell_unresolved(const struct convergence *c);
+/* What was done about names, if anything. */
+void cmd_tell_names(const struct convergence *c);
 /* Before data goes to stdout: from here on a reader that has seen enough (`| head`) ends us
  * quietly. */
 void cmd_output(void);

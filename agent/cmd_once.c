@@ -21,7 +21,7 @@ static void tell(const struct once_outcome *o)
 			a->config->network, serial, a->config->node);
 		return;
 	}
-	if (cli_verbose && (c->result.n_ops || c->host.n_ops)) {
+	if (cli_verbose && (c->result.n_ops || c->host.n_ops || c->names.n_ops)) {
 		buf_init(&ops, 64u << 20);
 		cmd_print_ops(c, &ops);
 		fputs(ops.data, stderr);
@@ -29,7 +29,7 @@ static void tell(const struct once_outcome *o)
 	}
 	if (!o->converged && !c->result.verified)
 		return;
-	if (!c->result.n_changes && !c->n_others && !c->host.sets)
+	if (!c->result.n_changes && !c->n_others && !c->host.sets && !c->names.sets)
 		cli_info("%s: %s %s: %zu peer%s; nothing to change", a->config->network, serial,
 			 o->error ? "stays in force" : "in force", c->n_peers,
 			 c->n_peers == 1 ? "" : "s");
@@ -41,6 +41,7 @@ static void tell(const struct once_outcome *o)
 	if (c->host.sets)
 		cli_info("%s: %u setting%s of the host changed", a->config->network, c->host.sets,
 			 c->host.sets == 1 ? "" : "s");
+	cmd_tell_names(c);
 	if (a->current->standing == STANDING_GONE)
 		cli_warn("node %s was removed from network %s: it has no peers any more",
 			 a->config->node, a->config->network);

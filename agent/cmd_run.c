@@ -199,7 +199,8 @@ static int converge(struct daemon *d, bool fresh, int64_t resolve_ms, struct err
 	if (c.host.sets)
 		cli_info("%s: %u setting%s of the host changed", a->config->network, c.host.sets,
 			 c.host.sets == 1 ? "" : "s");
-	if (cli_verbose && (c.result.n_ops || c.host.n_ops)) {
+	cmd_tell_names(&c);
+	if (cli_verbose && (c.result.n_ops || c.host.n_ops || c.names.n_ops)) {
 		buf_init(&ops, 64u << 20);
 		cmd_print_ops(&c, &ops);
 		fputs(ops.data, stderr);

@@ -19,6 +19,7 @@ static const char *const key_names[N_CONFIG_KEYS] = {
 	[CONFIG_OFFLINE] = "offline",
 	[CONFIG_NOW] = "now",
 	[CONFIG_POLL] = "interval",
+	[CONFIG_NAMES] = "names",
 };
 
 const char *config_key_name(enum config_key k)
@@ -282,6 +283,20 @@ static void finish_backend(struct finish *f, const struct config_value *v, struc
 		wrong(f, CONFIG_BACKEND, v, "not `auto`, `kernel` or `userspace`");
 }
 
+static void finish_names(struct finish *f, const struct config_value *v, struct agent_config *ret)
+{
+	static const char *const words[] = { "auto", "hosts", "off" };
+	size_t i;
+
+	for (i = 0; v->text && i < ARRAY_LEN(words); i++)
+		if (v->len == strlen(words[i]) && !memcmp(v->text, words[i], v->len)) {
+			ret->names = (enum names_use)i;
+			return;
+		}
+	if (v->text)
+		wrong(f, CONFIG_NAMES, v, "not `auto`, `hosts` or `off`");
+}
+
 static void finish_offline(struct finish *f, const struct config_value *v, struct agent_config *ret)
 {
 	if (!v->text)
@@ -317,6 +332,7 @@ int config_finish(const struct config_raw *raw, struct arena *a, struct agent_co
 		      "not an interface name: at most 15 of letters, digits and _=+.-");
 	finish_backend(&f, &v[CONFIG_BACKEND], &c);
 	finish_offline(&f, &v[CONFIG_OFFLINE], &c);
+	finish_names(&f, &v[CONFIG_NAMES], &c);
 	if (v[CONFIG_NOW].text) {
 		c.has_now = true;
 		if (time_parse(v[CONFIG_NOW].text, v[CONFIG_NOW].len, &c.now) < 0)

@@ -39,6 +39,7 @@ enum config_key {
 	CONFIG_OFFLINE,
 	CONFIG_NOW,
 	CONFIG_POLL,
+	CONFIG_NAMES,
 	N_CONFIG_KEYS,
 };
 
@@ -61,6 +62,13 @@ enum backend {
 	BACKEND_USERSPACE,
 };
 
+/* What may be done with the network's names on this host. */
+enum names_use {
+	NAMES_AUTO, /* systemd-resolved where it is asked, else /etc/hosts */
+	NAMES_ONLY_HOSTS, /* /etc/hosts alone */
+	NAMES_OFF,
+};
+
 /* A URL of a publication: scheme and the rest, checked, without slashes at its end. */
 struct agent_config {
 	const char *urls[MAX_MIRRORS]; /* "https://...", "http://..." or "file:///..." */
@@ -75,6 +83,7 @@ struct agent_config {
 	bool has_now;
 	int64_t now;
 	unsigned int interval;
+	enum names_use names;
 };
 
 /* The key's name: of an option (with two dashes before it) and in the file. */

@@ -38,6 +38,8 @@ static const struct cli_option options[] = {
 	  false },
 	{ "interval", CLI_STRING, &opt[CONFIG_POLL], "SECONDS", "between two polls of `run` (60)",
 	  false },
+	{ "names", CLI_STRING, &opt[CONFIG_NAMES], "HOW",
+	  "auto (systemd-resolved, else /etc/hosts), hosts or off", false },
 	{ "now", CLI_STRING, &opt[CONFIG_NOW], "RFC3339", "take this as the time, for tests",
 	  false },
 	{ 0 },
@@ -257,6 +259,20 @@ void cmd_tell_unresolved(const struct convergence *c)
 		cli_warn("no address found for %zu more names", c->n_unresolved - i);
 }
 
+void cmd_tell_names(const struct convergence *c)
+{
+	struct buf line;
+	size_t i;
+
+	buf_init(&line, 1024);
+	for (i = 0; c->names.sets && i < c->names.n_ops; i++) {
+		buf_reset(&line);
+		names_op_print(&c->names.ops[i], &line);
+		cli_info("%s", line.data);
+	}
+	buf_release(&line);
+}
+
 void cmd_output(void)
 {
 	signal(SIGPIPE, SIG_DFL);
@@ -305,6 +321,11 @@ void cmd_print_ops(const struct convergence *c, struct buf *out)
 	for (i = 0; i < c->host.n_ops; i++) {
 		buf_adds(out, "  ");
 		host_op_print(&c->host.ops[i], out);
+		buf_addc(out, '\n');
+	}
+	for (i = 0; i < c->names.n_ops; i++) {
+		buf_adds(out, "  ");
+		names_op_print(&c->names.ops[i], out);
 		buf_addc(out, '\n');
 	}
 }

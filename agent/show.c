@@ -73,7 +73,7 @@ static int dump(json_t *j, struct buf *out)
 	return s && buf_ok(out) ? 0 : -1;
 }
 
-static json_t *stats(const struct kern_stats *k, const struct host *h)
+static json_t *stats(const struct kern_stats *k, const struct host *h, const struct names_system *n)
 {
 	json_t *j = json_object();
 
@@ -83,6 +83,7 @@ static json_t *stats(const struct kern_stats *k, const struct host *h)
 	json_object_set_new(j, "bytes_sent", number(k->bytes_sent));
 	json_object_set_new(j, "dumps", number(k->dumps));
 	json_object_set_new(j, "host_sets", number(h ? h->sets : 0));
+	json_object_set_new(j, "names_sets", number(n ? n->sets : 0));
 	return j;
 }
 
@@ -94,6 +95,13 @@ static json_t *unresolved(const struct convergence *c)
 	for (i = 0; c && i < c->n_unresolved; i++)
 		json_array_append_new(j, text(c->unresolved[i]));
 	return j;
+}
+
+static const char *names_word(const struct convergence *c)
+{
+	static const char *const words[] = { "none", "hosts", "resolved" };
+
+	return words[c ? c->names.how : NAMES_NONE];
 }
 
 int show_once(const struct once_outcome *o, struct buf *out)
@@ -114,9 +122,11 @@ int show_once(const struct once_outcome *o, struct buf *out)
 	json_object_set_new(j, "interface", c && c->acted ? text(c->interface.s) : json_null());
 	json_object_set_new(j, "peers", number(c ? c->n_peers : 0));
 	json_object_set_new(j, "peers_changed", number(o->peers_changed));
-	json_object_set_new(j, "operations", number(c ? c->result.n_changes + c->host.sets : 0));
+	json_object_set_new(j, "operations",
+			    number(c ? c->result.n_changes + c->host.sets + c->names.sets : 0));
 	json_object_set_new(j, "unresolved", unresolved(c));
-	json_object_set_new(j, "stats", stats(&o->stats, a->host));
+	json_object_set_new(j, "names", text(names_word(c)));
+	json_object_set_new(j, "stats", stats(&o->stats, a->host, a->names));
 	json_object_set_new(j, "requests", number(f ? f->requests : 0));
 	json_object_set_new(j, "bytes_fetched", number(f ? f->bytes : 0));
 	json_object_set_new(j, "error", error(o->error));
@@ -138,6 +148,11 @@ static json_t *changes(const struct convergence *c)
 	for (i = 0; c && i < c->host.n_ops; i++) {
 		buf_reset(&line);
 		host_op_print(&c->host.ops[i], &line);
+		json_array_append_new(j, text(line.data));
+	}
+	for (i = 0; c && i < c->names.n_ops; i++) {
+		buf_reset(&line);
+		names_op_print(&c->names.ops[i], &line);
 		json_array_append_new(j, text(line.data));
 	}
 	buf_release(&line);
@@ -342,6 +357,10 @@ int show_status_json(const struct status_view *v, struct buf *out)
 	json_object_set_new(j, "urls", urls_json(&a->report));
 	json_object_set_new(j, "host", host_json(&v->host));
 	json_object_set_new(j, "masquerading", json_boolean(s->host.has_table));
+	json_object_set_new(j, "names",
+			    text(s->names.link.s[0] ? "resolved" :
+				 s->names.hosts	    ? "hosts" :
+						      "none"));
 	json_object_set_new(j, "live_error", text(v->live_error));
 	json_object_set_new(j, "live", live_json(v));
 	return dump(j, out);
@@ -377,6 +396,17 @@ static void add_host(const struct status_view *v, struct buf *out)
 	if (r->has_table)
 		buf_addf(out, "%-12s nftables table inet " GATEWAY_TABLE "%s\n", "host",
 			 v->agent->config->network);
+}
+
+static void add_names(const struct agent *a, struct buf *out)
+{
+	const struct names_record *r = &a->state.names;
+
+	if (r->link.s[0])
+		buf_addf(out, "%-12s asked of name servers by systemd-resolved, on %s\n", "names",
+			 r->link.s);
+	if (r->hosts)
+		buf_addf(out, "%-12s in /etc/hosts\n", "names");
 }
 
 static void add_bytes(struct buf *out, uint64_t n)
@@ -482,6 +512,7 @@ int show_status_text(const struct status_view *v, struct buf *out)
 		add_ago(out, "since", s->applied.since, v->now);
 	}
 	add_host(v, out);
+	add_names(a, out);
 	if (r->checked)
 		add_ago(out, "last attempt", r->checked, v->now);
 	if (r->fresh)

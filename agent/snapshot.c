@@ -2,6 +2,7 @@
 #include "agent/snapshot.h"
 
 #include "common/limits.h"
+#include "publication/names.h"
 
 /* Documents asked for at once: bounds what is held in memory beside the network itself. */
 #define BATCH 64
@@ -302,13 +303,15 @@ static int get_records(struct collector *c, const struct node *node, const struc
 	bool *wanted;
 	size_t i, j;
 
-	if (!node->n_links)
+	if (!node->n_links && !node_needs_names(node))
 		return 0;
 	if (get_index(c, TABLE_RECORDS, &ix) < 0)
 		return -1;
 	wanted = arena_array(&c->snap->arena, ix.n, sizeof(*wanted));
 	if (!wanted)
 		return err_nomem(c->err);
+	if (node_needs_names(node))
+		memset(wanted, true, ix.n);
 	for (i = 0; i < node->n_links; i++) {
 		const struct link *link = &node->links[i];
 		const struct group *g;
@@ -390,7 +393,8 @@ static int finish(struct snapshot *s, struct network_builder *all, const char *n
 	if (!node)
 		return err_refuse(e, "NOT-LISTED", "node %s is not in the stored documents", name);
 	if (expand(&s->network, node, &s->arena, &s->config, e) < 0 ||
-	    check_keys(&s->config, e) < 0) {
+	    check_keys(&s->config, e) < 0 ||
+	    (node->domain && names_check(&s->network, node->domain, e) < 0)) {
 		if (e->class == ERR_INPUT || e->class == ERR_LIMIT) {
 			e->class = ERR_VERIFY;
 			e->reason = "BAD-CONFIG";

@@ -81,6 +81,14 @@ static void encode_table(const struct host_record *r, struct buf *out)
 	buf_addc(out, '\n');
 }
 
+/* "names HOSTS LINK", each "-" where there is nothing; the line only where there is something. */
+static void encode_names(const struct names_record *r, struct buf *out)
+{
+	if (!names_record_empty(r))
+		buf_addf(out, "names %s %s\n", r->hosts ? "hosts" : "-",
+			 r->link.s[0] ? r->link.s : "-");
+}
+
 int state_encode(const struct state *s, struct buf *out)
 {
 	size_t start = out->len;
@@ -131,6 +139,7 @@ int state_encode(const struct state *s, struct buf *out)
 		buf_adds(out, " -");
 	}
 	buf_addc(out, '\n');
+	encode_names(&s->names, out);
 	encode_table(&s->host, out);
 	if (!buf_ok(out))
 		return -1;
@@ -169,6 +178,21 @@ static bool decode_applied(struct text *t, struct applied *a)
 }
 
 /* The line behind `applied`, if it is there. */
+static bool decode_names(const char *data, size_t len, size_t *at, struct names_record *r)
+{
+	struct text t = { 0 };
+	size_t next = *at;
+
+	if (!next_line(&t, data, len, &next) || !word_is(&t, "names"))
+		return true;
+	*at = next;
+	if (!word(&t))
+		return false;
+	r->hosts = t.len == 5;
+	return is_dash(&t) || (t.p && !ifname_parse(t.p, (size_t)(t.end - t.p), &r->link));
+}
+
+/* The line behind it, if it is there. */
 static bool decode_table(struct text *t, const char *data, size_t len, size_t *at,
 			 struct host_record *r)
 {
@@ -217,7 +241,8 @@ static bool decode_state(const char *data, size_t len, const char *network, stru
 	    !decode_accepted(&t, &s->accepted))
 		return false;
 	return next_line(&t, data, len, &at) && word_is(&t, "applied") &&
-	       decode_applied(&t, &s->applied) && decode_table(&t, data, len, &at, &s->host);
+	       decode_applied(&t, &s->applied) && decode_names(data, len, &at, &s->names) &&
+	       decode_table(&t, data, len, &at, &s->host);
 }
 
 int state_decode(const char *data, size_t len, const char *network, struct state *ret,

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "agent/host_plan.h"
+#include "agent/names.h"
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/err.h"
@@ -65,6 +66,7 @@ struct state {
 	/* Our nftables table alone: the settings that were changed are the host's, whichever
 	 * network they were changed for (agent/shared.h). */
 	struct host_record host;
+	struct names_record names; /* where we put names */
 };
 
 /* The text of a slot. decode(encode(x)) = x, encode(decode(bytes)) = bytes. `network` is the name

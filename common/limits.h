@@ -10,6 +10,8 @@
 #define MAX_NAME 63
 /* A host name in an endpoint (RFC 1035 2.3.4: 255 octets on the wire, 253 in text). */
 #define MAX_HOST 253
+/* The domain of a network: with a name of MAX_NAME and a dot before it, MAX_HOST. */
+#define MAX_DOMAIN (MAX_HOST - MAX_NAME - 1)
 /* Free text of a `description`. */
 #define MAX_DESCRIPTION 256
 
@@ -41,9 +43,12 @@
 #define MAX_RESERVED 1024 /* ranges and addresses of one network */
 #define MAX_ROUTES 1024 /* of one node */
 #define MAX_TAGS 64 /* of one node */
+#define MAX_VIEWPOINTS 64 /* of one node: where it has an endpoint of its own */
 #define MAX_DNS 16 /* name servers and search domains of one client */
 #define MAX_TOPOLOGY 4096 /* entries of one network */
 #define MAX_SELECTORS 4096 /* of one topology entry */
+#define MAX_VIEWS (MAX_TAGS + 1) /* of one node: the viewpoints that it looks from */
+#define MAX_NAME_SERVERS 8 /* of one node; resolvers ask three, or all in turn */
 #define MAX_LINKS 16384 /* of one node document */
 #define MAX_ALLOWED_IPS 262144 /* on one interface; 65,536 peers with 4 prefixes */
 
@@ -71,6 +76,9 @@
 #define MAX_HOST_CHANGES 256
 /* Networks whose agents share the forwarding of one host. */
 #define MAX_SHARED_USERS 64
+
+/* /etc/hosts: 100,000 names with two addresses have 12 MB. */
+#define MAX_HOSTS_FILE (64u << 20)
 
 /* Diagnostics kept and printed in one run; the rest is counted. */
 #define MAX_DIAGS 50

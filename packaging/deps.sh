@@ -26,6 +26,7 @@ packages() {
 		build libcurl4-openssl-dev meshrc-agent: https:// and file://
 		build libmnl-dev meshrc-agent: netlink
 		build libnftables-dev meshrc-agent: masquerading
+		build libsystemd-dev meshrc-agent: systemd-resolved
 		build libinotifytools0-dev meshrc watch
 		build libjansson-dev both: JSON output
 		build libqrencode-dev meshrc: a client's configuration as a QR code
@@ -51,6 +52,8 @@ packages() {
 		test python3-jsonschema tests of the JSON Schema
 		test python3-yaml tests of the JSON Schema
 		test openssl tests: certificates of local https:// servers
+		test dbus-daemon a bus for tests of names
+		test bind9-utils tests of zone files
 		test jq tests of JSON output
 		test zbar-tools tests read QR codes back
 		test librsvg2-bin tests read SVG pictures back

@@ -135,6 +135,9 @@ static void put_record(struct expansion *x, size_t peer, const struct record *r,
 
 static int put_through(struct expansion *x, size_t record, const struct link *link)
 {
+	/* Whoever is met needs no way round. */
+	if (link->kind == LINK_THROUGH && x->peer_of[record])
+		return 0;
 	put_record(x, x->via, &x->net->records[record], link->kind == LINK_THROUGH);
 	return 0;
 }
@@ -247,8 +250,8 @@ static int fill_peers(struct expansion *x, size_t *ret_total)
 		p = &x->peers[at];
 		p->name = r->name;
 		p->key = r->key;
-		p->endpoint = r->endpoint;
-		p->keepalive = r->endpoint.host ? keepalive_of(x, at) : 0;
+		p->endpoint = *record_endpoint(r, x->node);
+		p->keepalive = p->endpoint.host ? keepalive_of(x, at) : 0;
 		p->allowed_ips = x->lists[at];
 		p->n_allowed_ips = x->hidden ? sort_unique(x->lists[at], x->counts[at]) :
 					       prefix_canonical(x->lists[at], x->counts[at]);

@@ -51,6 +51,21 @@ bool target_is_group(const char *target)
 	return !strcmp(target, GROUP_ALL) || strpbrk(target, ":!#") != NULL;
 }
 
+const struct endpoint *record_endpoint(const struct record *r, const struct node *from)
+{
+	const struct seen *at = NULL;
+	size_t i;
+
+	for (i = 0; from && r->n_seen && i < from->n_from && !at; i++)
+		at = find(r->seen, r->n_seen, sizeof(*r->seen), from->from[i]);
+	return at ? &at->endpoint : &r->endpoint;
+}
+
+bool viewpoint_is_valid(const char *s, size_t len)
+{
+	return len > 4 && !memcmp(s, "tag:", 4) && name_is_valid(s + 4, len - 4);
+}
+
 static bool prefixes_equal(const struct prefix *a, size_t na, const struct prefix *b, size_t nb)
 {
 	size_t i;
@@ -81,6 +96,12 @@ bool record_equal(const struct record *a, const struct record *b)
 	for (i = 0; i < a->n_addresses; i++)
 		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))
 			return false;
+	if (a->n_seen != b->n_seen)
+		return false;
+	for (i = 0; i < a->n_seen; i++)
+		if (strcmp(a->seen[i].from, b->seen[i].from) != 0 ||
+		    !endpoint_equal(&a->seen[i].endpoint, &b->seen[i].endpoint))
+			return false;
 	if (a->n_standby != b->n_standby)
 		return false;
 	for (i = 0; i < a->n_standby; i++)
@@ -109,6 +130,23 @@ int link_cmp(const struct link *a, const struct link *b)
 	return c;
 }
 
+static bool nameservers_equal(const struct node *a, const struct node *b)
+{
+	size_t i;
+
+	if (a->n_nameservers != b->n_nameservers || text_cmp(a->domain, b->domain))
+		return false;
+	for (i = 0; i < a->n_nameservers; i++)
+		if (ipaddr_cmp(&a->nameservers[i], &b->nameservers[i]))
+			return false;
+	return true;
+}
+
+bool node_needs_names(const struct node *n)
+{
+	return n->domain && !(n->flags & NODE_NO_HOSTS);
+}
+
 bool node_equal(const struct node *a, const struct node *b)
 {
 	size_t i;
@@ -122,10 +160,16 @@ bool node_equal(const struct node *a, const struct node *b)
 		return false;
 	if (a->n_addresses != b->n_addresses || a->n_links != b->n_links ||
 	    !prefixes_equal(a->masquerade, a->n_masquerade, b->masquerade, b->n_masquerade) ||
-	    !prefixes_equal(a->standby, a->n_standby, b->standby, b->n_standby))
+	    !prefixes_equal(a->standby, a->n_standby, b->standby, b->n_standby) ||
+	    !nameservers_equal(a, b))
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ifaddr_cmp(&a->addresses[i], &b->addresses[i]))
+			return false;
+	if (a->n_from != b->n_from)
+		return false;
+	for (i = 0; i < a->n_from; i++)
+		if (strcmp(a->from[i], b->from[i]) != 0)
 			return false;
 	for (i = 0; i < a->n_links; i++)
 		if (link_cmp(&a->links[i], &b->links[i]))

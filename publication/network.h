@@ -21,6 +21,12 @@
 #include "common/name.h"
 #include "common/prefix.h"
 
+/* Where a node is reached by those who look from there. */
+struct seen {
+	const char *from; /* a viewpoint: "tag:office" */
+	struct endpoint endpoint;
+};
+
 /* A network behind a node that some other node comes first for. */
 struct standby {
 	struct prefix prefix;
@@ -37,7 +43,9 @@ struct record {
 	size_t n_routes;
 	const struct standby *standby; /* sorted by prefix, each once */
 	size_t n_standby;
-	struct endpoint endpoint; /* host NULL: nobody can reach it first */
+	struct endpoint endpoint; /* for all others; host NULL: they cannot reach it first */
+	const struct seen *seen; /* sorted by viewpoint */
+	size_t n_seen;
 	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
 				and so without a node document, route or endpoint */
 };
@@ -66,7 +74,7 @@ enum link_kind {
 	   and `via`). */
 	LINK_ROUTES,
 	/* The entry for `via` also gets the addresses and routes of each node of target (but this
-	   one and `via`). */
+	   one, `via`, and those that are peers themselves). */
 	LINK_THROUGH,
 	/* The entry for `via` also gets `prefixes`. */
 	LINK_ALLOW,
@@ -90,6 +98,7 @@ enum node_flags {
 	NODE_HAS_KEEPALIVE = 1u << 1, /* towards every peer that has an endpoint */
 	NODE_HAS_FWMARK = 1u << 2,
 	NODE_FORWARD = 1u << 3, /* carries traffic for others: the agent turns forwarding on */
+	NODE_NO_HOSTS = 1u << 4, /* names stay out of its /etc/hosts; only with a domain */
 };
 
 /* Node document: a node's own interface and whom it is joined with. */
@@ -110,6 +119,13 @@ struct node {
 	 * its own way there is never through the interface. Sorted; only with NODE_FORWARD. */
 	const struct prefix *standby;
 	size_t n_standby;
+	const char *const *from; /* the viewpoints that it looks from, those that some record names:
+				    sorted, and the first of them that a record has counts */
+	size_t n_from;
+	const char *domain; /* that every record's name stands under; NULL: names have none */
+	const struct ipaddr *nameservers; /* for the domain, in the order they are asked, distinct;
+					     only with a domain */
+	size_t n_nameservers;
 	const struct ifaddr *addresses; /* sorted */
 	size_t n_addresses;
 	const struct link *links; /* sorted by link_cmp */
@@ -153,9 +169,19 @@ const struct node *network_node(const struct network *n, const char *name);
 const struct gone *network_gone(const struct network *n, const char *name);
 bool group_has(const struct group *g, const char *node_name);
 
+/* Where the node `from` (NULL: one without a viewpoint) reaches that of the record; host NULL: it
+ * does not, first. */
+const struct endpoint *record_endpoint(const struct record *r, const struct node *from);
+
+/* A viewpoint: "tag:NAME". */
+bool viewpoint_is_valid(const char *s, size_t len);
+
 bool record_equal(const struct record *a, const struct record *b);
 bool node_equal(const struct node *a, const struct node *b);
 int link_cmp(const struct link *a, const struct link *b);
+/* The node has the names of all records, not only of its peers: they go into its /etc/hosts where
+ * no server is asked. */
+bool node_needs_names(const struct node *n);
 /* True for a target that names a group rather than one node. */
 bool target_is_group(const char *target);
 

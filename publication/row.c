@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "publication/row.h"
 
+#include "common/dnsname.h"
 #include "common/limits.h"
 #include "common/num.h"
 #include "publication/document.h"
@@ -59,6 +60,12 @@ int record_encode(const struct record *r, struct buf *out)
 		buf_adds(out, " endpoint=");
 		buf_adds(out, endpoint_print(&r->endpoint, ep));
 	}
+	for (i = 0; i < r->n_seen; i++) {
+		buf_adds(out, " at=");
+		buf_adds(out, r->seen[i].from);
+		buf_addc(out, '/');
+		buf_adds(out, endpoint_print(&r->seen[i].endpoint, ep));
+	}
 	if (r->gateway) {
 		buf_adds(out, " gateway=");
 		buf_adds(out, r->gateway);
@@ -70,6 +77,23 @@ static const char *const link_words[] = {
 	[LINK_DIRECT] = "direct", [LINK_ROUTES] = "routes", [LINK_THROUGH] = "through",
 	[LINK_ALLOW] = "allow",	  [LINK_ALIVE] = "alive",
 };
+
+static void put_names(struct buf *out, const struct node *n)
+{
+	char ip[IPADDR_STRLEN];
+	size_t i;
+
+	if (!n->domain)
+		return;
+	buf_adds(out, " domain=");
+	buf_adds(out, n->domain);
+	for (i = 0; i < n->n_nameservers; i++) {
+		buf_adds(out, i ? "," : " nameservers=");
+		buf_adds(out, ipaddr_print(&n->nameservers[i], ip));
+	}
+	if (n->flags & NODE_NO_HOSTS)
+		buf_adds(out, " hosts=no");
+}
 
 int node_encode(const struct node *n, struct buf *out)
 {
@@ -98,6 +122,11 @@ int node_encode(const struct node *n, struct buf *out)
 		buf_adds(out, " standby=");
 		add_prefixes(out, n->standby, n->n_standby);
 	}
+	for (i = 0; i < n->n_from; i++) {
+		buf_adds(out, i ? "," : " from=");
+		buf_adds(out, n->from[i]);
+	}
+	put_names(out, n);
 	buf_adds(out, " addresses=");
 	for (i = 0; i < n->n_addresses; i++) {
 		if (i)
@@ -280,6 +309,52 @@ static int take_addresses(struct words *w, struct arena *a, const struct ipaddr 
 	return 0;
 }
 
+/* In the order written, which is that of asking. */
+static int parse_servers(const char *s, size_t len, struct arena *a, struct node *n)
+{
+	size_t count = count_items(s, len), i = 0, j, item_len;
+	char text[IPADDR_STRLEN];
+	const char *p = s, *item;
+	struct ipaddr *list;
+
+	list = count > MAX_NAME_SERVERS ? NULL : arena_array(a, count, sizeof(*list));
+	if (!list)
+		return -1;
+	for (; next_item(&p, s + len, &item, &item_len); i++) {
+		if (ipaddr_parse(item, item_len, &list[i]) < 0 ||
+		    !row_same_text(ipaddr_print(&list[i], text), item, item_len))
+			return -1;
+		for (j = 0; j < i; j++)
+			if (!ipaddr_cmp(&list[j], &list[i]))
+				return -1;
+	}
+	n->nameservers = list;
+	n->n_nameservers = count;
+	return 0;
+}
+
+static int take_names(struct words *w, struct arena *a, struct node *n)
+{
+	const char *s;
+	size_t len;
+
+	if (!words_field(w, "domain", &s, &len))
+		return 0;
+	if (dnsname_domain_wrong(s, len))
+		return -1;
+	n->domain = arena_strndup(a, s, len);
+	if (!n->domain)
+		return -1;
+	if (words_field(w, "nameservers", &s, &len) && parse_servers(s, len, a, n) < 0)
+		return -1;
+	if (words_field(w, "hosts", &s, &len)) {
+		if (!row_same_text("no", s, len))
+			return -1;
+		n->flags |= NODE_NO_HOSTS;
+	}
+	return 0;
+}
+
 static int take_ifaddrs(struct words *w, struct arena *a, const struct ifaddr **ret, size_t *ret_n)
 {
 	size_t len, n, i = 0, item_len;
@@ -305,11 +380,66 @@ static int take_ifaddrs(struct words *w, struct arena *a, const struct ifaddr **
 	return 0;
 }
 
+static int parse_endpoint(const char *s, size_t len, struct arena *a, struct endpoint *ret)
+{
+	char text[ENDPOINT_STRLEN];
+	const char *why;
+
+	return endpoint_parse(s, len, false, a, ret, &why) < 0 ||
+			       !row_same_text(endpoint_print(ret, text), s, len) ?
+		       -1 :
+		       0;
+}
+
+/* "at=VIEWPOINT/ENDPOINT", as many as there are. */
+static int take_seen(struct words *w, struct arena *a, struct record *r)
+{
+	struct seen *list = NULL, *at;
+	const char *s, *slash;
+	size_t len, n;
+
+	for (; words_field(w, "at", &s, &len); r->n_seen++) {
+		slash = memchr(s, '/', len);
+		n = slash ? (size_t)(slash - s) : 0;
+		list = r->n_seen == MAX_VIEWPOINTS || !slash || !viewpoint_is_valid(s, n) ?
+			       NULL :
+			       arena_grow(a, list, r->n_seen, sizeof(*list));
+		if (!list)
+			return -1;
+		at = &list[r->n_seen];
+		at->from = arena_strndup(a, s, n);
+		if (!at->from || parse_endpoint(slash + 1, len - n - 1, a, &at->endpoint) < 0 ||
+		    (r->n_seen && strcmp(at[-1].from, at->from) >= 0))
+			return -1;
+	}
+	r->seen = list;
+	return 0;
+}
+
+/* "from=VIEWPOINT,...". */
+static int parse_from(const char *s, size_t len, struct arena *a, struct node *n)
+{
+	size_t count = count_items(s, len), i = 0, item_len;
+	const char *p = s, *item, **list;
+
+	list = count > MAX_VIEWS ? NULL : arena_array(a, count, sizeof(*list));
+	if (!list)
+		return -1;
+	for (; next_item(&p, s + len, &item, &item_len); i++) {
+		list[i] = viewpoint_is_valid(item, item_len) ? arena_strndup(a, item, item_len) :
+							       NULL;
+		if (!list[i] || (i && strcmp(list[i - 1], list[i]) >= 0))
+			return -1;
+	}
+	n->from = list;
+	n->n_from = count;
+	return 0;
+}
+
 int record_words(struct words *w, struct arena *a, struct record *ret)
 {
 	struct record r = { 0 };
-	char text[ENDPOINT_STRLEN];
-	const char *s, *why;
+	const char *s;
 	size_t len;
 
 	if (!words_is(w, "record") || row_name(w, a, &r.name) < 0 || row_key(w, &r.key) < 0 ||
@@ -320,14 +450,14 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 		return -1;
 	if (words_field(w, "standby", &s, &len) && parse_standby(s, len, a, &r) < 0)
 		return -1;
-	if (words_field(w, "endpoint", &s, &len) &&
-	    (endpoint_parse(s, len, false, a, &r.endpoint, &why) < 0 ||
-	     !row_same_text(endpoint_print(&r.endpoint, text), s, len)))
+	if (words_field(w, "endpoint", &s, &len) && parse_endpoint(s, len, a, &r.endpoint) < 0)
+		return -1;
+	if (take_seen(w, a, &r) < 0)
 		return -1;
 	if (words_field(w, "gateway", &s, &len)) {
 		/* A client carries nothing for others and is never reached first. */
 		if (!name_is_valid(s, len) || row_same_text(r.name, s, len) || r.n_routes ||
-		    r.n_standby || r.endpoint.host)
+		    r.n_standby || r.endpoint.host || r.n_seen)
 			return -1;
 		r.gateway = arena_strndup(a, s, len);
 		if (!r.gateway)
@@ -472,6 +602,10 @@ int node_words(struct words *w, struct arena *a, struct node *ret)
 	if (words_field(w, "standby", &s, &len) &&
 	    (!(n.flags & NODE_FORWARD) ||
 	     parse_list(s, len, MAX_ROUTES, true, a, &n.standby, &n.n_standby) < 0))
+		return -1;
+	if (words_field(w, "from", &s, &len) && parse_from(s, len, a, &n) < 0)
+		return -1;
+	if (take_names(w, a, &n) < 0)
 		return -1;
 	if (take_ifaddrs(w, a, &n.addresses, &n.n_addresses) < 0 || take_links(w, a, &n) < 0)
 		return -1;

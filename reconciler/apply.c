@@ -10,6 +10,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "publication/sign.h"
+#include "reconciler/names_files.h"
 #include "reconciler/plan.h"
 #include "reconciler/session.h"
 
@@ -79,6 +80,14 @@ static bool is_retired(const struct apply *a, const struct published_network *p)
 	return !p->network.n_nodes && !model_network(&a->s.model, p->network.name);
 }
 
+static int make_names(struct apply *a, const struct network *n, struct outgoing *o, struct err *e)
+{
+	const struct session *s = &a->s;
+
+	return names_files_make(n, s->repo, s->published.exists ? s->published.commit : NULL,
+				o->manifest.serial, &a->s.arena, &o->names, &o->n_names, e);
+}
+
 static int make_outgoing(struct apply *a, bool refresh, struct err *e)
 {
 	struct session *s = &a->s;
@@ -108,7 +117,8 @@ static int make_outgoing(struct apply *a, bool refresh, struct err *e)
 			compiled = &retired;
 		}
 		if (outgoing_make(compiled, n->old, first, &s->root, s->commit, a->now, validity,
-				  refresh, &s->arena, &a->out[a->n_out], e) < 0)
+				  refresh, &s->arena, &a->out[a->n_out], e) < 0 ||
+		    make_names(a, compiled, &a->out[a->n_out], e) < 0)
 			return -1;
 		a->n_out++;
 	}

@@ -9,6 +9,7 @@
 #include "reconciler/order.h"
 #include "reconciler/relay.h"
 #include "reconciler/transit.h"
+#include "reconciler/viewpoint.h"
 
 /* More single nodes than this in one list of selectors become a group of their own, so that
  * documents stay short. */
@@ -66,6 +67,7 @@ struct compiler {
 	struct transit *transits; /* stars with transit */
 	size_t n_transits;
 	bool *forward; /* by node: it carries traffic for others */
+	struct viewpoints views;
 	struct order order; /* of gateways for one prefix */
 	bool nomem;
 };
@@ -467,14 +469,15 @@ static const char *first_hub(const struct compiler *c, const struct m_selectors 
 
 static bool reachable(const struct compiler *c, size_t i)
 {
-	return c->m->nodes[i].endpoint.host != NULL;
+	return viewpoints_open(&c->views, i);
 }
 
 static void warn_pair(struct compiler *c, struct pos pos, size_t a, size_t b)
 {
 	struct diag_entry *e =
-		diag_warn(c->diag, pos, "`%s` and `%s` cannot meet: neither has an endpoint",
-			  c->m->nodes[a].name, c->m->nodes[b].name);
+		diag_warn(c->diag, pos, "`%s` and `%s` cannot meet: neither has an endpoint%s",
+			  c->m->nodes[a].name, c->m->nodes[b].name,
+			  c->m->nodes[a].n_seen || c->m->nodes[b].n_seen ? " for the other" : "");
 
 	diag_help(
 		c->diag, e,
@@ -506,6 +509,31 @@ static bool relayed(const struct relays *r, size_t a, size_t b)
 	return relays_meet(r, r->set_of[a], r->set_of[b]);
 }
 
+static bool in_entry(const struct joined_sets *s, size_t a, size_t b)
+{
+	return (s->a[a] && s->b[b]) || (s->a[b] && s->b[a]);
+}
+
+/* The pairs of an entry that meet from where they look, and that no relay joins. */
+static size_t count_near(struct compiler *c, const struct relays *r, const struct joined_sets *s)
+{
+	struct view_set near;
+	size_t i, j, n = 0;
+
+	for (i = 0; c->views.n && i < c->m->n_nodes; i++) {
+		if (!c->views.stance_of[i] || !(s->a[i] || s->b[i]))
+			continue;
+		if (viewpoints_near(&c->views, c->views.stance_of[i], &near) < 0) {
+			c->nomem = true;
+			return 0;
+		}
+		for (j = 0; j < near.n; j++)
+			n += near.v[j] > i && in_entry(s, i, near.v[j]) &&
+			     !relayed(r, i, near.v[j]);
+	}
+	return n;
+}
+
 /* Counts the pairs of an entry where neither side can be reached first, nor by a relay, and names
  * some. */
 static void warn_unreachable(struct compiler *c, const struct relays *r,
@@ -524,12 +552,12 @@ static void warn_unreachable(struct compiler *c, const struct relays *r,
 		t->b += b[i];
 		t->both += a[i] && b[i];
 	}
-	pairs = count_pairs(r, tally);
+	pairs = count_pairs(r, tally) - count_near(c, r, s);
 	for (i = 0; i < n && named < MAX_NAMED_PAIRS && named < pairs; i++) {
 		if (reachable(c, i) || !(a[i] || b[i]))
 			continue;
 		for (j = i + 1; j < n && named < MAX_NAMED_PAIRS && named < pairs; j++)
-			if (!reachable(c, j) && ((a[i] && b[j]) || (a[j] && b[i])) &&
+			if (in_entry(s, i, j) && !viewpoints_meet(&c->views, i, j) &&
 			    !relayed(r, i, j)) {
 				warn_pair(c, s->pos, i, j);
 				named++;
@@ -673,7 +701,8 @@ static void compile_pairs(struct compiler *c)
 		c->links[i].n = unique_links(&c->links[i]);
 		links[i] = (struct link_set){ c->links[i].list, c->links[i].n };
 	}
-	if (c->nomem || relays_find(c->m, links, c->groups, c->n_groups, c->arena, &r) < 0) {
+	if (c->nomem ||
+	    relays_find(c->m, &c->views, links, c->groups, c->n_groups, c->arena, &r) < 0) {
 		c->nomem = true;
 		return;
 	}
@@ -723,6 +752,19 @@ static void compile_clients(struct compiler *c)
 /* ------------------------------------------------------------------ records and node documents
  * --------- */
 
+static uint64_t setting(const struct m_uint *own, const struct m_uint *network, uint64_t fallback)
+{
+	return own->set ? own->v : network->set ? network->v : fallback;
+}
+
+/* One without a port is at the node's listen port. */
+static struct endpoint with_port(struct endpoint e, uint16_t port)
+{
+	if (e.host && !e.port)
+		e.port = port;
+	return e;
+}
+
 static int cmp_standby(const void *a, const void *b)
 {
 	return prefix_cmp(&((const struct standby *)a)->prefix,
@@ -734,6 +776,8 @@ static void fill_record(struct compiler *c, const struct m_node *m, const struct
 {
 	struct ipaddr *addresses = get(c, al->n, sizeof(*addresses));
 	struct prefix *routes = get(c, m->n_routes, sizeof(*routes));
+	struct seen *seen = get(c, m->n_seen, sizeof(*seen));
+	uint16_t port = (uint16_t)setting(&m->listen_port, &c->m->listen_port, DEFAULT_LISTEN_PORT);
 	struct standby *standby = get(c, m->n_routes, sizeof(*standby));
 	size_t i, n = 0, n_standby = 0;
 
@@ -758,12 +802,11 @@ static void fill_record(struct compiler *c, const struct m_node *m, const struct
 	ret->n_routes = prefix_canonical(routes, n);
 	ret->standby = standby;
 	ret->n_standby = n_standby;
-	ret->endpoint = m->endpoint;
-}
-
-static uint64_t setting(const struct m_uint *own, const struct m_uint *network, uint64_t fallback)
-{
-	return own->set ? own->v : network->set ? network->v : fallback;
+	ret->endpoint = with_port(m->endpoint, port);
+	for (i = 0; i < m->n_seen; i++)
+		seen[i] = (struct seen){ m->seen[i].from, with_port(m->seen[i].endpoint, port) };
+	ret->seen = seen;
+	ret->n_seen = m->n_seen;
 }
 
 static void fill_node(struct compiler *c, size_t index, const struct allocation *al,
@@ -802,6 +845,8 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 	}
 	if (c->forward[index] || m->n_routes)
 		n.flags |= NODE_FORWARD;
+	n.from = viewpoints_of(&c->views, index, &n.n_from);
+	c->nomem |= !n.from;
 	n.n_links = unique_links(&c->links[index]);
 	n.links = c->links[index].list;
 	if (c->links[index].too_many || n.n_links > MAX_LINKS)
@@ -840,6 +885,27 @@ static void fill_gateway(struct compiler *c, const struct m_node *m, struct node
 		qsort(standby, n_standby, sizeof(*standby), cmp_prefixes);
 	n->standby = standby;
 	n->n_standby = n_standby;
+}
+
+/* Names under the domain, and who is asked for them. */
+static void fill_names(struct compiler *c, const struct m_node *m, struct node *n)
+{
+	const struct m_names *all = &c->m->names, *names = m->names.has_servers ? &m->names : all;
+	struct ipaddr *servers;
+	size_t i;
+
+	if (!all->domain.s)
+		return;
+	n->domain = all->domain.s;
+	if (!(m->names.hosts_pos.source ? m->names.hosts : all->hosts))
+		n->flags |= NODE_NO_HOSTS;
+	servers = get(c, names->n_servers, sizeof(*servers));
+	if (!servers)
+		return;
+	for (i = 0; i < names->n_servers; i++)
+		servers[i] = names->servers[i].addr;
+	n->nameservers = servers;
+	n->n_nameservers = names->n_servers;
 }
 
 static int cmp_groups(const void *a, const void *b)
@@ -887,6 +953,7 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		c.nomem = true;
 	if (!c.nomem && allocate(&holders.all, published, serial, a, d, al, &n) < 0)
 		return -1;
+	c.nomem |= viewpoints_find(m, a, &c.views) < 0;
 	if (!c.nomem && m->n_nodes)
 		compile_topology(&c);
 	if (!c.nomem && m->n_nodes)
@@ -899,8 +966,7 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		fill_record(&c, &m->nodes[i], &al[holders.node_at[i]], r);
 		fill_node(&c, i, &al[holders.node_at[i]], &nodes[i]);
 		fill_gateway(&c, &m->nodes[i], &nodes[i]);
-		if (r->endpoint.host && !r->endpoint.port)
-			r->endpoint.port = nodes[i].listen_port;
+		fill_names(&c, &m->nodes[i], &nodes[i]);
 	}
 	for (i = 0; i < m->n_clients && !c.nomem; i++) {
 		struct record *r = &records[holders.client_at[i]];

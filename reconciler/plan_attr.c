@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reconciler/plan_attr.h"
 
+#include "common/limits.h"
+
 void attr_add(struct attr_list *l, const char *name, const char *from, const char *to)
 {
 	struct plan_attr *v = l->failed ? NULL : arena_grow(l->a, l->v, l->n, sizeof(*v));
@@ -95,16 +97,65 @@ static void attr_addresses(struct attr_list *l, const struct node *a, const stru
 	}
 }
 
+/* "tag:office 192.168.1.1:51820" */
+static const char *attr_seen(struct attr_list *l, const struct seen *s)
+{
+	char text[MAX_NAME + 8 + ENDPOINT_STRLEN], endpoint[ENDPOINT_STRLEN];
+
+	snprintf(text, sizeof(text), "%s %s", s->from, endpoint_print(&s->endpoint, endpoint));
+	return text_of(l, text);
+}
+
+/* Of a node that comes or goes: one of the two is NULL. */
 static void attr_endpoints(struct attr_list *l, const struct record *a, const struct record *b)
 {
+	const struct record *r = a ? a : b;
+	size_t i;
+
 	attr_change(l, "endpoint", attr_endpoint(l, a ? &a->endpoint : NULL),
 		    attr_endpoint(l, b ? &b->endpoint : NULL));
+	for (i = 0; r && i < r->n_seen; i++) {
+		const char *text = attr_seen(l, &r->seen[i]);
+
+		attr_add(l, "endpoints", a ? text : NULL, a ? NULL : text);
+	}
 }
 
 static void attr_routes(struct attr_list *l, const struct record *a, const struct record *b)
 {
 	attr_add_prefixes(l, "routes", a ? a->routes : NULL, a ? a->n_routes : 0,
 			  b ? b->routes : NULL, b ? b->n_routes : 0);
+}
+
+static const char *attr_servers(struct attr_list *l, const struct node *n)
+{
+	char text[IPADDR_STRLEN];
+	const char *s = NULL;
+	struct buf b;
+	size_t i;
+
+	if (!n || !n->n_nameservers)
+		return NULL;
+	buf_init(&b, MAX_NAME_SERVERS * (IPADDR_STRLEN + 2));
+	for (i = 0; i < n->n_nameservers; i++) {
+		if (i)
+			buf_adds(&b, ", ");
+		buf_adds(&b, ipaddr_print(&n->nameservers[i], text));
+	}
+	if (buf_ok(&b))
+		s = text_of(l, b.data);
+	else
+		l->failed = true;
+	buf_release(&b);
+	return s;
+}
+
+static void attr_names(struct attr_list *l, const struct node *a, const struct node *b)
+{
+	attr_change(l, "domain", a ? a->domain : NULL, b ? b->domain : NULL);
+	attr_change(l, "nameservers", attr_servers(l, a), attr_servers(l, b));
+	attr_change(l, "hosts", a && a->flags & NODE_NO_HOSTS ? "no" : NULL,
+		    b && b->flags & NODE_NO_HOSTS ? "no" : NULL);
 }
 
 static const char *standby_text(struct attr_list *l, const struct standby *s)
@@ -183,6 +234,7 @@ void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side n
 			    attr_number(l, mark[1].set, mark[1].v));
 	if (forward[0] != forward[1])
 		attr_add(l, "forward", forward[0] ? "yes" : NULL, forward[1] ? "yes" : NULL);
+	attr_names(l, a, b);
 	attr_add_prefixes(l, "masquerade", a ? a->masquerade : NULL, a ? a->n_masquerade : 0,
 			  b ? b->masquerade : NULL, b ? b->n_masquerade : 0);
 }

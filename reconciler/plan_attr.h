@@ -34,7 +34,7 @@ void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side n
 /* Texts in the list's arena. NULL: not set. */
 const char *attr_number(struct attr_list *l, bool set, uint32_t v);
 const char *attr_key(struct attr_list *l, const struct wgkey *k);
-const char *attr_endpoint(struct attr_list *l, const struct endpoint *e);
+const char *attr_endpoint(struct attr_list *l, const struct endpoint *e); /* may be NULL */
 
 bool attr_equal(const struct plan_attr *a, const struct plan_attr *b);
 bool attrs_equal(const struct plan_attrs *a, const struct plan_attrs *b);

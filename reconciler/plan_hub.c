@@ -88,8 +88,8 @@ static int hub_make(const struct plan_work *w, struct hub *v, const uint32_t vie
 		v->in[s] = ids_has(direct[s], v->id);
 		if (!v->in[s])
 			continue;
-		if (view_entry_make(side, &side->views[views[s]], v->id, scratch, &v->entry[s]) <
-			    0 ||
+		if (view_entry_make(side, &side->views[views[s]], direct[s], v->id, scratch,
+				    &v->entry[s]) < 0 ||
 		    view_entry_prefixes(&v->entry[s], NO_ID, scratch, &v->canonical[s], &v->n[s]) <
 			    0)
 			return -1;

@@ -44,7 +44,8 @@ static json_t *names(const char *const *list, size_t n)
 static bool is_list(const char *name)
 {
 	return !strcmp(name, "addresses") || !strcmp(name, "allowed_ips") ||
-	       !strcmp(name, "routes") || !strcmp(name, "masquerade") || !strcmp(name, "standby");
+	       !strcmp(name, "routes") || !strcmp(name, "masquerade") ||
+	       !strcmp(name, "endpoints") || !strcmp(name, "standby");
 }
 
 /* {"from": ..., "to": ...}; for lists {"added": [...], "removed": [...]} of the run that starts at

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who loses reachability. Two nodes meet when one of them has the other as a direct peer and one of
- * the two has an endpoint. A node reaches another that it meets, or one that has an address under
- * the AllowedIPs of some peer that it meets when that peer (a hub or a relay) meets it; a client
- * also when the peer meets its gateway. Nodes of one view that all have an endpoint, or all have
- * none, reach the same nodes, but for what depends on themselves: no node is its own hub, and none
+ * the two has an endpoint for the other. A node reaches another that it meets, or one that has an
+ * address under the AllowedIPs of some peer that it meets when that peer (a hub or a relay) meets
+ * it; a client also when the peer meets its gateway. Nodes of one view that the same nodes reach
+ * first reach the same nodes, but for what depends on themselves: no node is its own hub, and none
  * has its own routes under a hub.
  */
 #include "reconciler/plan.h"
@@ -42,8 +42,8 @@ struct losses {
 	struct plan *plan;
 	bool *suspects; /* by number: lost as a direct peer by some node, or with another address */
 	bool any_suspect;
-	bool any_closed; /* some node has no endpoint any more */
-	bool open[2]; /* the nodes at hand have an endpoint, on each side */
+	bool any_closed; /* some node is not reached first any more by some other */
+	uint32_t who; /* one of the nodes at hand */
 	struct id_list buffers[2];
 	struct covers covers[2];
 	size_t copied;
@@ -54,12 +54,6 @@ struct losses {
 };
 
 #define MAX_COPIED ((size_t)1 << 20)
-
-/* Can be reached first. */
-static bool is_open(const struct side *s, uint32_t id)
-{
-	return s->records[id] && s->records[id]->endpoint.host;
-}
 
 static int covers_add(struct covers *c, const struct prefix *p, uint32_t hub, uint32_t by)
 {
@@ -106,18 +100,17 @@ static int cmp_cover(const void *a, const void *b)
 	return x->by < y->by ? -1 : x->by > y->by;
 }
 
-/* As far as nodes of this view meet the hubs: `open`, when they have an endpoint themselves. */
-static int covers_make(const struct side *s, uint32_t view, struct ids direct, bool open,
-		       struct covers *c)
+/* As far as nodes like `who` meet the hubs. */
+static int covers_make(const struct side *s, struct ids direct, uint32_t who, struct covers *c)
 {
-	const struct view *v = &s->views[view];
+	const struct view *v = &s->views[s->view_of[who]];
 	size_t i, j;
 
 	c->n = 0;
 	for (i = 0; i < direct.n; i++) {
 		const struct record *r = s->records[direct.v[i]];
 
-		if (!open && !is_open(s, direct.v[i]))
+		if (!side_meet(s, who, direct.v[i]))
 			continue;
 		if (r->n_routes && add_routes(c, r, direct.v[i], direct.v[i], false) < 0)
 			return -1;
@@ -125,7 +118,7 @@ static int covers_make(const struct side *s, uint32_t view, struct ids direct, b
 	for (i = 0; i < v->n_links; i++) {
 		const struct view_link *l = &v->links[i];
 
-		if (l->via == NO_ID || (!open && !is_open(s, l->via)))
+		if (l->via == NO_ID || !side_meet(s, who, l->via))
 			continue;
 		for (j = 0; j < l->n_prefixes; j++) {
 			if (covers_add(c, &l->prefixes[j], l->via, l->via) < 0)
@@ -133,9 +126,11 @@ static int covers_make(const struct side *s, uint32_t view, struct ids direct, b
 		}
 		for (j = 0; j < l->target.n; j++) {
 			uint32_t by = l->target.v[j];
+			bool through = l->kind == LINK_THROUGH;
 
-			if (by != l->via &&
-			    add_routes(c, s->records[by], l->via, by, l->kind == LINK_THROUGH) < 0)
+			if (by == l->via || (through && ids_has(direct, by)))
+				continue;
+			if (add_routes(c, s->records[by], l->via, by, through) < 0)
 				return -1;
 		}
 	}
@@ -206,7 +201,7 @@ static void one_more_way(struct reach *r, const struct cover *c)
 
 static bool meet(const struct side *s, uint32_t a, uint32_t b)
 {
-	return (is_open(s, a) || is_open(s, b)) && side_joined(s, a, b);
+	return side_meet(s, a, b) && side_joined(s, a, b);
 }
 
 /* A hub that meets a client's gateway passes on to it what is for the client. */
@@ -222,7 +217,7 @@ static bool hub_reaches(const struct plan_work *w, const struct side *s, uint32_
 }
 
 static struct reach reach_find(const struct plan_work *w, const struct side *s, struct ids direct,
-			       const struct covers *c, bool open, uint32_t to)
+			       const struct covers *c, uint32_t who, uint32_t to)
 {
 	const struct record *r = s->records[to];
 	struct reach ret = { 0 };
@@ -230,7 +225,7 @@ static struct reach reach_find(const struct plan_work *w, const struct side *s, 
 
 	if (!r)
 		return ret;
-	if ((open || is_open(s, to)) && ids_has(direct, to)) {
+	if (ids_has(direct, to) && side_meet(s, who, to)) {
 		ret.yes = true;
 		return ret;
 	}
@@ -482,6 +477,43 @@ static int direct_of(struct losses *l, const struct plan_place *p, struct ids re
 	return 0;
 }
 
+static bool has_viewpoint(const struct record *r, const char *from)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_seen; i++) {
+		if (!strcmp(r->seen[i].from, from))
+			return true;
+	}
+	return false;
+}
+
+static bool seen_by_fewer(const struct record *a, const struct record *b)
+{
+	size_t i;
+
+	if (b->endpoint.host)
+		return false;
+	for (i = 0; i < a->n_seen; i++) {
+		if (!has_viewpoint(b, a->seen[i].from))
+			return true;
+	}
+	return a->endpoint.host;
+}
+
+static bool looks_from_fewer(const struct node *a, const struct node *b)
+{
+	size_t i, j = 0;
+
+	for (i = 0; a && b && i < a->n_from; i++) {
+		while (j < b->n_from && strcmp(b->from[j], a->from[i]) < 0)
+			j++;
+		if (j == b->n_from || strcmp(b->from[j], a->from[i]))
+			return true;
+	}
+	return false;
+}
+
 /* A client is lost with its gateway, and where it gets another one. */
 static void suspect_clients(struct losses *l)
 {
@@ -528,7 +560,9 @@ static int find_suspects(struct losses *l, const struct plan_place *places, size
 		    (a->n_addresses != b->n_addresses ||
 		     memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(*a->addresses))))
 			l->suspects[id] = l->any_suspect = true;
-		if (a && b && a->endpoint.host && !b->endpoint.host)
+		if (a && b && seen_by_fewer(a, b))
+			l->any_closed = true;
+		if (looks_from_fewer(w->sides[OLD].nodes[id], w->sides[NEW].nodes[id]))
 			l->any_closed = true;
 	}
 	suspect_clients(l);
@@ -547,9 +581,8 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	l->lost.n = 0;
 	l->itself = false;
 	if (direct_of(l, place, direct) < 0 ||
-	    covers_make(&s[OLD], place->view[OLD], direct[OLD], l->open[OLD], &l->covers[OLD]) <
-		    0 ||
-	    covers_make(&s[NEW], place->view[NEW], direct[NEW], l->open[NEW], &l->covers[NEW]) < 0)
+	    covers_make(&s[OLD], direct[OLD], l->who, &l->covers[OLD]) < 0 ||
+	    covers_make(&s[NEW], direct[NEW], l->who, &l->covers[NEW]) < 0)
 		return -1;
 	every = l->any_closed || !covers_equal(&l->covers[OLD], &l->covers[NEW]);
 	if (!every && !l->any_suspect)
@@ -559,10 +592,10 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 
 		if (!in_both(w, id) || (!every && !l->suspects[id]))
 			continue;
-		before = reach_find(w, &s[OLD], direct[OLD], &l->covers[OLD], l->open[OLD], id);
+		before = reach_find(w, &s[OLD], direct[OLD], &l->covers[OLD], l->who, id);
 		if (!before.yes)
 			continue;
-		after = reach_find(w, &s[NEW], direct[NEW], &l->covers[NEW], l->open[NEW], id);
+		after = reach_find(w, &s[NEW], direct[NEW], &l->covers[NEW], l->who, id);
 		if (after.yes && !after.n_but)
 			continue;
 		pairs = l->plan->pairs_lost;
@@ -573,39 +606,61 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	return keep_run(l, run);
 }
 
+/* A node of the views at hand, and who reaches it first. */
+struct looker {
+	uint32_t seen_old, seen_new, id;
+};
+
+static int cmp_lookers(const void *pa, const void *pb)
+{
+	const struct looker *a = pa, *b = pb;
+
+	if (a->seen_new != b->seen_new)
+		return a->seen_new < b->seen_new ? -1 : 1;
+	if (a->seen_old != b->seen_old)
+		return a->seen_old < b->seen_old ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
 int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only,
 		struct plan *ret, struct err *e)
 {
 	struct losses l = { .w = w, .plan = ret };
+	struct looker *lookers = arena_array(&w->tmp, n, sizeof(*lookers));
 	struct id_list run = { 0 };
-	size_t i, end, j;
-	unsigned int open;
+	size_t i, end, j, n_lookers;
 	int r = -1;
 
 	if (!w->sides[OLD].network || !w->sides[NEW].network)
 		return 0;
 	l.suspects = arena_array(&w->tmp, w->n, sizeof(*l.suspects));
-	if (!l.suspects || find_suspects(&l, places, n) < 0)
+	if (!lookers || !l.suspects || find_suspects(&l, places, n) < 0)
 		goto out;
 	for (i = 0; i < n; i = end) {
 		end = plan_places_run(places, n, i);
 		if (places[i].view[OLD] == NO_ID || places[i].view[NEW] == NO_ID)
 			continue;
-		for (open = 0; open < 4; open++) {
-			l.open[OLD] = open & 1;
-			l.open[NEW] = open & 2;
-			run.n = 0;
-			for (j = i; j < end; j++) {
-				if ((only == NO_ID || places[j].id == only) &&
-				    is_open(&w->sides[OLD], places[j].id) == l.open[OLD] &&
-				    is_open(&w->sides[NEW], places[j].id) == l.open[NEW] &&
-				    id_list_add(&run, places[j].id) < 0)
-					goto out;
-			}
-			if (run.n > 1)
-				qsort(run.v, run.n, sizeof(*run.v), cmp_id);
-			if (run.n &&
-			    losses_of_run(&l, (struct ids){ run.v, run.n }, &places[i]) < 0)
+		n_lookers = 0;
+		for (j = i; j < end; j++) {
+			if (only == NO_ID || places[j].id == only)
+				lookers[n_lookers++] =
+					(struct looker){ w->sides[OLD].seen_as[places[j].id],
+							 w->sides[NEW].seen_as[places[j].id],
+							 places[j].id };
+		}
+		if (n_lookers > 1)
+			qsort(lookers, n_lookers, sizeof(*lookers), cmp_lookers);
+		for (j = 0; j < n_lookers; j++) {
+			if (!j || lookers[j - 1].seen_old != lookers[j].seen_old ||
+			    lookers[j - 1].seen_new != lookers[j].seen_new)
+				run.n = 0;
+			if (id_list_add(&run, lookers[j].id) < 0)
+				goto out;
+			if (j + 1 < n_lookers && lookers[j + 1].seen_old == lookers[j].seen_old &&
+			    lookers[j + 1].seen_new == lookers[j].seen_new)
+				continue;
+			l.who = lookers[j].id;
+			if (losses_of_run(&l, (struct ids){ run.v, run.n }, &places[i]) < 0)
 				goto out;
 		}
 	}

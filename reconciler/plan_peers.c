@@ -9,7 +9,13 @@
 /* However many lists there are, each gets that many peers as long as there are any. */
 #define LEAST_PEERS 64
 
-enum { DELTA_KEY = 1u << 0, DELTA_ENDPOINT = 1u << 1, DELTA_ALLOWED = 1u << 2 };
+enum {
+	DELTA_KEY = 1u << 0,
+	DELTA_ENDPOINT = 1u << 1,
+	DELTA_ALLOWED = 1u << 2,
+	/* Not all see the same endpoint: what changes depends on the view. */
+	DELTA_VIEWED = 1u << 3,
+};
 
 /* What becomes of a peer entry. */
 enum fate {
@@ -34,6 +40,8 @@ static int find_deltas(struct peer_diff *d)
 		struct prefix *pa, *pb;
 		size_t na, nb;
 
+		if ((a && a->n_seen) || (b && b->n_seen))
+			d->delta[id] |= DELTA_VIEWED;
 		if (!a || !b || record_equal(a, b))
 			continue;
 		if (wgkey_cmp(&a->key, &b->key))
@@ -110,6 +118,8 @@ int peer_diff_views(struct peer_diff *d, const uint32_t views[2])
 	int s;
 
 	hubs_clear(&d->hubs);
+	d->views[OLD] = views[OLD];
+	d->views[NEW] = views[NEW];
 	/* Small views are many: what they took is not worth giving back after each. */
 	if (d->scratch.used > 1u << 20)
 		arena_release(&d->scratch);
@@ -123,12 +133,27 @@ int peer_diff_views(struct peer_diff *d, const uint32_t views[2])
 
 /* Counting. */
 
+/* As nodes of the views at hand see it; NULL: none. */
+static const struct endpoint *endpoint_of(const struct peer_diff *d, int side, uint32_t id)
+{
+	return view_endpoint(&d->w->sides[side], d->views[side], id);
+}
+
+static bool endpoint_changes(const struct peer_diff *d, uint32_t id)
+{
+	const struct endpoint *a, *b;
+
+	if (!(d->delta[id] & DELTA_VIEWED))
+		return d->delta[id] & DELTA_ENDPOINT;
+	a = endpoint_of(d, OLD, id);
+	b = endpoint_of(d, NEW, id);
+	return !a || !b ? a != b : !endpoint_equal(a, b);
+}
+
 static uint16_t keepalive_towards(const struct peer_diff *d, const struct plan_place *p, int side,
 				  uint32_t id)
 {
-	const struct record *r = record_of(d, side, id);
-
-	if (!r || !r->endpoint.host)
+	if (!endpoint_of(d, side, id))
 		return 0;
 	return d->alive[side][id] ? (uint16_t)(d->alive[side][id] - 1) : p->keepalive[side];
 }
@@ -136,11 +161,12 @@ static uint16_t keepalive_towards(const struct peer_diff *d, const struct plan_p
 /* Of an entry that is on both sides, without the AllowedIPs of hubs. */
 static bool entry_changes(const struct peer_diff *d, const struct plan_place *p, uint32_t id)
 {
-	uint8_t delta = d->delta[id];
+	uint8_t delta = d->delta[id] & (DELTA_KEY | DELTA_ALLOWED);
 
 	if (hubs_find(&d->hubs, id))
 		delta &= (uint8_t)~DELTA_ALLOWED;
-	return delta || keepalive_towards(d, p, OLD, id) != keepalive_towards(d, p, NEW, id);
+	return delta || endpoint_changes(d, id) ||
+	       keepalive_towards(d, p, OLD, id) != keepalive_towards(d, p, NEW, id);
 }
 
 static enum fate fate_in_both(const struct peer_diff *d, const struct plan_place *p, uint32_t id)
@@ -234,7 +260,8 @@ static int whole_text(struct peer_diff *d, int side, uint32_t id, const struct p
 {
 	const struct record *r = record_of(d, side, id);
 	struct attr_list l = { .a = d->w->out };
-	const char *key = attr_key(&l, &r->key), *endpoint = attr_endpoint(&l, &r->endpoint);
+	const char *key = attr_key(&l, &r->key);
+	const char *endpoint = attr_endpoint(&l, endpoint_of(d, side, id));
 
 	attr_add(&l, "public_key", side == OLD ? key : NULL, side == OLD ? NULL : key);
 	if (endpoint)
@@ -255,16 +282,17 @@ static int changed_text(struct peer_diff *d, uint32_t id, struct prefix *const a
 
 	if (d->delta[id] & DELTA_KEY)
 		attr_add(&l, "public_key", attr_key(&l, &a->key), attr_key(&l, &b->key));
-	if (d->delta[id] & DELTA_ENDPOINT)
-		attr_add(&l, "endpoint", attr_endpoint(&l, &a->endpoint),
-			 attr_endpoint(&l, &b->endpoint));
+	if (endpoint_changes(d, id))
+		attr_add(&l, "endpoint", attr_endpoint(&l, endpoint_of(d, OLD, id)),
+			 attr_endpoint(&l, endpoint_of(d, NEW, id)));
 	attr_add_prefixes(&l, "allowed_ips", allowed[OLD], n[OLD], allowed[NEW], n[NEW]);
 	return finish_text(d, &l, ret);
 }
 
-/* Of a peer that is no hub: the same for all who see it, made once. */
+/* Of a peer that is no hub: the same for all who see it, made once; in `own`, when not all see the
+ * same endpoint. */
 static int shared_text(struct peer_diff *d, uint32_t id, enum plan_action action,
-		       const struct record_text **ret)
+		       struct record_text *own, const struct record_text **ret)
 {
 	struct arena *tmp = &d->w->tmp;
 	struct record_text *t;
@@ -273,8 +301,10 @@ static int shared_text(struct peer_diff *d, uint32_t id, enum plan_action action
 	int side = action == PLAN_REMOVE ? OLD : NEW;
 
 	t = action == PLAN_CHANGE ? &d->changed[id] : &d->whole[side][id];
+	if (d->delta[id] & DELTA_VIEWED)
+		t = own;
 	*ret = t;
-	if (t->done)
+	if (t != own && t->done)
 		return 0;
 	if (action != PLAN_CHANGE)
 		return record_prefixes(record_of(d, side, id), tmp, &p[side], &n[side]) < 0 ?
@@ -328,7 +358,7 @@ static int list_peer(struct peer_diff *d, const struct plan_place *p, uint32_t i
 	struct record_text own, longer;
 	const struct record_text *t = &own;
 
-	if ((hub ? hub_text(d, hub, action, self, &own) : shared_text(d, id, action, &t)) < 0)
+	if ((hub ? hub_text(d, hub, action, self, &own) : shared_text(d, id, action, &own, &t)) < 0)
 		return -1;
 	if (before != after) {
 		if (add_keepalive(d, before, after, t, &longer) < 0)

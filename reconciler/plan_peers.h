@@ -28,7 +28,8 @@ struct peer_diff {
 	struct record_text *whole[2]; /* by number: removed (OLD) or added (NEW) */
 	struct record_text *changed; /* by number */
 	struct hubs hubs;
-	struct ids direct[2]; /* of the views at hand */
+	uint32_t views[2]; /* at hand */
+	struct ids direct[2]; /* of these */
 	uint32_t *alive[2]; /* by number: the keepalive that they say for a peer, plus one, or 0 */
 	struct id_list said[2]; /* whose `alive` is not 0 */
 	struct id_list buffers[2];

@@ -170,7 +170,7 @@ static int resolve_view(struct plan_work *w, const struct side *s, const struct 
 {
 	size_t i;
 
-	view->source = node->links;
+	view->source = node;
 	view->n_links = node->n_links;
 	view->links = arena_array(&w->tmp, node->n_links, sizeof(*view->links));
 	if (!view->links)
@@ -220,19 +220,25 @@ static uint32_t hash_links(const struct node *n)
 		h = hash_bytes(h, &l->n_prefixes, sizeof(l->n_prefixes));
 		h = hash_bytes(h, &l->seconds, sizeof(l->seconds));
 	}
+	for (i = 0; i < n->n_from; i++)
+		h = hash_bytes(h, n->from[i], strlen(n->from[i]) + 1);
 	return h;
 }
 
-static bool same_links(const struct view *v, const struct node *n)
+static bool same_view(const struct view *v, const struct node *n)
 {
 	size_t i;
 
-	if (v->n_links != n->n_links)
+	if (v->n_links != n->n_links || v->source->n_from != n->n_from)
 		return false;
-	if (v->source == n->links)
+	for (i = 0; i < n->n_from; i++) {
+		if (strcmp(v->source->from[i], n->from[i]))
+			return false;
+	}
+	if (v->source->links == n->links)
 		return true;
 	for (i = 0; i < n->n_links; i++) {
-		if (link_cmp(&v->source[i], &n->links[i]))
+		if (link_cmp(&v->source->links[i], &n->links[i]))
 			return false;
 	}
 	return true;
@@ -256,7 +262,7 @@ static int sort_into_views(struct plan_work *w, struct side *s, struct err *e)
 			continue;
 		/* A slot holds a view's number plus one. */
 		for (at = hash_links(n) & (slots - 1); table[at]; at = (at + 1) & (slots - 1)) {
-			if (same_links(&s->views[table[at] - 1], n))
+			if (same_view(&s->views[table[at] - 1], n))
 				break;
 		}
 		if (!table[at]) {
@@ -265,6 +271,55 @@ static int sort_into_views(struct plan_work *w, struct side *s, struct err *e)
 			table[at] = (uint32_t)++s->n_views;
 		}
 		s->view_of[id] = table[at] - 1;
+	}
+	return 0;
+}
+
+static bool same_seen(const struct record *a, const struct record *b)
+{
+	size_t i;
+
+	if (a->n_seen != b->n_seen)
+		return false;
+	for (i = 0; i < a->n_seen; i++) {
+		if (strcmp(a->seen[i].from, b->seen[i].from))
+			return false;
+	}
+	return true;
+}
+
+/* Records by who reaches them first. */
+static int number_seen(struct plan_work *w, struct side *s, struct err *e)
+{
+	size_t slots = 16, at, i;
+	uint32_t *table, id, next = SEEN_BY_SOME;
+
+	while (slots < 2 * s->network->n_records)
+		slots *= 2;
+	table = arena_array(&w->tmp, slots, sizeof(*table));
+	if (!table)
+		return err_nomem(e);
+	for (id = 0; id < w->n; id++) {
+		const struct record *r = s->records[id];
+		uint32_t h = 2166136261u;
+
+		if (r && r->endpoint.host)
+			s->seen_as[id] = SEEN_BY_ALL;
+		if (!r || r->endpoint.host || !r->n_seen)
+			continue;
+		for (i = 0; i < r->n_seen; i++)
+			h = hash_bytes(h, r->seen[i].from, strlen(r->seen[i].from) + 1);
+		/* A slot holds the number of such a record plus one. */
+		for (at = h & (slots - 1); table[at]; at = (at + 1) & (slots - 1)) {
+			if (same_seen(s->records[table[at] - 1], r))
+				break;
+		}
+		if (!table[at]) {
+			table[at] = id + 1;
+			s->seen_as[id] = next++;
+		} else {
+			s->seen_as[id] = s->seen_as[table[at] - 1];
+		}
 	}
 	return 0;
 }
@@ -278,7 +333,8 @@ static int side_init(struct plan_work *w, struct side *s, struct err *e)
 	s->records = arena_array(&w->tmp, w->n, sizeof(struct record *));
 	s->nodes = arena_array(&w->tmp, w->n, sizeof(struct node *));
 	s->view_of = arena_array(&w->tmp, w->n, sizeof(*s->view_of));
-	if (!s->records || !s->nodes || !s->view_of)
+	s->seen_as = arena_array(&w->tmp, w->n, sizeof(*s->seen_as));
+	if (!s->records || !s->nodes || !s->view_of || !s->seen_as)
 		return err_nomem(e);
 	for (id = 0; id < w->n; id++) {
 		if (n && r < n->n_records && !strcmp(n->records[r].name, w->names[id]))
@@ -289,7 +345,7 @@ static int side_init(struct plan_work *w, struct side *s, struct err *e)
 	}
 	if (!n)
 		return 0;
-	if (number_groups(w, s, e) < 0)
+	if (number_groups(w, s, e) < 0 || number_seen(w, s, e) < 0)
 		return -1;
 	return sort_into_views(w, s, e);
 }
@@ -363,6 +419,20 @@ int view_direct(const struct side *s, uint32_t view, struct id_list *buffer, str
 	return 0;
 }
 
+const struct endpoint *view_endpoint(const struct side *s, uint32_t view, uint32_t to)
+{
+	const struct record *r = s->records[to];
+	const struct node *from = view == NO_ID ? NULL : s->views[view].source;
+	const struct endpoint *e = r ? record_endpoint(r, from) : NULL;
+
+	return e && e->host ? e : NULL;
+}
+
+bool side_meet(const struct side *s, uint32_t a, uint32_t b)
+{
+	return view_endpoint(s, s->view_of[a], b) || view_endpoint(s, s->view_of[b], a);
+}
+
 bool side_joined(const struct side *s, uint32_t from, uint32_t to)
 {
 	const struct view *v;
@@ -396,8 +466,8 @@ static void add_record(struct view_entry *ret, const struct record *r, uint32_t 
 		ret->raw[ret->n++] = (struct view_prefix){ r->routes[i], by };
 }
 
-int view_entry_make(const struct side *s, const struct view *view, uint32_t via, struct arena *a,
-		    struct view_entry *ret)
+int view_entry_make(const struct side *s, const struct view *view, struct ids direct, uint32_t via,
+		    struct arena *a, struct view_entry *ret)
 {
 	size_t max = s->records[via]->n_addresses + s->records[via]->n_routes, i, j;
 
@@ -423,9 +493,11 @@ int view_entry_make(const struct side *s, const struct view *view, uint32_t via,
 		for (j = 0; j < l->n_prefixes; j++)
 			ret->raw[ret->n++] = (struct view_prefix){ l->prefixes[j], NO_ID };
 		for (j = 0; j < l->target.n; j++) {
-			if (l->target.v[j] != via)
-				add_record(ret, s->records[l->target.v[j]], l->target.v[j],
-					   l->kind == LINK_THROUGH);
+			uint32_t id = l->target.v[j];
+			bool through = l->kind == LINK_THROUGH;
+
+			if (id != via && !(through && ids_has(direct, id)))
+				add_record(ret, s->records[id], id, through);
 		}
 	}
 	if (ret->n > 1)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Inside of the plan (reconciler/plan.h): the two networks with numbers for names, and nodes sorted
- * into views. Nodes with the same links share a view, and a view is expanded once for all of them,
- * as if it were for a node that is in no group: what a node of the view really has is that without
- * its own entry and without what it contributes itself to the entries of its hubs. Nothing here is
- * quadratic in the number of nodes as long as the number of views times their size is not.
+ * into views. Nodes with the same links that look from the same viewpoints share a view, and a view
+ * is expanded once for all of them, as if it were for a node that is in no group: what a node of
+ * the view really has is that without its own entry and without what it contributes itself to the
+ * entries of its hubs. Nothing here is quadratic in the number of nodes as long as the number of
+ * views times their size is not.
  */
 #ifndef RECONCILER_PLAN_VIEW_H
 #define RECONCILER_PLAN_VIEW_H
@@ -34,7 +35,7 @@ struct view_link {
 };
 
 struct view {
-	const struct link *source; /* of the first node that has it */
+	const struct node *source; /* the first node that has it */
 	struct view_link *links;
 	size_t n_links;
 };
@@ -44,11 +45,15 @@ struct side {
 	const struct record **records; /* by number; NULL: none */
 	const struct node **nodes;
 	uint32_t *view_of; /* by number; NO_ID: no node */
+	uint32_t *seen_as; /* by number: records that the same nodes reach first have the same;
+			      SEEN_BY_NONE, SEEN_BY_ALL or another */
 	struct view *views;
 	size_t n_views;
 	struct ids all;
 	struct ids *groups; /* as network->groups */
 };
+
+enum { SEEN_BY_NONE, SEEN_BY_ALL, SEEN_BY_SOME };
 
 struct plan_work {
 	struct arena tmp;
@@ -80,6 +85,11 @@ void id_list_release(struct id_list *l);
  * valid until the buffer is used again. -1: out of memory.
  */
 int view_direct(const struct side *s, uint32_t view, struct id_list *buffer, struct ids *ret);
+/* Where a node of the view (NO_ID: one that looks from nowhere) reaches that of the number; NULL:
+ * it does not, first. */
+const struct endpoint *view_endpoint(const struct side *s, uint32_t view, uint32_t to);
+/* True when one of two nodes reaches the other first. */
+bool side_meet(const struct side *s, uint32_t a, uint32_t b);
 /* True when the node `from` has the node `to` as a direct peer. */
 bool side_joined(const struct side *s, uint32_t from, uint32_t to);
 
@@ -96,9 +106,9 @@ struct view_entry {
 	size_t n;
 };
 
-/* The entry for `via` of a view that has it as a direct peer. Lives in `a`. */
-int view_entry_make(const struct side *s, const struct view *view, uint32_t via, struct arena *a,
-		    struct view_entry *ret);
+/* The entry for `via` of a view that has it as a direct peer, as all of `direct`. Lives in `a`. */
+int view_entry_make(const struct side *s, const struct view *view, struct ids direct, uint32_t via,
+		    struct arena *a, struct view_entry *ret);
 /* The canonical prefixes of an entry for the node `without` (NO_ID: for a node that contributes
  * nothing). Lives in `a`. */
 int view_entry_prefixes(const struct view_entry *e, uint32_t without, struct arena *a,

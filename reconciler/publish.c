@@ -4,6 +4,7 @@
 #include "common/limits.h"
 #include "publication/sign.h"
 #include "publication/verify.h"
+#include "reconciler/names_files.h"
 
 /* A tree to read documents from: a commit, or files that were made just now. */
 struct tree_reader {
@@ -331,6 +332,22 @@ static int check_roots(const struct tree_reader *t, const struct root_doc *roots
 	return check_folder(t->repo, t->commit, "root", &set, 0, a, e);
 }
 
+static int check_names(struct repo *r, const struct published *p, const struct published_network *n,
+		       struct arena *a, struct path_set *set, struct err *e)
+{
+	struct tree_file *files;
+	size_t n_files, i;
+
+	if (names_files_check(&n->network, r, p->commit, a, &files, &n_files, e) < 0)
+		return -1;
+	for (i = 0; i < n_files; i++)
+		if (add_path(set, a, files[i].path) < 0)
+			return err_nomem(e);
+	if (set->n)
+		qsort(set->paths, set->n, sizeof(*set->paths), cmp_paths);
+	return 0;
+}
+
 int published_check_tree(struct repo *r, const struct published *p, const struct root_doc *roots,
 			 size_t n_roots, struct arena *a, struct err *e)
 {
@@ -343,6 +360,7 @@ int published_check_tree(struct repo *r, const struct published *p, const struct
 		struct path_set set = { 0 };
 
 		if (name_documents(&t, m, a, &set, e) < 0 ||
+		    check_names(r, p, &p->networks[i], a, &set, e) < 0 ||
 		    check_folder(r, p->commit, m->network, &set, 1, a, e) < 0)
 			return -1;
 		if (m->root_version > newest)
@@ -522,7 +540,7 @@ int tree_make(const struct root_doc *roots, size_t n_roots, const struct outgoin
 	struct tree_file *files;
 
 	for (i = 0; i < n; i++)
-		room += networks[i].n_documents + 1;
+		room += networks[i].n_documents + networks[i].n_names + 1;
 	files = arena_array(a, room, sizeof(*files));
 	if (!files)
 		return err_nomem(e);
@@ -541,6 +559,8 @@ int tree_make(const struct root_doc *roots, size_t n_roots, const struct outgoin
 		snprintf(path, sizeof(path), "%s/manifest", o->name);
 		if (add_file(&files[count++], a, path, o->manifest_bytes, o->manifest_len) < 0)
 			return err_nomem(e);
+		for (j = 0; j < o->n_names; j++)
+			files[count++] = o->names[j];
 		for (j = 0; j < o->n_documents; j++) {
 			const struct document *d = &o->documents[j];
 

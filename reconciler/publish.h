@@ -44,8 +44,8 @@ int published_read_commit(struct repo *r, const char *commit, const struct root 
 			  size_t n_roots, struct arena *a, struct published *ret, struct err *e);
 /*
  * What a push may bring: nothing stands in the tree of a commit but root documents as roots[] has
- * them (all up to the newest that a manifest names), the manifests, and the documents that these
- * name. `p` is what published_read_commit read of it.
+ * them (all up to the newest that a manifest names), the manifests, the documents that these name,
+ * and files of names as these documents make them. `p` is what published_read_commit read of it.
  */
 struct root_doc;
 int published_check_tree(struct repo *r, const struct published *p, const struct root_doc *roots,
@@ -79,6 +79,8 @@ struct outgoing {
 	size_t n_documents;
 	const char *manifest_bytes; /* with signatures: the old ones, or those of outgoing_sign */
 	size_t manifest_len;
+	struct tree_file *names; /* reconciler/names_files.h */
+	size_t n_names;
 };
 
 /*
@@ -128,12 +130,12 @@ int publish_move_branch(struct repo *r, const char *branch, const char *from, co
 			struct err *e);
 
 /*
- * The same tree in a directory, atomically for readers: root documents and immutable documents
- * first, made durable, manifests last by rename. What stands there is compared with what should, so
- * a crash at any step is mended by the next run; *ret_changed says whether anything was written.
- * Documents that no manifest names are removed once they have been unreferenced for `keep_seconds`
- * (the file .meshrc-unreferenced says since when); files that are not of a publication's shape are
- * left alone.
+ * The same tree in a directory, atomically for readers: root documents, immutable documents and
+ * files of names first, made durable, manifests last by rename. What stands there is compared with
+ * what should, so a crash at any step is mended by the next run; *ret_changed says whether anything
+ * was written. Documents that no manifest names are removed once they have been unreferenced for
+ * `keep_seconds` (the file .meshrc-unreferenced says since when); files that are not of a
+ * publication's shape are left alone.
  *
  * ERR_CONFLICT: the directory belongs to another mesh, or holds a manifest that is newer than ours
  * (or as new, with other bytes) and verifies: writing there would roll agents back.

@@ -8,6 +8,7 @@
 #include "common/os_file.h"
 #include "common/timefmt.h"
 #include "publication/verify.h"
+#include "reconciler/names_files.h"
 
 #define LOCK_NAME ".meshrc.lock"
 #define LOCK_SECONDS 600
@@ -53,6 +54,14 @@ static bool is_manifest(const char *path)
 	const char *slash = strchr(path, '/');
 
 	return slash && !strcmp(slash, "/manifest");
+}
+
+/* NETWORK/dns/FILE: changes under its name, as a manifest does. */
+static bool is_names(const char *path)
+{
+	const char *slash = strchr(path, '/');
+
+	return slash && !strncmp(slash, "/" NAMES_FOLDER "/", sizeof(NAMES_FOLDER) + 1);
 }
 
 /* 1: the file stands there with these bytes; 0: it is missing or differs; -1 failed. */
@@ -255,7 +264,8 @@ static int write_documents(struct directory *d)
 		if (rc)
 			continue;
 		if (make_folder_of(d, f->path) < 0 ||
-		    os_write_file(d->fd, f->path, f->data, f->len, 0644, d->err) < 0)
+		    (is_names(f->path) ? os_replace : os_write_file)(d->fd, f->path, f->data,
+								     f->len, 0644, d->err) < 0)
 			return -1;
 		wrote = true;
 	}
@@ -406,6 +416,25 @@ static int judge_document(const char *name, bool is_dir, void *arg)
 	return grown[d->n_after++].path ? 0 : err_nomem(d->err);
 }
 
+/* Names that there are no more. */
+static int judge_names(const char *name, bool is_dir, void *arg)
+{
+	struct directory *d = arg;
+	char path[512], plain[512];
+	size_t len = strlen(name), tail = sizeof(".0123456789abcdef.tmp") - 1;
+	bool leftover = is_leftover(name);
+
+	if (is_dir || snprintf(path, sizeof(path), "%s/" NAMES_FOLDER "/%s", d->network, name) >=
+			      (int)sizeof(path))
+		return 0;
+	snprintf(plain, sizeof(plain), "%.*s", (int)(leftover ? len - tail : len), name);
+	if (!names_file_is(plain) || (!leftover && find_file(d, path)))
+		return 0;
+	if (!leftover)
+		d->changed = true;
+	return os_unlink(d->fd, path, d->err);
+}
+
 static bool is_kind(const char *name)
 {
 	int i;
@@ -440,6 +469,8 @@ static int judge_in_network(const char *name, bool is_dir, void *arg)
 
 	if (snprintf(path, sizeof(path), "%s/%s", d->network, name) >= (int)sizeof(path))
 		return 0;
+	if (is_dir && !strcmp(name, NAMES_FOLDER))
+		return os_list(d->fd, path, judge_names, d, d->err);
 	if (is_dir) {
 		d->kind = name;
 		return is_kind(name) ? os_list(d->fd, path, judge_document, d, d->err) : 0;

@@ -9,7 +9,7 @@
 #define MAX_SPELT 100
 #define GOLDEN 0x9e3779b97f4a7c15u
 
-/* Nodes without an endpoint that have the same choice of relays. */
+/* Nodes that are not open and have the same choice of relays. */
 struct relay_class {
 	uint32_t set, region;
 };
@@ -20,6 +20,8 @@ struct part {
 	size_t n, in_bucket[RELAY_BUCKETS];
 	uint32_t first, first_in[RELAY_BUCKETS]; /* the member of the lowest index */
 	const char *whole, *bucket[RELAY_BUCKETS]; /* names of groups, once they are used */
+	/* Of these, those that the stance at hand meets. */
+	size_t n_near, near_in[RELAY_BUCKETS];
 };
 
 /* A group that links name, and what it is cut into when one of them is rewritten. */
@@ -30,8 +32,14 @@ struct target {
 	uint64_t *relays; /* which of its members can be relays */
 	bool split;
 	bool used; /* as it is, when all links are rewritten */
-	const char *reachable; /* the group of members with an endpoint, once it is used */
+	const char *reachable; /* the group of members that are open, once it is used */
 	size_t n_reachable;
+	/* Its members that are not open and that nodes of one stance meet, of which the group is
+	 * made once it is used. */
+	uint32_t near_of; /* the stance plus one; 0: none yet */
+	uint32_t *near;
+	size_t n_near, cap_near;
+	const char *near_name;
 	struct part *parts;
 	size_t n_parts;
 };
@@ -52,7 +60,9 @@ struct relay_work {
 	size_t n_slots;
 	/* The relays that the class at hand has in common with others, made when first needed. */
 	struct candidates *with; /* by class */
-	uint32_t at_hand; /* the class plus one */
+	uint32_t at_hand; /* the class */
+	uint32_t stance; /* at hand */
+	uint32_t round; /* counts classes and stances at hand, from one */
 	uint32_t *pool;
 	size_t n_pool, cap_pool;
 	uint32_t *part_of; /* by class: scratch of split */
@@ -63,7 +73,7 @@ struct relay_work {
 };
 
 struct candidates {
-	uint32_t made_for; /* the class at hand plus one; 0: not made */
+	uint32_t made_in; /* the round; 0: not made */
 	size_t from, n; /* in the pool: places in the list of relays */
 };
 
@@ -78,7 +88,12 @@ static void *get(struct relays *r, size_t n, size_t size)
 
 static bool reachable(const struct relays *r, size_t node)
 {
-	return r->m->nodes[node].endpoint.host != NULL;
+	return viewpoints_open(r->views, node);
+}
+
+static bool can_be_relay(const struct relays *r, size_t node)
+{
+	return r->m->nodes[node].relay && viewpoints_seen(r->views, node);
 }
 
 /* Targets. */
@@ -221,7 +236,7 @@ static void find_relays(struct relays *r)
 	size_t i, n = 0;
 
 	for (i = 0; i < r->m->n_nodes; i++)
-		n += r->m->nodes[i].relay && reachable(r, i);
+		n += can_be_relay(r, i);
 	r->words = (n + 63) / 64;
 	r->list = get(r, n, sizeof(*r->list));
 	w->hash = get(r, n, sizeof(*w->hash));
@@ -231,7 +246,7 @@ static void find_relays(struct relays *r)
 	for (i = 0; i < r->m->n_nodes; i++) {
 		const char *name = r->m->nodes[i].name;
 
-		if (r->m->nodes[i].relay && reachable(r, i)) {
+		if (can_be_relay(r, i)) {
 			w->hash[r->n] = name_hash(name);
 			r->list[r->n++] = (uint32_t)i;
 		}
@@ -281,7 +296,9 @@ static uint32_t set_number(struct relays *r, const uint64_t *set)
 	return (uint32_t)r->n_sets - 1;
 }
 
-static void collect_set(const struct relays *r, const struct link_set *links, uint64_t *set)
+/* The relays that a node is joined with and meets. */
+static void collect_set(const struct relays *r, uint32_t node, const struct link_set *links,
+			uint64_t *set)
 {
 	size_t i, j;
 
@@ -300,6 +317,10 @@ static void collect_set(const struct relays *r, const struct link_set *links, ui
 				set_bit(set, j);
 		}
 	}
+	for (i = 0; i < r->n; i++)
+		if (!reachable(r, r->list[i]) &&
+		    (r->list[i] == node || !viewpoints_meet(r->views, node, r->list[i])))
+			set[i / 64] &= ~((uint64_t)1 << (i % 64));
 }
 
 static void make_sets(struct relays *r, const struct link_set *links)
@@ -318,7 +339,7 @@ static void make_sets(struct relays *r, const struct link_set *links)
 	for (i = 0; i < r->m->n_nodes && !w->nomem; i++) {
 		if (reachable(r, i))
 			continue;
-		collect_set(r, &links[i], set);
+		collect_set(r, (uint32_t)i, &links[i], set);
 		r->set_of[i] = set_number(r, set);
 	}
 }
@@ -349,10 +370,10 @@ static void make_classes(struct relays *r)
 	}
 }
 
-int relays_find(const struct m_network *m, const struct link_set *links, const struct group *groups,
-		size_t n_groups, struct arena *a, struct relays *ret)
+int relays_find(const struct m_network *m, struct viewpoints *views, const struct link_set *links,
+		const struct group *groups, size_t n_groups, struct arena *a, struct relays *ret)
 {
-	*ret = (struct relays){ .m = m, .arena = a };
+	*ret = (struct relays){ .m = m, .views = views, .arena = a };
 	ret->work = arena_alloc(a, sizeof(*ret->work));
 	if (!ret->work)
 		return -1;
@@ -433,10 +454,10 @@ static const struct candidates *candidates_with(struct relays *r, uint32_t class
 	struct relay_work *w = r->work;
 	struct candidates *c = &w->with[class];
 
-	if (c->made_for != w->at_hand) {
-		c->made_for = w->at_hand;
+	if (c->made_in != w->round) {
+		c->made_in = w->round;
 		c->from = w->n_pool;
-		add_candidates(r, w->at_hand - 1, class);
+		add_candidates(r, w->at_hand, class);
 		c->n = w->n_pool - c->from;
 	}
 	return c;
@@ -467,7 +488,8 @@ const struct m_node *relays_between(struct relays *r, size_t a, size_t b)
 	struct relay_work *w = r->work;
 	struct candidates c = { 0 };
 
-	if (!r->n || w->class_of[a] == NO_CLASS || w->class_of[b] == NO_CLASS)
+	if (!r->n || viewpoints_meet(r->views, a, b) || w->class_of[a] == NO_CLASS ||
+	    w->class_of[b] == NO_CLASS)
 		return NULL;
 	c.from = w->n_pool;
 	add_candidates(r, w->class_of[a], w->class_of[b]);
@@ -516,6 +538,73 @@ static void split(struct relays *r, struct target *t)
 	}
 	for (i = 0; i < t->n_parts; i++)
 		w->part_of[t->parts[i].class == NO_CLASS ? w->n_classes : t->parts[i].class] = 0;
+}
+
+static struct part *part_of(const struct target *t, uint32_t class)
+{
+	size_t i;
+
+	for (i = 0; i < t->n_parts; i++)
+		if (t->parts[i].class == class)
+			return &t->parts[i];
+	return NULL;
+}
+
+static bool is_member(const struct target *t, uint32_t node)
+{
+	size_t low = 0, high = t->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (t->members[mid] == node)
+			return true;
+		if (t->members[mid] < node)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+/* Whom of a group the stance at hand meets. */
+static void find_near(struct relays *r, struct target *t)
+{
+	struct relay_work *w = r->work;
+	struct view_set near;
+	size_t i;
+
+	if (t->near_of == w->stance + 1)
+		return;
+	if (viewpoints_near(r->views, w->stance, &near) < 0) {
+		w->nomem = true;
+		return;
+	}
+	if (t->cap_near < near.n) {
+		t->near = get(r, near.n, sizeof(*t->near));
+		t->cap_near = t->near ? near.n : 0;
+		if (!t->near)
+			return;
+	}
+	t->near_of = w->stance + 1;
+	t->near_name = NULL;
+	t->n_near = 0;
+	for (i = 0; i < t->n_parts; i++) {
+		t->parts[i].n_near = 0;
+		memset(t->parts[i].near_in, 0, sizeof(t->parts[i].near_in));
+	}
+	for (i = 0; i < near.n; i++) {
+		struct part *p;
+
+		if (!is_member(t, near.v[i]))
+			continue;
+		t->near[t->n_near++] = near.v[i];
+		p = part_of(t, w->class_of[near.v[i]]);
+		if (p) {
+			p->n_near++;
+			p->near_in[w->bucket_of[near.v[i]]]++;
+		}
+	}
 }
 
 /* A copy of the text, or of its begin with a hash of the whole where it is longer than `max`. */
@@ -614,6 +703,58 @@ static const char *use_bucket(struct relays *r, const struct target *t, struct p
 	return p->bucket[b];
 }
 
+static void emit_group(struct relays *r, const char *name, const char **members, size_t n)
+{
+	struct relay_work *w = r->work;
+	struct group *groups = arena_grow(r->arena, w->groups, w->n_groups, sizeof(*groups));
+
+	if (!groups) {
+		w->nomem = true;
+		return;
+	}
+	w->groups = groups;
+	groups[w->n_groups++] = (struct group){ name, members, n };
+}
+
+static void add_views(const struct relays *r, const char *word, const struct view_set *s,
+		      struct buf *b)
+{
+	size_t i;
+
+	if (s->n)
+		buf_adds(b, word);
+	for (i = 0; i < s->n; i++) {
+		buf_addc(b, '!');
+		buf_adds(b, r->views->names[s->v[i]]);
+	}
+}
+
+/* "G#at!tag:office#from!tag:office": those of G that a node meets which has an endpoint there and
+ * looks from there. Stances come one after another, so each makes its group once. */
+static const char *use_near(struct relays *r, struct target *t)
+{
+	const struct stance *s = &r->views->stances[r->work->stance];
+	const char **members;
+	struct buf b;
+	size_t i;
+
+	if (t->near_name)
+		return t->near_name;
+	buf_init(&b, SIZE_MAX / 2);
+	buf_adds(&b, t->name);
+	add_views(r, "#at", &s->at, &b);
+	add_views(r, "#from", &s->from, &b);
+	t->near_name = bounded(r, &b, MAX_GROUP_NAME);
+	buf_release(&b);
+	members = get(r, t->n_near, sizeof(*members));
+	if (!members || !t->near_name)
+		return NULL;
+	for (i = 0; i < t->n_near; i++)
+		members[i] = r->m->nodes[t->near[i]].name;
+	emit_group(r, t->near_name, members, t->n_near);
+	return t->near_name;
+}
+
 /* Links. */
 
 /* The new links of the node at hand. */
@@ -658,10 +799,18 @@ static void put_through(struct rewrite *w, uint32_t relay, const char *target)
 	w->forward[node] = true;
 }
 
-/* True when there is anybody in the part that the node at hand reaches through a relay. */
-static bool is_relayed(const struct rewrite *w, const struct part *p)
+/* The node at hand, where it is one of those of a part or bucket that are not near: it would be
+ * counted among the others. */
+static size_t counts_itself(const struct rewrite *w, const struct target *t, const struct part *p)
 {
-	return p->class != NO_CLASS && (p->n > 1 || p->first != w->node) &&
+	return w->r->work->class_of[w->node] == p->class && is_member(t, w->node) &&
+	       !viewpoints_meet(w->r->views, w->node, w->node);
+}
+
+/* True when there is anybody in the part that the node at hand reaches through a relay. */
+static bool is_relayed(const struct rewrite *w, const struct target *t, const struct part *p)
+{
+	return p->class != NO_CLASS && p->n > p->n_near + counts_itself(w, t, p) &&
 	       candidates_with(w->r, p->class)->n;
 }
 
@@ -680,7 +829,7 @@ static void rewrite_part(struct rewrite *w, const struct target *t, struct part 
 		return;
 	}
 	for (b = 0; b < RELAY_BUCKETS; b++)
-		if (p->in_bucket[b] > 1 || (p->in_bucket[b] && p->first_in[b] != w->node))
+		if (p->in_bucket[b] > p->near_in[b] + (b == own ? counts_itself(w, t, p) : 0))
 			put_through(w, relay[b], use_bucket(w->r, t, p, b));
 }
 
@@ -690,20 +839,24 @@ static void rewrite_group(struct rewrite *w, const struct link *link)
 	bool any = false;
 	size_t i;
 
-	if (t)
+	if (t) {
 		split(w->r, t);
+		find_near(w->r, t);
+	}
 	for (i = 0; t && i < t->n_parts && !any; i++)
-		any = is_relayed(w, &t->parts[i]);
+		any = is_relayed(w, t, &t->parts[i]);
 	if (!any) {
 		put(w, *link);
 		return;
 	}
 	if (t->n_reachable)
 		put_direct(w, use_reachable(w->r, t));
+	if (t->n_near > 1 || (t->n_near && t->near[0] != w->node))
+		put_direct(w, use_near(w->r, t));
 	for (i = 0; i < t->n_parts; i++) {
 		struct part *p = &t->parts[i];
 
-		if (is_relayed(w, p))
+		if (is_relayed(w, t, p))
 			rewrite_part(w, t, p);
 		else if (p->n > 1 || p->first != w->node)
 			put_direct(w, use_whole(w->r, t, p));
@@ -716,7 +869,9 @@ static void rewrite_node(struct rewrite *w, const struct link *link)
 	uint32_t class = w->r->work->class_of[node];
 	const struct candidates *c;
 
-	c = class == NO_CLASS ? NULL : candidates_with(w->r, class);
+	c = class == NO_CLASS || viewpoints_meet(w->r->views, w->node, node) ?
+		    NULL :
+		    candidates_with(w->r, class);
 	if (c && c->n)
 		put_through(w,
 			    choose(w->r, c, w->r->work->bucket_of[w->node],
@@ -758,14 +913,11 @@ static void put_group(struct relays *r, const struct target *t, const char *name
 		      uint32_t class, int bucket)
 {
 	struct relay_work *w = r->work;
-	struct group *groups = arena_grow(r->arena, w->groups, w->n_groups, sizeof(*groups));
 	const char **members = get(r, max, sizeof(*members));
 	size_t i, n = 0;
 
-	if (!groups || !members) {
-		w->nomem = true;
+	if (!members)
 		return;
-	}
 	for (i = 0; i < t->n; i++) {
 		uint32_t node = t->members[i];
 
@@ -775,8 +927,7 @@ static void put_group(struct relays *r, const struct target *t, const char *name
 						    (bucket < 0 || w->bucket_of[node] == bucket)))
 			members[n++] = r->m->nodes[node].name;
 	}
-	w->groups = groups;
-	groups[w->n_groups++] = (struct group){ name, members, n };
+	emit_group(r, name, members, n);
 }
 
 static void put_parts(struct relays *r, const struct target *t)
@@ -797,6 +948,22 @@ static void put_parts(struct relays *r, const struct target *t)
 	}
 }
 
+/* The nodes with a choice of relays, those of one stance and class after one another. */
+struct turn {
+	uint32_t stance, class, node;
+};
+
+static int cmp_turns(const void *pa, const void *pb)
+{
+	const struct turn *a = pa, *b = pb;
+
+	if (a->stance != b->stance)
+		return a->stance < b->stance ? -1 : 1;
+	if (a->class != b->class)
+		return a->class < b->class ? -1 : 1;
+	return a->node < b->node ? -1 : a->node > b->node;
+}
+
 static void mark_used(struct relays *r, const struct link_set *links)
 {
 	size_t i;
@@ -814,27 +981,30 @@ int relays_apply(struct relays *r, struct link_set *links, bool *forward, struct
 		 size_t *ret_n_groups)
 {
 	struct relay_work *w = r->work;
-	uint32_t *next = get(r, r->m->n_nodes, sizeof(*next)), *head, class;
-	size_t i;
+	struct turn *turns = get(r, r->m->n_nodes, sizeof(*turns));
+	size_t i, n = 0;
 
-	head = get(r, w->n_classes, sizeof(*head));
 	w->with = get(r, w->n_classes, sizeof(*w->with));
 	w->part_of = get(r, w->n_classes + 1, sizeof(*w->part_of));
 	w->suffixes = get(r, w->n_classes, sizeof(*w->suffixes));
 	if (w->nomem)
 		return -1;
-	/* The nodes of a class after one another: head and next are indexes plus one. */
-	for (i = r->m->n_nodes; i--;) {
-		if (w->class_of[i] == NO_CLASS)
-			continue;
-		next[i] = head[w->class_of[i]];
-		head[w->class_of[i]] = (uint32_t)i + 1;
-	}
-	for (class = 0; class < w->n_classes && !w->nomem; class ++) {
-		w->at_hand = class + 1;
-		w->n_pool = 0;
-		for (i = head[class]; i && !w->nomem; i = next[i - 1])
-			rewrite_links(r, (uint32_t)i - 1, &links[i - 1], forward);
+	for (i = 0; i < r->m->n_nodes; i++)
+		if (w->class_of[i] != NO_CLASS)
+			turns[n++] = (struct turn){ r->views->stance_of[i], w->class_of[i],
+						    (uint32_t)i };
+	if (n > 1)
+		qsort(turns, n, sizeof(*turns), cmp_turns);
+	for (i = 0; i < n && !w->nomem; i++) {
+		const struct turn *t = &turns[i];
+
+		if (!i || t[-1].stance != t->stance || t[-1].class != t->class) {
+			w->at_hand = t->class;
+			w->stance = t->stance;
+			w->round++;
+			w->n_pool = 0;
+		}
+		rewrite_links(r, t->node, &links[t->node], forward);
 	}
 	for (i = 0; i < r->m->n_nodes && !w->nomem; i++)
 		mark_used(r, &links[i]);

@@ -121,6 +121,57 @@ static void networkd_gateway(const struct config *c, struct buf *out)
 	buf_addc(out, '\n');
 }
 
+static void add_servers(const struct node *n, struct buf *out)
+{
+	char text[IPADDR_STRLEN];
+	size_t i;
+
+	for (i = 0; i < n->n_nameservers; i++)
+		buf_addf(out, " %s", ipaddr_print(&n->nameservers[i], text));
+}
+
+static void hosts_comment(const struct config *c, struct buf *out)
+{
+	buf_addf(out, "# Lines for /etc/hosts, for the names under %s: meshrc names --network %s\n",
+		 c->node->domain, c->network);
+}
+
+/* `DNS =` would send every question to these servers, not only those for the domain. */
+static void quick_names(const struct config *c, struct buf *out)
+{
+	const struct node *n = c->node;
+
+	if (!n->domain)
+		return;
+	if (!n->n_nameservers) {
+		hosts_comment(c, out);
+		return;
+	}
+	buf_adds(out, "PostUp = resolvectl dns %i");
+	add_servers(n, out);
+	buf_addf(
+		out,
+		"\nPostUp = resolvectl domain %%i '~%s'\nPostUp = resolvectl default-route %%i no\n",
+		n->domain);
+}
+
+static void networkd_names(const struct config *c, struct buf *out)
+{
+	const struct node *n = c->node;
+	char text[IPADDR_STRLEN];
+	size_t i;
+
+	if (!n->domain)
+		return;
+	if (!n->n_nameservers) {
+		hosts_comment(c, out);
+		return;
+	}
+	for (i = 0; i < n->n_nameservers; i++)
+		buf_addf(out, "DNS=%s\n", ipaddr_print(&n->nameservers[i], text));
+	buf_addf(out, "Domains=~%s\nDNSDefaultRoute=no\n", n->domain);
+}
+
 static void wg_config(const struct config *c, const struct render_client *client, bool quick,
 		      struct buf *out)
 {
@@ -154,6 +205,7 @@ static void wg_config(const struct config *c, const struct render_client *client
 	if (quick) {
 		quick_routes(c, out);
 		quick_gateway(c, out);
+		quick_names(c, out);
 	}
 	for (i = 0; i < c->n_peers; i++)
 		wg_peer(&c->peers[i], bare, out);
@@ -203,6 +255,7 @@ static void networkd_config(const struct config *c, struct buf *out)
 	for (i = 0; i < n->n_addresses; i++)
 		buf_addf(out, "Address=%s\n", ifaddr_print(&n->addresses[i], text));
 	networkd_gateway(c, out);
+	networkd_names(c, out);
 	for (i = 0; i < c->n_routes; i++)
 		buf_addf(out, "\n[Route]\nDestination=%s\n", prefix_print(&c->routes[i], text));
 }

@@ -62,6 +62,26 @@ static int set_prefixes(json_t *top, const char *key, const struct prefix *p, si
 	return json_object_set_new(top, key, list) < 0 || r < 0 ? -1 : 0;
 }
 
+/* Only of a node whose names have a domain. */
+static int add_names(const struct node *n, json_t *top)
+{
+	json_t *servers = json_array();
+	char text[IPADDR_STRLEN];
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n->n_nameservers; i++)
+		r |= json_array_append_new(servers,
+					   json_string(ipaddr_print(&n->nameservers[i], text)));
+	if (json_object_set_new(top, "dns",
+				json_pack("{s:s, s:o, s:o}", "domain", n->domain, "servers",
+					  servers, "hosts",
+					  n->flags & NODE_NO_HOSTS ? json_false() : json_true())) <
+	    0)
+		return -1;
+	return r;
+}
+
 /* Only of a node that carries traffic for others. */
 static int add_gateway(const struct node *n, json_t *top)
 {
@@ -97,6 +117,8 @@ int render_json(const struct config *c, const struct render_client *client, stru
 		r |= add_client(top, c, client);
 	if (top && n->flags & NODE_FORWARD)
 		r |= add_gateway(n, top);
+	if (top && n->domain)
+		r |= add_names(n, top);
 	if (!top || r || json_dump_callback(top, append, out, JSON_INDENT(2)) < 0)
 		r = -1;
 	buf_addc(out, '\n');

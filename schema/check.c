@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "schema/check.h"
 
+#include "common/dnsname.h"
 #include "common/limits.h"
 #include "common/text.h"
 #include "schema/check_client.h"
@@ -433,7 +434,7 @@ static bool has_route_for(const struct m_node *node, const struct ipaddr *a,
 
 /* A packet to an endpoint must not go through the tunnel that it carries. */
 static void check_literal(struct check *c, const struct routes *r, const struct m_node *node,
-			  const struct ipaddr *a)
+			  struct pos pos, const struct ipaddr *a)
 {
 	const struct m_network *n = c->n;
 	const struct m_route *own;
@@ -448,15 +449,15 @@ static void check_literal(struct check *c, const struct routes *r, const struct 
 		    (a->family == 6 && a->b[15] == 1 && specials[i].prefix.len == 127))
 			continue;
 		if (prefix_contains_addr(&specials[i].prefix, a)) {
-			diag_error(c->d, node->endpoint_pos, "the endpoint of `%s` is in %s",
-				   node->name, specials[i].what);
+			diag_error(c->d, pos, "the endpoint of `%s` is in %s", node->name,
+				   specials[i].what);
 			return;
 		}
 	}
 	for (i = 0; i < n->n_pools; i++) {
 		if (!prefix_contains_addr(&n->pools[i].prefix, a))
 			continue;
-		e = diag_error(c->d, node->endpoint_pos,
+		e = diag_error(c->d, pos,
 			       "the endpoint of `%s` is inside the network's own pool %s",
 			       node->name, prefix_print(&n->pools[i].prefix, text));
 		diag_other(c->d, e, n->pools[i].pos, "the pool");
@@ -466,9 +467,8 @@ static void check_literal(struct check *c, const struct routes *r, const struct 
 		return;
 	}
 	if (has_route_for(node, a, &own)) {
-		e = diag_error(c->d, node->endpoint_pos,
-			       "the endpoint of `%s` is inside its own route %s", node->name,
-			       prefix_print(&own->prefix, text));
+		e = diag_error(c->d, pos, "the endpoint of `%s` is inside its own route %s",
+			       node->name, prefix_print(&own->prefix, text));
 		diag_other(c->d, e, own->pos, "the route");
 		diag_help(c->d, e,
 			  "packets to the endpoint would go into the tunnel that they carry");
@@ -476,9 +476,9 @@ static void check_literal(struct check *c, const struct routes *r, const struct 
 	}
 	other = find_route(r, a);
 	if (other) {
-		e = diag_warn(c->d, node->endpoint_pos,
-			      "the endpoint of `%s` is inside the route %s of `%s`", node->name,
-			      prefix_print(&other->prefix->prefix, text), other->node->name);
+		e = diag_warn(c->d, pos, "the endpoint of `%s` is inside the route %s of `%s`",
+			      node->name, prefix_print(&other->prefix->prefix, text),
+			      other->node->name);
 		diag_other(c->d, e, other->prefix->pos, "the route");
 		diag_help(c->d, e,
 			  "whoever is joined with `%s` reaches that endpoint only through it",
@@ -486,59 +486,93 @@ static void check_literal(struct check *c, const struct routes *r, const struct 
 	}
 }
 
-static uint16_t endpoint_port(const struct m_network *n, const struct m_node *node)
+static uint16_t endpoint_port(const struct m_network *n, const struct m_node *node,
+			      const struct endpoint *e)
 {
-	if (node->endpoint.port)
-		return node->endpoint.port;
+	if (e->port)
+		return e->port;
 	if (node->listen_port.set)
 		return (uint16_t)node->listen_port.v;
 	return n->listen_port.set ? (uint16_t)n->listen_port.v : DEFAULT_LISTEN_PORT;
 }
 
+/* One endpoint of a node. */
 struct reachable {
 	const struct m_node *node;
+	const char *from; /* the viewpoint, or "" for the default */
+	const char *host;
+	struct pos pos;
 	uint16_t port;
 };
 
 static int cmp_reachable(const void *pa, const void *pb)
 {
 	const struct reachable *a = pa, *b = pb;
-	int c = strcmp(a->node->endpoint.host, b->node->endpoint.host);
+	int c = strcmp(a->host, b->host);
 
 	if (!c)
 		c = (a->port > b->port) - (a->port < b->port);
+	/* At different viewpoints one private address may well be two machines. */
+	if (!c)
+		c = strcmp(a->from, b->from);
+	return c;
+}
+
+static int cmp_reachable_nodes(const void *pa, const void *pb)
+{
+	const struct reachable *a = pa, *b = pb;
+	int c = cmp_reachable(a, b);
+
 	return c ? c : strcmp(a->node->name, b->node->name);
+}
+
+static void check_endpoint(struct check *c, const struct routes *routes, const struct reachable *r)
+{
+	struct ipaddr a;
+
+	if (ipaddr_parse(r->host, strlen(r->host), &a) == 0)
+		check_literal(c, routes, r->node, r->pos, &a);
 }
 
 static void check_endpoints(struct check *c)
 {
 	const struct m_network *n = c->n;
 	struct routes routes = { 0 };
-	struct reachable *list = scratch_array(c, n->n_nodes, sizeof(*list));
+	struct reachable *list;
 	struct diag_entry *e;
-	size_t i, k = 0;
+	size_t i, j, k = 0, total = n->n_nodes;
 
+	for (i = 0; i < n->n_nodes; i++)
+		total += n->nodes[i].n_seen;
+	list = scratch_array(c, total, sizeof(*list));
 	if (!list || collect_routes(c, &routes) < 0)
 		return;
 	for (i = 0; i < n->n_nodes; i++) {
 		const struct m_node *node = &n->nodes[i];
-		struct ipaddr a;
 
-		if (!node->endpoint.host)
-			continue;
-		list[k++] = (struct reachable){ .node = node, .port = endpoint_port(n, node) };
-		if (ipaddr_parse(node->endpoint.host, strlen(node->endpoint.host), &a) == 0)
-			check_literal(c, &routes, node, &a);
+		if (node->endpoint.host) {
+			list[k] = (struct reachable){ node, "", node->endpoint.host,
+						      node->endpoint_pos,
+						      endpoint_port(n, node, &node->endpoint) };
+			check_endpoint(c, &routes, &list[k++]);
+		}
+		for (j = 0; j < node->n_seen; j++) {
+			const struct m_seen *s = &node->seen[j];
+
+			list[k] = (struct reachable){ node, s->from, s->endpoint.host, s->pos,
+						      endpoint_port(n, node, &s->endpoint) };
+			check_endpoint(c, &routes, &list[k++]);
+		}
 	}
-	qsort(list, k, sizeof(*list), cmp_reachable);
+	qsort(list, k, sizeof(*list), cmp_reachable_nodes);
 	for (i = 1; i < k; i++) {
-		const struct m_node *a = list[i - 1].node, *b = list[i].node;
+		const struct reachable *a = &list[i - 1], *b = &list[i];
 
-		if (strcmp(a->endpoint.host, b->endpoint.host) || list[i - 1].port != list[i].port)
+		if (cmp_reachable(a, b))
 			continue;
-		e = diag_warn(c->d, b->endpoint_pos, "`%s` and `%s` have the same endpoint",
-			      a->name, b->name);
-		diag_other(c->d, e, a->endpoint_pos, "it is given here already");
+		e = diag_warn(c->d, b->pos, "`%s` and `%s` have the same endpoint", a->node->name,
+			      b->node->name);
+		diag_other(c->d, e, a->pos, "it is given here already");
 		diag_help(
 			c->d, e,
 			"only one of them can be reached there; behind one address they need different ports");
@@ -644,18 +678,34 @@ static void unknown_node(struct check *c, const struct m_selector *s)
 }
 
 /* No error: a template may well have a tag for nodes that do not exist yet. */
-static void unknown_tag(struct check *c, const struct m_selector *s)
+static void unknown_tag(struct check *c, const char *name, struct pos pos, bool selector)
 {
-	struct diag_entry *e = diag_warn(c->d, s->pos, "no node has the tag `%s`", s->name);
+	struct diag_entry *e = diag_warn(c->d, pos, "no node has the tag `%s`", name);
 	const char *better;
 
 	if (!e || c->suggestions++ >= MAX_SUGGESTIONS)
 		return;
-	better = text_suggest(s->name, c->tag_names, c->n_tag_names);
+	better = text_suggest(name, c->tag_names, c->n_tag_names);
 	if (better)
 		diag_help(c->d, e, "did you mean `tag:%s`?", better);
-	else if (m_network_node(c->n, s->name))
-		diag_help(c->d, e, "there is a node of that name: write `%s`", s->name);
+	else if (selector && m_network_node(c->n, name))
+		diag_help(c->d, e, "there is a node of that name: write `%s`", name);
+}
+
+static void check_viewpoints(struct check *c)
+{
+	size_t i, j;
+
+	for (i = 0; i < c->n->n_nodes; i++) {
+		const struct m_node *node = &c->n->nodes[i];
+
+		for (j = 0; j < node->n_seen; j++) {
+			const struct m_seen *s = &node->seen[j];
+
+			if (find_tag(c, s->from + 4) == c->n_tags)
+				unknown_tag(c, s->from + 4, s->from_pos, false);
+		}
+	}
 }
 
 static void sample_selectors(struct check *c, const struct m_selectors *list, struct sample *ret)
@@ -684,7 +734,7 @@ static void sample_selectors(struct check *c, const struct m_selectors *list, st
 		case SELECT_TAG:
 			k = find_tag(c, s->name);
 			if (k == c->n_tags) {
-				unknown_tag(c, s);
+				unknown_tag(c, s->name, s->pos, true);
 				ret->unknown = true;
 			}
 			for (; k < c->n_tags && ret->n < 2 && !strcmp(c->tags[k].tag, s->name); k++)
@@ -698,8 +748,6 @@ static void check_topology(struct check *c)
 {
 	size_t i;
 
-	if (!c->n->n_topology || index_tags(c) < 0)
-		return;
 	for (i = 0; i < c->n->n_topology; i++) {
 		const struct m_topology *t = &c->n->topology[i];
 		struct sample a = { 0 }, b = { 0 }, both;
@@ -811,12 +859,76 @@ static void check_relays(struct check *c)
 	for (i = 0; i < c->n->n_nodes; i++) {
 		const struct m_node *node = &c->n->nodes[i];
 
-		if (!node->relay || node->endpoint.host)
+		if (!node->relay || node->endpoint.host || node->n_seen)
 			continue;
 		diag_help(c->d,
 			  diag_warn(c->d, node->relay_pos,
 				    "`%s` cannot be a relay: it has no endpoint", node->name),
 			  "give it an `endpoint`, or remove `relay`");
+	}
+}
+
+/* Names. */
+
+static void check_servers(struct check *c, const struct m_names *names)
+{
+	size_t i, j;
+
+	for (i = 0; i < names->n_servers; i++)
+		for (j = 0; j < ARRAY_LEN(specials); j++) {
+			const struct m_addr *a = &names->servers[i];
+
+			/* A machine may well ask itself. */
+			if (specials[j].prefix.b[0] == 127 ||
+			    (specials[j].prefix.len == 127 && a->addr.b[15] == 1))
+				continue;
+			if (prefix_contains_addr(&specials[j].prefix, &a->addr))
+				diag_error(c->d, a->pos, "a name server cannot be in %s",
+					   specials[j].what);
+		}
+}
+
+/* NAME.DOMAIN must be a name that every resolver takes. */
+static void check_host(struct check *c, const char *name, struct pos pos)
+{
+	struct diag_entry *e;
+
+	if (dnsname_is_host(name, strlen(name)))
+		return;
+	e = diag_error(c->d, pos, "`%s` cannot stand before the domain %s", name,
+		       c->n->names.domain.s);
+	diag_other(c->d, e, c->n->names.domain.pos, "the domain");
+	diag_help(c->d, e,
+		  "in a host name, no part between dots is empty or begins or ends with '-'");
+}
+
+static void check_names(struct check *c)
+{
+	const struct m_network *n = c->n;
+	size_t i;
+
+	check_servers(c, &n->names);
+	for (i = 0; n->names.domain.s && i < n->n_clients; i++)
+		check_host(c, n->clients[i].node.name, n->clients[i].node.pos);
+	for (i = 0; i < n->n_nodes; i++) {
+		const struct m_node *node = &n->nodes[i];
+
+		check_servers(c, &node->names);
+		if (n->names.domain.s) {
+			check_host(c, node->name, node->pos);
+		} else if (node->names.has_servers || node->names.hosts_pos.source) {
+			struct pos at = node->names.hosts_pos.source ? node->names.hosts_pos :
+					node->names.n_servers	     ? node->names.servers[0].pos :
+								       node->pos;
+
+			diag_help(
+				c->d,
+				diag_error(c->d, at,
+					   "`dns` of `%s` has no domain to be for: the network has "
+					   "no `dns`",
+					   node->name),
+				"give the network `dns: {domain: mesh.example.net}`");
+		}
 	}
 }
 
@@ -833,6 +945,10 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	check_routes(&c);
 	check_endpoints(&c);
 	check_relays(&c);
+	check_names(&c);
+	if (index_tags(&c) < 0)
+		return;
+	check_viewpoints(&c);
 	check_topology(&c);
 	check_clients(n, scratch, d);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "schema/grammar.h"
 
+#include "common/dnsname.h"
 #include "common/limits.h"
 #include "schema/model.h"
 
@@ -79,6 +80,11 @@ static const char *check_region(const char *s, size_t len)
 	if (!name_is_valid(s, len))
 		return "a region is a name: a-z, 0-9, '.' and '-', beginning with a letter or digit, at most 63 characters";
 	return NULL;
+}
+
+static const char *check_domain(const char *s, size_t len)
+{
+	return dnsname_domain_wrong(s, len);
 }
 
 static const char *check_machine(const char *s, size_t len)
@@ -191,6 +197,65 @@ static const struct table route_table = {
 	.size = sizeof(struct m_route),
 };
 
+static const struct field node_dns_fields[] = {
+	{ .key = "servers",
+	  .type = FIELD_ADDRESSES,
+	  .max = MAX_NAME_SERVERS,
+	  .value = AT(m_names, servers),
+	  .extra = AT(m_names, n_servers),
+	  .has = AT(m_names, has_servers),
+	  .synonyms = "server nameservers nameserver ",
+	  .example = "[10.20.0.1]",
+	  .help = "Name servers that it asks for the domain; empty: none; absent: the network's." },
+	{ .key = "hosts",
+	  .type = FIELD_BOOL,
+	  .value = AT(m_names, hosts),
+	  .pos = AT(m_names, hosts_pos),
+	  .example = "false",
+	  .help = "Whether its agent may write names into /etc/hosts; absent: as the network says." },
+	{ 0 },
+};
+
+static const struct table node_dns_table = {
+	.what = "`dns` of a node",
+	.fields = node_dns_fields,
+};
+
+static const struct field dns_fields[] = {
+	{ .key = "domain",
+	  .type = FIELD_WORD,
+	  .flags = FIELD_REQUIRED_ONCE,
+	  .min = 1,
+	  .max = MAX_DOMAIN,
+	  .check = check_domain,
+	  .pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
+	  .value = AT(m_names, domain),
+	  .synonyms = "name zone search ",
+	  .example = "mesh.example.net",
+	  .help = "Every node and every client NAME is called NAME.DOMAIN." },
+	{ .key = "servers",
+	  .type = FIELD_ADDRESSES,
+	  .max = MAX_NAME_SERVERS,
+	  .value = AT(m_names, servers),
+	  .extra = AT(m_names, n_servers),
+	  .has = AT(m_names, has_servers),
+	  .synonyms = "server nameservers nameserver ",
+	  .example = "[10.20.0.1]",
+	  .help = "Name servers for the domain, asked where systemd-resolved runs; absent: none." },
+	{ .key = "hosts",
+	  .type = FIELD_BOOL,
+	  .fallback = "true",
+	  .value = AT(m_names, hosts),
+	  .pos = AT(m_names, hosts_pos),
+	  .help = "Whether agents write the names into /etc/hosts where no server is asked." },
+	{ 0 },
+};
+
+static const struct table dns_table = {
+	.what = "`dns` of a network",
+	.fields = dns_fields,
+};
+
 static const struct field node_fields[] = {
 	{ .key = "public_key",
 	  .type = FIELD_KEY,
@@ -207,6 +272,17 @@ static const struct field node_fields[] = {
 	  .synonyms = "host hostname Endpoint public_ip ",
 	  .example = "fra1.example.net:51820",
 	  .help = "Where others reach it: host, host:port or [IPv6]:port; absent: nobody can reach it first (NAT)." },
+	{ .key = "endpoints",
+	  .type = FIELD_ENDPOINTS,
+	  .min = 1,
+	  .max = MAX_VIEWPOINTS + 1,
+	  .value = AT(m_node, seen),
+	  .extra = AT(m_node, n_seen),
+	  .has = AT(m_node, endpoint),
+	  .pos = AT(m_node, endpoint_pos),
+	  .shape = "endpoints:\n  default: fra1.example.net\n  tag:office: 192.168.1.1",
+	  .help = "Several endpoints: `tag:NAME` for the nodes that have this tag, `default` (the same as "
+		  "`endpoint`) for all others." },
 	{ .key = "addresses",
 	  .type = FIELD_ADDRESSES,
 	  .min = 1,
@@ -314,7 +390,12 @@ static const struct field node_fields[] = {
 	  .help = "What it runs on: nodes of several networks on one machine must not clash there; absent: the node's name." },
 	{ .key = "exit_node", .type = FIELD_LATER },
 	{ .key = "policy", .type = FIELD_LATER },
-	{ .key = "dns", .type = FIELD_LATER },
+	{ .key = "dns",
+	  .type = FIELD_TABLE,
+	  .table = &node_dns_table,
+	  .value = AT(m_node, names),
+	  .example = "{hosts: false}",
+	  .help = "What is other than in the network's `dns`." },
 	{ .key = "table", .type = FIELD_LATER },
 	{ 0 },
 };
@@ -616,7 +697,12 @@ static const struct field network_fields[] = {
 	  .shape = "topology:\n  - mesh: [all]",
 	  .help = "Who is joined with whom; absent: every node with every other." },
 	{ .key = "policy", .type = FIELD_LATER },
-	{ .key = "dns", .type = FIELD_LATER },
+	{ .key = "dns",
+	  .type = FIELD_TABLE,
+	  .table = &dns_table,
+	  .value = AT(m_network, names),
+	  .shape = "dns:\n  domain: mesh.example.net",
+	  .help = "Names for the nodes; absent: none." },
 	{ .key = "table", .type = FIELD_LATER },
 	{ .key = "exit_node", .type = FIELD_LATER },
 	{ 0 },

@@ -6,6 +6,7 @@
 
 #define NAME "[a-z0-9][a-z0-9.-]{0,62}"
 #define PREFIX "^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
+#define ENDPOINT "^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+)(:[1-9][0-9]{0,4})?$"
 
 /* A JSON text being written, indented by tabs. No object or array in it is empty. */
 struct json {
@@ -157,7 +158,20 @@ static void put_type(struct json *j, const struct field *f)
 		put_string(j, "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$");
 		break;
 	case FIELD_ENDPOINT:
-		put_string(j, "^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+)(:[1-9][0-9]{0,4})?$");
+		put_string(j, ENDPOINT);
+		break;
+	case FIELD_ENDPOINTS:
+		put_text(j, "type", "object");
+		put_number(j, "minProperties", f->min);
+		put_number(j, "maxProperties", f->max);
+		put_raw(j, "additionalProperties", "false");
+		put_key(j, "patternProperties");
+		open_with(j, '{');
+		put_key(j, "^(default|tag:" NAME ")$");
+		open_with(j, '{');
+		put_string(j, ENDPOINT);
+		close_with(j, '}');
+		close_with(j, '}');
 		break;
 	case FIELD_IFNAME:
 		put_string(j, "^[A-Za-z0-9_=+.-]{1,15}$");

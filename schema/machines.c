@@ -153,17 +153,25 @@ static void claim_interface(struct checker *x, const struct tenant *t)
 	claim(x, &c);
 }
 
-static void claim_endpoint(struct checker *x, const struct tenant *t)
+static void claim_one_endpoint(struct checker *x, const struct tenant *t, const struct endpoint *e,
+			       struct pos pos)
 {
-	const struct endpoint *e = &t->node->endpoint;
 	const struct m_uint *said;
-	struct claim c = { .tenant = t, .pos = t->node->endpoint_pos, .from = t->node };
+	struct claim c = { .tenant = t, .pos = pos, .from = e, .text = e->host };
 
 	if (!e->host)
 		return;
-	c.text = e->host;
 	c.port = e->port ? e->port : port_of(t, &said);
 	claim(x, &c);
+}
+
+static void claim_endpoints(struct checker *x, const struct tenant *t)
+{
+	size_t i;
+
+	claim_one_endpoint(x, t, &t->node->endpoint, t->node->endpoint_pos);
+	for (i = 0; i < t->node->n_seen; i++)
+		claim_one_endpoint(x, t, &t->node->seen[i].endpoint, t->node->seen[i].pos);
 }
 
 static void claim_pools(struct checker *x, const struct tenant *t)
@@ -273,7 +281,7 @@ static void check_machine(struct checker *x, const struct tenant *list, size_t n
 	static void (*const claims[])(struct checker *, const struct tenant *) = {
 		[CLASH_PORT] = claim_port,
 		[CLASH_INTERFACE] = claim_interface,
-		[CLASH_ENDPOINT] = claim_endpoint,
+		[CLASH_ENDPOINT] = claim_endpoints,
 		[CLASH_POOL] = claim_pools,
 	};
 	size_t i, k;

@@ -49,6 +49,13 @@ struct m_route {
 	struct m_uint metric; /* absent: 0 */
 };
 
+/* An entry of `endpoints` other than `default`: where who looks from there reaches the node. */
+struct m_seen {
+	const char *from; /* "tag:NAME" */
+	struct endpoint endpoint; /* port 0: the node's listen port */
+	struct pos pos, from_pos;
+};
+
 enum selector_kind { SELECT_NODE, SELECT_TAG, SELECT_ALL };
 
 struct m_selector {
@@ -63,13 +70,27 @@ struct m_selectors {
 	bool lost; /* one more was refused; never in a model that can be used */
 };
 
+/* `dns` of a network or a node. */
+struct m_names {
+	struct m_text domain; /* of a network, where s NULL: there is no `dns`; of a node unused */
+	bool has_servers; /* `servers` stands there, perhaps empty */
+	struct m_addr *servers; /* in the order written, which is that of asking */
+	size_t n_servers;
+	bool hosts;
+	struct pos hosts_pos; /* source NULL: `hosts` does not stand there */
+};
+
 struct m_node {
 	const char *name;
 	struct pos pos; /* of the name */
 	struct wgkey public_key;
 	struct pos public_key_pos;
-	struct endpoint endpoint; /* host NULL: absent; port 0: the node's listen port */
+	/* `endpoint`, or the default of `endpoints`. host NULL: absent; port 0: the node's listen
+	 * port */
+	struct endpoint endpoint;
 	struct pos endpoint_pos;
+	struct m_seen *seen; /* the others of `endpoints`, sorted by `from`, unique */
+	size_t n_seen;
 	bool has_addresses; /* `addresses` stands there: pinned; else automatic */
 	struct m_addr *addresses;
 	size_t n_addresses;
@@ -86,6 +107,7 @@ struct m_node {
 	bool relay; /* may carry traffic for pairs that cannot meet */
 	struct pos relay_pos;
 	struct m_text region; /* s NULL: absent */
+	struct m_names names;
 	struct m_text machine; /* s NULL: called as the node is */
 };
 
@@ -139,6 +161,7 @@ struct m_network {
 	bool has_topology; /* absent: a full mesh of all nodes */
 	struct m_topology *topology; /* in the order of the file */
 	size_t n_topology;
+	struct m_names names;
 };
 
 /* meshrc.yaml */

@@ -449,8 +449,57 @@ static void read_key(struct decode *c, const struct field *f, const struct yaml_
 	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
 }
 
+/* `words` are in lower case, each followed by a blank; s may be in capitals. */
+static bool is_word_for(const char *words, const char *s, size_t len)
+{
+	const char *p;
+	size_t n, i;
+
+	for (p = words; *p; p += n + 1) {
+		n = strcspn(p, " ");
+		for (i = 0; i < n && n == len; i++)
+			if ((s[i] >= 'A' && s[i] <= 'Z' ? s[i] - 'A' + 'a' : s[i]) != p[i])
+				break;
+		if (n == len && i == n)
+			return true;
+	}
+	return false;
+}
+
+#define GUESS (MAX_NAME + 5)
+
+/* What was meant by `tags:dc`, `group: dc` (a mapping to YAML) or `node:fra1`. */
+static bool guess_selector(const struct yaml_node *v, char out[static GUESS])
+{
+	const char *word, *name;
+	size_t word_len, len;
+	bool tag;
+
+	if (v->kind == YAML_NODE_MAP && v->n == 1 && v->pairs[0].value.kind == YAML_NODE_SCALAR) {
+		word = v->pairs[0].key.text;
+		word_len = v->pairs[0].key.n;
+		name = v->pairs[0].value.text;
+	} else if (v->kind == YAML_NODE_SCALAR) {
+		word = v->text;
+		word_len = strcspn(word, ": ");
+		name = word + word_len;
+		name += strspn(name, ": ");
+	} else {
+		return false;
+	}
+	tag = is_word_for("tag tags tagged group groups label labels role roles ", word, word_len);
+	if (!tag && !is_word_for("node nodes name host hosts peer peers ", word, word_len))
+		return false;
+	len = strcspn(name, " ");
+	if (name[len + strspn(name + len, " ")] || !name_is_valid(name, len))
+		return false;
+	snprintf(out, GUESS, "%s%.*s", tag ? "tag:" : "", (int)len, name);
+	return true;
+}
+
 /* An IPv6 address that lacks its brackets: which part of it is a port, the digits cannot tell. */
-static bool help_ipv6(struct diag *d, struct diag_entry *e, const char *s, size_t len)
+static bool help_ipv6(struct diag *d, struct diag_entry *e, const char *key, const char *s,
+		      size_t len)
 {
 	const char *colon = memrchr(s, ':', len);
 	size_t host = colon ? (size_t)(colon - s) : 0;
@@ -461,21 +510,20 @@ static bool help_ipv6(struct diag *d, struct diag_entry *e, const char *s, size_
 		     num_parse(s + host + 1, len - host - 1, 65535, &port) == 0 && port;
 
 	if (whole && parts)
-		diag_help(
-			d, e,
-			"write it in quotes: `endpoint: \"[%s]\"`, or `endpoint: \"[%.*s]:%s\"` if "
-			"%s is the port",
-			s, (int)host, s, s + host + 1, s + host + 1);
+		diag_help(d, e,
+			  "write it in quotes: `%s: \"[%s]\"`, or `%s: \"[%.*s]:%s\"` if "
+			  "%s is the port",
+			  key, s, key, (int)host, s, s + host + 1, s + host + 1);
 	else if (parts)
-		diag_help(d, e, "write it in quotes, with brackets: `endpoint: \"[%.*s]:%s\"`",
+		diag_help(d, e, "write it in quotes, with brackets: `%s: \"[%.*s]:%s\"`", key,
 			  (int)host, s, s + host + 1);
 	else if (whole)
-		diag_help(d, e, "write it in quotes, with brackets: `endpoint: \"[%s]\"`", s);
+		diag_help(d, e, "write it in quotes, with brackets: `%s: \"[%s]\"`", key, s);
 	return whole || parts;
 }
 
 /* What stands between the scheme and the path of a URL, if that is an endpoint. */
-static bool help_url(struct decode *c, struct diag_entry *e, const char *s)
+static bool help_url(struct decode *c, struct diag_entry *e, const char *key, const char *s)
 {
 	const char *host = strstr(s, "://"), *why;
 	struct endpoint unused;
@@ -488,24 +536,25 @@ static bool help_url(struct decode *c, struct diag_entry *e, const char *s)
 	if (endpoint_parse(host, len, true, c->arena, &unused, &why) < 0)
 		return false;
 	if (host[0] == '[')
-		diag_help(c->diag, e, "write it in quotes: `endpoint: \"%.*s\"`", (int)len, host);
+		diag_help(c->diag, e, "write it in quotes: `%s: \"%.*s\"`", key, (int)len, host);
 	else
-		diag_help(c->diag, e, "write `endpoint: %.*s`", (int)len, host);
+		diag_help(c->diag, e, "write `%s: %.*s`", key, (int)len, host);
 	return true;
 }
 
-static void help_endpoint(struct decode *c, struct diag_entry *e, const struct yaml_node *v)
+static void help_endpoint(struct decode *c, struct diag_entry *e, const char *key,
+			  const struct yaml_node *v)
 {
 	/* Without the quotes the brackets of an IPv6 address made a list of it. */
 	const struct yaml_node *s = v->kind == YAML_NODE_LIST && v->n == 1 ? &v->items[0] : v;
 
 	if (s->kind != YAML_NODE_SCALAR ||
-	    (!help_ipv6(c->diag, e, s->text, s->n) && !help_url(c, e, s->text)))
+	    (!help_ipv6(c->diag, e, key, s->text, s->n) && !help_url(c, e, key, s->text)))
 		diag_help(c->diag, e, "write host, host:port or \"[IPv6]:port\"");
 }
 
-static void read_endpoint(struct decode *c, const struct field *f, const struct yaml_node *key,
-			  const struct yaml_node *v, void *obj)
+static bool parse_endpoint(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
+			   struct endpoint *ret)
 {
 	char shown[YAML_SHOWN];
 	const char *why;
@@ -514,20 +563,114 @@ static void read_endpoint(struct decode *c, const struct field *f, const struct 
 		help_endpoint(c,
 			      diag_error(c->diag, yaml_pos(v), "`%s` wants an endpoint, not %s",
 					 key->text, kind_word(v)),
-			      v);
-		return;
+			      key->text, v);
+		return false;
 	}
 	if (!want_text(c, key, v, "an endpoint"))
-		return;
-	if (endpoint_parse(v->text, v->n, true, c->arena, MEMBER(struct endpoint, obj, f->value),
-			   &why) < 0) {
+		return false;
+	if (endpoint_parse(v->text, v->n, true, c->arena, ret, &why) < 0) {
 		help_endpoint(c,
 			      diag_error(c->diag, yaml_pos(v), "`%s` is not an endpoint: %s",
 					 yaml_show(v, shown), why),
-			      v);
+			      key->text, v);
+		return false;
+	}
+	return true;
+}
+
+/* Of `endpoint` and the default of `endpoints`, which are the same. */
+static void read_endpoint(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
+			  struct endpoint *ret, struct pos *ret_pos)
+{
+	struct diag_entry *e;
+
+	if (ret_pos->source) {
+		e = diag_error(c->diag, yaml_pos(key),
+			       "`endpoint` and the default of `endpoints` are the same");
+		diag_other(c->diag, e, *ret_pos, "it is given here already");
+		diag_help(c->diag, e, "remove one of them");
 		return;
 	}
-	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);
+	if (parse_endpoint(c, key, v, ret))
+		*ret_pos = yaml_pos(v);
+}
+
+static bool read_viewpoint(struct decode *c, const struct yaml_node *key)
+{
+	static const char wanted[] = "default or tag:NAME";
+	struct yaml_node name = *key;
+	char shown[YAML_SHOWN], guess[GUESS];
+	struct diag_entry *e;
+
+	if (!strncmp(key->text, "tag:", 4) && key->n > 4) {
+		name.text += 4;
+		name.n -= 4;
+		name.flags &= (uint8_t)~YAML_PLAIN;
+		return read_name(c, &name, "a tag");
+	}
+	e = diag_error(c->diag, yaml_pos(key), "`%s` is not %s", yaml_show(key, shown), wanted);
+	if (guess_selector(key, guess))
+		diag_help(c->diag, e, "did you mean `%s`?", guess);
+	else if (name_is_valid(key->text, key->n))
+		diag_help(c->diag, e,
+			  "write `default` for all nodes that no other one is for, or `tag:%s` for "
+			  "the nodes with that tag",
+			  key->text);
+	else
+		diag_help(c->diag, e,
+			  "`default` is for all nodes that no other one is for, `tag:NAME` for the "
+			  "nodes with that tag");
+	return false;
+}
+
+static void read_endpoints(struct decode *c, const struct field *f, const struct yaml_node *key,
+			   const struct yaml_node *v, void *obj)
+{
+	struct m_seen *list;
+	size_t n = 0, j;
+	uint32_t i;
+
+	if (!table_shape(c->diag, NULL, f, key, v))
+		return;
+	if (v->n < f->min && !(v->flags & YAML_PARTIAL)) {
+		TELL(c, v, ("`%s` is empty", key->text), ("name at least one, or remove the line"));
+		return;
+	}
+	if (v->n > f->max) {
+		diag_error(c->diag, yaml_pos(&v->pairs[f->max].key),
+			   "`%s` has %u entries; at most %llu are accepted", key->text, v->n,
+			   (unsigned long long)f->max);
+		return;
+	}
+	list = arena_array(c->arena, v->n, sizeof(*list));
+	if (!list) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++) {
+		const struct yaml_node *from = &v->pairs[i].key, *at = &v->pairs[i].value;
+		struct m_seen s = { .from_pos = yaml_pos(from), .pos = yaml_pos(at) };
+
+		if (!strcmp(from->text, "default")) {
+			read_endpoint(c, from, at, MEMBER(struct endpoint, obj, f->has),
+				      MEMBER(struct pos, obj, f->pos));
+			continue;
+		}
+		if (!read_viewpoint(c, from) || !parse_endpoint(c, from, at, &s.endpoint))
+			continue;
+		s.from = arena_strndup(c->arena, from->text, from->n);
+		if (!s.from) {
+			out_of_memory(c);
+			return;
+		}
+		/* No key stands twice in a mapping; at most MAX_VIEWPOINTS: insertion sorts them.
+		 */
+		for (j = n++; j > 0 && strcmp(list[j - 1].from, s.from) > 0; j--)
+			list[j] = list[j - 1];
+		list[j] = s;
+	}
+	*MEMBER(struct m_seen *, obj, f->value) = list;
+	*MEMBER(size_t, obj, f->extra) = n;
 }
 
 static void read_ifname(struct decode *c, const struct field *f, const struct yaml_node *key,
@@ -887,54 +1030,6 @@ static void read_tags(struct decode *c, const struct field *f, const struct yaml
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
-/* `words` are in lower case, each followed by a blank; s may be in capitals. */
-static bool is_word_for(const char *words, const char *s, size_t len)
-{
-	const char *p;
-	size_t n, i;
-
-	for (p = words; *p; p += n + 1) {
-		n = strcspn(p, " ");
-		for (i = 0; i < n && n == len; i++)
-			if ((s[i] >= 'A' && s[i] <= 'Z' ? s[i] - 'A' + 'a' : s[i]) != p[i])
-				break;
-		if (n == len && i == n)
-			return true;
-	}
-	return false;
-}
-
-#define GUESS (MAX_NAME + 5)
-
-/* What was meant by `tags:dc`, `group: dc` (a mapping to YAML) or `node:fra1`. */
-static bool guess_selector(const struct yaml_node *v, char out[static GUESS])
-{
-	const char *word, *name;
-	size_t word_len, len;
-	bool tag;
-
-	if (v->kind == YAML_NODE_MAP && v->n == 1 && v->pairs[0].value.kind == YAML_NODE_SCALAR) {
-		word = v->pairs[0].key.text;
-		word_len = v->pairs[0].key.n;
-		name = v->pairs[0].value.text;
-	} else if (v->kind == YAML_NODE_SCALAR) {
-		word = v->text;
-		word_len = strcspn(word, ": ");
-		name = word + word_len;
-		name += strspn(name, ": ");
-	} else {
-		return false;
-	}
-	tag = is_word_for("tag tags tagged group groups label labels role roles ", word, word_len);
-	if (!tag && !is_word_for("node nodes name host hosts peer peers ", word, word_len))
-		return false;
-	len = strcspn(name, " ");
-	if (name[len + strspn(name + len, " ")] || !name_is_valid(name, len))
-		return false;
-	snprintf(out, GUESS, "%s%.*s", tag ? "tag:" : "", (int)len, name);
-	return true;
-}
-
 static bool read_selector(struct decode *c, const struct yaml_node *v, struct m_selector *ret)
 {
 	static const char wanted[] = "a node's name, tag:NAME or all";
@@ -1153,7 +1248,11 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 		read_key(c, f, key, v, obj);
 		break;
 	case FIELD_ENDPOINT:
-		read_endpoint(c, f, key, v, obj);
+		read_endpoint(c, key, v, MEMBER(struct endpoint, obj, f->value),
+			      MEMBER(struct pos, obj, f->pos));
+		break;
+	case FIELD_ENDPOINTS:
+		read_endpoints(c, f, key, v, obj);
 		break;
 	case FIELD_IFNAME:
 		read_ifname(c, f, key, v, obj);

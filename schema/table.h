@@ -27,6 +27,8 @@ enum field_type {
 	FIELD_DURATION, /* int64_t seconds */
 	FIELD_KEY, /* struct wgkey; pos */
 	FIELD_ENDPOINT, /* struct endpoint; pos */
+	FIELD_ENDPOINTS, /* a mapping of `default` and tags to endpoints: struct m_seen *, sorted;
+			    extra: size_t count; the default: struct endpoint at `has`; pos */
 	FIELD_IFNAME, /* struct ifname; pos; extra: bool */
 	FIELD_ADDRESSES, /* struct m_addr *; extra: size_t count; has: bool */
 	FIELD_PREFIX, /* struct prefix; pos */

@@ -167,6 +167,8 @@ net_hold() {
 		# A new namespace has what the machine has for IPv4.
 		echo 0 >/proc/sys/net/ipv4/ip_forward
 		echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+		# The machine around it may forward, and a new namespace begins with its settings.
+		echo 0 >/proc/sys/net/ipv4/ip_forward
 		echo ready >"$dir/ready"
 		exec sleep 1000000000' net_hold "$NET_DIR" \
 		</dev/null >"$NET_DIR/$node.holder" 2>&1 &

@@ -11,7 +11,8 @@ UNITS += test_common_mem test_common_file test_common_cli
 unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
-COMPILE := reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/order.c reconciler/relay.c reconciler/transit.c
+COMPILE := reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/order.c reconciler/relay.c \
+	reconciler/transit.c reconciler/viewpoint.c
 UNITS += test_compile
 unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
@@ -50,7 +51,7 @@ $(BUILD)/tests/test_schema: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_repo test_publish test_spawn
 unit_test_spawn := $(COMMON) reconciler/spawn.c
 unit_test_repo := $(COMMON) reconciler/repo.c reconciler/repo_files.c reconciler/publish_git.c reconciler/spawn.c
-unit_test_publish := $(COMMON) $(PUBLICATION) publication/sign.c reconciler/publish.c reconciler/publish_dir.c reconciler/repo.c reconciler/repo_files.c
+unit_test_publish := $(COMMON) $(PUBLICATION) publication/sign.c reconciler/names_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/repo.c reconciler/repo_files.c
 # The back ends without the rest of the agent.
 KERN := agent/apply.c agent/diff.c agent/kern_kernel.c agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
 UNITS += test_diff
@@ -62,10 +63,10 @@ UNITS += test_uapi
 unit_test_uapi := tests/unit/fake_kern.c agent/diff.c agent/kern_wg.c agent/uapi.c $(COMMON) $(PUBLICATION)
 # The agent without its commands and back ends; pubkit makes publications, pubkit_tool does so for shell tests.
 PUBKIT := tests/unit/pubkit.c publication/sign.c
-AGENT_STATE := agent/accept.c agent/fetch.c agent/host_plan.c agent/shared.c agent/snapshot.c agent/store.c
+AGENT_STATE := agent/accept.c agent/fetch.c agent/host_plan.c agent/names.c agent/shared.c agent/snapshot.c agent/store.c
 UNITS += test_agent_config test_store test_accept test_fetch
 unit_test_agent_config := $(COMMON) agent/config.c
-unit_test_store := $(COMMON) $(PUBLICATION) agent/host_plan.c agent/store.c
+unit_test_store := $(COMMON) $(PUBLICATION) agent/host_plan.c agent/names.c agent/store.c
 unit_test_accept := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE)
 unit_test_fetch := $(COMMON) $(PUBLICATION) agent/fetch.c
 UNITS += test_host
@@ -74,11 +75,18 @@ $(BUILD)/tests/test_host: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_shared
 unit_test_shared := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c agent/shared.c tests/unit/fake_host.c
 $(BUILD)/tests/test_shared: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_names test_names_host test_amend
+unit_test_names := $(COMMON) $(PUBLICATION) agent/hosts_block.c
+unit_test_names_host := $(COMMON) agent/hosts_block.c agent/names.c
+$(BUILD)/tests/test_names_host: OUR_LDFLAGS += $(WRAP_ALLOC)
+unit_test_amend := $(COMMON)
+$(BUILD)/tests/test_amend: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_agent
 unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/resolve.c \
-	agent/host.c agent/host_nft.c agent/host_system.c tests/unit/fake_host.c tests/unit/fake_kern.c
+	agent/host.c agent/host_nft.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/names_resolved.c agent/names_system.c \
+	tests/unit/fake_host.c tests/unit/fake_kern.c
 $(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC)
-units: $(BUILD)/tests/pubkit_tool
+units: $(BUILD)/tests/pubkit_tool $(BUILD)/tests/fake_resolved
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o
 	@mkdir -p $(@D)
@@ -95,6 +103,7 @@ $(BUILD)/kern_tool: $(call objs,tests/vm/kern_tool.c $(KERN) $(COMMON) $(PUBLICA
 	$(Q)$(CC) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call lib,$(AGENT_PKGS)) -lpthread
 units: $(BUILD)/kern_tool
 
+$(BUILD)/tests/fake_resolved: $(call objs,$(COMMON))
 $(BUILD)/tests/pubkit_tool: $(call objs,$(COMMON) $(PUBLICATION) $(PUBKIT))
 
 units: $(addprefix $(BUILD)/tests/,$(UNITS))

@@ -392,7 +392,7 @@ expect_same 'stays' "$dir/networks/t.yaml" "$TRASH/braces"
 expect_eq 'and no key is printed' "$(<"$OUT")" ''
 # Two networks: which one must be said.
 printf '%b' "$base" >"$dir/networks/t.yaml"
-printf '%b' "$base" >"$dir/networks/u.yaml"
+printf '%b' "${base//10.1./10.2.}listen_port: 51821\n" >"$dir/networks/u.yaml"
 expect_status 'two networks' 1 add new --gateway g --repo "$dir"
 expect_match 'want --network' "$(<"$ERR")" 'name one with --network: t, u'
 expect_ok 'with it' add new --gateway g --network u --repo "$dir" --public-key "$k"

@@ -50,6 +50,13 @@ expect_match 'colours the change' "$(<"$OUT")" '^! +endpoint = b\.example\.net:5
 expect_match 'sums up outside the fold' "$(sed '/<details>/,$d' "$OUT")" '^Plan: 0 nodes to add, 2 to change, 0 to remove'
 cp "$TRASH/prod.yaml" networks/prod.yaml
 
+# An endpoint for some: they alone see the change.
+sed -i 's/^  a:/&\n    tags: [lan]/; s/^  b:/&\n    endpoints: {tag:lan: 192.168.9.2}/' networks/prod.yaml
+expect_ok 'an endpoint for the nodes with a tag' plan --json
+expect_eq 'changes what these see' "$(jq -c '[.networks[0].changes[] | [.nodes, .peers[0].name, .peers[0].attributes.endpoint]]' "$OUT")" \
+	'[[["a"],"b",{"from":"b.example.net:51820","to":"192.168.9.2:51820"}]]'
+cp "$TRASH/prod.yaml" networks/prod.yaml
+
 # A node comes, another one goes: where each is reached and what is behind it is part of that.
 {
 	sed '/^  b:/,/endpoint: b/d' "$TRASH/prod.yaml"

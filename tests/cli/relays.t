@@ -38,11 +38,11 @@ expect_ok 'a relay that carries' plan --json --rev HEAD
 expect_eq 'changes nothing once it is published' "$(jq .changes "$OUT")" false
 sed -i 's/, relay: true//; s/r2.example.net}/r2.example.net, relay: true}/' networks/prod.yaml
 expect_ok 'another relay instead' plan --json
-expect_eq 'forwards from now on' "$(attribute r2 forwarding)" '{"from":null,"to":"yes"}'
-expect_eq 'and the first no longer' "$(attribute r1 forwarding)" '{"from":"yes","to":null}'
+expect_eq 'forwards from now on' "$(attribute r2 forward)" '{"from":null,"to":"yes"}'
+expect_eq 'and the first no longer' "$(attribute r1 forward)" '{"from":"yes","to":null}'
 expect_eq 'nobody loses anybody' "$(jq .summary.pairs_lost "$OUT")" 0
 expect_ok 'the same as text' plan
-expect_match 'says so' "$(<"$OUT")" '^ +- forwarding = yes$'
+expect_match 'says so' "$(<"$OUT")" '^ +- forward = yes$'
 
 sed -i 's/, relay: true//' networks/prod.yaml
 expect_ok 'no relay any more' plan --json

@@ -12,6 +12,7 @@
 #include "common/limits.h"
 #include "publication/document.h"
 #include "publication/expand.h"
+#include "publication/names.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -182,6 +183,54 @@ static void expand_all(const struct network *n, struct arena *a)
 	}
 }
 
+/* Whatever is published: a line for a hosts file is an address and a name under the domain. */
+static void name_all(const struct network *n, struct arena *a)
+{
+	char name[DNSNAME_STRLEN];
+	const char *p, *end, *nl;
+	struct names names;
+	struct err e = { 0 };
+	struct buf b;
+	size_t i, j;
+
+	if (names_make(n, a, &names, &e) < 0) {
+		must_say_why(&e);
+		return;
+	}
+	if (!names.domain)
+		return;
+	must(!dnsname_domain_wrong(names.domain, strlen(names.domain)), "a bad domain");
+	buf_init(&b, 64u << 20);
+	names_put_hosts(n, names.domain, "", &b, NULL);
+	p = b.data;
+	end = p + b.len;
+	for (i = 0; i < n->n_records; i++)
+		for (j = 0; j < n->records[i].n_addresses; j++) {
+			struct ipaddr ip;
+			const char *tab;
+
+			nl = p ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+			tab = nl ? memchr(p, '\t', (size_t)(nl - p)) : NULL;
+			must(tab && !ipaddr_parse(p, (size_t)(tab - p), &ip), "no address");
+			snprintf(name, sizeof(name), "%s.%s", n->records[i].name, names.domain);
+			must((size_t)(nl - tab - 1) == strlen(name) &&
+				     !memcmp(tab + 1, name, strlen(name)) &&
+				     dnsname_is_host(name, strlen(name)),
+			     "another name");
+			p = nl + 1;
+		}
+	must(p == end, "more lines than addresses");
+	for (i = 0; i < names.n_zones && i < 16; i++) {
+		uint32_t serial;
+
+		buf_reset(&b);
+		names_put_zone(&names, &names.zones[i], (uint32_t)i, &b);
+		must(buf_ok(&b) && !names_zone_serial(b.data, b.len, &serial) && serial == i,
+		     "a zone without its serial");
+	}
+	buf_release(&b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *p = (const char *)data, *end = p + size, *cut;
@@ -207,6 +256,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		round_trip(&n, N_TABLES, NULL, 0, &a);
 		expand_all(&n, &a);
+		name_all(&n, &a);
 	}
 	arena_release(&a);
 	return 0;

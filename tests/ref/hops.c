@@ -62,6 +62,24 @@ static const struct config *config_of(const struct network *n, const struct conf
 	return &configs[network_node(n, r->name) - n->nodes];
 }
 
+/* Where `from` reaches `to` first, or NULL. A client looks from nowhere. */
+static const char *sees(const struct network *n, const struct config *configs,
+			const struct record *from, const struct record *to)
+{
+	const struct peer *p;
+
+	if (from->gateway)
+		return to->endpoint.host;
+	p = config_peer(config_of(n, configs, from), &to->key);
+	return p ? p->endpoint.host : NULL;
+}
+
+static bool meet(const struct network *n, const struct config *configs, const struct record *a,
+		 const struct record *b)
+{
+	return sees(n, configs, a, b) || sees(n, configs, b, a);
+}
+
 /* Whether `there` takes a packet with this source from `here`. */
 static bool takes(const struct network *n, const struct config *configs, const struct record *there,
 		  const struct record *here, const struct ipaddr *source, const struct ipaddr *to)
@@ -100,7 +118,7 @@ struct journey hops_from(const struct network *n, const struct config *configs,
 			return j;
 		}
 		next = network_record(n, peer ? peer->name : at->gateway);
-		if (!at->endpoint.host && !next->endpoint.host) {
+		if (!meet(n, configs, at, next)) {
 			j.fate = FATE_CANNOT_MEET;
 			return j;
 		}

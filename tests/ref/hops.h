@@ -3,9 +3,10 @@
  * A packet through a network, hop by hop, as WireGuard and a router take it: at each node the
  * longest of all allowed IPs that holds the destination names the next one; that one takes the
  * packet only when its own longest match for the source is the node that it came from; one of the
- * two must have an endpoint; and a node that is not the destination passes it on only when its
- * document says that it forwards. A client sends everything to its gateway and takes what is for
- * itself alone. Nothing is shared with the compiler but the expanded configurations.
+ * two must have an endpoint in its entry for the other; and a node that is not the destination
+ * passes it on only when its document says that it forwards. A client sends everything to its
+ * gateway and takes what is for itself alone. Nothing is shared with the compiler but the expanded
+ * configurations.
  */
 #ifndef TESTS_REF_HOPS_H
 #define TESTS_REF_HOPS_H

@@ -85,7 +85,8 @@ static bool is_spoke(const struct m_topology *t, const struct m_node *n)
 	return in(&t->b, n) && !in(&t->a, n);
 }
 
-static bool entry_joins(const struct m_topology *t, const struct m_node *a, const struct m_node *b)
+bool reference_entry_joins(const struct m_topology *t, const struct m_node *a,
+			   const struct m_node *b)
 {
 	switch (t->kind) {
 	case TOPOLOGY_MESH:
@@ -107,7 +108,7 @@ bool reference_joined(const struct m_network *m, const struct m_node *a, const s
 	if (!m->has_topology)
 		return true;
 	for (i = 0; i < m->n_topology; i++) {
-		if (entry_joins(&m->topology[i], a, b))
+		if (reference_entry_joins(&m->topology[i], a, b))
 			return true;
 	}
 	return false;
@@ -125,6 +126,29 @@ static const struct m_node *first_hub(const struct m_network *m, const struct m_
 		}
 	}
 	return NULL;
+}
+
+/* Endpoints. */
+
+/* Of the endpoints of `n` for tags that `viewer` has, the one whose tag comes first by its name;
+ * without any, the default. */
+static const struct endpoint *seen_by(const struct m_node *viewer, const struct m_node *n)
+{
+	const struct m_seen *best = NULL;
+	size_t i;
+
+	for (i = 0; i < n->n_seen; i++) {
+		if (strncmp(n->seen[i].from, "tag:", 4) || !has_tag(viewer, n->seen[i].from + 4))
+			continue;
+		if (!best || strcmp(n->seen[i].from, best->from) < 0)
+			best = &n->seen[i];
+	}
+	return best ? &best->endpoint : &n->endpoint;
+}
+
+bool reference_meet(const struct m_node *a, const struct m_node *b)
+{
+	return seen_by(a, b)->host || seen_by(b, a)->host;
 }
 
 /* Relays. */
@@ -169,14 +193,14 @@ const struct m_node *reference_relay(const struct m_network *m, const struct m_n
 	bool best_near = false;
 	size_t i;
 
-	if (a->endpoint.host || b->endpoint.host || !reference_joined(m, a, b))
+	if (reference_meet(a, b) || !reference_joined(m, a, b))
 		return NULL;
 	for (i = 0; i < m->n_nodes; i++) {
 		const struct m_node *r = &m->nodes[i];
 		bool near = same_region(r, a) || same_region(r, b);
 
-		if (!r->relay || !r->endpoint.host || !reference_joined(m, r, a) ||
-		    !reference_joined(m, r, b))
+		if (!r->relay || !(r->endpoint.host || r->n_seen) || !reference_joined(m, r, a) ||
+		    !reference_joined(m, r, b) || !reference_meet(r, a) || !reference_meet(r, b))
 			continue;
 		if (best && (near != best_near ? best_near : weight(r, a, b) <= weight(best, a, b)))
 			continue;
@@ -469,7 +493,7 @@ static unsigned int keepalive_between(const struct m_network *m, const struct m_
 		const struct m_topology *t = &m->topology[i];
 		unsigned int v = (unsigned int)t->persistent_keepalive.v;
 
-		if (!t->persistent_keepalive.set || !entry_joins(t, self, peer))
+		if (!t->persistent_keepalive.set || !reference_entry_joins(t, self, peer))
 			continue;
 		said = true;
 		if (v && (!shortest || v < shortest))
@@ -532,10 +556,10 @@ static void make_peer(const struct m_network *m, const struct ref_config *config
 			put_transit(m, t, self, ret);
 	}
 	sort_and_reduce(ret);
-	ret->endpoint = n->endpoint;
-	if (n->endpoint.host && !n->endpoint.port)
+	ret->endpoint = *seen_by(self, n);
+	if (ret->endpoint.host && !ret->endpoint.port)
 		ret->endpoint.port = (uint16_t)port_of(m, n);
-	ret->keepalive = n->endpoint.host ? keepalive_between(m, self, n) : 0;
+	ret->keepalive = ret->endpoint.host ? keepalive_between(m, self, n) : 0;
 }
 
 static bool two_peers_want_one(const struct ref_config *c)
@@ -701,6 +725,10 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 		c->node = n;
 		c->forward = carries(m, n);
 		make_masquerade(c);
+		c->domain = m->names.domain.s;
+		c->servers = n->names.has_servers ? n->names.servers : m->names.servers;
+		c->n_servers = n->names.has_servers ? n->names.n_servers : m->names.n_servers;
+		c->hosts = n->names.hosts_pos.source ? n->names.hosts : m->names.hosts;
 		c->interface = n->has_interface ? n->interface.s :
 			       m->has_interface ? m->interface.s :
 						  m->name;

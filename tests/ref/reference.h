@@ -35,6 +35,10 @@ struct ref_config {
 	struct prefix routes[REF_MAX_NODES * 4]; /* sorted */
 	size_t n_routes;
 	bool forward; /* carries traffic for others */
+	const char *domain; /* NULL: no names */
+	const struct m_addr *servers;
+	size_t n_servers;
+	bool hosts; /* names may go into /etc/hosts */
 	struct ref_peer masquerade; /* the prefixes alone: sorted, none inside another */
 };
 
@@ -60,7 +64,12 @@ const struct m_node *reference_relay(const struct m_network *m, const struct m_n
 bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
 		       const struct m_node *hub);
 
-/* True when some entry of the topology joins them. */
+/* True when one of the two has an endpoint for the other. */
+bool reference_meet(const struct m_node *a, const struct m_node *b);
+
+/* True when this entry of the topology, or some entry, joins them. */
+bool reference_entry_joins(const struct m_topology *t, const struct m_node *a,
+			   const struct m_node *b);
 bool reference_joined(const struct m_network *m, const struct m_node *a, const struct m_node *b);
 
 /*

@@ -4,6 +4,7 @@
 
 #include "common/diag.h"
 #include "common/limits.h"
+#include "common/num.h"
 #include "publication/expand.h"
 #include "reconciler/compile.h"
 #include "tests/ref/hops.h"
@@ -146,6 +147,51 @@ static bool mostly_nat;
  */
 static bool apart;
 
+/* The place of what is written somewhere. */
+static const struct source nowhere;
+
+static void random_servers(struct dice *d, struct arena *a, struct m_names *m)
+{
+	size_t i;
+
+	m->has_servers = true;
+	m->n_servers = dice_throw(d, 4);
+	m->servers = need(arena_array(a, m->n_servers, sizeof(*m->servers)));
+	for (i = 0; i < m->n_servers; i++)
+		m->servers[i].addr =
+			(struct ipaddr){ .family = 4, .b = { 10, 0, 0, (uint8_t)(9 - i) } };
+}
+
+static void random_dns(struct dice *d, struct arena *a, struct m_names *m)
+{
+	if (dice_one_in(d, 2))
+		random_servers(d, a, m);
+	if (dice_one_in(d, 2)) {
+		m->hosts = dice_one_in(d, 2);
+		m->hosts_pos.source = &nowhere;
+	}
+}
+
+/* Nodes have endpoints for those with a tag. */
+static bool viewpoints;
+
+static void random_seen(struct dice *d, struct arena *a, uint8_t index, struct m_node *n)
+{
+	static const char *const from[] = { "tag:dc", "tag:eu", "tag:nat", "tag:nobody" };
+	size_t i;
+
+	n->seen = need(arena_array(a, ARRAY_LEN(from), sizeof(*n->seen)));
+	for (i = 0; i < ARRAY_LEN(from); i++) {
+		if (!dice_one_in(d, 4))
+			continue;
+		n->seen[n->n_seen++] = (struct m_seen){
+			.from = from[i],
+			.endpoint = { .host = i % 2 ? "192.168.9.1" : "lan.example.net",
+				      .port = dice_one_in(d, 2) ? 0 : (uint16_t)(2000 + index) }
+		};
+	}
+}
+
 static void random_node(struct dice *d, struct arena *a, const struct m_network *m, uint8_t index,
 			struct m_node *n)
 {
@@ -159,6 +205,8 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 		n->endpoint.host = hosts[dice_throw(d, 3)];
 		n->endpoint.port = dice_one_in(d, 2) ? 0 : (uint16_t)(1000 + index);
 	}
+	if (viewpoints)
+		random_seen(d, a, index, n);
 	if (dice_one_in(d, 3))
 		random_pins(d, a, m, n, index);
 	if (apart && dice_one_in(d, 3)) {
@@ -198,6 +246,8 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 	n->persistent_keepalive = maybe(d, 3, dice_throw(d, 3) * 15);
 	n->fwmark = maybe(d, 5, dice_throw(d, 2) * 77);
 	n->relay = dice_one_in(d, mostly_nat ? 2 : 5);
+	if (dice_one_in(d, 4))
+		random_dns(d, a, &n->names);
 	if (dice_one_in(d, 3))
 		n->region.s = tags[dice_throw(d, ARRAY_LEN(tags))];
 	if (dice_one_in(d, 8)) {
@@ -279,6 +329,7 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 		random_pools(d, a, m);
 		mostly_nat = dice_one_in(d, 3);
 		apart = dice_one_in(d, 3);
+		viewpoints = dice_one_in(d, 2);
 	}
 	if (dice_one_in(d, 2))
 		random_reserved(d, a, m);
@@ -302,6 +353,11 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 		else
 			random_node(d, a, m, i, &m->nodes[m->n_nodes]);
 		m->n_nodes++;
+	}
+	m->names.hosts = true;
+	if (dice_one_in(d, 2)) {
+		random_dns(d, a, &m->names);
+		m->names.domain.s = dice_one_in(d, 2) ? "mesh.example.net" : "wg";
 	}
 	if (m->n_nodes)
 		random_topology(d, a, m);
@@ -337,6 +393,20 @@ static void check_peer(const struct config *c, const struct ref_peer *want)
 	assert_int_equal(got->keepalive, want->keepalive);
 }
 
+static void check_names(const struct node *n, const struct ref_config *want)
+{
+	size_t i;
+
+	assert_int_equal(!n->domain, !want->domain);
+	assert_int_equal(n->n_nameservers, want->domain ? want->n_servers : 0);
+	assert_int_equal(node_needs_names(n), want->domain && want->hosts);
+	if (!want->domain)
+		return;
+	assert_string_equal(n->domain, want->domain);
+	for (i = 0; i < n->n_nameservers; i++)
+		assert_int_equal(ipaddr_cmp(&n->nameservers[i], &want->servers[i].addr), 0);
+}
+
 static void check_config(const struct config *c, const struct ref_config *want)
 {
 	const struct node *n = c->node;
@@ -354,6 +424,7 @@ static void check_config(const struct config *c, const struct ref_config *want)
 	assert_true(!want->node->n_routes || n->flags & NODE_FORWARD);
 	assert_true(prefixes_equal(n->masquerade, n->n_masquerade, want->masquerade.allowed,
 				   want->masquerade.n_allowed));
+	check_names(n, want);
 	assert_int_equal(n->n_addresses, want->n_addresses);
 	for (i = 0; i < n->n_addresses; i++)
 		assert_int_equal(ifaddr_cmp(&n->addresses[i], &want->addresses[i]), 0);
@@ -369,6 +440,8 @@ struct tally {
 	size_t compared, conflicts, refused, pairs, relayed, chains, loops, ordered, unclear;
 	size_t followed, arrived, by_relay, by_hub, delivered; /* networks, and packets */
 	size_t to_clients, from_clients, between_clients; /* packets */
+	size_t near; /* pairs that meet by an endpoint that not all see */
+	size_t apart; /* pairs that cannot meet, of all entries */
 };
 
 /* Whether some star with transit has both as spokes, and both meet its first hub. */
@@ -379,8 +452,8 @@ static bool share_a_hub(const struct m_network *m, const struct m_node *a, const
 	for (i = 0; i < m->n_nodes; i++) {
 		const struct m_node *hub = &m->nodes[i];
 
-		if (reference_transit(m, a, b, hub) &&
-		    (hub->endpoint.host || (a->endpoint.host && b->endpoint.host)))
+		if (reference_transit(m, a, b, hub) && reference_meet(a, hub) &&
+		    reference_meet(b, hub))
 			return true;
 	}
 	return false;
@@ -427,7 +500,7 @@ static void check_packet(const struct m_network *m, const struct network *n,
 {
 	const struct m_node *a = &m->nodes[from], *b = &m->nodes[to];
 	const struct record *r = network_record(n, a->name);
-	bool joined = reference_joined(m, a, b), meet = a->endpoint.host || b->endpoint.host;
+	bool joined = reference_joined(m, a, b), meet = reference_meet(a, b);
 	bool relayed = reference_relay(m, a, b);
 	size_t i;
 
@@ -479,6 +552,51 @@ static void check_hops(const struct m_network *m, const struct network *n,
 		}
 	}
 	tally->followed += apart;
+}
+
+/* As many pairs are named, or counted, in warnings as there are. */
+static void check_warnings(const struct m_network *m, const struct diag *d, struct tally *tally)
+{
+	size_t i, j, k, want = 0, got = 0;
+	uint64_t more;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < i; j++) {
+			const struct m_node *a = &m->nodes[i], *b = &m->nodes[j];
+			bool cut = !reference_meet(a, b) && !reference_relay(m, a, b);
+
+			if (!m->has_topology)
+				want += cut;
+			for (k = 0; m->has_topology && k < m->n_topology; k++)
+				want += cut && reference_entry_joins(&m->topology[k], a, b);
+		}
+	}
+	for (i = 0; i < d->n; i++) {
+		const char *msg = d->entries[i].msg, *more_pairs = strstr(msg, " more pairs that");
+
+		got += strstr(msg, " cannot meet: neither has an endpoint") != NULL;
+		if (!more_pairs)
+			continue;
+		assert_int_equal(num_parse(msg + 4, (size_t)(more_pairs - msg) - 4, 1000, &more),
+				 0);
+		got += more;
+	}
+	assert_int_equal(got, want);
+	tally->apart += want;
+}
+
+static void count_near(const struct m_network *m, struct tally *tally)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < i; j++) {
+			const struct m_node *a = &m->nodes[i], *b = &m->nodes[j];
+
+			tally->near += !a->endpoint.host && !b->endpoint.host &&
+				       reference_meet(a, b) && reference_joined(m, a, b);
+		}
+	}
 }
 
 /* From each address of one node or client to each of another's, of one family. */
@@ -582,6 +700,8 @@ static bool check_network(const struct m_network *m, const struct network *publi
 	}
 	tally->relayed += want.relayed;
 	tally->ordered += want.ordered;
+	count_near(m, tally);
+	check_warnings(m, &d, tally);
 	assert_int_equal(ret->n_nodes, m->n_nodes);
 	for (i = 0; i < m->n_nodes; i++) {
 		if (expand(ret, &ret->nodes[i], a, &configs[i], &e) < 0)
@@ -655,6 +775,9 @@ static void test_random(void **state)
 		"in %zu networks %zu packets arrived as they should, %zu by a relay, %zu by a hub, %zu at a gateway that stands by\n",
 		tally.followed, tally.arrived, tally.by_relay, tally.by_hub, tally.delivered);
 	assert_true(tally.delivered > 0);
+	print_message("%zu pairs without an endpoint for all meet all the same\n", tally.near);
+	assert_true(tally.near > ROUNDS);
+	assert_true(tally.apart > ROUNDS);
 	print_message(
 		"%zu packets arrived at clients, %zu came from clients, %zu from one to another\n",
 		tally.to_clients, tally.from_clients, tally.between_clients);
@@ -662,7 +785,7 @@ static void test_random(void **state)
 	assert_true(tally.from_clients > 2 * ROUNDS);
 	assert_true(tally.between_clients > ROUNDS / 2);
 	assert_true(tally.followed > ROUNDS / 10);
-	assert_true(tally.by_relay > 5 * ROUNDS);
+	assert_true(tally.by_relay > 3 * ROUNDS);
 	assert_true(tally.by_hub > ROUNDS / 2);
 	assert_true(tally.compared > ROUNDS / 2);
 	assert_true(tally.conflicts > ROUNDS / 20);

@@ -827,6 +827,65 @@ static void relays_cut_groups_into_parts(void **state)
 	assert_true(network_node(&f->network, "ra")->flags & NODE_FORWARD);
 }
 
+/* Of four nodes behind NAT, three are in one LAN and two of these can be reached there. */
+static void who_meets_in_a_lan_needs_no_relay(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  ra: {public_key: $1, endpoint: ra.example.net, relay: true}\n"
+		     "  a: {public_key: $2, tags: [lan, z], endpoints: {tag:lan: 192.168.1.2}}\n"
+		     "  b: {public_key: $3, tags: [lan], endpoints: {tag:lan: '192.168.1.3:5'}}\n"
+		     "  c: {public_key: $4, tags: [lan, a]}\n"
+		     "  d: {public_key: $5}\n",
+		     NULL, 1);
+	expect_links(
+		f, "a",
+		"direct=all#at!tag:lan#from!tag:lan direct=all#endpoint through=ra:all#via!ra");
+	expect_links(f, "c", "direct=all#endpoint direct=all#from!tag:lan through=ra:all#via!ra");
+	expect_links(f, "d", "direct=all#endpoint through=ra:all#via!ra");
+	expect_links(f, "ra", "direct=all");
+	assert_int_equal(network_group(&f->network, "all#at!tag:lan#from!tag:lan")->n_members, 3);
+	assert_int_equal(network_group(&f->network, "all#from!tag:lan")->n_members, 2);
+	assert_string_equal(network_record(&f->network, "a")->seen[0].from, "tag:lan");
+	/* Without a port, and with one; only viewpoints that some record names are told. */
+	assert_int_equal(network_record(&f->network, "a")->seen[0].endpoint.port, 51820);
+	assert_int_equal(network_record(&f->network, "b")->seen[0].endpoint.port, 5);
+	assert_int_equal(network_node(&f->network, "c")->n_from, 1);
+	assert_int_equal(network_node(&f->network, "d")->n_from, 0);
+	/* All of them in the LAN: nobody is left for the relay. */
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  ra: {public_key: $1, endpoint: ra.example.net, relay: true}\n"
+		     "  a: {public_key: $2, tags: [lan], endpoints: {tag:lan: 192.168.1.2}}\n"
+		     "  b: {public_key: $3, tags: [lan], endpoints: {tag:lan: 192.168.1.3}}\n",
+		     NULL, 1);
+	expect_links(f, "a", "direct=all");
+	assert_false(network_node(&f->network, "ra")->flags & NODE_FORWARD);
+	assert_int_equal(f->network.n_groups, 0);
+}
+
+/* It can be reached in one LAN alone: it is a relay for those who are there, not for others. */
+static void a_relay_that_is_seen_by_some(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  ra: {public_key: $1, relay: true, endpoints: {tag:lan: 192.168.1.1}}\n"
+		     "  a: {public_key: $2, tags: [lan]}\n"
+		     "  b: {public_key: $3, tags: [lan]}\n"
+		     "  c: {public_key: $4}\n",
+		     NULL, 1);
+	expect_links(f, "a", "direct=all#alone direct=all#from!tag:lan through=ra:all#via!ra");
+	expect_links(f, "c", "direct=all");
+	assert_non_null(strstr(messages(f), "`a` and `c` cannot meet: neither has an endpoint"));
+	assert_non_null(strstr(messages(f),
+			       "`c` and `ra` cannot meet: neither has an endpoint for the other"));
+	assert_null(strstr(messages(f), "`a` and `b` cannot meet"));
+}
+
 static void parts_without_a_relay_stay_direct(void **state)
 {
 	struct fixture *f = *state;
@@ -1255,6 +1314,8 @@ int main(void)
 		TEST(who_knows_the_second_alone_is_warned),
 		TEST(a_clash_between_two_hubs_is_found),
 		TEST(relays_cut_groups_into_parts),
+		TEST(who_meets_in_a_lan_needs_no_relay),
+		TEST(a_relay_that_is_seen_by_some),
 		TEST(parts_without_a_relay_stay_direct),
 		TEST(who_carries_for_others_says_so),
 		TEST(long_lists_become_a_group),

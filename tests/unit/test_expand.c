@@ -26,6 +26,7 @@ static int teardown(void **state)
 #define KEY_B "BaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 #define KEY_C "CaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 #define KEY_D "DaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
+#define KEY_G "GaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 #define KEY_P "PaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 #define KEY_E "EaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 
@@ -38,7 +39,9 @@ static const char records[] =
 	"record hub key=" KEY_E " addresses=10.20.0.1,fd20::1 endpoint=hub.example.net:51820\n"
 	"record phone key=" KEY_P " addresses=10.20.0.31 gateway=hub\n"
 	"record site key=" KEY_D
-	" addresses=10.20.0.2 routes=10.20.128.0/17,172.16.0.0/12 endpoint=192.0.2.2:51820\n";
+	" addresses=10.20.0.2 routes=10.20.128.0/17,172.16.0.0/12 endpoint=192.0.2.2:51820\n"
+	"record two key=" KEY_G " addresses=10.20.0.21 endpoint=two.example.net:1"
+	" at=tag:home/192.168.9.2:2 at=tag:lan/[fd00::2]:3\n";
 static const char groups[] = "meshrc groups 1\nnetwork prod\n"
 			     "member #clients.hub phone\n"
 			     "member tag:all3 anna\nmember tag:all3 bert\nmember tag:all3 carl\n"
@@ -48,6 +51,7 @@ static const char groups[] = "meshrc groups 1\nnetwork prod\n"
 #define NODE(name, key) "node " name " key=" key " interface=prod mtu=1420 "
 #define ANNA NODE("anna", KEY_A) "addresses=10.20.0.11/16 "
 #define ANNA_KEEPALIVE NODE("anna", KEY_A) "keepalive=25 addresses=10.20.0.11/16 "
+#define ANNA_FROM(views) NODE("anna", KEY_A) "from=" views " addresses=10.20.0.11/16 "
 #define HUB NODE("hub", KEY_E) "addresses=10.20.0.1/16,fd20::1/64 "
 
 static struct network load(void)
@@ -115,6 +119,21 @@ static void test_expand(void **state)
 		  ANNA_KEEPALIVE "direct=bert direct=hub",
 		  "bert[10.20.0.12/32,192.168.12.0/24] hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820+25"
 		  " | 192.168.12.0/24 fd20::1/128" },
+		{ "an endpoint, from nowhere", ANNA "direct=two",
+		  "two[10.20.0.21/32]@two.example.net:1 |" },
+		{ "an endpoint, from elsewhere", ANNA_FROM("tag:a,tag:z") "direct=two",
+		  "two[10.20.0.21/32]@two.example.net:1 |" },
+		{ "an endpoint at a viewpoint", ANNA_FROM("tag:lan") "direct=two",
+		  "two[10.20.0.21/32]@[fd00::2]:3 |" },
+		{ "of several viewpoints the first",
+		  ANNA_FROM("tag:a,tag:home,tag:lan") "direct=two",
+		  "two[10.20.0.21/32]@192.168.9.2:2 |" },
+		{ "who is a peer is not reached through another",
+		  ANNA "direct=bert direct=hub through=hub:tag:all3",
+		  "bert[10.20.0.12/32,192.168.12.0/24]"
+		  " hub[10.20.0.1/32,10.20.0.13/32,192.168.13.0/24,fd20::1/128,fd20::13/128,fd30::/64]"
+		  "@hub.example.net:51820 | 192.168.12.0/24 192.168.13.0/24 fd20::1/128 fd20::13/128"
+		  " fd30::/64" },
 		{ "keepalive of a link, before the node's own",
 		  ANNA_KEEPALIVE "direct=hub direct=site alive=15:hub",
 		  "site[10.20.0.2/32,10.20.128.0/17,172.16.0.0/12]@192.0.2.2:51820+25"
@@ -140,7 +159,7 @@ static void test_expand(void **state)
 		  "anna[10.20.0.11/32] bert[10.20.0.12/32,192.168.12.0/24]"
 		  " carl[10.20.0.13/32,192.168.13.0/24,fd20::13/128,fd30::/64]"
 		  " site[10.20.0.2/32,10.20.128.0/17,172.16.0.0/12]@192.0.2.2:51820"
-		  " | 172.16.0.0/12 192.168.12.0/24 192.168.13.0/24 fd30::/64" },
+		  " two[10.20.0.21/32]@two.example.net:1 | 172.16.0.0/12 192.168.12.0/24 192.168.13.0/24 fd30::/64" },
 		{ "routes of a group by way of the hub", ANNA "direct=hub routes=hub:tag:all3",
 		  "hub[10.20.0.1/32,192.168.12.0/24,192.168.13.0/24,fd20::1/128,fd30::/64]@hub.example.net:51820"
 		  " | 192.168.12.0/24 192.168.13.0/24 fd20::1/128 fd30::/64" },
@@ -149,7 +168,7 @@ static void test_expand(void **state)
 		  " | 192.168.12.0/24 fd20::1/128" },
 		{ "through a hub to all: not itself, not the hub again",
 		  ANNA "direct=hub through=hub:all",
-		  "hub[10.20.0.1/32,10.20.0.2/32,10.20.0.12/32,10.20.0.13/32,10.20.128.0/17,172.16.0.0/12,"
+		  "hub[10.20.0.1/32,10.20.0.2/32,10.20.0.12/32,10.20.0.13/32,10.20.0.21/32,10.20.128.0/17,172.16.0.0/12,"
 		  "192.168.12.0/24,192.168.13.0/24,fd20::1/128,fd20::13/128,fd30::/64]@hub.example.net:51820"
 		  " | 172.16.0.0/12 192.168.12.0/24 192.168.13.0/24 fd20::1/128 fd20::13/128 fd30::/64" },
 		{ "a pool covers what is in it",
@@ -367,9 +386,12 @@ static void test_bounded_work(void **state)
 	assert_int_equal(expand(&net, &node, &arena, &c, &e), -1);
 	assert_int_equal(e.class, ERR_LIMIT);
 	assert_non_null(strstr(e.msg, "too many nodes"));
-	/* Addresses too: each link puts 20,000 prefixes. */
-	for (i = 1; i < n_links; i++)
+	/* Addresses too: each link puts 20,000 prefixes, since only one node is met. */
+	links[0].target = list[0].name;
+	for (i = 1; i < n_links; i++) {
 		links[i].kind = LINK_THROUGH;
+		links[i].via = list[0].name;
+	}
 	node.n_links = MAX_EXPANSION_PREFIXES / RECORDS + 2;
 	assert_int_equal(expand(&net, &node, &arena, &c, &e), -1);
 	assert_int_equal(e.class, ERR_LIMIT);

@@ -168,6 +168,13 @@ static const struct row rows[] = {
 	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x.net"),
 	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x.net"),
 	  { NULL } },
+	{ "one endpoint, for some",
+	  NET("10.1.0.0/24", "listen_port: 1\n")
+		  NODE("x", KEY_A,
+		       "tags: [t], endpoints: {default: 'x.net:7', 'tag:t': '10.0.0.1:77'}"),
+	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: '10.0.0.1:77'"),
+	  { "networks/b.yaml:5:",
+	    "`x` of network `b` has the same endpoint as `x` of network `a`" } },
 	{ "a pool inside another",
 	  NET("10.1.0.0/16", "listen_port: 1\n") NODE("x", KEY_A, "tags: [t]"),
 	  NET("10.1.7.0/24, 'fd00::/64'", "listen_port: 2\n") NODE("x", KEY_A, "tags: [t]"),

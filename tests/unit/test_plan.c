@@ -22,6 +22,8 @@ const char *__asan_default_options(void)
 struct draft_node {
 	bool in, client;
 	unsigned int key, address, endpoint, keepalive, mtu, forward;
+	unsigned int from; /* bit set of viewpoints */
+	unsigned int at[3]; /* 0: none there */
 	unsigned int routes[3], n_routes;
 	struct {
 		unsigned int kind, target, via;
@@ -37,6 +39,7 @@ struct draft {
 static const char *const names[MAX_N] = {
 	"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"
 };
+static const char *const viewpoints[3] = { "tag:here", "tag:lan", "tag:there" };
 static const char *const group_names[3] = { "tag:x", "tag:y", "tag:z" };
 /* Nested, so that one hides another; all in the pool or beside it. */
 static const char *const routes[] = { "10.0.0.0/8",	  "10.0.0.0/24",    "10.0.0.0/28",
@@ -62,6 +65,9 @@ static void random_node(struct dice *d, struct draft_node *n, unsigned int index
 	n->key = index;
 	n->address = index;
 	n->endpoint = dice_throw(d, 3);
+	n->from = dice_one_in(d, 2) ? dice_throw(d, 8) : 0;
+	for (i = 0; i < 3; i++)
+		n->at[i] = dice_one_in(d, 3) ? dice_throw(d, 3) : 0;
 	n->keepalive = dice_throw(d, 3);
 	n->mtu = 1400 + dice_throw(d, 2);
 	n->forward = dice_one_in(d, 4);
@@ -112,7 +118,7 @@ static void mutate(struct dice *d, struct draft *t)
 	struct draft_node tmp;
 	unsigned int i;
 
-	switch (dice_throw(d, 12)) {
+	switch (dice_throw(d, 14)) {
 	case 0:
 		n->in = !n->in;
 		break;
@@ -157,6 +163,12 @@ static void mutate(struct dice *d, struct draft *t)
 	case 11:
 		/* A node becomes a client, which changes the gateways of others too. */
 		n->client = !n->client;
+		break;
+	case 12:
+		n->from ^= 1u << dice_throw(d, 3);
+		break;
+	case 13:
+		n->at[dice_throw(d, 3)] = dice_throw(d, 3);
 		break;
 	}
 }
@@ -268,6 +280,8 @@ static struct network *build(const struct draft *t, struct arena *a)
 		struct ipaddr *address = arena_alloc(a, sizeof(*address));
 		struct ifaddr *own = arena_alloc(a, sizeof(*own));
 		struct prefix *list = arena_array(a, from->n_routes, sizeof(*list));
+		struct seen *seen;
+		const char **looks;
 
 		if (!from->in)
 			continue;
@@ -295,12 +309,24 @@ static struct network *build(const struct draft *t, struct arena *a)
 		}
 		r->endpoint = (struct endpoint){ hosts[from->endpoint],
 						 hosts[from->endpoint] ? 51820 : 0 };
+		seen = arena_array(a, 3, sizeof(*seen));
+		looks = arena_array(a, 3, sizeof(*looks));
+		r->seen = seen;
+		for (j = 0; j < 3; j++)
+			if (from->at[j])
+				seen[r->n_seen++] =
+					(struct seen){ viewpoints[j],
+						       { hosts[from->at[j]], (uint16_t)(1 + j) } };
 		*m = (struct node){ .name = names[i],
 				    .key = r->key,
 				    .interface = { "mesh" },
 				    .mtu = (uint16_t)from->mtu };
 		m->addresses = own;
 		m->n_addresses = 1;
+		m->from = looks;
+		for (j = 0; j < 3; j++)
+			if (from->from & 1u << j)
+				looks[m->n_from++] = viewpoints[j];
 		if (r->n_routes) {
 			m->flags |= NODE_FORWARD;
 			m->masquerade = r->routes;
@@ -364,12 +390,25 @@ static const struct peer *peer_named(const struct config *c, const char *name)
 	return NULL;
 }
 
-/* `from` has `to` as a peer, and one of the two can be reached first. */
+static bool sees(const struct network *n, const char *from, const char *to)
+{
+	const struct record *r = network_record(n, to);
+	const struct node *viewer = network_node(n, from);
+	size_t i, j;
+
+	for (i = 0; i < r->n_seen; i++)
+		for (j = 0; viewer && j < viewer->n_from; j++)
+			if (!strcmp(viewer->from[j], r->seen[i].from))
+				return true;
+	return r->endpoint.host;
+}
+
+/* `from` has `to` as a peer, and one of the two reaches the other first. */
 static bool meets(const struct network *n, const struct config *configs, const char *from,
 		  const char *to)
 {
 	return peer_named(config_of(n, configs, from), to) &&
-	       (network_record(n, from)->endpoint.host || network_record(n, to)->endpoint.host);
+	       (sees(n, from, to) || sees(n, to, from));
 }
 
 static bool reaches(const struct network *n, const struct config *configs, const char *from,

@@ -631,6 +631,32 @@ static void test_record_lines(void **state)
 		  REC
 		  " addresses=10.20.0.1,fd20::1 routes=192.168.0.0/24,fd30::/64 endpoint=[2001:db8::1]:51820",
 		  true },
+		{ "endpoints at viewpoints",
+		  REC
+		  " addresses=10.20.0.1 endpoint=fra1.example.net:1 at=tag:home/[fd00::1]:5 at=tag:lan/192.168.1.1:51820",
+		  true },
+		{ "no other endpoint", REC " addresses=10.20.0.1 at=tag:lan/192.168.1.1:51820",
+		  true },
+		{ "a viewpoint twice",
+		  REC " addresses=10.20.0.1 at=tag:lan/192.168.1.1:1 at=tag:lan/192.168.1.2:1",
+		  false },
+		{ "viewpoints out of order",
+		  REC " addresses=10.20.0.1 at=tag:lan/192.168.1.1:1 at=tag:home/192.168.1.1:1",
+		  false },
+		{ "a viewpoint before the endpoint",
+		  REC " addresses=10.20.0.1 at=tag:lan/192.168.1.1:1 endpoint=fra1.example.net:1",
+		  false },
+		{ "a viewpoint without an endpoint", REC " addresses=10.20.0.1 at=tag:lan", false },
+		{ "a viewpoint with an empty endpoint", REC " addresses=10.20.0.1 at=tag:lan/",
+		  false },
+		{ "a node for a viewpoint", REC " addresses=10.20.0.1 at=ams1/192.168.1.1:1",
+		  false },
+		{ "a viewpoint without a name", REC " addresses=10.20.0.1 at=tag:/192.168.1.1:1",
+		  false },
+		{ "a viewpoint of another kind", REC " addresses=10.20.0.1 at=all/192.168.1.1:1",
+		  false },
+		{ "an endpoint at a viewpoint, without a port",
+		  REC " addresses=10.20.0.1 at=tag:lan/192.168.1.1", false },
 		{ "endpoint alone", REC " addresses=10.20.0.1 endpoint=fra1.example.net:1", true },
 		{ "a client", REC " addresses=10.20.0.1,fd20::1 gateway=ams1", true },
 		{ "a client of itself", REC " addresses=10.20.0.1 gateway=fra1", false },
@@ -730,6 +756,17 @@ static void test_node_lines(void **state)
 		  " direct=all direct=ams1 direct=tag:dc routes=ams1:tag:dc through=ams1:x"
 		  " allow=ams1:10.20.0.0/16,fd20::/64 alive=0:ams1 alive=25:tag:dc alive=65535:x",
 		  true },
+		{ "viewpoints", NODE " mtu=1420 from=tag:home,tag:lan addresses=10.20.0.1/16",
+		  true },
+		{ "viewpoints out of order",
+		  NODE " mtu=1420 from=tag:lan,tag:home addresses=10.20.0.1/16", false },
+		{ "a viewpoint twice", NODE " mtu=1420 from=tag:lan,tag:lan addresses=10.20.0.1/16",
+		  false },
+		{ "no viewpoint", NODE " mtu=1420 from= addresses=10.20.0.1/16", false },
+		{ "a node for a viewpoint", NODE " mtu=1420 from=ams1 addresses=10.20.0.1/16",
+		  false },
+		{ "viewpoints behind the addresses",
+		  NODE " mtu=1420 addresses=10.20.0.1/16 from=tag:lan", false },
 		{ "keepalives of a link, one over",
 		  NODE " mtu=1420 addresses=10.20.0.1/16 direct=a alive=65536:a", false },
 		{ "keepalives of a link without a number",
@@ -836,6 +873,23 @@ static void test_node_lines(void **state)
 	buf_release(&b);
 }
 
+/* A line with n times a text that has a number in it. */
+static const char *viewpoints_line(const char *head, const char *before, const char *after,
+				   size_t n)
+{
+	struct buf b;
+	const char *text;
+	size_t i;
+
+	buf_init(&b, 1 << 20);
+	buf_adds(&b, head);
+	for (i = 0; i < n; i++)
+		buf_addf(&b, "%s%03zu%s", before, i, after);
+	text = arena_strndup(&arena, b.data, b.len);
+	buf_release(&b);
+	return text;
+}
+
 /* A line whose list has n elements made by fmt from a number. */
 static const char *list_line(const char *head, size_t n, bool prefixes)
 {
@@ -866,6 +920,18 @@ static void test_line_limits(void **state)
 	assert_int_equal(record_decode(line, strlen(line), &arena, &r, &e), 0);
 	line = list_line(REC " addresses=", MAX_ADDRESSES + 1, false);
 	assert_int_equal(record_decode(line, strlen(line), &arena, &r, &e), -1);
+	line = viewpoints_line(REC " addresses=10.0.0.1", " at=tag:t", "/a:1", MAX_VIEWPOINTS);
+	assert_int_equal(record_decode(line, strlen(line), &arena, &r, &e), 0);
+	line = viewpoints_line(REC " addresses=10.0.0.1", " at=tag:t", "/a:1", MAX_VIEWPOINTS + 1);
+	assert_int_equal(record_decode(line, strlen(line), &arena, &r, &e), -1);
+	line = viewpoints_line(NODE " mtu=1420 from=tag:a", ",tag:t", "", MAX_VIEWS - 1);
+	assert_int_equal(node_decode(cat(line, " addresses=10.0.0.1/8"), strlen(line) + 21, &arena,
+				     &n, &e),
+			 0);
+	line = viewpoints_line(NODE " mtu=1420 from=tag:a", ",tag:t", "", MAX_VIEWS);
+	assert_int_equal(node_decode(cat(line, " addresses=10.0.0.1/8"), strlen(line) + 21, &arena,
+				     &n, &e),
+			 -1);
 	line = list_line(REC " addresses=10.0.0.1 routes=", MAX_ROUTES, true);
 	assert_int_equal(record_decode(line, strlen(line), &arena, &r, &e), 0);
 	line = list_line(REC " addresses=10.0.0.1 routes=", MAX_ROUTES + 1, true);
@@ -1154,10 +1220,19 @@ static struct network make_network(const uint32_t *numbers, size_t n, unsigned i
 		struct ifaddr *ifaddrs = arena_array(&arena, 2, sizeof(*ifaddrs));
 		struct prefix *routes = arena_array(&arena, 2, sizeof(*routes));
 		struct link *links = arena_array(&arena, 8, sizeof(*links));
+		struct seen *seen = arena_array(&arena, 2, sizeof(*seen));
+		static const char *const from[] = { "tag:g0", "tag:g1" };
 		struct record *r = &records[i];
 		struct node *d = &nodes[i];
 
 		rng_state = id + 1;
+		seen[0] = (struct seen){ "tag:g0",
+					 { "lan.example.net", (uint16_t)(1 + id % 65535) } };
+		seen[1] = (struct seen){ "tag:g1", { "192.168.1.1", 51820 } };
+		r->seen = seen;
+		r->n_seen = rng(3);
+		d->from = from;
+		d->n_from = rng(3);
 		r->name = d->name = name_of(id);
 		r->key = d->key = key_of(id);
 		addresses[0] = addr_of(id, false);

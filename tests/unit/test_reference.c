@@ -41,6 +41,8 @@ static const char *type_of(const struct field *f)
 		return "key";
 	case FIELD_ENDPOINT:
 		return "endpoint";
+	case FIELD_ENDPOINTS:
+		return "mapping of endpoints";
 	case FIELD_IFNAME:
 		return "interface name";
 	case FIELD_ADDRESSES:
@@ -85,6 +87,7 @@ static void add_range(struct buf *b, const struct field *f)
 	case FIELD_DURATION:
 		unit = " seconds";
 		break;
+	case FIELD_ENDPOINTS:
 	case FIELD_ADDRESSES:
 	case FIELD_PREFIXES:
 	case FIELD_RANGES:
@@ -168,6 +171,10 @@ static void make_reference(struct buf *b)
 		  sub_table(&grammar_network, "clients"));
 	add_table(b, "A route", "An entry of `routes`, in place of a prefix alone.",
 		  sub_table(sub_table(&grammar_network, "nodes"), "routes"));
+	add_table(b, "dns of a network", "Under `dns` of a network.",
+		  sub_table(&grammar_network, "dns"));
+	add_table(b, "dns of a node", "Under `dns` of a node.",
+		  sub_table(sub_table(&grammar_network, "nodes"), "dns"));
 	add_table(b, "A topology entry",
 		  "In the list `topology`: exactly one of `mesh`, `star` and `link`, and what may "
 		  "stand beside it.",

@@ -111,17 +111,18 @@ static void add_table(struct state *s)
 
 static void state_round_trip(void **unused)
 {
-	struct state cases[5] = { example(7),
-				  example(1),
-				  example(9),
-				  { .network = "prod" },
-				  example(5) },
+	struct state cases[8] = { example(7), example(1), example(9), { .network = "prod" },
+				  example(5), example(5), example(5), example(5) },
 		     back;
 	struct buf text, again;
 	struct err e = { 0 };
 	size_t i;
 
 	add_table(&cases[4]);
+	add_table(&cases[5]);
+	cases[5].names = (struct names_record){ true, { "" } };
+	cases[6].names = (struct names_record){ false, { "wg0" } };
+	cases[7].names = (struct names_record){ true, { "hosts" } };
 	cases[2].amnesia = T0 + 9;
 	cases[2].generation = 41;
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
@@ -135,6 +136,8 @@ static void state_round_trip(void **unused)
 		assert_true(back.accepted.serial == cases[i].accepted.serial);
 		assert_true(back.applied.serial == cases[i].applied.serial);
 		assert_true(host_record_equal(&back.host, &cases[i].host));
+		assert_true(back.names.hosts == cases[i].names.hosts);
+		assert_string_equal(back.names.link.s, cases[i].names.link.s);
 		assert_true(back.amnesia == cases[i].amnesia &&
 			    back.generation == cases[i].generation);
 		assert_int_equal(state_decode(text.data, text.len, "other", &back, &e), -1);
@@ -182,6 +185,16 @@ static void state_of_the_host(void **unused)
 		{ "a table without its listing", "nftables " HASH "\n", false },
 		{ "a table and more", "nftables " HASH " " HASH " " HASH "\n", false },
 		{ "a setting", "sysctl net.ipv4.conf.all.forwarding 0 1\n", false },
+		{ "names", "names hosts -\n", true },
+		{ "names of a link", "names - wg0\n", true },
+		{ "names and a table", "names hosts wg0\nnftables " HASH " " HASH "\n", true },
+		{ "names behind a table", "nftables " HASH " " HASH "\nnames hosts -\n", false },
+		{ "no names", "names - -\n", false },
+		{ "names elsewhere", "names /etc/h -\n", false },
+		{ "names without a link", "names hosts\n", false },
+		{ "names of a path", "names - a/b\n", false },
+		{ "names twice", "names hosts -\nnames hosts -\n", false },
+		{ "names and more", "names hosts - x\n", false },
 		{ "another line", "route 10.0.0.0/8\n", false },
 	};
 	char hex[DIGEST_STRLEN], *checksum;

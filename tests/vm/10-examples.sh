@@ -3,8 +3,8 @@
 #
 # In the test machine: each node of each example on the kernel. `once` makes what `render` says; a
 # second `once` sends nothing; `down` leaves nothing, so that the namespace is as fresh for the next
-# node as it was for the first. /data: NETWORK/{www,root,NODE.key} and `want`, what canon must give for
-# all nodes.
+# node as it was for the first. /data: EXAMPLE/{www,root,NETWORK/NODE.key} and `want`, what canon must give
+# for all nodes, each line behind EXAMPLE.NETWORK NODE.
 
 . tests/lib.sh
 . tests/vm/10-lib.sh
@@ -18,15 +18,15 @@ snapshot() {
 }
 
 # Everything is written to files and looked at later.
-one_node() { # NETWORK NODE FOLDER
-	local dir=$3 name tracer=()
+one_node() { # EXAMPLE.NETWORK NODE FOLDER
+	local dir=$3 example=${1%%.*} network=${1#*.} name tracer=()
 	local agent=(meshrc-agent once --config "$dir/conf" --json --quiet)
 	cat >"$dir/conf" <<-CONF
-		url = file:///data/$1/www
-		network = $1
+		url = file:///data/$example/www
+		network = $network
 		node = $2
-		trust = /data/$1/root
-		private-key = /data/$1/$2.key
+		trust = /data/$example/root
+		private-key = /data/$example/$network/$2.key
 		state-dir = $dir/state
 		backend = kernel
 	CONF
@@ -74,7 +74,7 @@ for n in "${nodes[@]}"; do
 	[ "${n%:*}" = "$network" ] || : >"$TRASH/$n/traced"
 	network=${n%:*}
 	# Most of fifty devices of one kind may go in the short way.
-	case $n in fleet:device-[1-5]*) : >"$TRASH/$n/keep" ;; esac
+	case $n in *.fleet:device-[1-5]*) : >"$TRASH/$n/keep" ;; esac
 done
 expect_match 'there are nodes' "${#nodes[@]}" '^[0-9]{2,}$'
 

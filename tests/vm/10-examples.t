@@ -14,14 +14,15 @@ mkdir "$data"
 printf '127.0.0.1 localhost vm\n::1 localhost\n' >"$data/hosts"
 
 # What `ip` must show of a node, from its JSON: addresses, MTU, and a route for every AllowedIP that no
-# network of the interface's own addresses covers and that is no default route.
+# network of the interface's own addresses covers, that is no default route, and for which the node is not a
+# gateway itself, standing by.
 cat >"$TRASH/ip_lines.py" <<'PYTHON'
-import ipaddress, json, sys
+import ipaddress, json, os, sys
 
 for path in sys.argv[1:]:
     with open(path) as f:
         node = json.load(f)
-    prefix = f"{node['network']} {node['node']} "
+    prefix = os.path.basename(path).removesuffix(".json") + " "
     own = [ipaddress.ip_interface(a).network for a in node["addresses"]]
     print(f"{prefix}link {node['interface']} mtu {node['mtu']}")
     print(f"{prefix}alias meshrc {node['network']}")
@@ -30,48 +31,53 @@ for path in sys.argv[1:]:
     for peer in node["peers"]:
         for text in peer["allowed_ips"]:
             p = ipaddress.ip_network(text)
-            if p.prefixlen and not any(o.version == p.version and p.subnet_of(o) for o in own):
+            if p.prefixlen and text not in node.get("standby", []) and not any(o.version == p.version and p.subnet_of(o) for o in own):
                 print(f"{prefix}route {p}")
 PYTHON
 
+# own_keys FILE FOLDER: the nodes of a network's file get keys whose private halves go to FOLDER/NODE.key.
+own_keys() {
+	local line section='' node=''
+	while IFS= read -r line; do
+		case $line in
+		[a-z]*) section=${line%%:*} ;;
+		'  '[a-z0-9]*:*) node=${line#  } node=${node%%:*} ;;
+		'    public_key: '*) [ "$section" != nodes ] || line="    public_key: $(key_pair "$2/$node.key")" ;;
+		esac
+		printf '%s\n' "$line"
+	done <"$1" >"$TRASH/new"
+	cat "$TRASH/new" >"$1"
+}
+
+# Folders of /data, and what stands before a node's lines: EXAMPLE for the publication, EXAMPLE.NETWORK NODE
+# for its nodes.
 number=0
 for folder in "$ROOT"/examples/networks/*/; do
 	example=$(basename "$folder")
+	repo=$TRASH/$example/repo
 	pub_init "$TRASH/$example" || { not_ok "$example: init"; continue; }
-	cp -r "$folder/networks/." "$TRASH/$example/repo/networks/"
-	rm -f "$TRASH/$example/repo/networks"/*/*.py
-	network=
-	for f in "$TRASH/$example/repo/networks"/*; do
-		network=$(basename "$f" .yaml)
-	done
-	mkdir -p "$data/$network"
+	cp -r "$folder/networks/." "$repo/networks/"
+	rm -f "$repo/networks"/*/*.py
+	mkdir "$data/$example"
 	while read -r file; do
-		node=
-		while IFS= read -r line; do
-			case $line in
-			'  '[a-z0-9]*:*) node=${line#  } node=${node%%:*} ;;
-			'    public_key: '*) line="    public_key: $(key_pair "$data/$network/$node.key")" ;;
-			'    endpoint: '[a-z]*)
-				host=${line#*: } host=${host%% *} host=${host%:*}
-				if ! grep -q " $host\$" "$data/hosts"; then
-					number=$((number + 1))
-					printf '198.18.0.%d %s\n' "$number" "$host" >>"$data/hosts"
-				fi
-				;;
-			esac
-			printf '%s\n' "$line"
-		done <"$file" >"$TRASH/new"
-		cp "$TRASH/new" "$file"
-	done < <(find "$TRASH/$example/repo/networks" -name '*.yaml')
-	pub_apply "$TRASH/$example" "$data/$network/www" || { not_ok "$example: apply"; continue; }
-	cp "$TRASH/$example/root" "$data/$network/root"
-	for key in "$data/$network"/*.key; do
+		network=${file#"$repo/networks/"} network=${network%%/*} network=${network%.yaml}
+		mkdir -p "$data/$example/$network"
+		own_keys "$file" "$data/$example/$network"
+		while read -r host; do
+			grep -q " $host\$" "$data/hosts" && continue
+			number=$((number + 1))
+			printf '198.18.%d.%d %s\n' $((number / 250)) $((number % 250 + 1)) "$host" >>"$data/hosts"
+		done < <(sed 's/#.*//' "$file" | grep -oE '[a-z0-9.-]+\.example\.(net|org|com)' | sort -u)
+	done < <(find "$repo/networks" -name '*.yaml' | sort)
+	pub_apply "$TRASH/$example" "$data/$example/www" || { not_ok "$example: apply"; continue; }
+	cp "$TRASH/$example/root" "$data/$example/root"
+	for key in "$data/$example"/*/*.key; do
 		node=$(basename "$key" .key)
-		printf '@wg %s %s\n' "$network" "$node"
-		"$MESHRC" render "$node" --repo "$TRASH/$example/repo" --format wg |
+		network=$(basename "$(dirname "$key")")
+		printf '@wg %s %s\n' "$example.$network" "$node"
+		"$MESHRC" render "$node" --network "$network" --repo "$repo" --format wg |
 			sed "s|REPLACE_WITH_PRIVATE_KEY|$(<"$key")|"
-		"$MESHRC" render "$node" --repo "$TRASH/$example/repo" --format json >"$TRASH/node.json"
-		mv "$TRASH/node.json" "$TRASH/$network $node.json"
+		"$MESHRC" render "$node" --network "$network" --repo "$repo" --format json >"$TRASH/$example.$network $node.json"
 	done >>"$TRASH/wg"
 done
 python3 "$TRASH/ip_lines.py" "$TRASH"/*.json >"$TRASH/ip"
