@@ -348,12 +348,13 @@ static void fill(struct shared *s, size_t users, size_t changes)
 	snprintf(s->record.boot, sizeof(s->record.boot), BOOT);
 	for (i = 0; i < users; i++) {
 		snprintf(s->users[i].network, sizeof(s->users[i].network), "net%03zu", i);
-		snprintf(s->users[i].interface.s, sizeof(s->users[i].interface.s), "wg%zu", i);
+		snprintf(s->users[i].interface.s, sizeof(s->users[i].interface.s), "wg%u",
+			 (unsigned int)(i % 100));
 		s->users[i].families = 1 + (unsigned int)i % 3;
 	}
 	s->n_users = users;
 	for (i = 0; i < changes; i++) {
-		char name[16];
+		char name[32];
 
 		snprintf(name, sizeof(name), "eth%03zu", i);
 		assert_true(sysctl_of(SYSCTL_RA6, name, &s->record.changes[i].sysctl));
