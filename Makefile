@@ -48,15 +48,15 @@ COMMON := \
 	common/os_amend.c common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
 	publication/builder.c publication/document.c publication/expand.c publication/gateway.c publication/line.c \
-	publication/manifest.c publication/names.c publication/network.c publication/row.c publication/verify.c
-SCHEMA := schema/check.c schema/check_client.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c schema/pin.c \
-	schema/table.c schema/yaml.c
+	publication/manifest.c publication/names.c publication/network.c publication/routed.c publication/row.c publication/verify.c
+SCHEMA := schema/check.c schema/check_client.c schema/check_links.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c \
+	schema/pin.c schema/table.c schema/yaml.c
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
-	reconciler/compile_clients.c reconciler/conflict.c reconciler/machines.c reconciler/names_files.c reconciler/order.c reconciler/relay.c reconciler/transit.c reconciler/viewpoint.c \
-	reconciler/plan.c \
-	reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_loss.c \
-	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c reconciler/plan_view.c \
+	reconciler/compile_clients.c reconciler/conflict.c reconciler/links.c reconciler/machines.c reconciler/machines_links.c reconciler/names_files.c \
+	reconciler/order.c reconciler/relay.c reconciler/transit.c reconciler/viewpoint.c \
+	reconciler/plan.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
+	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c reconciler/plan_view.c \
 	reconciler/qr.c reconciler/qr_png.c reconciler/render.c reconciler/render_client.c reconciler/render_json.c \
 	reconciler/repo.c reconciler/repo_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \
 	reconciler/apply.c reconciler/hooks.c reconciler/pin.c reconciler/spawn.c reconciler/watch.c \
@@ -68,7 +68,8 @@ AGENT := \
 	agent/main.c agent/accept.c agent/agent.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
 	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/fetch.c \
 	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/kern_kernel.c \
-	agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/names.c agent/names_resolved.c agent/names_system.c agent/nl.c agent/resolve.c agent/shared.c agent/show.c \
+	agent/kern_rt.c agent/kern_userspace.c agent/kern_wg.c agent/links.c agent/names.c agent/names_resolved.c agent/names_system.c agent/nl.c \
+	agent/resolve.c agent/shared.c agent/show.c \
 	agent/snapshot.c agent/store.c agent/uapi.c
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

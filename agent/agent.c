@@ -673,14 +673,13 @@ static const struct config *previous_config(struct agent *a)
 	return a->applied->has_config ? &a->applied->config : NULL;
 }
 
-static bool has_names(const struct config *c)
+static bool has_names(const struct peer *peers, size_t n)
 {
 	struct sock_endpoint literal;
 	size_t i;
 
-	for (i = 0; i < c->n_peers; i++)
-		if (c->peers[i].endpoint.host &&
-		    resolve_literal(&c->peers[i].endpoint, &literal) < 0)
+	for (i = 0; i < n; i++)
+		if (peers[i].endpoint.host && resolve_literal(&peers[i].endpoint, &literal) < 0)
 			return true;
 	return false;
 }
@@ -695,19 +694,16 @@ static int cmp_key_to_peer(const void *key, const void *peer)
  * declaration (see diff.h), so asking the resolver for all of those at each poll would be for
  * nothing.
  */
-static bool *names_wanted(struct agent *a, const struct config *c, const struct config *previous,
-			  const struct ifname *name, struct arena *arena, struct err *e)
+static int names_wanted(struct agent *a, const struct config *c, const struct config *previous,
+			const struct ifname *name, struct arena *arena, bool *wanted, struct err *e)
 {
-	bool *wanted = arena_array(arena, c->n_peers, sizeof(*wanted));
 	struct observed o;
 	size_t i;
 
-	if (!wanted) {
-		err_nomem(e);
-		return NULL;
-	}
+	if (!has_names(c->peers, c->n_peers))
+		return 0;
 	if (a->kern->ops->observe(a->kern, name, arena, &o, e) < 0)
-		return NULL;
+		return -1;
 	for (i = 0; i < c->n_peers; i++) {
 		const struct peer *p = &c->peers[i],
 				  *old = previous ? config_peer(previous, &p->key) : NULL;
@@ -720,36 +716,78 @@ static bool *names_wanted(struct agent *a, const struct config *c, const struct 
 			    !endpoint_equal(&old->endpoint, &p->endpoint) ||
 			    !session_lives(seen, os_now());
 	}
-	return wanted;
+	return 0;
 }
 
+/* The links of what was in force that go by this name. */
+static const struct config *previous_link(const struct config *previous, const struct ifname *name)
+{
+	size_t i;
+
+	for (i = 0; previous && i < previous->n_links; i++)
+		if (!strcmp(previous->links[i].node->interface.s, name->s))
+			return &previous->links[i];
+	return NULL;
+}
+
+/*
+ * All names at once, so that they share the time there is: *ret has the endpoints of the main
+ * interface's peers, and then one for each link.
+ */
 static int resolve(struct agent *a, const struct config *previous, int64_t resolve_ms,
 		   struct convergence *c, struct sock_endpoint **ret, struct err *e)
 {
 	const struct config *config = &a->current->config;
-	bool *wanted = NULL;
+	size_t n = config->n_peers + config->n_links, i;
+	struct peer *peers = arena_array(&c->arena, n, sizeof(*peers));
+	bool *wanted = arena_array(&c->arena, n, sizeof(*wanted));
+	struct config all = { .peers = peers, .n_peers = n };
 
+	if (!peers || !wanted)
+		return err_nomem(e);
 	if (!a->resolver) {
 		a->resolver = resolver_new(e);
 		if (!a->resolver)
 			return -1;
 	}
-	if (has_names(config)) {
-		wanted = names_wanted(a, config, previous, &c->interface, &c->arena, e);
-		if (!wanted)
-			return -1;
+	if (config->n_peers)
+		memcpy(peers, config->peers, config->n_peers * sizeof(*peers));
+	if (names_wanted(a, config, previous, &c->interface, &c->arena, wanted, e) < 0)
+		return -1;
+	for (i = 0; i < config->n_links; i++) {
+		const struct config *link = &config->links[i];
+		const struct ifname *name = &link->node->interface;
+
+		peers[config->n_peers + i] = link->peers[0];
+		/* One that cannot be read holds up no other. */
+		if (names_wanted(a, link, previous_link(previous, name), name, &c->arena,
+				 &wanted[config->n_peers + i], NULL) < 0)
+			wanted[config->n_peers + i] = true;
 	}
-	return resolve_peers(a->resolver, config, wanted, resolve_ms, &c->arena, ret,
-			     &c->unresolved, &c->n_unresolved, e);
+	return resolve_peers(a->resolver, &all, wanted, resolve_ms, &c->arena, ret, &c->unresolved,
+			     &c->n_unresolved, e);
+}
+
+static bool is_wanted(const struct ifname *name, const struct ifname *main,
+		      const struct config *config)
+{
+	size_t i;
+
+	if (main && !strcmp(name->s, main->s))
+		return true;
+	for (i = 0; config && i < config->n_links; i++)
+		if (!strcmp(name->s, config->links[i].node->interface.s))
+			return true;
+	return false;
 }
 
 /*
- * Our interfaces under other names than `keep` (NULL: all). The alias is the mark, not the state:
- * what an older document, another --interface or a run that was cut off left would keep its port
- * and its routes.
+ * Our interfaces under other names than that of the main one and those of the links of `config`
+ * (both NULL: all). The alias is the mark, not the state: what an older document, another
+ * --interface or a run that was cut off left would keep its port and its routes.
  */
-static int find_others(struct agent *a, const struct ifname *keep, struct arena *arena,
-		       struct ifname **ret, size_t *ret_n, struct err *e)
+static int find_others(struct agent *a, const struct ifname *main, const struct config *config,
+		       struct arena *arena, struct ifname **ret, size_t *ret_n, struct err *e)
 {
 	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
 	struct ifname *all = NULL;
@@ -759,7 +797,7 @@ static int find_others(struct agent *a, const struct ifname *keep, struct arena 
 	    0)
 		return -1;
 	for (i = 0; i < n; i++)
-		if (!keep || strcmp(all[i].s, keep->s) != 0)
+		if (!is_wanted(&all[i], main, config))
 			all[kept++] = all[i];
 	*ret = all;
 	*ret_n = kept;
@@ -786,6 +824,7 @@ static int forget_applied(struct agent *a, struct err *e)
 	if (!next.applied.serial)
 		return 0;
 	next.applied = (struct applied){ 0 };
+	next.n_pending = 0;
 	if (store_save(a->store, &next, e) < 0)
 		return -1;
 	a->state = next;
@@ -855,13 +894,15 @@ static int want_host(struct agent *a, const struct ifname *interface, struct are
 		     struct host_wanted *ret, struct err *e)
 {
 	const struct snapshot *s = a->current;
-	struct host_wanted w = { .interface = *interface, .rules = "" };
+	struct host_wanted w = { .interface = *interface,
+				 .config = s->has_config ? &s->config : NULL,
+				 .rules = "" };
 	struct buf rules;
 
 	if (s->has_config && s->standing == STANDING_MEMBER) {
 		w.families = gateway_families(&s->config);
 		buf_init(&rules, 1u << 20);
-		gateway_rules(s->config.node, a->config->network, interface->s, &rules);
+		gateway_rules(&s->config, interface->s, &rules);
 		w.rules = buf_ok(&rules) ?
 				  arena_strndup(arena, rules.data ? rules.data : "", rules.len) :
 				  NULL;
@@ -954,7 +995,7 @@ static int want_names(struct agent *a, const struct ifname *interface, struct ar
  */
 static int converge_gone(struct agent *a, bool dry, struct convergence *c, struct err *e)
 {
-	if (find_others(a, NULL, &c->arena, &c->others, &c->n_others, e) < 0)
+	if (find_others(a, NULL, NULL, &c->arena, &c->others, &c->n_others, e) < 0)
 		return -1;
 	if (c->n_others) {
 		c->acted = true;
@@ -964,6 +1005,16 @@ static int converge_gone(struct agent *a, bool dry, struct convergence *c, struc
 												-1;
 }
 
+static bool same_pending(const struct state *a, const struct state *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->n_pending && i < b->n_pending; i++)
+		if (strcmp(a->pending[i].s, b->pending[i].s) != 0)
+			return false;
+	return a->n_pending == b->n_pending;
+}
+
 /* Notes what is proved to be in force. Only a difference is worth a write. */
 static int note_applied(struct agent *a, const struct convergence *c, struct err *e)
 {
@@ -971,15 +1022,20 @@ static int note_applied(struct agent *a, const struct convergence *c, struct err
 	struct applied *p = &next.applied;
 	const struct accepted *now = &a->state.accepted;
 
+	links_pending(c->links, c->n_links, &next);
 	if (p->serial && !digest_cmp(&p->manifest, &now->manifest) &&
-	    !digest_cmp(&p->set, &now->set) && !strcmp(p->interface.s, c->interface.s))
+	    !digest_cmp(&p->set, &now->set) && !strcmp(p->interface.s, c->interface.s) &&
+	    same_pending(&next, &a->state))
 		return 0;
-	*p = (struct applied){ .serial = now->serial,
-			       .since = agent_clock(a->config),
-			       .interface = c->interface,
-			       .len = now->len,
-			       .manifest = now->manifest,
-			       .set = now->set };
+	/* What becomes of a link later is no other time of being in force. */
+	if (!p->serial || digest_cmp(&p->manifest, &now->manifest) ||
+	    digest_cmp(&p->set, &now->set) || strcmp(p->interface.s, c->interface.s) != 0)
+		*p = (struct applied){ .serial = now->serial,
+				       .since = agent_clock(a->config),
+				       .interface = c->interface,
+				       .len = now->len,
+				       .manifest = now->manifest,
+				       .set = now->set };
 	if (store_save(a->store, &next, e) < 0)
 		return -1;
 	a->state = next;
@@ -988,83 +1044,173 @@ static int note_applied(struct agent *a, const struct convergence *c, struct err
 	return 0;
 }
 
-static int converge_interface(struct agent *a, bool dry, int64_t resolve_ms,
-			      struct convergence *ret, struct err *e)
+/* The old interfaces stay until the new ones are known to be ours to have. */
+static int hold_others(struct agent *a, const struct links_job *job, const struct desired *main,
+		       const struct config *previous, struct convergence *c, struct err *e)
+{
+	const struct ifname *old = &a->state.applied.interface;
+	struct apply_result unused;
+	size_t i, kept = 0;
+	int r = 0;
+
+	if (!c->n_others)
+		return 0;
+	r = apply_plan(a->kern, &c->interface, main, previous, job->now, &c->arena, &unused, e);
+	for (i = 0; i < c->n_others; i++) {
+		const struct ifname *name = &c->others[i];
+		bool is_main = !a->state.applied.serial || !strcmp(name->s, old->s);
+
+		if (!(is_main && r < 0) && !links_holds(job, name))
+			c->others[kept++] = *name;
+	}
+	c->n_others = kept;
+	return r;
+}
+
+static int converge_main(struct agent *a, const struct desired *d, const struct config *previous,
+			 bool dry, int64_t now, struct convergence *ret, struct err *e)
+{
+	if (dry)
+		return apply_plan(a->kern, &ret->interface, d, previous, now, &ret->arena,
+				  &ret->result, e);
+	return apply_desired(a->kern, &ret->interface, d, previous, &a->private_key, now,
+			     &ret->arena, &ret->result, e);
+}
+
+static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
+			       struct convergence *ret, struct err *e)
 {
 	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
-	const struct config *previous;
+	const struct config *config = &a->current->config, *was, *previous;
 	struct sock_endpoint *endpoints;
+	struct links_job job;
+	struct err later = { 0 };
 	struct desired d;
+	bool main_is_right;
+	int r;
 
 	ret->acted = true;
 	if (a->has_key && a->current->standing == STANDING_MEMBER &&
-	    accept_self(a->config->node, a->current->config.node, NULL, &a->public_key,
-			a->config->private_key, &(enum standing){ 0 }, e) < 0)
+	    accept_self(a->config->node, config->node, NULL, &a->public_key, a->config->private_key,
+			&(enum standing){ 0 }, e) < 0)
 		return -1;
-	ret->interface = a->config->interface.s[0] ? a->config->interface :
-						     a->current->config.node->interface;
-	ret->n_peers = a->current->config.n_peers;
-	if (find_others(a, &ret->interface, &ret->arena, &ret->others, &ret->n_others, e) < 0)
+	ret->interface = a->config->interface.s[0] ? a->config->interface : config->node->interface;
+	ret->n_peers = config->n_peers;
+	if (find_others(a, &ret->interface, config, &ret->arena, &ret->others, &ret->n_others, e) <
+	    0)
 		return -1;
-	previous = strcmp(a->state.applied.interface.s, ret->interface.s) != 0 ? NULL :
-										 previous_config(a);
-	if (resolve(a, previous, resolve_ms, ret, &endpoints, e) < 0)
+	was = previous_config(a);
+	previous = strcmp(a->state.applied.interface.s, ret->interface.s) != 0 ? NULL : was;
+	if (resolve(a, was, resolve_ms, ret, &endpoints, e) < 0)
 		return -1;
-	d = (struct desired){ .config = &a->current->config,
+	d = (struct desired){ .config = config,
 			      .endpoints = endpoints,
 			      .public_key = a->public_key,
 			      .alias = alias_of(a, alias, sizeof(alias)) };
 	/* Handshakes carry the kernel's time, so this is the real clock whatever --now says. */
-	if (dry)
-		return apply_plan(a->kern, &ret->interface, &d, previous, os_now(), &ret->arena,
-				  &ret->result, e);
-	/* The old interface stays until the new one is known to be ours to have. */
-	if (ret->n_others && (apply_plan(a->kern, &ret->interface, &d, previous, os_now(),
-					 &ret->arena, &ret->result, e) < 0 ||
-			      remove_others(a, ret->others, ret->n_others, e) < 0))
-		return -1;
-	if (apply_desired(a->kern, &ret->interface, &d, previous, &a->private_key, os_now(),
-			  &ret->arena, &ret->result, e) == 0)
-		return note_applied(a, ret, e);
+	job = (struct links_job){ .kern = a->kern,
+				  .config = config,
+				  .previous = was,
+				  .state = &a->state,
+				  .endpoints = endpoints + config->n_peers,
+				  .main = ret->interface,
+				  .public_key = a->public_key,
+				  .private_key = &a->private_key,
+				  .alias = d.alias,
+				  .now = os_now(),
+				  .arena = &ret->arena };
+	r = dry ? 0 : hold_others(a, &job, &d, previous, ret, e);
+	if (!dry && remove_others(a, ret->others, ret->n_others, &later) < 0 && !r) {
+		*e = later;
+		r = -1;
+	}
+	if (!r)
+		r = converge_main(a, &d, previous, dry, job.now, ret, e);
+	main_is_right = !r || ret->result.all_but_routes;
+	/* What is compared with next is noted with the main interface. */
+	if (!main_is_right && !dry)
+		job.previous = NULL;
+	if (links_converge(&job, dry, &ret->links, &ret->n_links, &later) < 0 && !r) {
+		*e = later;
+		r = -1;
+	}
+	if (dry || !main_is_right)
+		return r;
 	/* The peers are right, so this is what is compared with next: otherwise each further
 	 * attempt would take the endpoints for declared anew and set them again. */
-	if (ret->result.all_but_routes)
-		(void)note_applied(a, ret, NULL);
-	return -1;
+	if (note_applied(a, ret, &later) < 0 && !r) {
+		*e = later;
+		r = -1;
+	}
+	return r;
+}
+
+static bool some_right(const struct convergence *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_links; i++)
+		if (c->links[i].result.verified)
+			return true;
+	return c->result.verified || c->result.all_but_routes;
 }
 
 int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
 		   struct err *e)
 {
-	struct err host_error = { 0 }, names_error = { 0 };
+	struct err host_error = { 0 }, names_error = { 0 }, own;
 	struct names_wanted names;
 	struct host_wanted wanted;
+	bool main_is_right;
 	int r;
 
+	if (!e)
+		e = &own;
 	*ret = (struct convergence){ 0 };
 	arena_init(&ret->arena);
 	if (!a->current)
 		return err_set(e, ERR_NOENT, "nothing was accepted yet");
 	if (need_kern(a, e) < 0)
 		return -1;
-	r = a->current->has_config ? converge_interface(a, dry, resolve_ms, ret, e) :
+	r = a->current->has_config ? converge_interfaces(a, dry, resolve_ms, ret, e) :
 				     converge_gone(a, dry, ret, e);
-	/* Where the peers are right, the host is seen to, whatever else went wrong. */
-	if (r < 0 && !ret->result.all_but_routes)
+	/* Where the peers of some interface are right, the host is seen to, whatever else went
+	 * wrong; names go with the main one. */
+	if (r < 0 && !some_right(ret))
 		return -1;
+	main_is_right = !r || ret->result.verified || ret->result.all_but_routes;
 	if (want_host(a, &ret->interface, &ret->arena, &wanted, &host_error) < 0 ||
 	    converge_host(a, &wanted, false, dry, &ret->arena, &ret->host, &host_error) < 0) {
-		if (!r && e)
+		if (!r)
 			*e = host_error;
 		r = -1;
 	}
-	if (want_names(a, &ret->interface, &ret->arena, &names, &names_error) < 0 ||
-	    converge_names(a, &names, false, dry, &ret->arena, &ret->names, &names_error) < 0) {
-		if (!r && e)
+	if (main_is_right &&
+	    (want_names(a, &ret->interface, &ret->arena, &names, &names_error) < 0 ||
+	     converge_names(a, &names, false, dry, &ret->arena, &ret->names, &names_error) < 0)) {
+		if (!r)
 			*e = names_error;
 		r = -1;
 	}
 	return r;
+}
+
+size_t convergence_ops(const struct convergence *c)
+{
+	size_t i, n = c->result.n_ops;
+
+	for (i = 0; i < c->n_links; i++)
+		n += c->links[i].result.n_ops;
+	return n;
+}
+
+size_t convergence_changes(const struct convergence *c)
+{
+	size_t i, n = c->result.n_changes;
+
+	for (i = 0; i < c->n_links; i++)
+		n += c->links[i].result.n_changes;
+	return n;
 }
 
 void convergence_release(struct convergence *c)
@@ -1072,7 +1218,7 @@ void convergence_release(struct convergence *c)
 	arena_release(&c->arena);
 }
 
-static int take_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e)
+static int take_down(struct agent *a, struct ifname *ret_name, size_t *ret_n, struct err *e)
 {
 	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
 	struct apply_result result;
@@ -1081,15 +1227,15 @@ static int take_down(struct agent *a, struct ifname *ret_name, bool *ret_was_the
 	size_t n;
 	int r = -1;
 
-	*ret_was_there = false;
+	*ret_n = 0;
 	if (need_kern(a, e) < 0)
 		return -1;
 	arena_init(&arena);
-	if (find_others(a, NULL, &arena, &all, &n, e) < 0)
+	if (find_others(a, NULL, NULL, &arena, &all, &n, e) < 0)
 		goto out;
 	if (n) {
 		*ret_name = all[0];
-		*ret_was_there = true;
+		*ret_n = n;
 		r = remove_others(a, all, n, e);
 		goto out;
 	}
@@ -1107,13 +1253,13 @@ static int take_down(struct agent *a, struct ifname *ret_name, bool *ret_was_the
 	}
 	r = apply_down(a->kern, ret_name, alias_of(a, alias, sizeof(alias)), &arena, &result, e);
 	if (!r)
-		*ret_was_there = result.before.exists;
+		*ret_n = result.before.exists;
 out:
 	arena_release(&arena);
 	return r;
 }
 
-int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e)
+int agent_down(struct agent *a, struct ifname *ret_name, size_t *ret_n, struct err *e)
 {
 	static const struct host_wanted nothing = { .rules = "" };
 	static const struct names_wanted no_names = { .domain = NULL };
@@ -1121,7 +1267,7 @@ int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, st
 	struct names_result names;
 	struct host_result result;
 	struct arena arena;
-	int r = take_down(a, ret_name, ret_was_there, e);
+	int r = take_down(a, ret_name, ret_n, e);
 
 	/* The one must not keep the other up. */
 	arena_init(&arena);

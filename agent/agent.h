@@ -13,6 +13,7 @@
 #include "agent/apply.h"
 #include "agent/config.h"
 #include "agent/host.h"
+#include "agent/links.h"
 #include "agent/names.h"
 #include "agent/resolve.h"
 #include "agent/snapshot.h"
@@ -99,26 +100,33 @@ struct convergence {
 	struct ifname interface;
 	size_t n_peers;
 	struct apply_result result;
+	struct link_convergence *links; /* the interfaces of routed links */
+	size_t n_links;
 	struct host_result host; /* forwarding and masquerading */
 	struct names_result names;
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
-	/* Interfaces that carry our alias under another name than the one wanted: taken away. */
+	/* Interfaces that carry our alias and are not wanted under their names: taken away. */
 	struct ifname *others;
 	size_t n_others;
 };
 
+/* What was to be done, and was done, on all interfaces together. */
+size_t convergence_ops(const struct convergence *c);
+size_t convergence_changes(const struct convergence *c);
+
 /*
- * Brings the interface to a->current, and then the host around it and the names. With `dry`, only
- * says what it would do. *ret is to be released either way. What goes wrong with the host is an
- * error and leaves the interface as it should be: ret->result.verified tells the two apart.
+ * Brings the interfaces to a->current, and then the host around them and the names. With `dry`,
+ * only says what it would do. *ret is to be released either way. What goes wrong with one interface
+ * or with the host is an error and holds nothing else up: ret->result.verified is about the main
+ * interface, ret->links has each of the others.
  */
 int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
 		   struct err *e);
 void convergence_release(struct convergence *c);
-/* Takes the interface away and puts the host back as it was. *ret_name is the one that was (perhaps
- * not) there. */
-int agent_down(struct agent *a, struct ifname *ret_name, bool *ret_was_there, struct err *e);
+/* Takes the interfaces away and puts the host back as it was. *ret_name is the (first) one that was
+ * there, or, when *ret_n is 0, that was not. */
+int agent_down(struct agent *a, struct ifname *ret_name, size_t *ret_n, struct err *e);
 /* Reads the interface as it is: for `status`. */
 int agent_observe(struct agent *a, const struct ifname *name, struct arena *arena,
 		  struct observed *ret, struct err *e);

@@ -42,9 +42,11 @@ void cmd_tell_names(const struct convergence *c);
 void cmd_output(void);
 /* "serial 7 (commit 1a2b3c4)" */
 const char *cmd_serial(const struct manifest *m, char *out, size_t size);
-/* How many different peers the operations touch. */
-size_t cmd_peers_changed(const struct apply_result *r);
-/* Operations, one a line: on the interface, then on the host around it. */
+/* How many different peers the operations touch, on all interfaces. */
+size_t cmd_peers_changed(const struct convergence *c);
+/* "3 peers", "1 peer, 2 routed links" */
+const char *cmd_holds(const struct convergence *c, char *out, size_t size);
+/* Operations, one a line: on the interfaces, then on the host around them. */
 void cmd_print_ops(const struct convergence *c, struct buf *out);
 
 #endif

@@ -7,7 +7,7 @@ int cmd_down(int argc, char **argv)
 	struct ifname name = { 0 };
 	struct agent a = { 0 };
 	struct err e = { 0 };
-	bool was_there = false;
+	size_t n = 0;
 	int r = cmd_settings(0, &config);
 
 	if (r >= 0)
@@ -15,11 +15,15 @@ int cmd_down(int argc, char **argv)
 	/* Neither the pin nor the key is needed to take something away. */
 	config.trust = NULL;
 	if (agent_open(&a, &config, STORE_WRITE, NULL, &e) < 0 ||
-	    agent_down(&a, &name, &was_there, &e) < 0) {
+	    agent_down(&a, &name, &n, &e) < 0) {
 		r = cli_fail(&e);
 	} else {
-		cli_info("%s: %s %s", config.network,
-			 was_there ? "took away interface" : "there was no interface", name.s);
+		if (n > 1)
+			cli_info("%s: took away interface %s and %zu more", config.network, name.s,
+				 n - 1);
+		else
+			cli_info("%s: %s %s", config.network,
+				 n ? "took away interface" : "there was no interface", name.s);
 		r = EXIT_DONE;
 	}
 	agent_close(&a);

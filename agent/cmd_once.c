@@ -9,7 +9,7 @@ static void tell(const struct once_outcome *o)
 {
 	const struct agent *a = o->agent;
 	const struct convergence *c = o->convergence;
-	char serial[96];
+	char serial[96], holds[64];
 	struct buf ops;
 
 	if (!a->current || !c)
@@ -21,7 +21,7 @@ static void tell(const struct once_outcome *o)
 			a->config->network, serial, a->config->node);
 		return;
 	}
-	if (cli_verbose && (c->result.n_ops || c->host.n_ops || c->names.n_ops)) {
+	if (cli_verbose && (convergence_ops(c) || c->host.n_ops || c->names.n_ops)) {
 		buf_init(&ops, 64u << 20);
 		cmd_print_ops(c, &ops);
 		fputs(ops.data, stderr);
@@ -29,14 +29,13 @@ static void tell(const struct once_outcome *o)
 	}
 	if (!o->converged && !c->result.verified)
 		return;
-	if (!c->result.n_changes && !c->n_others && !c->host.sets && !c->names.sets)
-		cli_info("%s: %s %s: %zu peer%s; nothing to change", a->config->network, serial,
-			 o->error ? "stays in force" : "in force", c->n_peers,
-			 c->n_peers == 1 ? "" : "s");
+	cmd_holds(c, holds, sizeof(holds));
+	if (!convergence_changes(c) && !c->n_others && !c->host.sets && !c->names.sets)
+		cli_info("%s: %s %s: %s; nothing to change", a->config->network, serial,
+			 o->error ? "stays in force" : "in force", holds);
 	else
-		cli_info("%s: %s %s: %zu peer%s; %zu changed, %u message%s sent",
-			 a->config->network, serial, o->error ? "stays in force" : "in force",
-			 c->n_peers, c->n_peers == 1 ? "" : "s", o->peers_changed,
+		cli_info("%s: %s %s: %s; %zu changed, %u message%s sent", a->config->network,
+			 serial, o->error ? "stays in force" : "in force", holds, o->peers_changed,
 			 o->stats.set_messages, o->stats.set_messages == 1 ? "" : "s");
 	if (c->host.sets)
 		cli_info("%s: %u setting%s of the host changed", a->config->network, c->host.sets,
@@ -78,7 +77,7 @@ static int work(struct agent *a)
 		o.converged = !r;
 		if (a->kern)
 			o.stats = a->kern->stats;
-		o.peers_changed = cmd_peers_changed(&conv.result);
+		o.peers_changed = cmd_peers_changed(&conv);
 		cmd_tell_unresolved(&conv);
 		tell(&o);
 		if (r < 0) {

@@ -4,7 +4,7 @@
 
 static int show(struct agent *a, const struct convergence *c)
 {
-	size_t n = c->result.n_ops + c->host.n_ops + c->names.n_ops + c->n_others, i;
+	size_t n = convergence_ops(c) + c->host.n_ops + c->names.n_ops + c->n_others, i;
 	char serial[96];
 	struct buf out;
 	int r;
@@ -16,14 +16,15 @@ static int show(struct agent *a, const struct convergence *c)
 		buf_addf(&out, "node %s was removed from the network; nothing to change\n",
 			 a->config->node);
 	else if (!n)
-		buf_addf(&out, "interface %s is as it should be; nothing to change\n",
-			 c->interface.s);
+		buf_addf(&out, "interface %s is as it should be%s; nothing to change\n",
+			 c->interface.s, c->n_links ? ", and so are the routed links" : "");
 	else
-		buf_addf(&out, "interface %s: %zu change%s, %zu peer%s\n", c->interface.s, n,
-			 n == 1 ? "" : "s", cmd_peers_changed(&c->result),
-			 cmd_peers_changed(&c->result) == 1 ? "" : "s");
+		buf_addf(&out, "interface %s%s: %zu change%s, %zu peer%s\n", c->interface.s,
+			 c->n_links ? " and routed links" : "", n, n == 1 ? "" : "s",
+			 cmd_peers_changed(c), cmd_peers_changed(c) == 1 ? "" : "s");
 	for (i = 0; i < c->n_others; i++)
-		buf_addf(&out, "  remove interface %s, the name it had before\n", c->others[i].s);
+		buf_addf(&out, "  remove interface %s, which is ours and not wanted any more\n",
+			 c->others[i].s);
 	cmd_print_ops(c, &out);
 	cmd_output();
 	r = cli_print(&out) < 0 ? EXIT_REFUSED : EXIT_DONE;
@@ -38,7 +39,7 @@ static int show_json(struct agent *a, const struct convergence *c, const struct 
 	int r = EXIT_DONE;
 
 	o.fresh = !e && !a->config->offline;
-	o.peers_changed = c ? cmd_peers_changed(&c->result) : 0;
+	o.peers_changed = c ? cmd_peers_changed(c) : 0;
 	cmd_output();
 	buf_init(&json, 64u << 20);
 	if (show_plan(&o, &json) < 0 || cli_print(&json) < 0)
@@ -76,6 +77,9 @@ static int work(struct agent *a)
 		r = cli_fail(&apply);
 		if (!e.class)
 			e = apply;
+		/* What can be done is done, whatever cannot. */
+		if (!cli_json && c.n_links)
+			(void)show(a, &c);
 	} else {
 		cmd_tell_unresolved(&c);
 		if (!cli_json && show(a, &c) != EXIT_DONE)

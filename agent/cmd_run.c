@@ -180,27 +180,31 @@ static int converge(struct daemon *d, bool fresh, int64_t resolve_ms, struct err
 	struct agent *a = d->agent;
 	struct convergence c = { 0 };
 	uint64_t before = a->state.applied.serial;
-	char serial[96];
+	unsigned int messages;
+	size_t i;
+	char serial[96], holds[64];
 	struct buf ops;
 	int r;
 
 	r = agent_converge(a, false, resolve_ms, &c, e);
+	messages = c.result.stats.set_messages;
+	for (i = 0; i < c.n_links; i++)
+		messages += c.links[i].result.stats.set_messages;
 	if (!r && c.acted &&
-	    (c.result.n_changes || before != a->state.applied.serial || c.n_others)) {
-		cli_info("%s: %s %s: %zu peer%s; %zu changed, %u message%s sent",
-			 a->config->network,
+	    (convergence_changes(&c) || before != a->state.applied.serial || c.n_others)) {
+		cli_info("%s: %s %s: %s; %zu changed, %u message%s sent", a->config->network,
 			 cmd_serial(&a->current->manifest, serial, sizeof(serial)),
 			 fresh || before != a->state.applied.serial ? "in force" :
 								      "put back in force",
-			 c.n_peers, c.n_peers == 1 ? "" : "s", cmd_peers_changed(&c.result),
-			 c.result.stats.set_messages, c.result.stats.set_messages == 1 ? "" : "s");
+			 cmd_holds(&c, holds, sizeof(holds)), cmd_peers_changed(&c), messages,
+			 messages == 1 ? "" : "s");
 		cmd_tell_unresolved(&c);
 	}
 	if (c.host.sets)
 		cli_info("%s: %u setting%s of the host changed", a->config->network, c.host.sets,
 			 c.host.sets == 1 ? "" : "s");
 	cmd_tell_names(&c);
-	if (cli_verbose && (c.result.n_ops || c.host.n_ops || c.names.n_ops)) {
+	if (cli_verbose && (convergence_ops(&c) || c.host.n_ops || c.names.n_ops)) {
 		buf_init(&ops, 64u << 20);
 		cmd_print_ops(&c, &ops);
 		fputs(ops.data, stderr);

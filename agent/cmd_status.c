@@ -4,6 +4,21 @@
 #include "agent/show.h"
 #include "common/os_time.h"
 
+/* The interfaces of the links that are in force, or are to be. */
+static void observe_links(struct agent *a, struct arena *arena, struct status_view *v)
+{
+	const struct config *c = a->current && a->current->has_config ? &a->current->config : NULL;
+	struct observed *list = c ? arena_array(arena, c->n_links, sizeof(*list)) : NULL;
+	struct err e = { 0 };
+	size_t i;
+
+	for (i = 0; list && i < c->n_links; i++)
+		if (agent_observe(a, &c->links[i].node->interface, arena, &list[i], &e) < 0)
+			return;
+	v->links = list;
+	v->n_links = list ? c->n_links : 0;
+}
+
 static int show(struct agent *a)
 {
 	struct status_view v = { .agent = a, .now = agent_clock(a->config) };
@@ -26,6 +41,8 @@ static int show(struct agent *a)
 			v.live_error = e.msg;
 		else
 			v.live = &live;
+		if (v.live)
+			observe_links(a, &arena, &v);
 	}
 	r = cli_json ? show_status_json(&v, &out) : show_status_text(&v, &out);
 	if (r < 0)

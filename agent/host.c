@@ -85,6 +85,17 @@ static int read_interface(struct reading *rd, unsigned int version, const struct
 	return read_value(rd, &s) < 0 ? -1 : 0;
 }
 
+static int read_own(struct reading *rd)
+{
+	const char *name;
+	size_t i;
+
+	for (i = 0; (name = host_own_interface(rd->run->wanted, i)); i++)
+		if (read_named(rd, SYSCTL_FORWARD4, name) < 0)
+			return -1;
+	return 0;
+}
+
 /* A switch that was on before we came, and with nothing of ours beside it, is all there is to know.
  */
 static int read_version(struct reading *rd, unsigned int version)
@@ -105,7 +116,7 @@ static int read_version(struct reading *rd, unsigned int version)
 	if (version == 4 && read_named(rd, SYSCTL_REDIRECTS4, "all") < 0)
 		return -1;
 	if (!ours && rd->values[at].value)
-		return version == 4 ? read_named(rd, forward, x->wanted->interface.s) : 0;
+		return version == 4 ? read_own(rd) : 0;
 	if (x->host->ops->interfaces(x->host, version, x->arena, &list, &n, x->err) < 0)
 		return -1;
 	for (i = 0; i < n; i++)

@@ -193,6 +193,26 @@ static const struct sysctl_value *value_named(const struct host_seen *s, enum sy
 	return sysctl_of(key, of, &name) ? value_of(s, &name) : NULL;
 }
 
+const char *host_own_interface(const struct host_wanted *wanted, size_t i)
+{
+	if (!i)
+		return wanted->interface.s;
+	return wanted->config && i <= wanted->config->n_links ?
+		       wanted->config->links[i - 1].node->interface.s :
+		       NULL;
+}
+
+static bool is_own(const struct maker *m, const char *interface)
+{
+	const char *own;
+	size_t i;
+
+	for (i = 0; (own = host_own_interface(m->wanted, i)); i++)
+		if (!strcmp(interface, own))
+			return true;
+	return false;
+}
+
 static int add_op(struct maker *m, const struct host_op *op)
 {
 	struct host_plan *p = m->plan;
@@ -296,8 +316,7 @@ static int keep_advertisements(struct maker *m)
 	for (i = 0; i < m->seen->n; i++) {
 		const struct sysctl_value *v = &m->seen->values[i];
 
-		if (v->sysctl.key == SYSCTL_RA6 && v->value == 1 &&
-		    strcmp(v->sysctl.of, m->wanted->interface.s) != 0 &&
+		if (v->sysctl.key == SYSCTL_RA6 && v->value == 1 && !is_own(m, v->sysctl.of) &&
 		    change(m, HOST_ON6, v, 2) < 0)
 			return -1;
 	}
@@ -314,8 +333,7 @@ static int note_overwritten(struct maker *m, enum sysctl_key forward)
 		const struct sysctl_value *v = &m->seen->values[i];
 
 		if (v->sysctl.key == forward && v->value && strcmp(v->sysctl.of, "all") != 0 &&
-		    strcmp(v->sysctl.of, m->wanted->interface.s) != 0 &&
-		    note(m, &v->sysctl, v->value, 1) < 0)
+		    !is_own(m, v->sysctl.of) && note(m, &v->sysctl, v->value, 1) < 0)
 			return -1;
 	}
 	if (forward == SYSCTL_FORWARD4 && redirects && !redirects->value)
@@ -327,6 +345,8 @@ static int turn_on(struct maker *m, enum sysctl_key forward, enum host_phase pha
 {
 	const struct sysctl_value *all = value_named(m->seen, forward, "all"), *own;
 	bool six = forward == SYSCTL_FORWARD6;
+	const char *name;
+	size_t i;
 
 	/* The kernel does without this family, so there is nothing to carry. */
 	if (!all)
@@ -338,8 +358,12 @@ static int turn_on(struct maker *m, enum sysctl_key forward, enum host_phase pha
 	}
 	if (six)
 		return record_find(m->carried, forward, "all") ? keep_advertisements(m) : 0;
-	own = value_named(m->seen, forward, m->wanted->interface.s);
-	return own && !own->value ? change(m, phase, own, 1) : 0;
+	for (i = 0; (name = host_own_interface(m->wanted, i)); i++) {
+		own = value_named(m->seen, forward, name);
+		if (own && !own->value && change(m, phase, own, 1) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int plan_table(struct maker *m, const struct host_record *record)

@@ -28,6 +28,7 @@
 #include "common/hash.h"
 #include "common/limits.h"
 #include "common/name.h"
+#include "publication/expand.h"
 
 enum sysctl_key {
 	SYSCTL_FORWARD4, /* net.ipv4.conf.X.forwarding */
@@ -86,6 +87,10 @@ struct sysctl_value {
 	uint32_t value;
 };
 
+struct host_wanted;
+/* The interfaces of `wanted`, from 0; NULL behind the last. */
+const char *host_own_interface(const struct host_wanted *wanted, size_t i);
+
 /* The host as it is. */
 struct host_seen {
 	char boot[BOOT_ID_LEN + 1];
@@ -98,7 +103,9 @@ struct host_seen {
 
 struct host_wanted {
 	unsigned int families; /* enum gateway_families that are forwarded */
-	struct ifname interface; /* ours */
+	struct ifname interface; /* ours, the main one */
+	const struct config
+		*config; /* with our others, those of routed links; NULL: there are none */
 	const char *rules; /* of the table (publication/gateway.h); "": no table */
 };
 

@@ -291,7 +291,7 @@ static int cmp_op_keys(const void *pa, const void *pb)
 	return wgkey_cmp(&(*a)->key, &(*b)->key);
 }
 
-size_t cmd_peers_changed(const struct apply_result *r)
+static size_t peers_changed(const struct apply_result *r)
 {
 	const struct op **list = calloc(r->n_ops ? r->n_ops : 1, sizeof(*list));
 	size_t i, n = 0, distinct = 0;
@@ -309,15 +309,45 @@ size_t cmd_peers_changed(const struct apply_result *r)
 	return distinct;
 }
 
+size_t cmd_peers_changed(const struct convergence *c)
+{
+	size_t n = peers_changed(&c->result), i;
+
+	for (i = 0; i < c->n_links; i++)
+		n += peers_changed(&c->links[i].result);
+	return n;
+}
+
+const char *cmd_holds(const struct convergence *c, char *out, size_t size)
+{
+	int n = snprintf(out, size, "%zu peer%s", c->n_peers, c->n_peers == 1 ? "" : "s");
+
+	if (c->n_links && n > 0 && (size_t)n < size)
+		snprintf(out + n, size - (size_t)n, ", %zu routed link%s", c->n_links,
+			 c->n_links == 1 ? "" : "s");
+	return out;
+}
+
+static void print_ops(const struct apply_result *r, const char *link, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_ops; i++) {
+		buf_adds(out, "  ");
+		if (link)
+			buf_addf(out, "%s: ", link);
+		op_print(&r->ops[i], out);
+		buf_addc(out, '\n');
+	}
+}
+
 void cmd_print_ops(const struct convergence *c, struct buf *out)
 {
 	size_t i;
 
-	for (i = 0; i < c->result.n_ops; i++) {
-		buf_adds(out, "  ");
-		op_print(&c->result.ops[i], out);
-		buf_addc(out, '\n');
-	}
+	print_ops(&c->result, NULL, out);
+	for (i = 0; i < c->n_links; i++)
+		print_ops(&c->links[i].result, c->links[i].interface.s, out);
 	for (i = 0; i < c->host.n_ops; i++) {
 		buf_adds(out, "  ");
 		host_op_print(&c->host.ops[i], out);

@@ -97,6 +97,29 @@ static json_t *unresolved(const struct convergence *c)
 	return j;
 }
 
+/* Only of a node that has some. */
+static void add_links(json_t *top, const struct convergence *c)
+{
+	json_t *list;
+	size_t i;
+
+	if (!c || !c->n_links)
+		return;
+	list = json_array();
+	for (i = 0; i < c->n_links; i++) {
+		const struct link_convergence *l = &c->links[i];
+		json_t *j = json_object();
+
+		json_object_set_new(j, "interface", text(l->interface.s));
+		json_object_set_new(j, "peer", text(l->peer));
+		json_object_set_new(j, "converged", json_boolean(l->result.verified));
+		json_object_set_new(j, "operations", number(l->result.n_changes));
+		json_object_set_new(j, "error", error(l->error.class ? &l->error : NULL));
+		json_array_append_new(list, j);
+	}
+	json_object_set_new(top, "links", list);
+}
+
 static const char *names_word(const struct convergence *c)
 {
 	static const char *const words[] = { "none", "hosts", "resolved" };
@@ -123,7 +146,8 @@ int show_once(const struct once_outcome *o, struct buf *out)
 	json_object_set_new(j, "peers", number(c ? c->n_peers : 0));
 	json_object_set_new(j, "peers_changed", number(o->peers_changed));
 	json_object_set_new(j, "operations",
-			    number(c ? c->result.n_changes + c->host.sets + c->names.sets : 0));
+			    number(c ? convergence_changes(c) + c->host.sets + c->names.sets : 0));
+	add_links(j, c);
 	json_object_set_new(j, "unresolved", unresolved(c));
 	json_object_set_new(j, "names", text(names_word(c)));
 	json_object_set_new(j, "stats", stats(&o->stats, a->host, a->names));
@@ -133,6 +157,20 @@ int show_once(const struct once_outcome *o, struct buf *out)
 	return dump(j, out);
 }
 
+static void add_changes(json_t *list, const struct apply_result *r, const char *link,
+			struct buf *line)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_ops; i++) {
+		buf_reset(line);
+		if (link)
+			buf_addf(line, "%s: ", link);
+		op_print(&r->ops[i], line);
+		json_array_append_new(list, text(line->data));
+	}
+}
+
 static json_t *changes(const struct convergence *c)
 {
 	json_t *j = json_array();
@@ -140,11 +178,10 @@ static json_t *changes(const struct convergence *c)
 	size_t i;
 
 	buf_init(&line, 1u << 16);
-	for (i = 0; c && i < c->result.n_ops; i++) {
-		buf_reset(&line);
-		op_print(&c->result.ops[i], &line);
-		json_array_append_new(j, text(line.data));
-	}
+	if (c)
+		add_changes(j, &c->result, NULL, &line);
+	for (i = 0; c && i < c->n_links; i++)
+		add_changes(j, &c->links[i].result, c->links[i].interface.s, &line);
 	for (i = 0; c && i < c->host.n_ops; i++) {
 		buf_reset(&line);
 		host_op_print(&c->host.ops[i], &line);
@@ -208,12 +245,23 @@ int show_verify(const struct agent *a, const struct cycle *cycle, const struct e
 						       json_null());
 	json_object_set_new(j, "removed", json_boolean(s && s->standing == STANDING_GONE));
 	json_object_set_new(j, "peers", number(s && s->has_config ? s->config.n_peers : 0));
+	json_object_set_new(j, "routed_links", number(s && s->has_config ? s->config.n_links : 0));
 	json_object_set_new(j, "error", error(e));
 	return dump(j, out);
 }
 
 /* ------------------------------------------------------------------ status
  * ----------------------------- */
+
+static bool links_missing(const struct status_view *v)
+{
+	size_t i;
+
+	for (i = 0; i < v->n_links; i++)
+		if (!v->links[i].exists)
+			return true;
+	return v->agent->state.n_pending != 0;
+}
 
 const char *show_condition(const struct status_view *v)
 {
@@ -232,27 +280,36 @@ const char *show_condition(const struct status_view *v)
 		return "accepted, but not applied yet";
 	if (v->live && !v->live->exists)
 		return "the interface is missing";
+	if (links_missing(v))
+		return "in force, but not all routed links";
 	if (a->current->manifest.expires <= v->now)
 		return "stale";
 	return "in force";
 }
 
 /* The name of the peer of this key, or NULL. */
-static const char *peer_name(const struct agent *a, const struct wgkey *key)
+static const char *peer_name(const struct config *c, const struct wgkey *key)
 {
-	const struct peer *p =
-		a->current && a->current->has_config ? config_peer(&a->current->config, key) : NULL;
+	const struct peer *p = c ? config_peer(c, key) : NULL;
 
 	return p ? p->name : NULL;
 }
 
-static json_t *peer_json(const struct status_view *v, const struct observed_peer *p)
+static const struct config *config_of(const struct status_view *v)
+{
+	const struct snapshot *s = v->agent->current;
+
+	return s && s->has_config ? &s->config : NULL;
+}
+
+static json_t *peer_json(const struct status_view *v, const struct config *c,
+			 const struct observed_peer *p)
 {
 	char key[KEY_STRLEN], ep[ENDPOINT_STRLEN], prefix[PREFIX_STRLEN];
 	json_t *j = json_object(), *list = json_array();
 	size_t i;
 
-	json_object_set_new(j, "name", text(peer_name(v->agent, &p->key)));
+	json_object_set_new(j, "name", text(peer_name(c, &p->key)));
 	json_object_set_new(j, "public_key", json_string(wgkey_print(&p->key, key)));
 	json_object_set_new(j, "endpoint",
 			    p->endpoint.family ?
@@ -273,9 +330,9 @@ static json_t *peer_json(const struct status_view *v, const struct observed_peer
 	return j;
 }
 
-static json_t *live_json(const struct status_view *v)
+static json_t *live_json(const struct status_view *v, const struct observed *o,
+			 const struct config *c)
 {
-	const struct observed *o = v->live;
 	json_t *j, *peers;
 	char key[KEY_STRLEN];
 	size_t i;
@@ -291,7 +348,7 @@ static json_t *live_json(const struct status_view *v)
 	json_object_set_new(j, "listen_port", number(o->listen_port));
 	json_object_set_new(j, "mtu", number(o->mtu));
 	for (i = 0; i < o->n_peers; i++)
-		json_array_append_new(peers, peer_json(v, &o->peers[i]));
+		json_array_append_new(peers, peer_json(v, c, &o->peers[i]));
 	json_object_set_new(j, "peers", peers);
 	return j;
 }
@@ -324,6 +381,24 @@ static json_t *urls_json(const struct report *r)
 
 		json_object_set_new(j, "url", text(r->urls[i].url));
 		json_object_set_new(j, "error", text(r->urls[i].error));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+/* Of the configuration that `links` goes with. */
+static json_t *links_json(const struct status_view *v)
+{
+	const struct config *c = config_of(v);
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < v->n_links; i++) {
+		json_t *j = json_object();
+
+		json_object_set_new(j, "interface", text(c->links[i].node->interface.s));
+		json_object_set_new(j, "peer", text(c->links[i].peers[0].name));
+		json_object_set_new(j, "live", live_json(v, &v->links[i], &c->links[i]));
 		json_array_append_new(list, j);
 	}
 	return list;
@@ -362,7 +437,9 @@ int show_status_json(const struct status_view *v, struct buf *out)
 				 s->names.hosts	    ? "hosts" :
 						      "none"));
 	json_object_set_new(j, "live_error", text(v->live_error));
-	json_object_set_new(j, "live", live_json(v));
+	json_object_set_new(j, "live", live_json(v, v->live, config_of(v)));
+	if (v->n_links)
+		json_object_set_new(j, "links", links_json(v));
 	return dump(j, out);
 }
 
@@ -473,7 +550,7 @@ static int add_peers(const struct status_view *v, struct buf *out)
 		return -1;
 	for (i = 0; i < o->n_peers; i++) {
 		list[i].peer = &o->peers[i];
-		list[i].name = peer_name(v->agent, &o->peers[i].key);
+		list[i].name = peer_name(config_of(v), &o->peers[i].key);
 		wgkey_print(&o->peers[i].key, list[i].key);
 	}
 	if (o->n_peers)
@@ -482,6 +559,27 @@ static int add_peers(const struct status_view *v, struct buf *out)
 		add_peer(&list[i], v->now, out);
 	free(list);
 	return 0;
+}
+
+/* A link by its interface, with what is to be said of its peer. */
+static void add_link(const struct status_view *v, size_t i, struct buf *out)
+{
+	const struct config *link = &config_of(v)->links[i];
+	const struct observed *o = &v->links[i];
+	struct shown_peer s = { 0 };
+	size_t j;
+
+	for (j = 0; j < o->n_peers && wgkey_cmp(&o->peers[j].key, &link->peers[0].key); j++)
+		;
+	buf_addf(out, "  %-15s", link->node->interface.s);
+	if (!o->exists || j == o->n_peers) {
+		buf_addf(out, "  %-20s %s\n", link->peers[0].name,
+			 o->exists ? "not on the interface" : "no interface");
+		return;
+	}
+	s.peer = &o->peers[j];
+	s.name = link->peers[0].name;
+	add_peer(&s, v->now, out);
 }
 
 int show_status_text(const struct status_view *v, struct buf *out)
@@ -542,5 +640,9 @@ int show_status_text(const struct status_view *v, struct buf *out)
 		if (add_peers(v, out) < 0)
 			return -1;
 	}
+	if (v->n_links)
+		buf_addf(out, "%-12s %zu\n", "routed links", v->n_links);
+	for (i = 0; i < v->n_links; i++)
+		add_link(v, i, out);
 	return buf_ok(out) ? 0 : -1;
 }

@@ -3,6 +3,7 @@
 
 #include "common/limits.h"
 #include "publication/names.h"
+#include "publication/routed.h"
 
 /* Documents asked for at once: bounds what is held in memory beside the network itself. */
 #define BATCH 64
@@ -333,6 +334,51 @@ static int get_records(struct collector *c, const struct node *node, const struc
 	return get_marked(c, &ix, wanted, all, NULL);
 }
 
+/* The line of the routed link with this node. */
+static void mark_routed(struct collector *c, const struct index *ix, const char *other,
+			bool *wanted)
+{
+	bool first = strcmp(c->from->node, other) < 0;
+	struct routed_link l = { .name = { first ? c->from->node : other,
+					   first ? other : c->from->node } };
+	char key[ROUTED_KEY_SIZE];
+
+	mark(ix, routed_key(&l, key), wanted);
+}
+
+static int get_routed(struct collector *c, const struct node *node, const struct network *groups,
+		      struct network_builder *all)
+{
+	struct index ix = { 0 };
+	bool *wanted = NULL;
+	size_t i, j;
+
+	for (i = 0; i < node->n_links; i++) {
+		const char *target = node->links[i].target;
+		const struct group *g;
+
+		if (node->links[i].kind != LINK_ROUTED)
+			continue;
+		if (!wanted) {
+			if (get_index(c, TABLE_LINKS, &ix) < 0)
+				return -1;
+			wanted = arena_array(&c->snap->arena, ix.n, sizeof(*wanted));
+			if (!wanted)
+				return err_nomem(c->err);
+		}
+		if (!strcmp(target, GROUP_ALL)) {
+			memset(wanted, true, ix.n);
+		} else if (!target_is_group(target)) {
+			mark_routed(c, &ix, target, wanted);
+		} else {
+			g = network_group(groups, target);
+			for (j = 0; g && j < g->n_members; j++)
+				mark_routed(c, &ix, g->members[j], wanted);
+		}
+	}
+	return wanted ? get_marked(c, &ix, wanted, all, NULL) : 0;
+}
+
 /* ------------------------------------------------------------------ the whole
  * -------------------------- */
 
@@ -360,6 +406,9 @@ static int check_keys(const struct config *c, struct err *e)
 {
 	size_t i;
 
+	for (i = 0; i < c->n_links; i++)
+		if (check_keys(&c->links[i], e) < 0)
+			return -1;
 	for (i = 0; i < c->n_peers; i++) {
 		const char *why = wgkey_weak(&c->peers[i].key);
 
@@ -446,7 +495,8 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 		return -1;
 	c->snap->set.gone = c->snap->standing == STANDING_GONE;
 	if (node) {
-		if (get_groups(c, node, all, &groups) < 0 || get_records(c, node, &groups, all) < 0)
+		if (get_groups(c, node, all, &groups) < 0 ||
+		    get_records(c, node, &groups, all) < 0 || get_routed(c, node, &groups, all) < 0)
 			return -1;
 	} else if (keep_last(c, last, all) < 0) {
 		return -1;

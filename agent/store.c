@@ -94,6 +94,7 @@ int state_encode(const struct state *s, struct buf *out)
 	size_t start = out->len;
 	char hex[2 * MESH_ID_LEN + 1];
 	struct digest sum;
+	size_t i;
 
 	buf_adds(out, "meshrc state 1\ngeneration");
 	add_number(out, s->generation);
@@ -139,6 +140,8 @@ int state_encode(const struct state *s, struct buf *out)
 		buf_adds(out, " -");
 	}
 	buf_addc(out, '\n');
+	for (i = 0; i < s->n_pending; i++)
+		buf_addf(out, "pending %s\n", s->pending[i].s);
 	encode_names(&s->names, out);
 	encode_table(&s->host, out);
 	if (!buf_ok(out))
@@ -175,6 +178,25 @@ static bool decode_applied(struct text *t, struct applied *a)
 	return word_number(t, UINT64_MAX, &a->serial) && a->serial && word_time(t, &a->since) &&
 	       word(t) && !ifname_parse(t->word, t->len, &a->interface) &&
 	       word_ref(t, MAX_MANIFEST, &a->len, &a->manifest) && word_digest(t, &a->set);
+}
+
+/* The lines right behind `applied`; *at stays at the first that is none of them. */
+static bool decode_pending(const char *data, size_t len, size_t *at, struct state *s)
+{
+	size_t next = *at;
+	struct text t;
+
+	while (next_line(&t, data, len, &next) && word_is(&t, "pending")) {
+		if (s->n_pending == MAX_PENDING_LINKS || !s->applied.serial || !word(&t) ||
+		    ifname_parse(t.word, t.len, &s->pending[s->n_pending]) < 0)
+			return false;
+		if (s->n_pending &&
+		    strcmp(s->pending[s->n_pending - 1].s, s->pending[s->n_pending].s) >= 0)
+			return false;
+		s->n_pending++;
+		*at = next;
+	}
+	return true;
 }
 
 /* The line behind `applied`, if it is there. */
@@ -241,7 +263,8 @@ static bool decode_state(const char *data, size_t len, const char *network, stru
 	    !decode_accepted(&t, &s->accepted))
 		return false;
 	return next_line(&t, data, len, &at) && word_is(&t, "applied") &&
-	       decode_applied(&t, &s->applied) && decode_names(data, len, &at, &s->names) &&
+	       decode_applied(&t, &s->applied) && decode_pending(data, len, &at, s) &&
+	       decode_names(data, len, &at, &s->names) &&
 	       decode_table(&t, data, len, &at, &s->host);
 }
 

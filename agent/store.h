@@ -50,6 +50,10 @@ struct applied {
 	struct digest manifest, set;
 };
 
+/* Routed links that are remembered as not in force. More would only have their endpoints left alone
+ * or set once more. */
+#define MAX_PENDING_LINKS 64
+
 struct state {
 	uint64_t generation; /* set by store_save */
 	const char *network; /* in the store */
@@ -63,6 +67,9 @@ struct state {
 	int64_t amnesia; /* when both slots were found unusable; 0: never */
 	struct accepted accepted;
 	struct applied applied;
+	/* Interfaces of routed links of what is applied that could not be brought to it. Sorted. */
+	struct ifname pending[MAX_PENDING_LINKS];
+	size_t n_pending;
 	/* Our nftables table alone: the settings that were changed are the host's, whichever
 	 * network they were changed for (agent/shared.h). */
 	struct host_record host;

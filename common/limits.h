@@ -50,6 +50,11 @@
 #define MAX_VIEWS (MAX_TAGS + 1) /* of one node: the viewpoints that it looks from */
 #define MAX_NAME_SERVERS 8 /* of one node; resolvers ask three, or all in turn */
 #define MAX_LINKS 16384 /* of one node document */
+/* Routed links: of one network, and at one node, where each is an interface. */
+#define MAX_ROUTED_LINKS 65536
+#define MAX_NODE_ROUTED_LINKS 1024
+/* Lines of their table: those that stand, and those that are remembered. */
+#define MAX_ROUTED_LINES (2 * MAX_ROUTED_LINKS)
 #define MAX_ALLOWED_IPS 262144 /* on one interface; 65,536 peers with 4 prefixes */
 
 /* What expanding one node document may cost, before anything is reduced: an all-to-all star of

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/limits.h"
 #include "publication/document.h"
+#include "publication/routed.h"
 #include "publication/row.h"
 
 struct membership {
@@ -15,6 +16,8 @@ struct network_builder {
 	struct membership *members;
 	struct freed *freed;
 	struct gone *gone;
+	struct routed_link *routed;
+	size_t n_routed;
 	size_t n_records, n_nodes, n_members, n_freed, n_gone;
 };
 
@@ -138,12 +141,29 @@ static int add_gone_line(struct network_builder *b, struct words *w, const char 
 	return 0;
 }
 
+static int add_routed_line(struct network_builder *b, struct words *w, const char **ret_key)
+{
+	struct routed_link *list = arena_grow(b->arena, b->routed, b->n_routed, sizeof(*list));
+	char key[ROUTED_KEY_SIZE];
+
+	if (!list || b->n_routed == MAX_ROUTED_LINES)
+		return -2;
+	b->routed = list;
+	if (routed_words(w, b->arena, &list[b->n_routed]) < 0)
+		return -1;
+	*ret_key = arena_strdup(b->arena, routed_key(&list[b->n_routed], key));
+	if (!*ret_key)
+		return -2;
+	b->n_routed++;
+	return 0;
+}
+
 typedef int add_line_fn(struct network_builder *b, struct words *w, const char **ret_key);
 
 static add_line_fn *const add_line_fns[N_TABLES] = {
-	[TABLE_FREED] = add_freed_line,	   [TABLE_GONE] = add_gone_line,
-	[TABLE_GROUPS] = add_member_line,  [TABLE_NODES] = add_node_line,
-	[TABLE_RECORDS] = add_record_line,
+	[TABLE_FREED] = add_freed_line,	  [TABLE_GONE] = add_gone_line,
+	[TABLE_GROUPS] = add_member_line, [TABLE_LINKS] = add_routed_line,
+	[TABLE_NODES] = add_node_line,	  [TABLE_RECORDS] = add_record_line,
 };
 
 int network_builder_add_page(struct network_builder *b, enum table t, const char *data, size_t len,
@@ -190,6 +210,11 @@ static int cmp_by_name(const void *a, const void *b)
 static int cmp_freed(const void *a, const void *b)
 {
 	return ipaddr_cmp(&((const struct freed *)a)->address, &((const struct freed *)b)->address);
+}
+
+static int cmp_routed(const void *a, const void *b)
+{
+	return routed_link_cmp(a, b);
 }
 
 static int cmp_members(const void *pa, const void *pb)
@@ -258,6 +283,8 @@ int network_builder_finish(struct network_builder *b, struct network *ret, struc
 			e) < 0 ||
 	    sort_unique(b->freed, b->n_freed, sizeof(*b->freed), cmp_freed, TABLE_FREED, e) < 0 ||
 	    sort_unique(b->gone, b->n_gone, sizeof(*b->gone), cmp_by_name, TABLE_GONE, e) < 0 ||
+	    sort_unique(b->routed, b->n_routed, sizeof(*b->routed), cmp_routed, TABLE_LINKS, e) <
+		    0 ||
 	    make_groups(b, &n, e) < 0)
 		return -1;
 	n.records = b->records;
@@ -268,6 +295,8 @@ int network_builder_finish(struct network_builder *b, struct network *ret, struc
 	n.n_freed = b->n_freed;
 	n.gone = b->gone;
 	n.n_gone = b->n_gone;
+	n.routed = b->routed;
+	n.n_routed = b->n_routed;
 	*ret = n;
 	return 0;
 }

@@ -5,13 +5,21 @@
 #include "common/num.h"
 #include "publication/line.h"
 #include "publication/manifest.h"
+#include "publication/routed.h"
 #include "publication/row.h"
 
-static const char *const table_names[N_TABLES] = { "freed", "gone", "groups", "nodes", "records" };
+static const char *const table_names[N_TABLES] = {
+	"freed", "gone", "groups", "links", "nodes", "records",
+};
 
 const char *table_name(enum table t)
 {
 	return table_names[t];
+}
+
+bool table_is_optional(enum table t)
+{
+	return t == TABLE_LINKS;
 }
 
 char *document_path(const char *network, const char *kind, const struct digest *hash,
@@ -130,6 +138,20 @@ static int add_groups(struct encoder *x, struct buf *line)
 	return 0;
 }
 
+static int add_routed(struct encoder *x, struct buf *line)
+{
+	char key[ROUTED_KEY_SIZE];
+	size_t i;
+
+	for (i = 0; i < x->net->n_routed; i++) {
+		buf_reset(line);
+		routed_encode(&x->net->routed[i], line);
+		if (add_line(x, routed_key(&x->net->routed[i], key), line) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int add_lines(struct encoder *x, struct buf *line)
 {
 	const struct network *n = x->net;
@@ -155,6 +177,8 @@ static int add_lines(struct encoder *x, struct buf *line)
 		return 0;
 	case TABLE_GROUPS:
 		return add_groups(x, line);
+	case TABLE_LINKS:
+		return add_routed(x, line);
 	case TABLE_GONE:
 		for (i = 0; i < n->n_gone; i++) {
 			buf_reset(line);

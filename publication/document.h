@@ -6,10 +6,10 @@
  * strict all the same: version, order, uniqueness, no unknown field, no trailing byte. They name
  * the line that is wrong.
  *
- * A table (records, groups, nodes, freed, gone) is a sorted list of lines cut into pages. A page
- * ends after a line whose key's hash has six zero bits, so a page holds 64 lines on average and a
- * change touches one page. A page is stored under its own hash; an index lists a table's pages; the
- * manifest lists the indexes.
+ * A table (records, groups, nodes, links, freed, gone) is a sorted list of lines cut into pages. A
+ * page ends after a line whose key's hash has six zero bits, so a page holds 64 lines on average
+ * and a change touches one page. A page is stored under its own hash; an index lists a table's
+ * pages; the manifest lists the indexes.
  */
 #ifndef PUBLICATION_DOCUMENT_H
 #define PUBLICATION_DOCUMENT_H
@@ -24,13 +24,16 @@ enum table {
 	TABLE_FREED,
 	TABLE_GONE,
 	TABLE_GROUPS,
+	TABLE_LINKS,
 	TABLE_NODES,
 	TABLE_RECORDS,
 	N_TABLES,
 };
 
-/* "freed", "gone", "groups", "nodes", "records". */
+/* "freed", "gone", "groups", "links", "nodes", "records". */
 const char *table_name(enum table t);
+/* True for a table that most networks have no line of: a manifest names it only when it has one. */
+bool table_is_optional(enum table t);
 
 /* One immutable document: the file NETWORK/<kind>/<hash>. kind is a table's name or "index". */
 struct document {
@@ -66,7 +69,7 @@ struct index {
 bool group_name_is_valid(const char *s, size_t len);
 
 /*
- * Encodes a whole network: every page and index, and the five index references for the manifest (a
+ * Encodes a whole network: every page and index, and the index references for the manifest (a
  * table without lines has len 0 in `ret_tables` and no document). Documents come sorted by (kind,
  * hash), each once.
  */

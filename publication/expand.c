@@ -2,6 +2,7 @@
 #include "publication/expand.h"
 
 #include "common/limits.h"
+#include "publication/routed.h"
 
 /* One expansion under way. Peers are addressed by the index of their record. */
 struct expansion {
@@ -14,8 +15,9 @@ struct expansion {
 	struct prefix **lists;
 	size_t n_peers;
 	size_t via; /* index of the peer that the link at hand goes through */
-	uint32_t *alive; /* by peer: what its links say of keepalives, plus one; 0: nothing */
+	uint32_t *alive; /* by record: what its links say of keepalives, plus one; 0: nothing */
 	size_t steps, collected; /* members visited and prefixes put so far, both bounded */
+	bool *members; /* of expand_members */
 	bool hidden; /* keep prefixes that a wider one of the same peer covers */
 	struct err *err;
 };
@@ -189,11 +191,8 @@ static size_t sort_unique(struct prefix *list, size_t n)
 
 static int put_alive(struct expansion *x, size_t record, const struct link *link)
 {
-	uint32_t *at;
+	uint32_t *at = &x->alive[record];
 
-	if (!x->peer_of[record])
-		return 0;
-	at = &x->alive[x->peer_of[record] - 1];
 	if (*at <= 1 || (link->seconds && link->seconds < *at - 1))
 		*at = 1 + (uint32_t)link->seconds;
 	return 0;
@@ -203,7 +202,7 @@ static int collect_alive(struct expansion *x)
 {
 	size_t i;
 
-	x->alive = arena_array(x->arena, x->n_peers, sizeof(*x->alive));
+	x->alive = arena_array(x->arena, x->net->n_records, sizeof(*x->alive));
 	if (!x->alive)
 		return err_nomem(x->err);
 	for (i = 0; i < x->node->n_links; i++)
@@ -213,10 +212,12 @@ static int collect_alive(struct expansion *x)
 	return 0;
 }
 
-static uint16_t keepalive_of(const struct expansion *x, size_t peer)
+static uint16_t keepalive_of(const struct expansion *x, size_t record)
 {
-	if (x->alive[peer])
-		return (uint16_t)(x->alive[peer] - 1);
+	if (!record_endpoint(&x->net->records[record], x->node)->host)
+		return 0;
+	if (x->alive[record])
+		return (uint16_t)(x->alive[record] - 1);
 	return x->node->flags & NODE_HAS_KEEPALIVE ? x->node->keepalive : 0;
 }
 
@@ -251,7 +252,7 @@ static int fill_peers(struct expansion *x, size_t *ret_total)
 		p->name = r->name;
 		p->key = r->key;
 		p->endpoint = *record_endpoint(r, x->node);
-		p->keepalive = p->endpoint.host ? keepalive_of(x, at) : 0;
+		p->keepalive = keepalive_of(x, i);
 		p->allowed_ips = x->lists[at];
 		p->n_allowed_ips = x->hidden ? sort_unique(x->lists[at], x->counts[at]) :
 					       prefix_canonical(x->lists[at], x->counts[at]);
@@ -357,9 +358,12 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 	size_t i, total, n_routes = 0;
 	char text[PREFIX_STRLEN];
 	struct owned_prefix *all;
+	const struct config *links = NULL;
 	struct prefix *routes;
+	size_t n_links = 0;
 
-	if (expand_peers(&x, &all, &total) < 0)
+	if (expand_peers(&x, &all, &total) < 0 ||
+	    routed_expand(n, node, a, &links, &n_links, e) < 0)
 		return -1;
 	/* The kernel would silently give such a prefix to the peer that names it last. */
 	for (i = 1; i < total; i++)
@@ -378,6 +382,8 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 				.node = node,
 				.peers = x.peers,
 				.n_peers = x.n_peers,
+				.links = links,
+				.n_links = n_links,
 				.routes = routes,
 				.n_routes = n_routes };
 	return 0;
@@ -403,6 +409,42 @@ int expand_conflicts(const struct network *n, const struct node *node, bool hidd
 		found++;
 	}
 	*ret_n = found;
+	return 0;
+}
+
+static int mark_member(struct expansion *x, size_t record, const struct link *link)
+{
+	x->members[record] = true;
+	return 0;
+}
+
+int expand_members(const struct network *n, const struct node *node, enum link_kind kind,
+		   struct arena *a, bool *in, struct err *e)
+{
+	struct expansion x = { .net = n, .node = node, .arena = a, .members = in, .err = e };
+	size_t i;
+
+	for (i = 0; i < node->n_links; i++)
+		if (node->links[i].kind == kind &&
+		    for_each_member(&x, &node->links[i], mark_member) < 0)
+			return -1;
+	return 0;
+}
+
+int expand_keepalives(const struct network *n, const struct node *node, struct arena *a,
+		      uint16_t **ret, struct err *e)
+{
+	struct expansion x = { .net = n, .node = node, .arena = a, .err = e };
+	uint16_t *list = arena_array(a, n->n_records, sizeof(*list));
+	size_t i;
+
+	if (!list)
+		return err_nomem(e);
+	if (collect_alive(&x) < 0)
+		return -1;
+	for (i = 0; i < n->n_records; i++)
+		list[i] = keepalive_of(&x, i);
+	*ret = list;
 	return 0;
 }
 

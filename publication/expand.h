@@ -26,6 +26,12 @@ struct config {
 	const struct node *node; /* interface, port, MTU, addresses: as in the document */
 	const struct peer *peers; /* sorted by public key */
 	size_t n_peers;
+	/* The node's routed links, sorted by interface name: each a configuration of its own, with
+	 * one peer that is allowed everything, and no routes. `node` in each is a copy with the
+	 * settings of that interface. */
+	const struct config *links;
+	size_t n_links;
+	bool routed; /* this is one of them */
 	const struct prefix *routes; /* what the node's routing table needs for this interface:
 					sorted, each once */
 	size_t n_routes;
@@ -34,8 +40,9 @@ struct config {
 /*
  * Expands `node` (which need not be part of n->nodes). Pure and deterministic. The result lives in
  * `a` and points into `n` and `node`. Fails (ERR_INPUT) when a name is missing from `n`, when a
- * `via` is not joined directly, or when one prefix would stand under two peers; with ERR_LIMIT past
- * MAX_PEERS or MAX_ALLOWED_IPS.
+ * `via` is not joined directly, when one prefix would stand under two peers, or two interfaces of
+ * the node would be the same by name or by port; with ERR_LIMIT past MAX_PEERS, MAX_ALLOWED_IPS or
+ * MAX_NODE_ROUTED_LINKS.
  *
  * Routes: every AllowedIP that no prefix of the interface's own addresses covers, as wg-quick does;
  * one inside another stays, since a route of some other interface may lie between the two. Left out
@@ -44,6 +51,14 @@ struct config {
  */
 int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret,
 	   struct err *e);
+
+/* Marks in[i] for every record n->records[i] in the targets of this kind of links. */
+int expand_members(const struct network *n, const struct node *node, enum link_kind kind,
+		   struct arena *a, bool *in, struct err *e);
+
+/* What the node says of keepalives towards each n->records[i], were it a peer. */
+int expand_keepalives(const struct network *n, const struct node *node, struct arena *a,
+		      uint16_t **ret, struct err *e);
 
 /* A prefix that would stand under two peers. */
 struct prefix_conflict {

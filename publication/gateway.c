@@ -18,14 +18,29 @@ unsigned int gateway_families(const struct config *c)
 		found |= family(n->addresses[i].addr.family);
 	for (i = 0; i < n->n_masquerade; i++)
 		found |= family(n->masquerade[i].family);
-	for (i = 0; i < c->n_peers && found != (GATEWAY_IPV4 | GATEWAY_IPV6); i++)
+	for (i = 0; i < c->n_links; i++)
+		found |= gateway_families(&c->links[i]);
+	for (i = 0; !c->routed && i < c->n_peers && found != (GATEWAY_IPV4 | GATEWAY_IPV6); i++)
 		for (j = 0; j < c->peers[i].n_allowed_ips; j++)
 			found |= family(c->peers[i].allowed_ips[j].family);
 	return found;
 }
 
-static void add_rule(const struct node *n, unsigned int f, const char *interface, struct buf *out)
+/* One name, or a set of them. */
+static void add_interfaces(const struct config *c, const char *interface, struct buf *out)
 {
+	size_t i;
+
+	buf_addf(out, "%s\"%s\"", c->n_links ? "{ " : "", interface);
+	for (i = 0; i < c->n_links; i++)
+		buf_addf(out, ", \"%s\"", c->links[i].node->interface.s);
+	if (c->n_links)
+		buf_adds(out, " }");
+}
+
+static void add_rule(const struct config *c, unsigned int f, const char *interface, struct buf *out)
+{
+	const struct node *n = c->node;
 	char text[PREFIX_STRLEN];
 	bool any = false;
 	size_t i;
@@ -33,11 +48,15 @@ static void add_rule(const struct node *n, unsigned int f, const char *interface
 	for (i = 0; i < n->n_masquerade; i++) {
 		if (n->masquerade[i].family != f)
 			continue;
-		if (any)
+		if (any) {
 			buf_adds(out, ", ");
-		else
-			buf_addf(out, " iifname \"%s\" oifname != \"%s\" %s daddr { ", interface,
-				 interface, f == 4 ? "ip" : "ip6");
+		} else {
+			buf_adds(out, " iifname ");
+			add_interfaces(c, interface, out);
+			buf_adds(out, " oifname != ");
+			add_interfaces(c, interface, out);
+			buf_addf(out, " %s daddr { ", f == 4 ? "ip" : "ip6");
+		}
 		buf_adds(out, prefix_print(&n->masquerade[i], text));
 		any = true;
 	}
@@ -45,17 +64,16 @@ static void add_rule(const struct node *n, unsigned int f, const char *interface
 		buf_adds(out, " } masquerade;");
 }
 
-void gateway_rules(const struct node *n, const char *network, const char *interface,
-		   struct buf *out)
+void gateway_rules(const struct config *c, const char *interface, struct buf *out)
 {
-	if (!n->n_masquerade)
+	if (!c->node->n_masquerade)
 		return;
 	buf_addf(
 		out,
 		"table inet " GATEWAY_TABLE
 		"%s { chain postrouting { type nat hook postrouting priority srcnat; policy accept;",
-		network);
-	add_rule(n, 4, interface, out);
-	add_rule(n, 6, interface, out);
+		c->network);
+	add_rule(c, 4, interface, out);
+	add_rule(c, 6, interface, out);
 	buf_adds(out, " }; }");
 }

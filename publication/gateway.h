@@ -14,8 +14,11 @@ enum gateway_families {
 	GATEWAY_IPV6 = 1u << 1,
 };
 
-/* What the node forwards: 0 without NODE_FORWARD, else every family that stands on its interface,
- * in an AllowedIP of a peer or in what it masquerades. */
+/*
+ * What the node forwards: 0 without NODE_FORWARD, else every family that stands on its interfaces,
+ * in an AllowedIP of a peer or in what it masquerades. Of a routed link the addresses alone count,
+ * since everything is allowed on it.
+ */
 unsigned int gateway_families(const struct config *c);
 
 /* Prefix of the name of the nftables table, before the network's name. Its family is inet. */
@@ -23,11 +26,11 @@ unsigned int gateway_families(const struct config *c);
 
 /*
  * The nftables table that masquerades, as one line for nft without a newline; nothing for a node
- * that masquerades nothing. What comes in by `interface` and leaves by another one towards the
- * prefixes gets the address of the interface it leaves by. The source needs no rule: WireGuard has
- * let in only what lies in the peer's AllowedIPs.
+ * that masquerades nothing. What comes in by an interface of the network and leaves by one that is
+ * none towards the prefixes gets the address of the interface it leaves by. The source needs no
+ * rule: WireGuard has let in only what lies in the peer's AllowedIPs. `interface` is what the main
+ * one is called.
  */
-void gateway_rules(const struct node *n, const char *network, const char *interface,
-		   struct buf *out);
+void gateway_rules(const struct config *c, const char *interface, struct buf *out);
 
 #endif

@@ -143,10 +143,13 @@ int manifest_encode(const struct manifest *m, struct buf *out)
 		 m->has_previous ? digest_print(&m->previous, hex) : "-", m->commit);
 	put_time(out, "issued", m->issued);
 	put_time(out, "expires", m->expires);
-	for (t = 0; t < N_TABLES; t++)
+	for (t = 0; t < N_TABLES; t++) {
+		if (!m->tables[t].len && table_is_optional((enum table)t))
+			continue;
 		buf_addf(out, "table %s %llu %s\n", table_name((enum table)t),
 			 (unsigned long long)m->tables[t].len,
 			 m->tables[t].len ? digest_print(&m->tables[t].hash, hex) : "-");
+	}
 	return buf_ok(out) ? 0 : -1;
 }
 
@@ -162,6 +165,14 @@ static bool is_commit(const char *s, size_t len)
 	return true;
 }
 
+/* Whether the next line is of this table; the reader is a copy. */
+static bool names_table(struct line_reader r, enum table t)
+{
+	struct words w;
+
+	return line_next(&r, &w, NULL) > 0 && words_is(&w, "table") && words_is(&w, table_name(t));
+}
+
 static int take_tables(struct line_reader *r, struct manifest *m, struct err *e)
 {
 	struct words w;
@@ -171,7 +182,10 @@ static int take_tables(struct line_reader *r, struct manifest *m, struct err *e)
 
 	for (t = 0; t < N_TABLES; t++) {
 		struct document_ref *ref = &m->tables[t];
+		bool optional = table_is_optional((enum table)t);
 
+		if (optional && !names_table(*r, (enum table)t))
+			continue;
 		if (line_want(r, &w, e) < 0)
 			return -1;
 		if (!words_is(&w, "table") || !words_is(&w, table_name((enum table)t)) ||
@@ -179,7 +193,7 @@ static int take_tables(struct line_reader *r, struct manifest *m, struct err *e)
 		    !words_next(&w, &s, &len) || !words_end(&w))
 			return line_bad(r, e, "'table %s LENGTH HASH' is wanted",
 					table_name((enum table)t));
-		if (!ref->len && len == 1 && *s == '-')
+		if (!optional && !ref->len && len == 1 && *s == '-')
 			continue;
 		if (!ref->len || digest_parse(s, len, &ref->hash) < 0)
 			return line_bad(r, e, "'table %s LENGTH HASH' is wanted",

@@ -41,6 +41,29 @@ const struct gone *network_gone(const struct network *n, const char *name)
 	return find(n->gone, n->n_gone, sizeof(*n->gone), name);
 }
 
+const struct routed_link *network_routed(const struct network *n, const char *a, const char *b)
+{
+	struct routed_link key = { .name = { a, b } };
+	size_t low = 0, high = n->n_routed;
+
+	if (strcmp(a, b) > 0) {
+		key.name[0] = b;
+		key.name[1] = a;
+	}
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int c = routed_link_cmp(&key, &n->routed[mid]);
+
+		if (!c)
+			return &n->routed[mid];
+		if (c < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
 bool group_has(const struct group *g, const char *node_name)
 {
 	return find(g->members, g->n_members, sizeof(*g->members), node_name) != NULL;
@@ -175,4 +198,23 @@ bool node_equal(const struct node *a, const struct node *b)
 		if (link_cmp(&a->links[i], &b->links[i]))
 			return false;
 	return true;
+}
+
+int routed_link_cmp(const struct routed_link *a, const struct routed_link *b)
+{
+	int c = strcmp(a->name[0], b->name[0]);
+
+	return c ? c : strcmp(a->name[1], b->name[1]);
+}
+
+bool routed_link_equal(const struct routed_link *a, const struct routed_link *b)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		if (strcmp(a->end[i].interface.s, b->end[i].interface.s) != 0 ||
+		    a->end[i].port != b->end[i].port)
+			return false;
+	return !routed_link_cmp(a, b) && a->freed == b->freed &&
+	       prefixes_equal(a->transfer, a->n_transfer, b->transfer, b->n_transfer);
 }

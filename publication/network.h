@@ -82,12 +82,15 @@ enum link_kind {
 	 * every `seconds` (0: none) in place of the node's own keepalive; of several such links the
 	 * shortest that is not 0 holds. */
 	LINK_ALIVE,
+	/* Each node of target (but this one) is at the other end of a routed link: see struct
+	   routed_link. */
+	LINK_ROUTED,
 };
 
 struct link {
 	enum link_kind kind;
 	const char *target; /* NULL for LINK_ALLOW */
-	const char *via; /* NULL for LINK_DIRECT and LINK_ALIVE */
+	const char *via; /* NULL for LINK_DIRECT, LINK_ALIVE and LINK_ROUTED */
 	const struct prefix *prefixes; /* LINK_ALLOW only: canonical */
 	size_t n_prefixes;
 	uint16_t seconds; /* LINK_ALIVE only */
@@ -142,6 +145,29 @@ struct freed {
 	struct wgkey key;
 };
 
+/* What a routed link is at one of its two nodes. */
+struct routed_end {
+	struct ifname interface; /* of this link alone */
+	uint16_t port; /* that it listens on */
+};
+
+/*
+ * A routed link: an interface of its own at each of two nodes, with nobody else on it, that lets
+ * everything through and makes no route: what goes over it is for a routing daemon to say.
+ */
+struct routed_link {
+	const char *name[2]; /* of the nodes, the lower by strcmp first */
+	struct routed_end end[2]; /* in the same order */
+	/* Networks of the two ends: /31, /127 or fe80::/64 (routed_address says who has which
+	 * address). Sorted. */
+	const struct prefix *transfer;
+	size_t n_transfer;
+	/* 0: it stands. Otherwise the serial of the manifest that took it away; what it had (a
+	 * port of 0: which was given to another since) is for these two when they are joined
+	 * again. */
+	uint64_t freed;
+};
+
 /* A node that was removed: its agent takes its peers away and keeps polling. */
 struct gone {
 	const char *name;
@@ -160,6 +186,8 @@ struct network {
 	size_t n_freed;
 	const struct gone *gone; /* sorted by name */
 	size_t n_gone;
+	const struct routed_link *routed; /* sorted by the first name, then by the second */
+	size_t n_routed;
 };
 
 /* Look-ups by name: binary search; NULL when there is none. */
@@ -168,6 +196,8 @@ const struct group *network_group(const struct network *n, const char *name);
 const struct node *network_node(const struct network *n, const char *name);
 const struct gone *network_gone(const struct network *n, const char *name);
 bool group_has(const struct group *g, const char *node_name);
+/* The line of these two nodes, in either order, that stands or not; NULL: none. */
+const struct routed_link *network_routed(const struct network *n, const char *a, const char *b);
 
 /* Where the node `from` (NULL: one without a viewpoint) reaches that of the record; host NULL: it
  * does not, first. */
@@ -178,6 +208,9 @@ bool viewpoint_is_valid(const char *s, size_t len);
 
 bool record_equal(const struct record *a, const struct record *b);
 bool node_equal(const struct node *a, const struct node *b);
+bool routed_link_equal(const struct routed_link *a, const struct routed_link *b);
+/* By the names alone. */
+int routed_link_cmp(const struct routed_link *a, const struct routed_link *b);
 int link_cmp(const struct link *a, const struct link *b);
 /* The node has the names of all records, not only of its peers: they go into its /etc/hosts where
  * no server is asked. */

@@ -14,7 +14,7 @@ void row_put_key(struct buf *out, const struct wgkey *k)
 	buf_adds(out, wgkey_print(k, text));
 }
 
-static void add_prefixes(struct buf *out, const struct prefix *list, size_t n)
+void row_put_prefixes(struct buf *out, const struct prefix *list, size_t n)
 {
 	char text[PREFIX_STRLEN];
 	size_t i;
@@ -53,7 +53,7 @@ int record_encode(const struct record *r, struct buf *out)
 	}
 	if (r->n_routes) {
 		buf_adds(out, " routes=");
-		add_prefixes(out, r->routes, r->n_routes);
+		row_put_prefixes(out, r->routes, r->n_routes);
 	}
 	add_standby(out, r);
 	if (r->endpoint.host) {
@@ -75,7 +75,7 @@ int record_encode(const struct record *r, struct buf *out)
 
 static const char *const link_words[] = {
 	[LINK_DIRECT] = "direct", [LINK_ROUTES] = "routes", [LINK_THROUGH] = "through",
-	[LINK_ALLOW] = "allow",	  [LINK_ALIVE] = "alive",
+	[LINK_ALLOW] = "allow",	  [LINK_ALIVE] = "alive",   [LINK_ROUTED] = "routed",
 };
 
 static void put_names(struct buf *out, const struct node *n)
@@ -116,11 +116,11 @@ int node_encode(const struct node *n, struct buf *out)
 		buf_adds(out, " forward=yes");
 	if (n->n_masquerade) {
 		buf_adds(out, " masquerade=");
-		add_prefixes(out, n->masquerade, n->n_masquerade);
+		row_put_prefixes(out, n->masquerade, n->n_masquerade);
 	}
 	if (n->n_standby) {
 		buf_adds(out, " standby=");
-		add_prefixes(out, n->standby, n->n_standby);
+		row_put_prefixes(out, n->standby, n->n_standby);
 	}
 	for (i = 0; i < n->n_from; i++) {
 		buf_adds(out, i ? "," : " from=");
@@ -146,7 +146,7 @@ int node_encode(const struct node *n, struct buf *out)
 		if (l->kind == LINK_ALIVE)
 			buf_addf(out, "%u:", l->seconds);
 		if (l->kind == LINK_ALLOW)
-			add_prefixes(out, l->prefixes, l->n_prefixes);
+			row_put_prefixes(out, l->prefixes, l->n_prefixes);
 		else
 			buf_adds(out, l->target);
 	}
@@ -247,8 +247,8 @@ static int parse_list(const char *s, size_t len, size_t max, bool nested, struct
 }
 
 /* A canonical list. */
-static int parse_prefixes(const char *s, size_t len, size_t max, struct arena *a,
-			  const struct prefix **ret, size_t *ret_n)
+int row_prefixes(const char *s, size_t len, size_t max, struct arena *a, const struct prefix **ret,
+		 size_t *ret_n)
 {
 	return parse_list(s, len, max, false, a, ret, ret_n);
 }
@@ -446,7 +446,7 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 	    take_addresses(w, a, &r.addresses, &r.n_addresses) < 0)
 		return -1;
 	if (words_field(w, "routes", &s, &len) &&
-	    parse_prefixes(s, len, MAX_ROUTES, a, &r.routes, &r.n_routes) < 0)
+	    row_prefixes(s, len, MAX_ROUTES, a, &r.routes, &r.n_routes) < 0)
 		return -1;
 	if (words_field(w, "standby", &s, &len) && parse_standby(s, len, a, &r) < 0)
 		return -1;
@@ -491,7 +491,7 @@ static int parse_link(enum link_kind kind, const char *s, size_t len, struct are
 	struct link l = { .kind = kind };
 	uint64_t seconds;
 
-	if (kind != LINK_DIRECT) {
+	if (kind != LINK_DIRECT && kind != LINK_ROUTED) {
 		const char *colon = memchr(s, ':', len);
 		size_t n = colon ? (size_t)(colon - s) : 0;
 
@@ -510,7 +510,7 @@ static int parse_link(enum link_kind kind, const char *s, size_t len, struct are
 		s = colon + 1;
 	}
 	if (kind == LINK_ALLOW) {
-		if (parse_prefixes(s, len, MAX_ROUTES, a, &l.prefixes, &l.n_prefixes) < 0)
+		if (row_prefixes(s, len, MAX_ROUTES, a, &l.prefixes, &l.n_prefixes) < 0)
 			return -1;
 	} else {
 		if (!group_name_is_valid(s, len))
@@ -597,7 +597,7 @@ int node_words(struct words *w, struct arena *a, struct node *ret)
 	}
 	if (words_field(w, "masquerade", &s, &len) &&
 	    (!(n.flags & NODE_FORWARD) ||
-	     parse_prefixes(s, len, MAX_ROUTES, a, &n.masquerade, &n.n_masquerade) < 0))
+	     row_prefixes(s, len, MAX_ROUTES, a, &n.masquerade, &n.n_masquerade) < 0))
 		return -1;
 	if (words_field(w, "standby", &s, &len) &&
 	    (!(n.flags & NODE_FORWARD) ||

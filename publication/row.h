@@ -16,6 +16,12 @@
 #define FREED_KEY_SIZE 34
 void freed_key(const struct ipaddr *a, char out[static FREED_KEY_SIZE]);
 
+/* "P,P,..." */
+void row_put_prefixes(struct buf *out, const struct prefix *list, size_t n);
+/* 1 to `max` prefixes, canonical and spelt as row_put_prefixes does. 0 or -1. */
+int row_prefixes(const char *s, size_t len, size_t max, struct arena *a, const struct prefix **ret,
+		 size_t *ret_n);
+
 /* " key=BASE64" */
 void row_put_key(struct buf *out, const struct wgkey *k);
 

@@ -11,12 +11,14 @@
 
 #define MAX_OUTPUT (256u << 20)
 
-static const char *rev, *network, *format, *private_key, *output;
+static const char *rev, *network, *format, *interface, *private_key, *output;
 
 static const struct cli_option options[] = {
 	{ "rev", CLI_STRING, &rev, "REV",
 	  "of a commit, branch or tag (default: the files as they are)", false },
 	{ "network", CLI_STRING, &network, "NAME", "the node or client of this network", false },
+	{ "interface", CLI_STRING, &interface, "NAME",
+	  "this interface alone, of a node that has several", false },
 	{ "format", CLI_STRING, &format, "FORMAT",
 	  RENDER_FORMATS "; of a client also qr, png, svg (default: wg-quick)", false },
 	{ "private-key", CLI_STRING, &private_key, "FILE",
@@ -82,6 +84,34 @@ static const struct session_network *find_network(const struct session *s, const
 	return found;
 }
 
+/* Makes `c` the one that --interface asks for. */
+static int choose_interface(struct config *c)
+{
+	struct buf names;
+	size_t i;
+
+	if (!interface)
+		return 0;
+	if (!strcmp(c->node->interface.s, interface)) {
+		c->n_links = 0;
+		return 0;
+	}
+	for (i = 0; i < c->n_links; i++) {
+		if (!strcmp(c->links[i].node->interface.s, interface)) {
+			*c = c->links[i];
+			return 0;
+		}
+	}
+	buf_init(&names, 1u << 16);
+	buf_adds(&names, c->node->interface.s);
+	for (i = 0; i < c->n_links; i++)
+		buf_addf(&names, ", %s", c->links[i].node->interface.s);
+	cli_error("node '%s' has no interface '%s'; it has: %s", c->node->name, interface,
+		  names.data);
+	buf_release(&names);
+	return -1;
+}
+
 static int put_text(const struct buf *out)
 {
 	struct err e = { 0 };
@@ -107,6 +137,8 @@ static int render_node(struct session *s, const struct network *n, const struct 
 				 w->name);
 	if (expand(n, network_node(n, w->name), &s->arena, &c, &e) < 0)
 		return cli_fail(&e);
+	if (choose_interface(&c) < 0)
+		return EXIT_REFUSED;
 	buf_init(&out, MAX_OUTPUT);
 	if (render(&c, w->node, &out, &e) < 0)
 		r = cli_fail(&e);
@@ -205,8 +237,9 @@ const struct cli_command cmd_render = {
 	.help = "Formats: wg for 'wg setconf', wg-quick with addresses and MTU, networkd as a .netdev and a .network\n"
 		"file, json. A private key is not known here: " RENDER_KEY_PLACEHOLDER
 		" stands in its place\n"
-		"(in networkd's format, the name of a file). Of a client, a device without the agent, also qr (a code\n"
-		"in the terminal), png and svg (the code as a picture); --private-key puts its key in.",
+		"(in networkd's format, the name of a file). A node with routed links has an interface for each: all are\n"
+		"printed, one after the other, or the one that --interface names. Of a client, a device without the agent,\n"
+		"also qr (a code in the terminal), png and svg (the code as a picture); --private-key puts its key in.",
 	.min_args = 1,
 	.max_args = 1,
 	.options = options,

@@ -46,7 +46,11 @@ static int add_network(const struct session_network *n, struct arena *a, struct 
 		 n->compiled->n_nodes == 1 ? "" : "s");
 	if (clients)
 		buf_addf(out, "%zu client%s, ", clients, clients == 1 ? "" : "s");
-	buf_addf(out, "%llu pair%s)\n", (unsigned long long)pairs, pairs == 1 ? "" : "s");
+	buf_addf(out, "%llu pair%s", (unsigned long long)pairs, pairs == 1 ? "" : "s");
+	if (p.links[PLAN_ADD])
+		buf_addf(out, ", %llu routed link%s", (unsigned long long)p.links[PLAN_ADD],
+			 p.links[PLAN_ADD] == 1 ? "" : "s");
+	buf_adds(out, ")\n");
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "reconciler/allocate.h"
 #include "reconciler/compile_clients.h"
 #include "reconciler/conflict.h"
+#include "reconciler/links.h"
 #include "reconciler/order.h"
 #include "reconciler/relay.h"
 #include "reconciler/transit.h"
@@ -66,6 +67,8 @@ struct compiler {
 	size_t n_joined;
 	struct transit *transits; /* stars with transit */
 	size_t n_transits;
+	struct link_entry *routed; /* entries with interface_per_link */
+	size_t n_routed;
 	bool *forward; /* by node: it carries traffic for others */
 	struct viewpoints views;
 	struct order order; /* of gateways for one prefix */
@@ -334,7 +337,8 @@ static void add_link(struct compiler *c, size_t node, struct link link)
 	if (l->too_many)
 		return;
 	/* Nobody is its own peer. */
-	if ((link.kind == LINK_DIRECT || link.kind == LINK_ALIVE || link.kind == LINK_ROUTES) &&
+	if ((link.kind == LINK_DIRECT || link.kind == LINK_ALIVE || link.kind == LINK_ROUTES ||
+	     link.kind == LINK_ROUTED) &&
 	    !strcmp(link.target, c->m->nodes[node].name))
 		return;
 	if (l->n == l->cap) {
@@ -356,16 +360,18 @@ static void add_link(struct compiler *c, size_t node, struct link link)
 	l->list[l->n++] = link;
 }
 
-static void add_direct(struct compiler *c, const struct m_topology *t, const bool *who,
-		       const struct targets *to)
+static void add_joins(struct compiler *c, const struct m_topology *t, const bool *who,
+		      const struct targets *to)
 {
+	enum link_kind kind = t->interface_per_link ? LINK_ROUTED : LINK_DIRECT;
+
 	size_t i, j;
 
 	for (i = 0; i < c->m->n_nodes && !c->nomem; i++)
 		for (j = 0; who[i] && j < to->n; j++) {
 			const char *target = to->list[j].name;
 
-			add_link(c, i, (struct link){ .kind = LINK_DIRECT, .target = target });
+			add_link(c, i, (struct link){ .kind = kind, .target = target });
 			if (t->persistent_keepalive.set)
 				add_link(c, i,
 					 (struct link){
@@ -567,17 +573,34 @@ static void warn_unreachable(struct compiler *c, const struct relays *r,
 		diag_warn(c->diag, s->pos, "and %zu more pairs that cannot meet", pairs - named);
 }
 
-/* Keeps the entry's pairs until it is known which of them a relay joins. */
-static void add_joined(struct compiler *c, struct pos pos, const bool *a, const bool *b)
+static void add_routed(struct compiler *c, struct pos pos, const bool *a, const bool *b)
 {
-	struct joined_sets *list = arena_grow(c->arena, c->joined, c->n_joined, sizeof(*list));
+	struct link_entry *list = arena_grow(c->arena, c->routed, c->n_routed, sizeof(*list));
 
 	if (!list) {
 		c->nomem = true;
 		return;
 	}
+	c->routed = list;
+	list[c->n_routed++] = (struct link_entry){ pos, a, b };
+}
+
+/* Keeps the entry's pairs until it is known which of them a relay joins. */
+static void add_joined(struct compiler *c, const struct m_topology *t, const bool *a, const bool *b)
+{
+	struct joined_sets *list;
+
+	if (t->interface_per_link) {
+		add_routed(c, t->pos, a, b);
+		return;
+	}
+	list = arena_grow(c->arena, c->joined, c->n_joined, sizeof(*list));
+	if (!list) {
+		c->nomem = true;
+		return;
+	}
 	c->joined = list;
-	list[c->n_joined++] = (struct joined_sets){ pos, a, b };
+	list[c->n_joined++] = (struct joined_sets){ t->pos, a, b };
 }
 
 /* ------------------------------------------------------------------ topology
@@ -590,8 +613,8 @@ static void compile_mesh(struct compiler *c, const struct m_topology *t, size_t 
 
 	if (c->nomem)
 		return;
-	add_direct(c, t, in, &members);
-	add_joined(c, t->pos, in, in);
+	add_joins(c, t, in, &members);
+	add_joined(c, t, in, in);
 }
 
 static void compile_star(struct compiler *c, const struct m_topology *t, size_t entry)
@@ -609,10 +632,10 @@ static void compile_star(struct compiler *c, const struct m_topology *t, size_t 
 	is_spoke = mark(c, &spokes);
 	if (c->nomem)
 		return;
-	add_direct(c, t, is_spoke, &hubs);
-	add_direct(c, t, is_hub, &spokes);
-	add_joined(c, t->pos, is_hub, is_spoke);
-	first = t->transit ? first_hub(c, &t->a) : NULL;
+	add_joins(c, t, is_spoke, &hubs);
+	add_joins(c, t, is_hub, &spokes);
+	add_joined(c, t, is_hub, is_spoke);
+	first = t->transit && !t->interface_per_link ? first_hub(c, &t->a) : NULL;
 	if (first)
 		add_transit(c, t, first, is_spoke);
 	for (i = 0; first && i < c->m->n_nodes && !c->nomem; i++) {
@@ -639,9 +662,9 @@ static void compile_link(struct compiler *c, const struct m_topology *t, size_t 
 
 	if (c->nomem)
 		return;
-	add_direct(c, t, in_a, &b);
-	add_direct(c, t, in_b, &a);
-	add_joined(c, t->pos, in_a, in_b);
+	add_joins(c, t, in_a, &b);
+	add_joins(c, t, in_b, &a);
+	add_joined(c, t, in_a, in_b);
 }
 
 static void compile_topology(struct compiler *c)
@@ -974,18 +997,21 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		fill_record(&c, &m->clients[i].node, &al[holders.client_at[i]], r);
 		r->gateway = m->clients[i].gateway.s;
 	}
+	if (c.n_groups > 1)
+		qsort(c.groups, c.n_groups, sizeof(*c.groups), cmp_groups);
+	n.groups = c.groups;
+	n.n_groups = c.n_groups;
+	if (!c.nomem &&
+	    links_make(m, &c.views, c.routed, c.n_routed, published, serial, nodes, a, d, &n) < 0)
+		c.nomem = true;
 	if (c.nomem) {
 		d->nomem = true;
 		diag_error(d, m->pos, "out of memory");
 		return -1;
 	}
-	if (c.n_groups > 1)
-		qsort(c.groups, c.n_groups, sizeof(*c.groups), cmp_groups);
 	n.records = records;
 	n.n_records = m->n_nodes + m->n_clients;
 	n.nodes = nodes;
-	n.groups = c.groups;
-	n.n_groups = c.n_groups;
 	if (d->errors == errors)
 		conflict_check(m, &n, a, d);
 	if (d->errors == errors)

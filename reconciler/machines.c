@@ -153,7 +153,8 @@ static bool routes(const struct checker *x, const struct tenant *t, const struct
 	for (i = 0; i < node->n_links; i++) {
 		const struct link *l = &node->links[i];
 
-		if (l->kind != LINK_ALLOW && l->kind != LINK_ALIVE &&
+		/* A routed link makes no route. */
+		if ((l->kind == LINK_DIRECT || l->kind == LINK_ROUTES || l->kind == LINK_THROUGH) &&
 		    (!l->via || strcmp(l->via, w->behind->name) != 0) &&
 		    in_target(n, l->target, w->behind->name))
 			return true;

@@ -25,4 +25,12 @@
 void machines_check_routes(const struct model *m, const struct network *const *compiled,
 			   struct diag *d);
 
+/*
+ * The same for routed links (reconciler/machines_links.c): interface names, ports and transfer
+ * pools on machines that are in several networks. Two networks that clash are told of once for
+ * each.
+ */
+void machines_check_links(const struct model *m, const struct network *const *compiled,
+			  struct diag *d);
+
 #endif

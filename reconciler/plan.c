@@ -26,6 +26,7 @@ struct changed_node {
 	struct peer_counts counts;
 	bool odd;
 	struct plan_attrs attrs;
+	struct plan_links links;
 	size_t split; /* which of the classes */
 };
 
@@ -101,10 +102,18 @@ static int make_class(struct maker *m, const struct changed_node *nodes, size_t 
 {
 	struct plan_class *c = class_add(m);
 	struct plan_attrs *attrs;
+	bool any_links = false;
 	size_t i;
 
 	if (!c)
 		return -1;
+	for (i = 0; i < n; i++)
+		any_links |= nodes[i].split == split && nodes[i].links.n;
+	if (any_links) {
+		c->links = arena_array(m->w.out, n, sizeof(*c->links));
+		if (!c->links)
+			return -1;
+	}
 	c->nodes = arena_array(m->w.out, n, sizeof(*c->nodes));
 	attrs = arena_array(&m->scratch, n, sizeof(*attrs));
 	if (!c->nodes || !attrs)
@@ -114,6 +123,8 @@ static int make_class(struct maker *m, const struct changed_node *nodes, size_t 
 			continue;
 		c->action = place_action(nodes[i].place);
 		attrs[c->n_nodes] = nodes[i].attrs;
+		if (any_links)
+			c->links[c->n_nodes] = nodes[i].links;
 		c->nodes[c->n_nodes++] = m->w.names[nodes[i].id];
 		class_counts(c, &nodes[i].counts);
 	}
@@ -219,7 +230,9 @@ static int plan_run(struct maker *m, const struct plan_place *run, size_t n)
 		if (l.failed)
 			return -1;
 		c.attrs = (struct plan_attrs){ l.v, l.n };
-		if (action == PLAN_CHANGE && !l.n && !c.counts.n[PLAN_ADD] &&
+		if (plan_links_node(&m->w, c.id, &c.links) < 0)
+			return -1;
+		if (action == PLAN_CHANGE && !l.n && !c.links.n && !c.counts.n[PLAN_ADD] &&
 		    !c.counts.n[PLAN_CHANGE] && !c.counts.n[PLAN_REMOVE]) {
 			p->nodes_unchanged++;
 			continue;
@@ -377,9 +390,13 @@ static bool networks_equal(const struct network *a, const struct network *b)
 
 	if (!a || !b)
 		return a == b;
-	if (a->n_records != b->n_records || a->n_nodes != b->n_nodes || !groups_equal(a, b) ||
-	    !tombstones_equal(a, b))
+	if (a->n_records != b->n_records || a->n_nodes != b->n_nodes ||
+	    a->n_routed != b->n_routed || !groups_equal(a, b) || !tombstones_equal(a, b))
 		return false;
+	for (i = 0; i < a->n_routed; i++) {
+		if (!routed_link_equal(&a->routed[i], &b->routed[i]))
+			return false;
+	}
 	for (i = 0; i < a->n_records; i++) {
 		if (!record_equal(&a->records[i], &b->records[i]))
 			return false;
@@ -407,7 +424,8 @@ static int make(struct maker *m, struct err *e)
 	struct plan_place *places = places_make(&m->w, &n);
 
 	if (!places || peer_diff_init(&m->peers, &m->w, count_runs(places, n)) < 0 ||
-	    plan_views(m, places, n) < 0 || plan_clients(&m->w, m->only, plan) < 0)
+	    plan_views(m, places, n) < 0 || plan_links_count(&m->w, m->only, plan) < 0 ||
+	    plan_clients(&m->w, m->only, plan) < 0)
 		return err_nomem(e);
 	if (plan->n_classes > 1)
 		qsort(plan->classes, plan->n_classes, sizeof(*plan->classes), cmp_class);

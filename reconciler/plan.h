@@ -42,6 +42,12 @@ struct plan_attrs {
 	size_t n;
 };
 
+/* Routed links of one node, sorted by the names of the nodes at their other ends. */
+struct plan_links {
+	struct plan_peer *list;
+	size_t n;
+};
+
 /*
  * Nodes whose peers change in the same way. A node is never its own peer: of a list that several
  * nodes share, each skips the entry of its own name and, among the allowed_ips of a hub, its own
@@ -55,6 +61,7 @@ struct plan_class {
 	size_t n_attrs;
 	struct plan_attrs
 		*own; /* of the interface, different for each node: n_nodes of them, or NULL */
+	struct plan_links *links; /* each node's own: n_nodes of them, or NULL */
 	struct plan_peer *peers; /* sorted by name */
 	size_t n_peers;
 	size_t peers_cut; /* this many more are counted but not listed (MAX_PLAN_PEERS) */
@@ -80,9 +87,11 @@ struct plan_client {
 /* The same for losses. */
 #define MAX_PLAN_LOSSES 65536
 
-/* `node` reached `lost` (a node or a client) before (directly, or through a hub or relay) and will
- * not any more; both stay in the network. Two nodes without an endpoint do not reach each other
- * directly, whatever entries they have. */
+/*
+ * `node` reached `lost` (a node or a client) before (directly, through a hub or relay, or over
+ * routed links, as far as there is a row of them) and will not any more; both stay in the network.
+ * Two nodes without an endpoint do not reach each other directly, whatever entries they have.
+ */
 struct plan_loss {
 	const char *node; /* one node, or NULL: all nodes of `class_nodes` but `lost` itself */
 	const char *const *class_nodes;
@@ -108,6 +117,7 @@ struct plan {
 	uint64_t clients_added, clients_changed, clients_removed, clients_unchanged;
 	uint64_t peers_added, peers_changed, peers_removed,
 		peers_unchanged; /* peer entries over all nodes */
+	uint64_t links[3], links_unchanged; /* routed links, each once; by enum plan_action */
 };
 
 /* `old` or `new` may be NULL (not published yet; removed). */

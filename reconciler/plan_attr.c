@@ -47,7 +47,7 @@ const char *attr_endpoint(struct attr_list *l, const struct endpoint *e)
 	return e && e->host ? text_of(l, endpoint_print(e, text)) : NULL;
 }
 
-static void attr_change(struct attr_list *l, const char *name, const char *from, const char *to)
+void attr_change(struct attr_list *l, const char *name, const char *from, const char *to)
 {
 	if ((from || to) && (!from || !to || strcmp(from, to)))
 		attr_add(l, name, from, to);
@@ -78,7 +78,7 @@ void attr_add_prefixes(struct attr_list *l, const char *name, const struct prefi
 	}
 }
 
-static void attr_addresses(struct attr_list *l, const struct node *a, const struct node *b)
+void attr_add_addresses(struct attr_list *l, const struct node *a, const struct node *b)
 {
 	size_t na = a ? a->n_addresses : 0, nb = b ? b->n_addresses : 0, i = 0, j = 0;
 	char text[PREFIX_STRLEN];
@@ -219,7 +219,7 @@ void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side n
 			 attr_key(l, b ? &b->key : NULL));
 	if (whole)
 		attr_endpoints(l, old.record, new.record);
-	attr_addresses(l, a, b);
+	attr_add_addresses(l, a, b);
 	if (whole)
 		attr_routes(l, old.record, new.record);
 	attr_standby(l, old.record, new.record);

@@ -19,6 +19,10 @@ void attr_add(struct attr_list *l, const char *name, const char *from, const cha
 /* The elements of two sorted lists that are in one of them. */
 void attr_add_prefixes(struct attr_list *l, const char *name, const struct prefix *a, size_t na,
 		       const struct prefix *b, size_t nb);
+/* The addresses of two nodes, either of which may be NULL. */
+void attr_add_addresses(struct attr_list *l, const struct node *a, const struct node *b);
+/* Nothing when both are the same. */
+void attr_change(struct attr_list *l, const char *name, const char *from, const char *to);
 /* One side of a node; both NULL: it is not there. */
 struct attr_side {
 	const struct node *node;

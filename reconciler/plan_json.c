@@ -93,13 +93,13 @@ static json_t *attrs(const struct plan_attr *a, size_t n)
 	return object;
 }
 
-static json_t *peers(const struct plan_class *c, size_t n)
+static json_t *peers(const struct plan_peer *list, size_t n)
 {
 	json_t *array = json_array();
 	size_t i;
 
 	for (i = 0; array && i < n; i++) {
-		const struct plan_peer *p = &c->peers[i];
+		const struct plan_peer *p = &list[i];
 		json_t *object = json_object();
 
 		if (set(object, "action", json_string(action_name(p->action))) |
@@ -121,6 +121,22 @@ static json_t *node_attributes(const struct plan_class *c)
 	for (i = 0; c->own && i < c->n_nodes; i++) {
 		if (c->own[i].n &&
 		    set(object, c->nodes[i], attrs(c->own[i].list, c->own[i].n)) < 0) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
+/* Each node's own. */
+static json_t *links(const struct plan_class *c)
+{
+	json_t *object = json_object();
+	size_t i;
+
+	for (i = 0; c->links && i < c->n_nodes; i++) {
+		if (c->links[i].n &&
+		    set(object, c->nodes[i], peers(c->links[i].list, c->links[i].n)) < 0) {
 			json_decref(object);
 			return NULL;
 		}
@@ -150,7 +166,8 @@ static json_t *class_object(const struct plan_class *c, size_t *left)
 	if (set(object, "action", json_string(action_name(c->action))) |
 	    set(object, "nodes", names(c->nodes, c->n_nodes)) |
 	    set(object, "attributes", attrs(c->attrs, c->n_attrs)) |
-	    set(object, "node_attributes", node_attributes(c)) | set(object, "peers", peers(c, n)) |
+	    set(object, "node_attributes", node_attributes(c)) | set(object, "links", links(c)) |
+	    set(object, "peers", peers(c->peers, n)) |
 	    set(object, "peers_not_listed", number(c->peers_cut + (c->n_peers - n))) |
 	    set(object, "peers_per_node",
 		peer_counts(c->peers_added, c->peers_changed, c->peers_removed,
@@ -211,7 +228,7 @@ static json_t *losses(const struct plan *p)
 	return array;
 }
 
-#define N_COUNTS 13
+#define N_COUNTS 17
 
 static json_t *summary(uint64_t n[N_COUNTS])
 {
@@ -220,6 +237,7 @@ static json_t *summary(uint64_t n[N_COUNTS])
 	if (set(object, "nodes", peer_counts(n[0], n[1], n[2], n[3])) |
 	    set(object, "clients", peer_counts(n[9], n[10], n[11], n[12])) |
 	    set(object, "peers", peer_counts(n[4], n[5], n[6], n[7])) |
+	    set(object, "links", peer_counts(n[9], n[10], n[11], n[12])) |
 	    set(object, "pairs_lost", number(n[8]))) {
 		json_decref(object);
 		return NULL;
@@ -242,6 +260,10 @@ static void add_counts(const struct plan *p, uint64_t n[N_COUNTS])
 	n[10] += p->clients_changed;
 	n[11] += p->clients_removed;
 	n[12] += p->clients_unchanged;
+	n[13] += p->links[PLAN_ADD];
+	n[14] += p->links[PLAN_CHANGE];
+	n[15] += p->links[PLAN_REMOVE];
+	n[16] += p->links_unchanged;
 }
 
 static json_t *network_object(const struct plan *p, size_t *left)

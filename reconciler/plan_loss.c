@@ -44,6 +44,8 @@ struct losses {
 	bool any_suspect;
 	bool any_closed; /* some node is not reached first any more by some other */
 	uint32_t who; /* one of the nodes at hand */
+	uint32_t net[2]; /* a row of routed links joins them with these, on each side */
+	bool nets_differ; /* some such rows have come or gone */
 	struct id_list buffers[2];
 	struct covers covers[2];
 	size_t copied;
@@ -217,7 +219,7 @@ static bool hub_reaches(const struct plan_work *w, const struct side *s, uint32_
 }
 
 static struct reach reach_find(const struct plan_work *w, const struct side *s, struct ids direct,
-			       const struct covers *c, uint32_t who, uint32_t to)
+			       const struct covers *c, uint32_t who, uint32_t net, uint32_t to)
 {
 	const struct record *r = s->records[to];
 	struct reach ret = { 0 };
@@ -225,7 +227,7 @@ static struct reach reach_find(const struct plan_work *w, const struct side *s, 
 
 	if (!r)
 		return ret;
-	if (ids_has(direct, to) && side_meet(s, who, to)) {
+	if ((ids_has(direct, to) && side_meet(s, who, to)) || s->routed_net[to] == net) {
 		ret.yes = true;
 		return ret;
 	}
@@ -564,6 +566,8 @@ static int find_suspects(struct losses *l, const struct plan_place *places, size
 			l->any_closed = true;
 		if (looks_from_fewer(w->sides[OLD].nodes[id], w->sides[NEW].nodes[id]))
 			l->any_closed = true;
+		l->nets_differ |=
+			a && b && w->sides[OLD].routed_net[id] != w->sides[NEW].routed_net[id];
 	}
 	suspect_clients(l);
 	return 0;
@@ -584,7 +588,7 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	    covers_make(&s[OLD], direct[OLD], l->who, &l->covers[OLD]) < 0 ||
 	    covers_make(&s[NEW], direct[NEW], l->who, &l->covers[NEW]) < 0)
 		return -1;
-	every = l->any_closed || !covers_equal(&l->covers[OLD], &l->covers[NEW]);
+	every = l->any_closed || l->nets_differ || !covers_equal(&l->covers[OLD], &l->covers[NEW]);
 	if (!every && !l->any_suspect)
 		return 0;
 	for (id = 0; id < w->n; id++) {
@@ -592,10 +596,12 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 
 		if (!in_both(w, id) || (!every && !l->suspects[id]))
 			continue;
-		before = reach_find(w, &s[OLD], direct[OLD], &l->covers[OLD], l->who, id);
+		before = reach_find(w, &s[OLD], direct[OLD], &l->covers[OLD], l->who, l->net[OLD],
+				    id);
 		if (!before.yes)
 			continue;
-		after = reach_find(w, &s[NEW], direct[NEW], &l->covers[NEW], l->who, id);
+		after = reach_find(w, &s[NEW], direct[NEW], &l->covers[NEW], l->who, l->net[NEW],
+				   id);
 		if (after.yes && !after.n_but)
 			continue;
 		pairs = l->plan->pairs_lost;
@@ -606,20 +612,44 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	return keep_run(l, run);
 }
 
-/* A node of the views at hand, and who reaches it first. */
+/* A node of the views at hand, who reaches it first, and whom a row of routed links joins it with.
+ */
 struct looker {
-	uint32_t seen_old, seen_new, id;
+	uint32_t seen[2], net[2], id;
 };
+
+static int cmp_numbers(const uint32_t *a, const uint32_t *b)
+{
+	size_t s;
+
+	for (s = 2; s-- > 0;) {
+		if (a[s] != b[s])
+			return a[s] < b[s] ? -1 : 1;
+	}
+	return 0;
+}
+
+static int cmp_looker(const struct looker *a, const struct looker *b)
+{
+	int c = cmp_numbers(a->seen, b->seen);
+
+	return c ? c : cmp_numbers(a->net, b->net);
+}
 
 static int cmp_lookers(const void *pa, const void *pb)
 {
 	const struct looker *a = pa, *b = pb;
+	int c = cmp_looker(a, b);
 
-	if (a->seen_new != b->seen_new)
-		return a->seen_new < b->seen_new ? -1 : 1;
-	if (a->seen_old != b->seen_old)
-		return a->seen_old < b->seen_old ? -1 : 1;
+	if (c)
+		return c;
 	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* Nodes that have no routed link differ in nothing there. */
+static uint32_t net_of(const struct side *s, uint32_t id)
+{
+	return s->routed_first[id] == s->routed_first[id + 1] ? NO_ID : s->routed_net[id];
 }
 
 int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only,
@@ -628,7 +658,7 @@ int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, 
 	struct losses l = { .w = w, .plan = ret };
 	struct looker *lookers = arena_array(&w->tmp, n, sizeof(*lookers));
 	struct id_list run = { 0 };
-	size_t i, end, j, n_lookers;
+	size_t i, end, j, s, n_lookers;
 	int r = -1;
 
 	if (!w->sides[OLD].network || !w->sides[NEW].network)
@@ -642,24 +672,29 @@ int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, 
 			continue;
 		n_lookers = 0;
 		for (j = i; j < end; j++) {
-			if (only == NO_ID || places[j].id == only)
-				lookers[n_lookers++] =
-					(struct looker){ w->sides[OLD].seen_as[places[j].id],
-							 w->sides[NEW].seen_as[places[j].id],
-							 places[j].id };
+			struct looker *k = &lookers[n_lookers];
+
+			if (only != NO_ID && places[j].id != only)
+				continue;
+			n_lookers++;
+			k->id = places[j].id;
+			for (s = OLD; s <= NEW; s++) {
+				k->seen[s] = w->sides[s].seen_as[k->id];
+				k->net[s] = net_of(&w->sides[s], k->id);
+			}
 		}
 		if (n_lookers > 1)
 			qsort(lookers, n_lookers, sizeof(*lookers), cmp_lookers);
 		for (j = 0; j < n_lookers; j++) {
-			if (!j || lookers[j - 1].seen_old != lookers[j].seen_old ||
-			    lookers[j - 1].seen_new != lookers[j].seen_new)
+			if (!j || cmp_looker(&lookers[j - 1], &lookers[j]))
 				run.n = 0;
 			if (id_list_add(&run, lookers[j].id) < 0)
 				goto out;
-			if (j + 1 < n_lookers && lookers[j + 1].seen_old == lookers[j].seen_old &&
-			    lookers[j + 1].seen_new == lookers[j].seen_new)
+			if (j + 1 < n_lookers && !cmp_looker(&lookers[j + 1], &lookers[j]))
 				continue;
 			l.who = lookers[j].id;
+			for (s = OLD; s <= NEW; s++)
+				l.net[s] = lookers[j].net[s];
 			if (losses_of_run(&l, (struct ids){ run.v, run.n }, &places[i]) < 0)
 				goto out;
 		}

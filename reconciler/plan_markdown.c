@@ -64,7 +64,8 @@ static bool add_lines(struct buf *out, const char *text, size_t len, size_t max)
 
 static void add_counts(struct buf *out, const struct plan *const *plans, size_t n)
 {
-	uint64_t added = 0, changed = 0, removed = 0, peers = 0, lost = 0, clients[3] = { 0 };
+	uint64_t added = 0, changed = 0, removed = 0, peers = 0, links = 0, lost = 0;
+	uint64_t clients[3] = { 0 };
 	bool clients_lost = false;
 	size_t i;
 
@@ -73,6 +74,8 @@ static void add_counts(struct buf *out, const struct plan *const *plans, size_t 
 		changed += plans[i]->nodes_changed;
 		removed += plans[i]->nodes_removed;
 		peers += plans[i]->peers_added + plans[i]->peers_changed + plans[i]->peers_removed;
+		links += plans[i]->links[PLAN_ADD] + plans[i]->links[PLAN_CHANGE] +
+			 plans[i]->links[PLAN_REMOVE];
 		lost += plans[i]->pairs_lost;
 		clients[PLAN_ADD] += plans[i]->clients_added;
 		clients[PLAN_CHANGE] += plans[i]->clients_changed;
@@ -98,8 +101,12 @@ static void add_counts(struct buf *out, const struct plan *const *plans, size_t 
 			 (unsigned long long)clients[PLAN_ADD], clients[PLAN_ADD] == 1 ? "" : "s",
 			 (unsigned long long)clients[PLAN_CHANGE],
 			 (unsigned long long)clients[PLAN_REMOVE]);
-	buf_addf(out, "%llu peer entr%s touched.\n", (unsigned long long)peers,
+	buf_addf(out, "%llu peer entr%s touched", (unsigned long long)peers,
 		 peers == 1 ? "y" : "ies");
+	if (links)
+		buf_addf(out, ", %llu routed link%s", (unsigned long long)links,
+			 links == 1 ? "" : "s");
+	buf_adds(out, ".\n");
 }
 
 void plan_markdown(const struct plan *const *plans, size_t n, size_t max_bytes, struct buf *out)

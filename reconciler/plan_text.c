@@ -249,13 +249,41 @@ static bool lists_itself(const struct plan_class *c)
 	return false;
 }
 
+/* A node's routed links; by their names alone when the node comes or goes as a whole. */
+static void add_node_links(const struct writer *w, const struct plan_class *c,
+			   const struct plan_links *l, size_t indent)
+{
+	bool details = w->verbose || c->action == PLAN_CHANGE;
+	size_t max = limit(w, SHOWN_PEERS), i;
+
+	for (i = 0; i < l->n && (i < max || l->n == max + 1); i++) {
+		const struct plan_peer *p = &l->list[i];
+
+		symbol(w, indent, symbol_of(p->action));
+		buf_adds(w->out, "routed link with ");
+		add_safe(w, p->name);
+		buf_addc(w->out, '\n');
+		if (details && p->action != PLAN_REMOVE)
+			add_attrs(w, indent + 4, p->attrs, p->n_attrs);
+	}
+	if (i < l->n)
+		add_more(w, indent, l->n - i, "routed links");
+}
+
+/* What each node has of its own: attributes and routed links. */
 static void add_own(const struct writer *w, const struct plan_class *c)
 {
 	size_t i, shown = 0, hidden = 0;
 
-	for (i = 0; c->own && i < c->n_nodes; i++) {
-		if (!c->own[i].n)
+	for (i = 0; (c->own || c->links) && i < c->n_nodes; i++) {
+		bool attrs = c->own && c->own[i].n, links = c->links && c->links[i].n;
+
+		if (!attrs && !links)
 			continue;
+		if (c->n_nodes == 1 && !attrs) {
+			add_node_links(w, c, &c->links[i], 6);
+			return;
+		}
 		if (shown == limit(w, SHOWN_OWN)) {
 			hidden++;
 			continue;
@@ -265,7 +293,10 @@ static void add_own(const struct writer *w, const struct plan_class *c)
 		buf_adds(w->out, "node ");
 		add_safe(w, c->nodes[i]);
 		buf_addc(w->out, '\n');
-		add_attrs(w, 10, c->own[i].list, c->own[i].n);
+		if (attrs)
+			add_attrs(w, 10, c->own[i].list, c->own[i].n);
+		if (links)
+			add_node_links(w, c, &c->links[i], 10);
 	}
 	if (hidden)
 		add_more(w, 6, hidden, "nodes, each with its own");
@@ -421,7 +452,18 @@ static void add_summary(const struct writer *w, const struct plan *p)
 	add_number(w, p->peers_changed);
 	buf_addf(w->out, " %schange%s, ", to, d);
 	add_number(w, p->peers_removed);
-	buf_addf(w->out, " %sremove%s.\n", to, d);
+	buf_addf(w->out, " %sremove%s", to, d);
+	if (p->links[PLAN_ADD] || p->links[PLAN_CHANGE] || p->links[PLAN_REMOVE]) {
+		buf_adds(w->out, "; ");
+		add_number(w, p->links[PLAN_ADD]);
+		buf_addf(w->out, " routed link%s %sadd%s, ", p->links[PLAN_ADD] == 1 ? "" : "s", to,
+			 ed);
+		add_number(w, p->links[PLAN_CHANGE]);
+		buf_addf(w->out, " %schange%s, ", to, d);
+		add_number(w, p->links[PLAN_REMOVE]);
+		buf_addf(w->out, " %sremove%s", to, d);
+	}
+	buf_adds(w->out, ".\n");
 }
 
 void plan_text(const struct plan *p, bool colour, bool verbose, struct buf *out)

@@ -359,9 +359,9 @@ int plan_work_init(struct plan_work *w, const struct network *old, const struct 
 	w->sides[NEW].network = new;
 	if (number_names(w) < 0)
 		return err_nomem(e);
-	if (side_init(w, &w->sides[OLD], e) < 0)
+	if (side_init(w, &w->sides[OLD], e) < 0 || side_init(w, &w->sides[NEW], e) < 0)
 		return -1;
-	return side_init(w, &w->sides[NEW], e);
+	return plan_links_init(w, e);
 }
 
 void plan_work_release(struct plan_work *w)

@@ -51,6 +51,11 @@ struct side {
 	size_t n_views;
 	struct ids all;
 	struct ids *groups; /* as network->groups */
+	/* The routed links that stand: those of node `id` are lines[first[id]..first[id + 1]), by
+	 * the other node's number. `net` is the least number of the nodes that a row of links
+	 * connects it with, those that can come up. */
+	uint32_t *routed_first, *routed_lines, *routed_net;
+	size_t n_routed;
 };
 
 enum { SEEN_BY_NONE, SEEN_BY_ALL, SEEN_BY_SOME };
@@ -128,9 +133,16 @@ size_t plan_places_run(const struct plan_place *places, size_t n, size_t i);
 /* Sorted, canonical AllowedIPs of a record alone. */
 int record_prefixes(const struct record *r, struct arena *a, struct prefix **ret, size_t *ret_n);
 
+/* reconciler/plan_links.c: fills the routed links of both sides; what becomes of those of one node,
+ * in w->out; and counts those of all nodes, or of `only`. -1: out of memory. */
+int plan_links_init(struct plan_work *w, struct err *e);
+struct plan;
+struct plan_links;
+int plan_links_node(struct plan_work *w, uint32_t id, struct plan_links *ret);
+int plan_links_count(struct plan_work *w, uint32_t only, struct plan *ret);
+
 /* reconciler/plan_client.c: fills ret->clients and their counts; `only` as below. -1: out of
  * memory. */
-struct plan;
 int plan_clients(struct plan_work *w, uint32_t only, struct plan *ret);
 
 /* reconciler/plan_loss.c: fills ret->losses and ret->pairs_lost; `only` is NO_ID or the one node to

@@ -88,7 +88,7 @@ static void quick_gateway(const struct config *c, struct buf *out)
 	if (!c->node->n_masquerade)
 		return;
 	buf_adds(out, "PostUp = nft '");
-	gateway_rules(c->node, c->network, "%i", out);
+	gateway_rules(c, "%i", out);
 	buf_addf(out, "'\nPostDown = nft 'delete table inet " GATEWAY_TABLE "%s'\n", c->network);
 }
 
@@ -117,7 +117,7 @@ static void networkd_gateway(const struct config *c, struct buf *out)
 		return;
 	buf_adds(out,
 		 "# networkd masquerades for an interface or not at all; for nft(8), besides:\n# ");
-	gateway_rules(c->node, c->network, c->node->interface.s, out);
+	gateway_rules(c, c->node->interface.s, out);
 	buf_addc(out, '\n');
 }
 
@@ -203,12 +203,30 @@ static void wg_config(const struct config *c, const struct render_client *client
 	if (quick && n->mtu)
 		buf_addf(out, "MTU = %u\n", n->mtu);
 	if (quick) {
+		/* Routes are the routing daemon's. */
+		if (c->routed)
+			buf_adds(out, "Table = off\n");
 		quick_routes(c, out);
 		quick_gateway(c, out);
 		quick_names(c, out);
 	}
 	for (i = 0; i < c->n_peers; i++)
 		wg_peer(&c->peers[i], bare, out);
+}
+
+/* What is more than one interface is more than one file. */
+static void wg_files(const struct config *c, const struct render_client *client, bool quick,
+		     struct buf *out)
+{
+	size_t i;
+
+	if (c->n_links)
+		buf_addf(out, "# file: /etc/wireguard/%s.conf\n", c->node->interface.s);
+	wg_config(c, client, quick, out);
+	for (i = 0; i < c->n_links; i++) {
+		buf_addf(out, "\n# file: /etc/wireguard/%s.conf\n", c->links[i].node->interface.s);
+		wg_config(&c->links[i], client, quick, out);
+	}
 }
 
 static void networkd_peer(const struct peer *p, struct buf *out)
@@ -268,15 +286,21 @@ int render(const struct config *c, enum render_format format, struct buf *out, s
 int render_for(const struct config *c, const struct render_client *client,
 	       enum render_format format, struct buf *out, struct err *e)
 {
+	size_t i;
+
 	switch (format) {
 	case RENDER_WG:
 	case RENDER_WG_QUICK:
-		wg_config(c, client, format == RENDER_WG_QUICK, out);
+		wg_files(c, client, format == RENDER_WG_QUICK, out);
 		break;
 	case RENDER_NETWORKD:
 		if (client)
 			return err_set(e, ERR_INPUT, "a client has no configuration for networkd");
 		networkd_config(c, out);
+		for (i = 0; i < c->n_links; i++) {
+			buf_addc(out, '\n');
+			networkd_config(&c->links[i], out);
+		}
 		break;
 	case RENDER_JSON:
 		if (render_json(c, client, out, e) < 0)

@@ -36,7 +36,10 @@ struct render_client {
 
 /* One of RENDER_FORMATS; -1 for any other word. */
 int render_format_parse(const char *word, enum render_format *ret);
-/* All append to `out`. `client` NULL: a node's; a client has no RENDER_NETWORKD. */
+/*
+ * All append to `out`, with the routed links of `c`: in RENDER_JSON as its "links", else each under
+ * a line "# file: PATH". `client` NULL: a node's; a client has no RENDER_NETWORKD.
+ */
 int render(const struct config *c, enum render_format format, struct buf *out, struct err *e);
 int render_for(const struct config *c, const struct render_client *client,
 	       enum render_format format, struct buf *out, struct err *e);

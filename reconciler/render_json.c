@@ -93,8 +93,8 @@ static int add_gateway(const struct node *n, json_t *top)
 	return r;
 }
 
-int render_json(const struct config *c, const struct render_client *client, struct buf *out,
-		struct err *e)
+/* One interface; NULL when memory runs out. */
+static json_t *json_interface(const struct config *c, const struct render_client *client)
 {
 	const struct node *n = c->node;
 	json_t *addresses = json_array(), *peers = json_array(), *top;
@@ -115,10 +115,37 @@ int render_json(const struct config *c, const struct render_client *client, stru
 			addresses, "peers", peers);
 	if (top && client)
 		r |= add_client(top, c, client);
-	if (top && n->flags & NODE_FORWARD)
+	if (top && n->flags & NODE_FORWARD && !c->routed)
 		r |= add_gateway(n, top);
-	if (top && n->domain)
+	if (top && n->domain && !c->routed)
 		r |= add_names(n, top);
+	if (r) {
+		json_decref(top);
+		return NULL;
+	}
+	return top;
+}
+
+/* Only of a node that has some. */
+static int add_links(const struct config *c, json_t *top)
+{
+	json_t *links = json_array();
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < c->n_links; i++)
+		r |= json_array_append_new(links, json_interface(&c->links[i], NULL));
+	return json_object_set_new(top, "links", links) < 0 || r < 0 ? -1 : 0;
+}
+
+int render_json(const struct config *c, const struct render_client *client, struct buf *out,
+		struct err *e)
+{
+	json_t *top = json_interface(c, client);
+	int r = 0;
+
+	if (top && c->n_links)
+		r = add_links(c, top);
 	if (!top || r || json_dump_callback(top, append, out, JSON_INDENT(2)) < 0)
 		r = -1;
 	buf_addc(out, '\n');

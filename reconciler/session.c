@@ -182,6 +182,7 @@ static int check_machines(struct session *s)
 			compiled[s->networks[i].model - s->model.networks] =
 				s->networks[i].compiled;
 	machines_check_routes(&s->model, compiled, &s->diag);
+	machines_check_links(&s->model, compiled, &s->diag);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "schema/check_client.h"
+#include "schema/check_links.h"
 
 /* Comparing a word with 100,000 names takes a tenth of a second. */
 #define MAX_SUGGESTIONS 16
@@ -52,6 +53,16 @@ static const struct special {
 	{ { 6, 96, { [10] = 0xff, [11] = 0xff } }, "the IPv4-mapped addresses ::ffff:0:0/96" },
 };
 
+const char *check_special(const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(specials); i++)
+		if (prefix_overlaps(p, &specials[i].prefix))
+			return specials[i].what;
+	return NULL;
+}
+
 static void check_pools(struct check *c)
 {
 	const struct m_network *n = c->n;
@@ -62,12 +73,9 @@ static void check_pools(struct check *c)
 		const struct m_prefix *p = &n->pools[i];
 
 		prefix_print(&p->prefix, text);
-		for (j = 0; j < ARRAY_LEN(specials); j++) {
-			if (!prefix_overlaps(&p->prefix, &specials[j].prefix))
-				continue;
-			diag_error(c->d, p->pos, "the pool %s holds %s", text, specials[j].what);
-			break;
-		}
+		if (check_special(&p->prefix))
+			diag_error(c->d, p->pos, "the pool %s holds %s", text,
+				   check_special(&p->prefix));
 		for (j = 0; j < i; j++) {
 			const struct m_prefix *q = &n->pools[j];
 
@@ -951,4 +959,5 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	check_viewpoints(&c);
 	check_topology(&c);
 	check_clients(n, scratch, d);
+	check_routed_links(n, d);
 }

@@ -515,6 +515,7 @@ static const struct field star_fields[] = {
 	  .type = FIELD_BOOL,
 	  .fallback = "true",
 	  .value = AT(m_topology, transit),
+	  .pos = AT(m_topology, transit_pos),
 	  .help = "Whether spokes reach each other through their first hub." },
 	{ 0 },
 };
@@ -572,6 +573,16 @@ static const struct field topology_fields[] = {
 	  .choice = TOPOLOGY_LINK,
 	  .example = "{between: [tag:dc], and: [ams1]}",
 	  .help = "Every node of one side is joined with every node of the other." },
+	{ .key = "interface_per_link",
+	  .type = FIELD_BOOL,
+	  .flags = FIELD_BESIDE,
+	  .fallback = "false",
+	  .value = AT(m_topology, interface_per_link),
+	  .pos = AT(m_topology, interface_per_link_pos),
+	  .synonyms = "routed routed_links per_link ",
+	  .example = "true",
+	  .help = "Whether each pair that this entry joins gets a routed link: an interface, a port and transfer "
+		  "addresses of its own at each end, for a routing daemon, and no entry on the main interface." },
 	{ .key = "persistent_keepalive",
 	  .type = FIELD_UINT,
 	  .flags = FIELD_BESIDE,
@@ -593,6 +604,59 @@ static const struct table topology_table = {
 	.kind = AT(m_topology, kind),
 	.pos = AT(m_topology, pos),
 	.shape = "- mesh: [all]",
+};
+
+static const char *check_interface_prefix(const char *s, size_t len)
+{
+	struct ifname unused;
+
+	if (ifname_parse(s, len, &unused) < 0)
+		return "the begin of an interface name is 1 to 8 letters, digits or '_', '=', '+', '.', '-', and no '-' in front";
+	return NULL;
+}
+
+static const struct field routed_fields[] = {
+	{ .key = "transfer",
+	  .type = FIELD_PREFIXES,
+	  .min = 0,
+	  .max = MAX_POOLS - 1,
+	  .value = AT(m_routed, transfer),
+	  .extra = AT(m_routed, n_transfer),
+	  .synonyms = "addresses pool pools transfer_net subnet ",
+	  .example = "[10.99.0.0/16, \"fd99::/64\"]",
+	  .help = "Pools of transfer networks: each link gets a /31 or a /127 of each; absent: link-local addresses alone." },
+	{ .key = "ports",
+	  .type = FIELD_PORTS,
+	  .min = 1,
+	  .max = 65535,
+	  .fallback = "52000-52999",
+	  .value = AT(m_routed, ports),
+	  .synonyms = "port listen_port listen_ports ",
+	  .help = "The UDP ports that links listen on: at each node, one for each of its links." },
+	{ .key = "interface_prefix",
+	  .type = FIELD_WORD,
+	  .min = 1,
+	  .max = 8,
+	  .fallback = "wl-",
+	  .check = check_interface_prefix,
+	  .pattern = "^[A-Za-z0-9_=+.][A-Za-z0-9_=+.-]*$",
+	  .value = AT(m_routed, interface_prefix),
+	  .synonyms = "interface prefix ",
+	  .help = "What the names of their interfaces begin with; behind it stands the other node's name, or, where that "
+		  "is too long, the begin of it, '_' and four characters." },
+	{ .key = "link_local",
+	  .type = FIELD_BOOL,
+	  .fallback = "true",
+	  .value = AT(m_routed, link_local),
+	  .pos = AT(m_routed, link_local_pos),
+	  .help = "Whether the ends also have fe80::1 and fe80::2, which Babel and OSPFv3 need." },
+	{ 0 },
+};
+
+static const struct table routed_table = {
+	.what = "`routed_links`",
+	.fields = routed_fields,
+	.size = sizeof(struct m_routed),
 };
 
 static const struct field network_fields[] = {
@@ -696,6 +760,12 @@ static const struct field network_fields[] = {
 	  .synonyms = "links connections ",
 	  .shape = "topology:\n  - mesh: [all]",
 	  .help = "Who is joined with whom; absent: every node with every other." },
+	{ .key = "routed_links",
+	  .type = FIELD_TABLE,
+	  .table = &routed_table,
+	  .value = AT(m_network, routed),
+	  .shape = "routed_links:\n  transfer: [10.99.0.0/16]",
+	  .help = "What the links of topology entries with `interface_per_link` get." },
 	{ .key = "policy", .type = FIELD_LATER },
 	{ .key = "dns",
 	  .type = FIELD_TABLE,

@@ -176,6 +176,9 @@ static void put_type(struct json *j, const struct field *f)
 	case FIELD_IFNAME:
 		put_string(j, "^[A-Za-z0-9_=+.-]{1,15}$");
 		break;
+	case FIELD_PORTS:
+		put_string(j, "^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$");
+		break;
 	case FIELD_ADDRESSES:
 		put_strings(j, f, "^[0-9A-Fa-f:.]+$");
 		break;
@@ -237,7 +240,8 @@ static void put_field(struct json *j, const struct field *f)
 	put_key(j, f->key);
 	open_with(j, '{');
 	put_text(j, "description", f->help);
-	if (f->fallback && (f->type == FIELD_WORD || f->type == FIELD_DURATION))
+	if (f->fallback &&
+	    (f->type == FIELD_WORD || f->type == FIELD_DURATION || f->type == FIELD_PORTS))
 		put_text(j, "default", f->fallback);
 	else if (f->fallback)
 		put_raw(j, "default", f->fallback);

@@ -41,6 +41,13 @@ struct m_uint {
 	struct pos pos;
 };
 
+/* A range of UDP ports that may be absent. */
+struct m_ports {
+	bool set;
+	uint16_t first, last;
+	struct pos pos;
+};
+
 /* An entry of `routes`: a prefix alone, or a mapping with options. */
 struct m_route {
 	struct prefix prefix;
@@ -137,7 +144,20 @@ struct m_topology {
 	struct m_selectors a; /* mesh: the members; star: hubs; link: between */
 	struct m_selectors b; /* star: spokes; link: and */
 	bool transit; /* star; default true */
+	struct pos transit_pos; /* source NULL: it does not stand there */
+	bool interface_per_link; /* its pairs are joined by routed links */
+	struct pos interface_per_link_pos;
 	struct m_uint persistent_keepalive; /* of the pairs that it joins; 0: none */
+};
+
+/* `routed_links`: what the links of topology entries with `interface_per_link` get. */
+struct m_routed {
+	struct m_prefix *transfer; /* pools of /31 and /127, in the order written */
+	size_t n_transfer;
+	struct m_ports ports; /* not set: DEFAULT_LINK_PORTS_FIRST to _LAST */
+	struct m_text interface_prefix;
+	bool link_local; /* fe80::1 and fe80::2 besides */
+	struct pos link_local_pos;
 };
 
 struct m_network {
@@ -161,6 +181,7 @@ struct m_network {
 	bool has_topology; /* absent: a full mesh of all nodes */
 	struct m_topology *topology; /* in the order of the file */
 	size_t n_topology;
+	struct m_routed routed;
 	struct m_names names;
 };
 
@@ -187,6 +208,8 @@ const struct m_client *m_network_client(const struct m_network *n, const char *n
 
 #define DEFAULT_LISTEN_PORT 51820
 #define DEFAULT_MTU 1420
+#define DEFAULT_LINK_PORTS_FIRST 52000
+#define DEFAULT_LINK_PORTS_LAST 52999
 #define DEFAULT_EXPIRES (30 * 86400)
 
 #endif

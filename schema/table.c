@@ -689,6 +689,32 @@ static void read_ifname(struct decode *c, const struct field *f, const struct ya
 	*MEMBER(bool, obj, f->extra) = true;
 }
 
+/* "52000-52999" */
+static void read_ports(struct decode *c, const struct field *f, const struct yaml_node *key,
+		       const struct yaml_node *v, struct m_ports *ret)
+{
+	char shown[YAML_SHOWN];
+	const char *dash;
+	uint64_t first, last;
+
+	if (!want_scalar(c, key, v, "a range of ports"))
+		return;
+	dash = memchr(v->text, '-', v->n);
+	if (!dash || num_parse(v->text, (size_t)(dash - v->text), UINT64_MAX, &first) < 0 ||
+	    num_parse(dash + 1, v->n - (size_t)(dash + 1 - v->text), UINT64_MAX, &last) < 0) {
+		TELL(c, v, ("`%s` is not a range of ports", yaml_show(v, shown)),
+		     ("write the first and the last port: `%s: %s`", f->key, f->fallback));
+		return;
+	}
+	if (first < f->min || last > f->max || first > last) {
+		TELL(c, v, ("`%s` is not a range of ports", yaml_show(v, shown)),
+		     ("the first port is at least %llu, the last at most %llu, and not below the first",
+		      (unsigned long long)f->min, (unsigned long long)f->max));
+		return;
+	}
+	*ret = (struct m_ports){ true, (uint16_t)first, (uint16_t)last, yaml_pos(v) };
+}
+
 /* Lists. */
 
 static bool want_list(struct decode *c, const struct field *f, const struct yaml_node *key,
@@ -1256,6 +1282,9 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 		break;
 	case FIELD_IFNAME:
 		read_ifname(c, f, key, v, obj);
+		break;
+	case FIELD_PORTS:
+		read_ports(c, f, key, v, MEMBER(struct m_ports, obj, f->value));
 		break;
 	case FIELD_ADDRESSES:
 		read_addresses(c, f, key, v, obj);

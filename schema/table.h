@@ -30,6 +30,7 @@ enum field_type {
 	FIELD_ENDPOINTS, /* a mapping of `default` and tags to endpoints: struct m_seen *, sorted;
 			    extra: size_t count; the default: struct endpoint at `has`; pos */
 	FIELD_IFNAME, /* struct ifname; pos; extra: bool */
+	FIELD_PORTS, /* struct m_ports: FIRST-LAST, each from min to max */
 	FIELD_ADDRESSES, /* struct m_addr *; extra: size_t count; has: bool */
 	FIELD_PREFIX, /* struct prefix; pos */
 	FIELD_PREFIXES, /* struct m_prefix *; extra: size_t count; has, where not 0: bool, one was

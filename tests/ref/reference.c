@@ -108,10 +108,29 @@ bool reference_joined(const struct m_network *m, const struct m_node *a, const s
 	if (!m->has_topology)
 		return true;
 	for (i = 0; i < m->n_topology; i++) {
-		if (reference_entry_joins(&m->topology[i], a, b))
+		if (!m->topology[i].interface_per_link &&
+		    reference_entry_joins(&m->topology[i], a, b))
 			return true;
 	}
 	return false;
+}
+
+bool reference_routed(const struct m_network *m, const struct m_node *a, const struct m_node *b)
+{
+	size_t i;
+
+	for (i = 0; a != b && m->has_topology && i < m->n_topology; i++) {
+		if (m->topology[i].interface_per_link &&
+		    reference_entry_joins(&m->topology[i], a, b))
+			return true;
+	}
+	return false;
+}
+
+/* A star whose spokes reach each other through its first hub. */
+static bool passes_on(const struct m_topology *t)
+{
+	return t->kind == TOPOLOGY_STAR && t->transit && !t->interface_per_link;
 }
 
 /* In the order written; the nodes of one selector by name, which is how m->nodes is sorted. */
@@ -551,8 +570,7 @@ static void make_peer(const struct m_network *m, const struct ref_config *config
 	for (i = 0; m->has_topology && i < m->n_topology; i++) {
 		const struct m_topology *t = &m->topology[i];
 
-		if (t->kind == TOPOLOGY_STAR && t->transit && is_spoke(t, self) &&
-		    first_hub(m, t) == n)
+		if (passes_on(t) && is_spoke(t, self) && first_hub(m, t) == n)
 			put_transit(m, t, self, ret);
 	}
 	sort_and_reduce(ret);
@@ -615,7 +633,7 @@ static void make_routes(const struct m_network *m, struct ref_config *c)
 static bool sends_to(const struct m_network *m, const struct m_topology *t, const struct m_node *n,
 		     const struct m_node *hub)
 {
-	return t->kind == TOPOLOGY_STAR && t->transit && is_spoke(t, n) && first_hub(m, t) == hub;
+	return passes_on(t) && is_spoke(t, n) && first_hub(m, t) == hub;
 }
 
 bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
@@ -669,6 +687,8 @@ static bool carries(const struct m_network *m, const struct m_node *n)
 			return true;
 	}
 	for (i = 0; i < m->n_nodes; i++) {
+		if (reference_routed(m, n, &m->nodes[i]))
+			return true;
 		senders += unknown_goes(m, &m->nodes[i], n);
 		is_sender |= unknown_goes(m, n, &m->nodes[i]);
 		for (j = 0; j < i; j++) {
@@ -706,6 +726,89 @@ static void make_masquerade(struct ref_config *c)
 			put(&c->masquerade, &c->node->routes[i].prefix);
 	}
 	sort_and_reduce(&c->masquerade);
+}
+
+/* Routed links. */
+
+/* All numbers as in a network that was never published: the n-th link of a node, and of all. */
+static void name_interface(const char *prefix, const char *node, char out[static 16])
+{
+	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+	size_t room = 15 - strlen(prefix), len = strlen(node), i;
+	struct digest d;
+
+	snprintf(out, 16, "%s", prefix);
+	if (len <= room) {
+		memcpy(out + strlen(prefix), node, len + 1);
+		return;
+	}
+	digest_of(node, len, &d);
+	memcpy(out + strlen(prefix), node, room - 5);
+	out[10] = '_';
+	for (i = 0; i < 4; i++)
+		out[11 + i] = digits[d.b[i] % 32];
+	out[15] = '\0';
+}
+
+static void link_address(struct ref_link *l, struct prefix first, size_t number, bool upper)
+{
+	struct ifaddr a = { .addr.family = first.family, .len = first.family == 4 ? 31 : 127 };
+	size_t i;
+
+	memcpy(a.addr.b, first.b, sizeof(a.addr.b));
+	for (i = 0; i < 2 * number + upper; i++)
+		next(&a.addr);
+	for (i = l->n_addresses; i && ifaddr_cmp(&l->addresses[i - 1], &a) > 0; i--)
+		l->addresses[i] = l->addresses[i - 1];
+	l->addresses[i] = a;
+	l->n_addresses++;
+}
+
+static void make_end(const struct m_network *m, struct ref_config *c, const struct m_node *other,
+		     size_t number, bool upper)
+{
+	struct ref_link *l = &c->links[c->n_links];
+	struct ifaddr local = { .addr = { 6, { 0xfe, 0x80, [15] = upper ? 2 : 1 } }, .len = 64 };
+	size_t i;
+
+	l->other = other;
+	name_interface(m->routed.interface_prefix.s, other->name, l->interface);
+	l->port = (m->routed.ports.set ? m->routed.ports.first : 52000) + (unsigned int)c->n_links;
+	for (i = 0; i < m->routed.n_transfer; i++)
+		link_address(l, m->routed.transfer[i].prefix, number, upper);
+	/* Behind every address that can be one of a pool. */
+	if (m->routed.link_local)
+		l->addresses[l->n_addresses++] = local;
+	l->endpoint = *seen_by(c->node, other);
+	l->keepalive = l->endpoint.host ? keepalive_between(m, c->node, other) : 0;
+	c->n_links++;
+}
+
+static void make_links(const struct m_network *m, struct arena *a, struct ref_network *ret)
+{
+	size_t i, j, number = 0;
+
+	for (i = 0; i < m->n_nodes; i++)
+		ret->configs[i].links = arena_array(a, m->n_nodes, sizeof(struct ref_link));
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = i + 1; j < m->n_nodes; j++) {
+			struct ref_config *x = &ret->configs[i], *y = &ret->configs[j];
+
+			if (!reference_routed(m, x->node, y->node))
+				continue;
+			make_end(m, x, y->node, number, false);
+			make_end(m, y, x->node, number++, true);
+			x->links[x->n_links - 1].other_port = y->links[y->n_links - 1].port;
+			y->links[y->n_links - 1].other_port = x->links[x->n_links - 1].port;
+		}
+	}
+	/* Who has nobody else has its addresses alone. */
+	for (i = 0; i < m->n_nodes; i++) {
+		struct ref_config *c = &ret->configs[i];
+
+		for (j = 0; c->n_links && !c->n_peers && j < c->n_addresses; j++)
+			c->addresses[j].len = c->addresses[j].addr.family == 4 ? 32 : 128;
+	}
 }
 
 void reference(const struct m_network *m, const struct network *addresses_of, struct arena *a,
@@ -750,4 +853,5 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 		ret->conflict |= two_peers_want_one(c);
 		make_routes(m, c);
 	}
+	make_links(m, a, ret);
 }

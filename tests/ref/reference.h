@@ -23,6 +23,17 @@ struct ref_peer {
 	unsigned int keepalive;
 };
 
+/* One node's end of a routed link. */
+struct ref_link {
+	const struct m_node *other;
+	char interface[16];
+	unsigned int port, other_port;
+	struct ifaddr addresses[MAX_POOLS]; /* sorted */
+	size_t n_addresses;
+	struct endpoint endpoint;
+	unsigned int keepalive;
+};
+
 struct ref_config {
 	const struct m_node *node;
 	const char *interface;
@@ -35,6 +46,8 @@ struct ref_config {
 	struct prefix routes[REF_MAX_NODES * 4]; /* sorted */
 	size_t n_routes;
 	bool forward; /* carries traffic for others */
+	struct ref_link *links; /* in the order of the nodes */
+	size_t n_links;
 	const char *domain; /* NULL: no names */
 	const struct m_addr *servers;
 	size_t n_servers;
@@ -67,9 +80,13 @@ bool reference_transit(const struct m_network *m, const struct m_node *a, const 
 /* True when one of the two has an endpoint for the other. */
 bool reference_meet(const struct m_node *a, const struct m_node *b);
 
-/* True when this entry of the topology, or some entry, joins them. */
+/* True when this entry of the topology joins them. */
 bool reference_entry_joins(const struct m_topology *t, const struct m_node *a,
 			   const struct m_node *b);
+
+/* True when some entry of the topology joins them with `interface_per_link`. */
+bool reference_routed(const struct m_network *m, const struct m_node *a, const struct m_node *b);
+/* True when some other entry of the topology joins them. */
 bool reference_joined(const struct m_network *m, const struct m_node *a, const struct m_node *b);
 
 /*

@@ -296,6 +296,7 @@ static void random_selectors(struct dice *d, struct arena *a, const struct m_net
 
 static void random_topology(struct dice *d, struct arena *a, struct m_network *m)
 {
+	bool routed = dice_one_in(d, 4);
 	size_t i;
 
 	m->has_topology = !dice_one_in(d, 10);
@@ -308,11 +309,28 @@ static void random_topology(struct dice *d, struct arena *a, struct m_network *m
 
 		t->kind = (enum topology_kind)dice_throw(d, 3);
 		t->transit = !dice_one_in(d, 3);
+		t->interface_per_link = routed && dice_one_in(d, 2);
 		t->persistent_keepalive = maybe(d, 4, 10 * dice_throw(d, 4));
 		random_selectors(d, a, m, &t->a);
 		if (t->kind != TOPOLOGY_MESH)
 			random_selectors(d, a, m, &t->b);
 	}
+}
+
+static void random_routed(struct dice *d, struct arena *a, struct m_routed *r)
+{
+	static const char *const pools[] = { "10.99.0.0/24", "fd99:0:0:1::/64", "10.98.0.0/23" };
+	static const char *const prefixes[] = { "wl-", "wl-", "mesh.", "routed-x" };
+	uint32_t first = dice_throw(d, 3), i;
+
+	r->link_local = !dice_one_in(d, 4);
+	r->n_transfer = (size_t)!r->link_local + dice_throw(d, 3 - first);
+	r->transfer = need(arena_array(a, r->n_transfer, sizeof(*r->transfer)));
+	for (i = 0; i < r->n_transfer; i++)
+		r->transfer[i].prefix = prefix_of(pools[first + i]);
+	r->interface_prefix.s = prefixes[dice_throw(d, ARRAY_LEN(prefixes))];
+	if (dice_one_in(d, 2))
+		r->ports = (struct m_ports){ .set = true, .first = 40000, .last = 40999 };
 }
 
 static struct m_network *random_network(struct dice *d, struct arena *a,
@@ -354,6 +372,10 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 			random_node(d, a, m, i, &m->nodes[m->n_nodes]);
 		m->n_nodes++;
 	}
+	if (like)
+		m->routed = like->routed;
+	else
+		random_routed(d, a, &m->routed);
 	m->names.hosts = true;
 	if (dice_one_in(d, 2)) {
 		random_dns(d, a, &m->names);
@@ -407,7 +429,58 @@ static void check_names(const struct node *n, const struct ref_config *want)
 		assert_int_equal(ipaddr_cmp(&n->nameservers[i], &want->servers[i].addr), 0);
 }
 
-static void check_config(const struct config *c, const struct ref_config *want)
+/* `fresh`: nothing was published, so the numbers are those of the reference too. */
+static void check_link(const struct config *c, const struct ref_link *want, bool fresh)
+{
+	const struct peer *p = c->peers;
+	size_t i;
+
+	assert_int_equal(c->n_peers, 1);
+	assert_int_equal(c->n_routes, 0);
+	assert_int_equal(c->n_links, 0);
+	assert_true(c->routed);
+	assert_string_equal(c->node->interface.s, want->interface);
+	assert_int_equal(p->n_allowed_ips, 2);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(prefix_cmp(&p->allowed_ips[i],
+					    &(struct prefix){ i ? 6 : 4, 0, { 0 } }),
+				 0);
+	assert_int_equal(wgkey_cmp(&p->key, &want->other->public_key), 0);
+	assert_int_equal(!p->endpoint.host, !want->endpoint.host);
+	assert_int_equal(p->keepalive, want->keepalive);
+	assert_int_equal(c->node->n_addresses, want->n_addresses);
+	if (want->endpoint.host)
+		assert_string_equal(p->endpoint.host, want->endpoint.host);
+	if (!fresh)
+		return;
+	if (want->endpoint.host)
+		assert_int_equal(p->endpoint.port, want->other_port);
+	assert_int_equal(c->node->listen_port, want->port);
+	for (i = 0; i < want->n_addresses; i++)
+		assert_int_equal(ifaddr_cmp(&c->node->addresses[i], &want->addresses[i]), 0);
+}
+
+static void check_links(const struct config *c, const struct ref_config *want, bool fresh)
+{
+	size_t i, j;
+
+	assert_int_equal(c->n_links, want->n_links);
+	for (i = 0; i < want->n_links; i++) {
+		for (j = 0; j < c->n_links &&
+			    strcmp(c->links[j].peers[0].name, want->links[i].other->name) != 0;
+		     j++)
+			;
+		assert_true(j < c->n_links);
+		assert_int_equal(c->links[j].node->mtu, want->mtu);
+		assert_int_equal(c->links[j].node->flags & NODE_HAS_FWMARK ?
+					 c->links[j].node->fwmark :
+					 0,
+				 want->fwmark);
+		check_link(&c->links[j], &want->links[i], fresh);
+	}
+}
+
+static void check_config(const struct config *c, const struct ref_config *want, bool fresh)
 {
 	const struct node *n = c->node;
 	size_t i;
@@ -431,6 +504,7 @@ static void check_config(const struct config *c, const struct ref_config *want)
 	assert_int_equal(c->n_peers, want->n_peers);
 	for (i = 0; i < want->n_peers; i++)
 		check_peer(c, &want->peers[i]);
+	check_links(c, want, fresh);
 	for (i = 1; i < c->n_peers; i++)
 		assert_true(wgkey_cmp(&c->peers[i - 1].key, &c->peers[i].key) < 0);
 	assert_true(prefixes_equal(c->routes, c->n_routes, want->routes, want->n_routes));
@@ -438,6 +512,7 @@ static void check_config(const struct config *c, const struct ref_config *want)
 
 struct tally {
 	size_t compared, conflicts, refused, pairs, relayed, chains, loops, ordered, unclear;
+	size_t links, kept; /* ends of routed links, lines of them */
 	size_t followed, arrived, by_relay, by_hub, delivered; /* networks, and packets */
 	size_t to_clients, from_clients, between_clients; /* packets */
 	size_t near; /* pairs that meet by an endpoint that not all see */
@@ -554,6 +629,54 @@ static void check_hops(const struct m_network *m, const struct network *n,
 	tally->followed += apart;
 }
 
+/*
+ * The table of links by itself: every pair that is joined so and no other stands in it, nothing is
+ * given twice, nothing moves, and what was freed is given to nobody else while there is more.
+ */
+static void check_lines(const struct m_network *m, const struct network *old,
+			const struct network *new, struct tally *tally)
+{
+	size_t i, j, k, l, standing = 0, wanted = 0;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = i + 1; j < m->n_nodes; j++)
+			wanted += reference_routed(m, &m->nodes[i], &m->nodes[j]);
+	}
+	for (i = 0; i < new->n_routed; i++) {
+		const struct routed_link *a = &new->routed[i];
+		const struct routed_link *was =
+			old ? network_routed(old, a->name[0], a->name[1]) : NULL;
+
+		standing += !a->freed;
+		if (!a->freed)
+			assert_true(reference_routed(m, m_network_node(m, a->name[0]),
+						     m_network_node(m, a->name[1])));
+		if (was) {
+			tally->kept++;
+			assert_int_equal(a->end[0].port, was->end[0].port);
+			assert_int_equal(a->end[1].port, was->end[1].port);
+			if (!a->freed && !was->freed)
+				assert_int_equal(routed_link_equal(a, was), true);
+		}
+		for (j = 0; j < i; j++) {
+			const struct routed_link *b = &new->routed[j];
+
+			for (k = 0; k < 4; k++)
+				assert_false(!strcmp(a->name[k / 2], b->name[k % 2]) &&
+					     a->end[k / 2].port == b->end[k % 2].port);
+			for (k = 0; k < a->n_transfer; k++) {
+				for (l = 0; l < b->n_transfer; l++)
+					assert_true(a->transfer[k].len == 64 ||
+						    prefix_cmp(&a->transfer[k], &b->transfer[l]));
+			}
+		}
+	}
+	assert_int_equal(standing, wanted);
+	for (i = 0; old && i < old->n_routed; i++)
+		assert_non_null(
+			network_routed(new, old->routed[i].name[0], old->routed[i].name[1]));
+}
+
 /* As many pairs are named, or counted, in warnings as there are. */
 static void check_warnings(const struct m_network *m, const struct diag *d, struct tally *tally)
 {
@@ -564,11 +687,15 @@ static void check_warnings(const struct m_network *m, const struct diag *d, stru
 		for (j = 0; j < i; j++) {
 			const struct m_node *a = &m->nodes[i], *b = &m->nodes[j];
 			bool cut = !reference_meet(a, b) && !reference_relay(m, a, b);
+			/* A routed link goes through no relay, and is one whatever joins it. */
+			bool alone = !reference_meet(a, b) && reference_routed(m, a, b);
 
 			if (!m->has_topology)
 				want += cut;
+			want += alone;
 			for (k = 0; m->has_topology && k < m->n_topology; k++)
-				want += cut && reference_entry_joins(&m->topology[k], a, b);
+				want += cut && !m->topology[k].interface_per_link &&
+					reference_entry_joins(&m->topology[k], a, b);
 		}
 	}
 	for (i = 0; i < d->n; i++) {
@@ -706,10 +833,12 @@ static bool check_network(const struct m_network *m, const struct network *publi
 	for (i = 0; i < m->n_nodes; i++) {
 		if (expand(ret, &ret->nodes[i], a, &configs[i], &e) < 0)
 			fail_msg("%s", e.msg);
-		check_config(&configs[i], &want.configs[i]);
+		check_config(&configs[i], &want.configs[i], !published);
 		tally->pairs += configs[i].n_peers;
+		tally->links += configs[i].n_links;
 	}
 	check_hops(m, ret, configs, tally);
+	check_lines(m, published, ret, tally);
 	check_clients(m, ret, configs, tally);
 	tally->compared++;
 	return true;
@@ -771,6 +900,7 @@ static void test_random(void **state)
 		"%zu chains of relay and hub, %zu loops; %zu refused; %zu gateways stand by for another, %zu orders unclear\n",
 		tally.compared, tally.pairs, tally.relayed, tally.conflicts, tally.chains,
 		tally.loops, tally.refused, tally.ordered, tally.unclear);
+	print_message("%zu ends of routed links, %zu lines kept\n", tally.links, tally.kept);
 	print_message(
 		"in %zu networks %zu packets arrived as they should, %zu by a relay, %zu by a hub, %zu at a gateway that stands by\n",
 		tally.followed, tally.arrived, tally.by_relay, tally.by_hub, tally.delivered);
@@ -791,6 +921,8 @@ static void test_random(void **state)
 	assert_true(tally.conflicts > ROUNDS / 20);
 	assert_true(tally.pairs > ROUNDS * 10);
 	assert_true(tally.relayed > 2 * ROUNDS);
+	assert_true(tally.links > 4 * ROUNDS);
+	assert_true(tally.kept > ROUNDS / 4);
 	assert_true(tally.ordered > ROUNDS / 4);
 	assert_true(tally.unclear > ROUNDS / 300);
 	assert_true(tally.chains > 20);

@@ -55,6 +55,8 @@ static void make(struct world *w, const char *const *texts, size_t n)
 	}
 	if (!w->result)
 		machines_check_routes(&w->model, compiled, &w->diag);
+	if (!w->result)
+		machines_check_links(&w->model, compiled, &w->diag);
 	if (w->diag.errors)
 		w->result = -1;
 	diag_render(&w->diag, false, &w->messages);
@@ -243,6 +245,13 @@ static const struct row rows[] = {
 	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
 		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
 	  { "behind `h` of network `b` and behind `g` of network `a`" } },
+	{ "a routed link makes no route",
+	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
+		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
+	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x") NODE(
+		  "h", KEY_B,
+		  "endpoint: h, routes: [192.168.1.0/24]") "topology:\n  - mesh: [all]\n    interface_per_link: true\n",
+	  { NULL } },
 	{ "a route in a wider one",
 	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
 		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.0.0/16]"),
@@ -492,10 +501,79 @@ static int say_seed(void **state)
 	return 0;
 }
 
+/* Routed links: names and ports of all interfaces of a machine, and where their addresses come
+ * from. */
+static void test_routed_links(void **state)
+{
+#define TWO(port, more, links)                                                            \
+	NET("10." port ".0.0/24", "listen_port: " port "\ninterface: net" port "\n" more) \
+	NODE("x", KEY_A, "endpoint: x" port)                                              \
+	NODE("y", KEY_B, "endpoint: y" port)                                              \
+	"topology:\n  - mesh: [all]\n    interface_per_link: true\n" links
+	static const char a[] = TWO("1", "", "");
+	static const struct row links[] = {
+		{ "all different",
+		  a,
+		  TWO("2", "", "routed_links: {ports: 700-799, interface_prefix: b-}\n"),
+		  { NULL } },
+		{ "one name",
+		  a,
+		  TWO("2", "", "routed_links: {ports: 700-799}\n"),
+		  { "networks/b.yaml:10:25: error: on machine `x` the routed link of `x` and `y` in network `a` and "
+		    "the routed link of `x` and `y` in network `b` have the same interface wl-y",
+		    "give the `routed_links` of one of the networks another `interface_prefix`",
+		    NULL } },
+		{ "one port",
+		  a,
+		  TWO("2", "", "routed_links: {interface_prefix: b-}\n"),
+		  { "on machine `x` the routed link of `x` and `y` in network `a` and "
+		    "the routed link of `x` and `y` in network `b` have the same port 52000",
+		    "networks/a.yaml:10:25: note: the other one", NULL } },
+		{ "the main port of the other",
+		  TWO("1", "", "routed_links: {ports: 2-2}\n"),
+		  TWO("2", "", "routed_links: {interface_prefix: b-}\n"),
+		  { "on machine `x` the routed link of `x` and `y` in network `a` and node `x` of network `b` have the same port 2",
+		    NULL } },
+		{ "the main interface of the other",
+		  a,
+		  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "interface: wl-y"),
+		  { "have the same interface wl-y", "networks/b.yaml:5:", NULL } },
+		{ "transfer pools",
+		  TWO("1", "", "routed_links: {transfer: [10.99.0.0/16]}\n"),
+		  TWO("2", "",
+		      "routed_links: {ports: 700-799, interface_prefix: b-, transfer: [10.99.4.0/24]}\n"),
+		  { "the transfer pool 10.99.4.0/24 of network `b` overlaps with the transfer pool 10.99.0.0/16 of network `a`",
+		    NULL } },
+		{ "a transfer pool and a pool",
+		  NET("10.99.0.0/16", "interface: net1\nlisten_port: 1\n")
+			  NODE("y", KEY_B, "endpoint: y"),
+		  TWO("2", "", "routed_links: {transfer: [10.99.4.0/24]}\n"),
+		  { "the transfer pool 10.99.4.0/24 of network `b` overlaps with the pool 10.99.0.0/16 of network `a`",
+		    NULL } },
+		{ "another machine",
+		  a,
+		  NET("10.2.0.0/24", "listen_port: 2\ninterface: wl-y\n")
+			  NODE("z", KEY_A, "endpoint: z"),
+		  { NULL } },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(links); i++) {
+		const char *texts[] = { links[i].a, links[i].b };
+
+		if (links[i].words[0])
+			expect_clash(links[i].what, texts, 2, 1, links[i].words);
+		else
+			expect_fine(links[i].what, texts, 2);
+	}
+#undef TWO
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_routed_links),
 		cmocka_unit_test(test_once_for_all),
 		cmocka_unit_test(test_three),
 		cmocka_unit_test(test_after_other_errors),

@@ -45,6 +45,8 @@ static const char *type_of(const struct field *f)
 		return "mapping of endpoints";
 	case FIELD_IFNAME:
 		return "interface name";
+	case FIELD_PORTS:
+		return "range of ports";
 	case FIELD_ADDRESSES:
 		return "list of addresses";
 	case FIELD_PREFIX:
@@ -181,6 +183,9 @@ static void make_reference(struct buf *b)
 		  topology);
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));
+	add_table(b, "routed_links",
+		  "What the links of topology entries with `interface_per_link` get.",
+		  sub_table(&grammar_network, "routed_links"));
 }
 
 static void test_reference(void **state)

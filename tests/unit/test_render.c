@@ -156,7 +156,7 @@ static void test_gateway(void **state)
 	s.node.flags = 0;
 	assert_int_equal(gateway_families(&s.config), 0);
 	buf_init(&out, 100);
-	gateway_rules(&s.node, "prod", "prod", &out);
+	gateway_rules(&s.config, "prod", &out);
 	assert_int_equal(out.len, 0);
 	buf_release(&out);
 }
