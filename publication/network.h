@@ -39,7 +39,9 @@ struct record {
 	struct wgkey key;
 	const struct ipaddr *addresses; /* sorted */
 	size_t n_addresses;
-	const struct prefix *routes; /* networks behind the node: canonical (prefix_canonical) */
+	/* Networks behind the node, parts of the pools that it owns among them: canonical
+	 * (prefix_canonical). */
+	const struct prefix *routes;
 	size_t n_routes;
 	const struct standby *standby; /* sorted by prefix, each once */
 	size_t n_standby;

@@ -11,6 +11,13 @@ struct taken {
 	const struct pos *pinned; /* where it is written, or NULL */
 };
 
+/* A prefix that a node owns as a whole. */
+struct owned {
+	struct prefix prefix;
+	const struct m_node *node;
+	const struct pos *pos;
+};
+
 struct allocator {
 	const struct m_network *net;
 	const struct network *old; /* never NULL; may be empty */
@@ -23,8 +30,11 @@ struct allocator {
 	struct freed *spare; /* addresses that were used once and that nobody has in the new
 				network: freed earlier or now */
 	size_t n_spare;
-	struct prefix *reserved; /* canonical: sorted, none inside another */
+	/* What is reserved, and what nodes own: canonical (sorted, none inside another). */
+	struct prefix *reserved;
 	size_t n_reserved;
+	struct owned *owned; /* sorted likewise */
+	size_t n_owned;
 	bool *reused; /* one per spare[]: handed out again */
 	bool nomem;
 };
@@ -199,6 +209,40 @@ static void report_pin_clash(struct allocator *x, const struct m_node *m, const 
 		m->name);
 }
 
+static const struct owned *owned_by(const struct allocator *x, const struct ipaddr *a)
+{
+	struct prefix whole = prefix_of_addr(a);
+	size_t low = 0, high = x->n_owned;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (prefix_cmp(&x->owned[mid].prefix, &whole) <= 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low && prefix_contains_addr(&x->owned[low - 1].prefix, a) ? &x->owned[low - 1] :
+									   NULL;
+}
+
+static void report_owned(struct allocator *x, const struct m_node *m, const struct ipaddr *addr,
+			 const struct owned *o)
+{
+	char text[IPADDR_STRLEN], prefix[PREFIX_STRLEN];
+	struct diag_entry *d;
+
+	d = diag_error(x->diag, *o->pos,
+		       "`%s` cannot own %s: %s in it is the address that %s `%s` has already",
+		       o->node->name, prefix_print(&o->prefix, prefix), ipaddr_print(addr, text),
+		       kind_of(x, m), m->name);
+	diag_other(x->diag, d, m->pos, "`%s` got it automatically", m->name);
+	diag_help(
+		x->diag, d,
+		"automatic addresses never move: choose another prefix here, or give `%s` `addresses` of its own first",
+		m->name);
+}
+
 /*
  * One pass over all automatic addresses that can be kept or given back. What is found is appended
  * behind the pins, which stay sorted in front.
@@ -222,10 +266,16 @@ static int keep_all(struct allocator *x)
 			const struct ipaddr *addr = published_address(x, m->name, pool);
 			const struct taken *pin = addr ? find_taken(pins.list, pins.n, addr) : NULL;
 
+			const struct owned *o = addr ? owned_by(x, addr) : NULL;
+
 			if (!addr)
 				continue;
 			if (pin) {
 				report_pin_clash(x, m, pin);
+				continue;
+			}
+			if (o) {
+				report_owned(x, m, addr, o);
 				continue;
 			}
 			take(x, addr, m, NULL);
@@ -383,8 +433,8 @@ static bool is_reserved_in(const struct allocator *x, const struct prefix *pool)
 {
 	size_t i;
 
-	for (i = 0; i < x->n_reserved; i++)
-		if (prefix_contains(pool, &x->reserved[i]))
+	for (i = 0; i < x->net->n_reserved; i++)
+		if (prefix_contains(pool, &x->net->reserved[i].prefix))
 			return true;
 	return false;
 }
@@ -421,16 +471,56 @@ static void hand_out_pool(struct allocator *x, const struct m_prefix *pool)
 	}
 }
 
+static int cmp_owned(const void *pa, const void *pb)
+{
+	const struct owned *a = pa, *b = pb;
+	int c = prefix_cmp(&a->prefix, &b->prefix);
+
+	return c ? c : strcmp(a->node->name, b->node->name);
+}
+
+/* What nodes own, each but once and none inside another. */
+static int read_owned(struct allocator *x)
+{
+	size_t i, j, n = 0;
+
+	for (i = 0; i < x->net->n_nodes; i++)
+		for (j = 0; j < x->net->nodes[i].n_addresses; j++)
+			n += x->net->nodes[i].addresses[j].owned != 0;
+	x->owned = arena_array(x->arena, n, sizeof(*x->owned));
+	if (!x->owned)
+		return -1;
+	for (i = 0, n = 0; i < x->net->n_nodes; i++)
+		for (j = 0; j < x->net->nodes[i].n_addresses; j++) {
+			const struct m_addr *a = &x->net->nodes[i].addresses[j];
+
+			if (a->owned)
+				x->owned[n++] = (struct owned){ m_addr_prefix(a), &x->net->nodes[i],
+								&a->pos };
+		}
+	if (n > 1)
+		qsort(x->owned, n, sizeof(*x->owned), cmp_owned);
+	for (i = 0; i < n; i++)
+		if (!x->n_owned ||
+		    !prefix_contains(&x->owned[x->n_owned - 1].prefix, &x->owned[i].prefix))
+			x->owned[x->n_owned++] = x->owned[i];
+	return 0;
+}
+
 static int read_reserved(struct allocator *x)
 {
-	size_t i;
+	size_t i, n = 0;
 
-	x->reserved = arena_array(x->arena, x->net->n_reserved, sizeof(*x->reserved));
+	if (read_owned(x) < 0)
+		return -1;
+	x->reserved = arena_array(x->arena, x->net->n_reserved + x->n_owned, sizeof(*x->reserved));
 	if (!x->reserved)
 		return -1;
 	for (i = 0; i < x->net->n_reserved; i++)
-		x->reserved[i] = x->net->reserved[i].prefix;
-	x->n_reserved = prefix_canonical(x->reserved, x->net->n_reserved);
+		x->reserved[n++] = x->net->reserved[i].prefix;
+	for (i = 0; i < x->n_owned; i++)
+		x->reserved[n++] = x->owned[i].prefix;
+	x->n_reserved = prefix_canonical(x->reserved, n);
 	return 0;
 }
 

@@ -24,7 +24,8 @@ struct allocation {
  * that was freed longest ago. The first address of a pool (the network itself) and, for IPv4
  * prefixes shorter than /31, the last (broadcast) are never handed out, nor kept when a pool's
  * change made them so; what is `reserved` is not handed out, but kept by who has it, with a
- * warning.
+ * warning; what a node owns is not handed out, and refused where another has an automatic address
+ * in it.
  */
 int allocate(const struct m_network *m, const struct network *published, uint64_t serial,
 	     struct arena *a, struct diag *d, struct allocation *ret,

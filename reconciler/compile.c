@@ -798,7 +798,7 @@ static void fill_record(struct compiler *c, const struct m_node *m, const struct
 			struct record *ret)
 {
 	struct ipaddr *addresses = get(c, al->n, sizeof(*addresses));
-	struct prefix *routes = get(c, m->n_routes, sizeof(*routes));
+	struct prefix *routes = get(c, m->n_routes + m->n_addresses, sizeof(*routes));
 	struct seen *seen = get(c, m->n_seen, sizeof(*seen));
 	uint16_t port = (uint16_t)setting(&m->listen_port, &c->m->listen_port, DEFAULT_LISTEN_PORT);
 	struct standby *standby = get(c, m->n_routes, sizeof(*standby));
@@ -816,6 +816,9 @@ static void fill_record(struct compiler *c, const struct m_node *m, const struct
 		else
 			routes[n++] = r->prefix;
 	}
+	for (i = 0; i < m->n_addresses; i++)
+		if (m->addresses[i].owned)
+			routes[n++] = m_addr_prefix(&m->addresses[i]);
 	if (n_standby > 1)
 		qsort(standby, n_standby, sizeof(*standby), cmp_standby);
 	*ret = (struct record){
@@ -830,6 +833,17 @@ static void fill_record(struct compiler *c, const struct m_node *m, const struct
 		seen[i] = (struct seen){ m->seen[i].from, with_port(m->seen[i].endpoint, port) };
 	ret->seen = seen;
 	ret->n_seen = m->n_seen;
+}
+
+/* What is in a prefix of its own is behind the node, but for its own address. */
+static bool owns_any(const struct m_node *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_addresses; i++)
+		if (m->addresses[i].owned)
+			return true;
+	return false;
 }
 
 static void fill_node(struct compiler *c, size_t index, const struct allocation *al,
@@ -866,7 +880,7 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 		n.fwmark = (uint32_t)m->fwmark.v;
 		n.flags |= NODE_HAS_FWMARK;
 	}
-	if (c->forward[index] || m->n_routes)
+	if (c->forward[index] || m->n_routes || owns_any(m))
 		n.flags |= NODE_FORWARD;
 	n.from = viewpoints_of(&c->views, index, &n.n_from);
 	c->nomem |= !n.from;

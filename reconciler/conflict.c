@@ -88,7 +88,7 @@ static bool written_at(const struct m_node *m, const struct prefix *p, struct po
 			return true;
 		}
 	for (i = 0; m->has_addresses && i < m->n_addresses; i++) {
-		struct prefix own = prefix_of_addr(&m->addresses[i].addr);
+		struct prefix own = m_addr_prefix(&m->addresses[i]);
 
 		if (!prefix_cmp(&own, p)) {
 			*ret = m->addresses[i].pos;
@@ -121,7 +121,7 @@ static bool client_brings(const struct network *n, const struct m_client *c, con
 /* A conflict at one view, and how it is told. */
 struct found {
 	struct prefix_conflict c;
-	const char *at; /* a node where it happens */
+	const char *at; /* a node where it happens; NULL: at one of the two, behind which it is */
 	size_t more; /* other nodes with the same view */
 };
 
@@ -182,6 +182,16 @@ static void report(const struct m_network *m, const struct network *n, struct di
 	struct diag_entry *e;
 
 	prefix_print(&f->c.prefix, text);
+	if (!f->at) {
+		e = diag_error(d, at_a, "%s is behind `%s` and behind `%s`, which are joined", text,
+			       f->c.a, f->c.b);
+		diag_other(d, e, at_b, "`%s` gets it from here", f->c.b);
+		diag_help(
+			d, e,
+			"what is for it stays with the one or goes to the other: let one of them have it, make one longer (the "
+			"longest wins), give each a `metric` (the lowest comes first), or do not join them");
+		return;
+	}
 	if (f->more)
 		e = diag_error(
 			d, at_a,
@@ -199,6 +209,16 @@ static void report(const struct m_network *m, const struct network *n, struct di
 		is_route(m, f->c.a, &f->c.prefix) && is_route(m, f->c.b, &f->c.prefix) ?
 			"give each a `metric` (the lowest comes first), " :
 			"");
+}
+
+static bool known_prefix(const struct found *list, size_t n, const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!prefix_cmp(&list[i].c.prefix, p))
+			return true;
+	return false;
 }
 
 static bool known(const struct found *list, size_t n, const struct prefix_conflict *c)
@@ -341,12 +361,44 @@ static int examine_view(struct search *s, const struct node *const *nodes, size_
 	return only_direct(nodes[0]) ? 0 : examine_hidden(s, &nobody, nodes, n);
 }
 
+/* What stands behind the node itself and, as it is, under one of its peers; but of prefixes of
+ * which the first `told` of what was found tell already. */
+static int examine_own(struct search *s, size_t told, const struct node *node,
+		       const struct record *r)
+{
+	struct arena scratch;
+	struct config c;
+	size_t i, j, k;
+	struct err e;
+	int ret;
+
+	arena_init(&scratch);
+	ret = expand(s->net, node, &scratch, &c, &e);
+	for (i = 0; !ret && i < c.n_peers; i++)
+		for (j = 0, k = 0; j < r->n_routes && k < c.peers[i].n_allowed_ips;) {
+			const struct prefix *p = &c.peers[i].allowed_ips[k];
+			int cmp = prefix_cmp(&r->routes[j], p);
+			bool swap = strcmp(node->name, c.peers[i].name) > 0;
+			struct prefix_conflict own = { *p, swap ? c.peers[i].name : node->name,
+						       swap ? node->name : c.peers[i].name };
+
+			if (!cmp && s->n_found < MAX_DIAGS && !known_prefix(s->found, told, p) &&
+			    !known(s->found, s->n_found, &own))
+				s->found[s->n_found++] = (struct found){ .c = own };
+			j += cmp <= 0;
+			k += cmp >= 0;
+		}
+	arena_release(&scratch);
+	/* Only a node that has no other conflict can be expanded: that one was told. */
+	return s->n_found ? 0 : ret;
+}
+
 void conflict_check(const struct m_network *m, const struct network *n, struct arena *a,
 		    struct diag *d)
 {
 	const struct node **nodes = arena_array(a, n->n_nodes, sizeof(*nodes));
 	struct search s = { .net = n, .diag = d, .model = m };
-	size_t i, from;
+	size_t i, from, told;
 	bool shared;
 
 	if (!nodes || any_shared_prefix(n, a, &shared) < 0) {
@@ -365,6 +417,16 @@ void conflict_check(const struct m_network *m, const struct network *n, struct a
 			continue;
 		if (examine_view(&s, &nodes[from], i - from) < 0)
 			return;
+	}
+	told = s.n_found;
+	for (i = 0; shared && i < n->n_nodes && s.n_found < MAX_DIAGS; i++) {
+		const struct record *r = network_record(n, n->nodes[i].name);
+
+		if (r->n_routes && examine_own(&s, told, &n->nodes[i], r) < 0) {
+			d->nomem = true;
+			diag_error(d, m->pos, "out of memory");
+			return;
+		}
 	}
 	for (i = 0; i < s.n_found; i++)
 		report(m, n, d, &s.found[i]);

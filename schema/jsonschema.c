@@ -180,7 +180,9 @@ static void put_type(struct json *j, const struct field *f)
 		put_string(j, "^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$");
 		break;
 	case FIELD_ADDRESSES:
-		put_strings(j, f, "^[0-9A-Fa-f:.]+$");
+		put_strings(j, f,
+			    f->flags & FIELD_WHOLE ? "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$" :
+						     "^[0-9A-Fa-f:.]+$");
 		break;
 	case FIELD_PREFIX:
 		put_string(j, PREFIX);

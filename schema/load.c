@@ -298,6 +298,13 @@ const struct m_client *m_network_client(const struct m_network *n, const char *n
 	return NULL;
 }
 
+struct prefix m_addr_prefix(const struct m_addr *a)
+{
+	struct ifaddr whole = { a->addr, a->owned };
+
+	return a->owned ? prefix_of_ifaddr(&whole) : prefix_of_addr(&a->addr);
+}
+
 const struct m_node *m_network_node(const struct m_network *n, const char *name)
 {
 	size_t lo = 0, hi = n->n_nodes;

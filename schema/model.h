@@ -27,6 +27,8 @@ struct m_text {
 struct m_addr {
 	struct ipaddr addr;
 	struct pos pos;
+	uint8_t owned; /* 0: the address alone; else the whole prefix of this length is the node's
+			*/
 };
 
 struct m_prefix {
@@ -201,6 +203,9 @@ struct model {
 
 /* The name of the machine that a node runs on: nodes of several networks may share it. */
 const char *m_node_machine(const struct m_node *n);
+/* What others reach under it: the address alone, or the prefix that the node owns. */
+struct prefix m_addr_prefix(const struct m_addr *a);
+
 /* By binary search; NULL when there is none. */
 const struct m_network *model_network(const struct model *m, const char *name);
 const struct m_node *m_network_node(const struct m_network *n, const char *name);

@@ -742,7 +742,18 @@ static bool want_list(struct decode *c, const struct field *f, const struct yaml
 	return true;
 }
 
-static bool read_address(struct decode *c, const struct yaml_node *v, struct m_addr *ret)
+/* The first address of a prefix means the prefix itself, where there are others. */
+static void step_inside(struct ifaddr *a)
+{
+	struct prefix p = prefix_of_ifaddr(a);
+	unsigned int bits = family_bits(p.family);
+
+	if (bits - p.len >= 2 && !memcmp(p.b, a->addr.b, sizeof(p.b)))
+		a->addr.b[bits / 8 - 1]++;
+}
+
+static bool read_address(struct decode *c, const struct field *f, const struct yaml_node *v,
+			 struct m_addr *ret)
 {
 	char shown[YAML_SHOWN], text[IPADDR_STRLEN];
 	struct ifaddr with_len;
@@ -751,7 +762,18 @@ static bool read_address(struct decode *c, const struct yaml_node *v, struct m_a
 		return false;
 	yaml_show(v, shown);
 	if (ipaddr_parse(v->text, v->n, &ret->addr) < 0) {
-		if (ifaddr_parse(v->text, v->n, &with_len) == 0)
+		bool ok = ifaddr_parse(v->text, v->n, &with_len) == 0;
+
+		if (ok && f->flags & FIELD_WHOLE &&
+		    with_len.len < family_bits(with_len.addr.family)) {
+			step_inside(&with_len);
+			*ret = (struct m_addr){ with_len.addr, yaml_pos(v), with_len.len };
+			return true;
+		}
+		if (ok && f->flags & FIELD_WHOLE)
+			TELL(c, v, ("`%s` is one address", shown),
+			     ("write %s", ipaddr_print(&with_len.addr, text)));
+		else if (ok)
 			TELL(c, v,
 			     ("`%s` has a prefix length; an address here is a plain IP", shown),
 			     ("write %s: the interface gets it with the length of the pool",
@@ -781,7 +803,7 @@ static void read_addresses(struct decode *c, const struct field *f, const struct
 		return;
 	}
 	for (i = 0; i < v->n; i++) {
-		if (!read_address(c, &v->items[i], &list[n]))
+		if (!read_address(c, f, &v->items[i], &list[n]))
 			continue;
 		for (j = 0; j < n && ipaddr_cmp(&list[j].addr, &list[n].addr); j++)
 			;

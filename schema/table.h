@@ -56,6 +56,8 @@ enum field_flags {
 	FIELD_REQUIRED_ONCE = 1u << 1,
 	/* Of a table with `one_of`: may stand beside the one. */
 	FIELD_BESIDE = 1u << 2,
+	/* FIELD_ADDRESSES: one may be a prefix that is owned as a whole. */
+	FIELD_WHOLE = 1u << 3,
 };
 
 struct table;

@@ -292,9 +292,31 @@ static void next(struct ipaddr *a)
 		i--;
 }
 
+/* The part of a pool that this address stands for; the address alone where it owns nothing. */
+static struct prefix owned_by(const struct m_addr *a)
+{
+	struct prefix p = host(&a->addr);
+	unsigned int i;
+
+	for (i = a->owned; a->owned && i < p.len; i++)
+		p.b[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
+	if (a->owned)
+		p.len = a->owned;
+	return p;
+}
+
 static bool is_reserved(const struct m_network *m, const struct prefix *p)
 {
-	size_t i;
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->nodes[i].n_addresses; j++) {
+			struct prefix own = owned_by(&m->nodes[i].addresses[j]);
+
+			if (covers(&own, p))
+				return true;
+		}
+	}
 
 	for (i = 0; i < m->n_reserved; i++) {
 		if (covers(&m->reserved[i].prefix, p))
@@ -442,6 +464,12 @@ static void put_routes(const struct m_network *m, struct ref_peer *p, const stru
 	for (i = 0; i < n->n_routes; i++) {
 		if (!another_comes_first(m, &n->routes[i]))
 			put(p, &n->routes[i].prefix);
+	}
+	for (i = 0; i < n->n_addresses; i++) {
+		struct prefix own = owned_by(&n->addresses[i]);
+
+		if (n->addresses[i].owned)
+			put(p, &own);
 	}
 }
 
@@ -597,6 +625,25 @@ static bool two_peers_want_one(const struct ref_config *c)
 	return false;
 }
 
+/* What is behind a node stands under one of its peers too. */
+static bool wants_its_own(const struct m_network *m, const struct ref_config *c)
+{
+	struct ref_peer own = { 0 };
+	size_t i, j, k;
+
+	put_routes(m, &own, c->node);
+	sort_and_reduce(&own);
+	for (i = 0; i < c->n_peers; i++) {
+		for (j = 0; j < c->peers[i].n_allowed; j++) {
+			for (k = 0; k < own.n_allowed; k++) {
+				if (same(&c->peers[i].allowed[j], &own.allowed[k]))
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
 /*
  * Every allowed IP but default routes, what the interface's own networks cover and what the node
  * has behind itself, if another comes first for it.
@@ -682,6 +729,10 @@ static bool carries(const struct m_network *m, const struct m_node *n)
 
 	if (n->n_routes)
 		return true;
+	for (i = 0; i < n->n_addresses; i++) {
+		if (n->addresses[i].owned)
+			return true;
+	}
 	for (i = 0; i < m->n_clients; i++) {
 		if (!strcmp(m->clients[i].gateway.s, n->name))
 			return true;
@@ -850,7 +901,7 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 			if (!strcmp(m->clients[j].gateway.s, n->name))
 				make_client_peer(m, ret->configs, j, &c->peers[c->n_peers++]);
 		}
-		ret->conflict |= two_peers_want_one(c);
+		ret->conflict |= two_peers_want_one(c) || wants_its_own(m, c);
 		make_routes(m, c);
 	}
 	make_links(m, a, ret);

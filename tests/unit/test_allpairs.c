@@ -84,6 +84,29 @@ static void random_reserved(struct dice *d, struct arena *a, struct m_network *m
 	}
 }
 
+/* No route is inside another or holds an address of the network: every address leads to its node.
+ */
+static bool apart;
+/* Nodes own parts of the pools. */
+static bool owners;
+
+/*
+ * A part of its own far from what is handed out; or, where it matters where packets arrive, none
+ * of those that are here: a part about its own address, which others may lie in, or own too.
+ */
+static void random_owned(struct dice *d, const struct prefix *pool, uint8_t index,
+			 struct m_addr *ret)
+{
+	if (apart || dice_one_in(d, 2)) {
+		if (pool->len > 64 || (pool->family == 4 && pool->len > 16))
+			return;
+		ret->addr.b[pool->family == 4 ? 2 : 12] = (uint8_t)(128 + index);
+		ret->owned = pool->family == 4 ? 24 : 112;
+	} else {
+		ret->owned = (uint8_t)(family_bits(pool->family) - 1 - dice_throw(d, 3));
+	}
+}
+
 /* Distinct for each node, and above what is handed out; some leave holes that are handed out. */
 static void random_pins(struct dice *d, struct arena *a, const struct m_network *m,
 			struct m_node *n, uint8_t index)
@@ -101,6 +124,8 @@ static void random_pins(struct dice *d, struct arena *a, const struct m_network 
 		memcpy(addr->b, pool->b, sizeof(addr->b));
 		addr->b[pool->family == 4 ? 3 : 15] =
 			(uint8_t)(dice_one_in(d, 2) ? 2 + index : 40 + index);
+		if (owners && dice_one_in(d, 2))
+			random_owned(d, pool, index, &n->addresses[i]);
 	}
 }
 
@@ -134,6 +159,8 @@ static void random_clients(struct dice *d, struct arena *a, struct m_network *m,
 			c->node.public_key.b[2] = (uint8_t)(1 + i);
 			if (dice_one_in(d, 3))
 				random_pins(d, a, m, &c->node, (uint8_t)(MAX_N + i));
+			for (size_t j = 0; j < c->node.n_addresses; j++)
+				c->node.addresses[j].owned = 0;
 		}
 		/* All of one, or spread. */
 		c->gateway.s = gateways[dice_one_in(d, 2) ? 0 : dice_throw(d, (uint32_t)n)]->name;
@@ -143,9 +170,6 @@ static void random_clients(struct dice *d, struct arena *a, struct m_network *m,
 
 /* Most nodes have an endpoint, or most have none and more of the rest are relays. */
 static bool mostly_nat;
-/* No route is inside another or holds an address of the network: every address leads to its node.
- */
-static bool apart;
 
 /* The place of what is written somewhere. */
 static const struct source nowhere;
@@ -348,6 +372,7 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 		mostly_nat = dice_one_in(d, 3);
 		apart = dice_one_in(d, 3);
 		viewpoints = dice_one_in(d, 2);
+		owners = dice_one_in(d, 3);
 	}
 	if (dice_one_in(d, 2))
 		random_reserved(d, a, m);

@@ -795,6 +795,76 @@ static void a_clash_between_two_hubs_is_found(void **state)
 		NULL, "10.0.0.0/24 would stand under two peers, `a` and `b`, on node `c`");
 }
 
+/* Others reach all of it; the node's interface has one address, with the length of the pool. */
+static void a_node_owns_a_prefix(void **state)
+{
+	struct fixture *f = *state;
+	struct network first;
+	const struct node *n;
+	const struct record *r;
+
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24, 'fd00::/64']\nnodes:\n"
+		"  a: {public_key: $1, endpoint: 'a:1', addresses: [10.0.0.0/29, 'fd00::5:7/112']}\n"
+		"  b: {public_key: $2}\n"
+		"  c: {public_key: $3, addresses: [10.0.0.3], routes: [192.168.0.0/16]}\n",
+		NULL, 1);
+	r = network_record(&f->network, "a");
+	n = network_node(&f->network, "a");
+	expect_address(f, "a", "10.0.0.1/24,fd00::5:7/64");
+	assert_int_equal(r->n_routes, 2);
+	assert_int_equal(r->routes[0].len, 29);
+	assert_int_equal(r->routes[1].len, 112);
+	assert_int_equal(r->routes[1].b[13], 5);
+	assert_true(n->flags & NODE_FORWARD);
+	assert_int_equal(n->n_masquerade, 0);
+	/* Nobody gets an address of it by itself, but may be given one. */
+	expect_address(f, "b", "10.0.0.8/24,fd00::1/64");
+	first = f->network;
+	/* What an automatic node has already cannot be owned by another. */
+	expect_error(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24, 'fd00::/64']\nnodes:\n"
+		"  a: {public_key: $1, endpoint: 'a:1', addresses: [10.0.0.1/28]}\n"
+		"  b: {public_key: $2}\n",
+		&first,
+		"`a` cannot own 10.0.0.0/28: 10.0.0.8 in it is the address that node `b` has already");
+	/* What was owned is free again. */
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24, 'fd00::/64']\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1', addresses: [10.0.0.1]}\n"
+		     "  b: {public_key: $2}\n  d: {public_key: $4}\n",
+		     &first, 2);
+	expect_address(f, "b", "10.0.0.8/24,fd00::1/64");
+	expect_address(f, "d", "10.0.0.2/24,fd00::2/64");
+	assert_false(network_node(&f->network, "a")->flags & NODE_FORWARD);
+}
+
+static void two_nodes_own_what_is_nested(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/16]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1', addresses: [10.0.4.0/22]}\n"
+		     "  b: {public_key: $2, endpoint: 'b:1', addresses: [10.0.4.128/25]}\n"
+		     "  c: {public_key: $3, endpoint: 'c:1', addresses: [10.0.4.9]}\n",
+		     NULL, 1);
+	/* A route that is what another owns stands under two peers. */
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/16]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1', addresses: [10.0.4.0/22]}\n"
+		     "  b: {public_key: $2, endpoint: 'b:1', routes: [10.0.4.0/22]}\n"
+		     "  c: {public_key: $3, endpoint: 'c:1'}\n",
+		     NULL, "10.0.4.0/22 would stand under two peers, `a` and `b`, on node `c`");
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/29]\nnodes:\n"
+		     "  a: {public_key: $1, addresses: [10.0.0.4/30]}\n  b: {public_key: $2}\n"
+		     "  c: {public_key: $3}\n  d: {public_key: $4}\n  e: {public_key: $5}\n",
+		     NULL, "the pool 10.0.0.0/29 has no address left for node `e`");
+}
+
 /* docs/format.md names the parts. */
 static void relays_cut_groups_into_parts(void **state)
 {
@@ -1313,6 +1383,8 @@ int main(void)
 		TEST(an_order_must_be_clear),
 		TEST(who_knows_the_second_alone_is_warned),
 		TEST(a_clash_between_two_hubs_is_found),
+		TEST(a_node_owns_a_prefix),
+		TEST(two_nodes_own_what_is_nested),
 		TEST(relays_cut_groups_into_parts),
 		TEST(who_meets_in_a_lan_needs_no_relay),
 		TEST(a_relay_that_is_seen_by_some),
