@@ -3,6 +3,8 @@
 
 #include "schema/machines.h"
 
+#define MAIN_TABLE 254 /* RT_TABLE_MAIN of linux/rtnetlink.h */
+
 /* A prefix that some machine may have a way to. */
 struct way {
 	struct prefix prefix;
@@ -162,10 +164,22 @@ static bool routes(const struct checker *x, const struct tenant *t, const struct
 	return false;
 }
 
+/* Where the way goes: a pool is with its addresses, in the main table. 0: nowhere. */
+static uint64_t table_of(const struct tenant *t, const struct way *w)
+{
+	if (!w->behind)
+		return MAIN_TABLE;
+	return t->node->table.set    ? t->node->table.v :
+	       t->network->table.set ? t->network->table.v :
+				       MAIN_TABLE;
+}
+
 /* Whoever is in a network sends what is for its pools there. Two pools are schema/machines.h's. */
 static void check_pair(struct checker *x, struct pair *p, const struct tenant *a,
 		       const struct tenant *b)
 {
+	if (table_of(a, p->a) != table_of(b, p->b) || !table_of(a, p->a))
+		return;
 	if ((p->a->behind && !routes(x, a, p->a)) || (p->b->behind && !routes(x, b, p->b)))
 		return;
 	if (!p->machines++) {

@@ -5,7 +5,8 @@
  * address under the AllowedIPs of some peer that it meets when that peer (a hub or a relay) meets
  * it; a client also when the peer meets its gateway. Nodes of one view that the same nodes reach
  * first reach the same nodes, but for what depends on themselves: no node is its own hub, and none
- * has its own routes under a hub.
+ * has its own routes under a hub. An exit is the way out of the network; what of the
+ * network a node reaches does not depend on it.
  */
 #include "reconciler/plan.h"
 #include "reconciler/plan_view.h"

@@ -123,6 +123,9 @@ static void state_round_trip(void **unused)
 	cases[5].names = (struct names_record){ true, { "" } };
 	cases[6].names = (struct names_record){ false, { "wg0" } };
 	cases[7].names = (struct names_record){ true, { "hosts" } };
+	cases[6].n_pending = 2;
+	cases[6].pending[0] = (struct ifname){ "wl-a" };
+	cases[6].pending[1] = (struct ifname){ "wl-b" };
 	cases[2].amnesia = T0 + 9;
 	cases[2].generation = 41;
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
@@ -136,6 +139,8 @@ static void state_round_trip(void **unused)
 		assert_true(back.accepted.serial == cases[i].accepted.serial);
 		assert_true(back.applied.serial == cases[i].applied.serial);
 		assert_true(host_record_equal(&back.host, &cases[i].host));
+		assert_int_equal(back.n_pending, cases[i].n_pending);
+		assert_string_equal(back.pending[1].s, cases[i].pending[1].s);
 		assert_true(back.names.hosts == cases[i].names.hosts);
 		assert_string_equal(back.names.link.s, cases[i].names.link.s);
 		assert_true(back.amnesia == cases[i].amnesia &&
@@ -185,6 +190,15 @@ static void state_of_the_host(void **unused)
 		{ "a table without its listing", "nftables " HASH "\n", false },
 		{ "a table and more", "nftables " HASH " " HASH " " HASH "\n", false },
 		{ "a setting", "sysctl net.ipv4.conf.all.forwarding 0 1\n", false },
+		{ "a link that is not in force", "pending wl-a\n", true },
+		{ "two, names and a table",
+		  "pending wl-a\npending wl-b\nnames hosts -\nnftables " HASH " " HASH "\n", true },
+		{ "links out of order", "pending wl-b\npending wl-a\n", false },
+		{ "a link twice", "pending wl-a\npending wl-a\n", false },
+		{ "links behind names", "names hosts -\npending wl-a\n", false },
+		{ "no link", "pending\n", false },
+		{ "a link of a path", "pending a/b\n", false },
+		{ "a link and more", "pending wl-a x\n", false },
 		{ "names", "names hosts -\n", true },
 		{ "names of a link", "names - wg0\n", true },
 		{ "names and a table", "names hosts wg0\nnftables " HASH " " HASH "\n", true },
@@ -217,6 +231,41 @@ static void state_of_the_host(void **unused)
 			  i);
 		buf_release(&text);
 	}
+}
+
+static void state_of_the_links(void **unused)
+{
+	struct state s = example(7), back;
+	char hex[DIGEST_STRLEN];
+	struct digest sum;
+	struct buf text;
+	size_t n, i;
+
+	for (n = MAX_PENDING_LINKS; n <= MAX_PENDING_LINKS + 1; n++) {
+		s.n_pending = 0;
+		buf_init(&text, 1 << 16);
+		assert_int_equal(state_encode(&s, &text), 0);
+		text.len = (size_t)(strstr(text.data, "checksum ") - text.data);
+		for (i = 0; i < n; i++)
+			buf_addf(&text, "pending wl-%03zu\n", i);
+		digest_of(text.data, text.len, &sum);
+		buf_addf(&text, "checksum %s\n", digest_print(&sum, hex));
+		assert_int_equal(state_decode(text.data, text.len, "prod", &back, NULL),
+				 n <= MAX_PENDING_LINKS ? 0 : -1);
+		if (n <= MAX_PENDING_LINKS)
+			assert_int_equal(back.n_pending, n);
+		buf_release(&text);
+	}
+	/* Of nothing that is applied there is nothing pending. */
+	s = (struct state){ .network = "prod" };
+	buf_init(&text, 1 << 16);
+	assert_int_equal(state_encode(&s, &text), 0);
+	text.len = (size_t)(strstr(text.data, "checksum ") - text.data);
+	buf_adds(&text, "pending wl-a\n");
+	digest_of(text.data, text.len, &sum);
+	buf_addf(&text, "checksum %s\n", digest_print(&sum, hex));
+	assert_int_equal(state_decode(text.data, text.len, "prod", &back, NULL), -1);
+	buf_release(&text);
 }
 
 static void set_round_trip(void **unused)
@@ -781,6 +830,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(state_round_trip),
 		cmocka_unit_test(state_of_the_host),
+		cmocka_unit_test(state_of_the_links),
 		cmocka_unit_test(state_has_one_spelling),
 		cmocka_unit_test(set_round_trip),
 		cmocka_unit_test(report_round_trip),
