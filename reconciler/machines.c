@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reconciler/machines.h"
 
+#include "publication/exit.h"
 #include "schema/machines.h"
-
-#define MAIN_TABLE 254 /* RT_TABLE_MAIN of linux/rtnetlink.h */
 
 /* A prefix that some machine may have a way to. */
 struct way {
@@ -168,10 +167,10 @@ static bool routes(const struct checker *x, const struct tenant *t, const struct
 static uint64_t table_of(const struct tenant *t, const struct way *w)
 {
 	if (!w->behind)
-		return MAIN_TABLE;
+		return EXIT_TABLE_MAIN;
 	return t->node->table.set    ? t->node->table.v :
 	       t->network->table.set ? t->network->table.v :
-				       MAIN_TABLE;
+				       EXIT_TABLE_MAIN;
 }
 
 /* Whoever is in a network sends what is for its pools there. Two pools are schema/machines.h's. */
