@@ -201,6 +201,9 @@ bool shared_concerned(const char *state_dir, const char *network, const struct h
 	struct shared *s;
 	bool r = true;
 
+	/* The settings are not looked at. */
+	if (wanted->table_alone)
+		return false;
 	if (wanted->families)
 		return true;
 	s = calloc(1, sizeof(*s));

@@ -62,7 +62,7 @@ int shared_begin(struct shared_run *x, struct host *h, const char *state_dir, co
 int shared_save(struct shared_run *x, const struct host_record *r, struct err *e);
 /* `done`: the host is as x->wanted says. Only then is who needs nothing any more forgotten. */
 int shared_end(struct shared_run *x, bool done, struct err *e);
-/* True when shared_begin would look at the host. */
+/* True when shared_begin would look at the host: never for a table alone. */
 bool shared_concerned(const char *state_dir, const char *network, const struct host_wanted *wanted);
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/text.h"
 #include "common/timefmt.h"
 #include "publication/gateway.h"
+#include "publication/ruleset.h"
 
 /* jansson refuses strings that are not UTF-8, and a terminal may read JSON too: everything passes
  * text_safe. */
@@ -488,7 +489,7 @@ static void add_host(const struct status_view *v, struct buf *out)
 				 sysctl_print(&r->changes[i].sysctl, name), r->changes[i].before,
 				 r->changes[i].set);
 	if (r->has_table)
-		buf_addf(out, "%-12s nftables table inet " GATEWAY_TABLE "%s\n", "host",
+		buf_addf(out, "%-12s nftables table inet " RULESET_TABLE "%s\n", "host",
 			 v->agent->config->network);
 }
 

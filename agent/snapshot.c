@@ -268,7 +268,84 @@ static int get_own(struct collector *c, enum table t, struct network_builder *al
 	return network_builder_finish(own, ret, c->err);
 }
 
-static int get_groups(struct collector *c, const struct node *node, struct network_builder *all,
+/* The permits that our node enforces, and perhaps others that stand on the same pages. */
+static int get_permits(struct collector *c, const struct node *node, struct network_builder *all,
+		       struct network *ret)
+{
+	struct network_builder *permits = builder(c);
+	struct index ix;
+	bool *wanted;
+	size_t i;
+
+	if (!permits)
+		return -1;
+	if (!node->n_guards)
+		return network_builder_finish(permits, ret, c->err);
+	if (get_index(c, TABLE_POLICY, &ix) < 0)
+		return -1;
+	wanted = arena_array(&c->snap->arena, ix.n, sizeof(*wanted));
+	if (!wanted)
+		return err_nomem(c->err);
+	for (i = 0; i < node->n_guards; i++)
+		mark(&ix, node->guards[i], wanted);
+	if (get_marked(c, &ix, wanted, all, permits) < 0)
+		return -1;
+	return network_builder_finish(permits, ret, c->err);
+}
+
+/* Names of nodes and groups that our configuration needs: of its links, and who is permitted. */
+struct needed {
+	const char **list;
+	size_t n;
+	bool all; /* GROUP_ALL is one of them */
+};
+
+static int add_name(struct collector *c, struct needed *needed, const char *name)
+{
+	const char **list;
+
+	if (!name || strchr(name, '/'))
+		return 0;
+	if (!strcmp(name, GROUP_ALL) || !strcmp(name, GROUP_CLIENTS)) {
+		needed->all = true;
+		return 0;
+	}
+	list = arena_grow(&c->snap->arena, needed->list, needed->n, sizeof(*list));
+	if (!list)
+		return err_nomem(c->err);
+	needed->list = list;
+	list[needed->n++] = name;
+	return 0;
+}
+
+static int collect_needed(struct collector *c, const struct node *node,
+			  const struct network *permits, struct needed *ret)
+{
+	size_t i, j, n;
+
+	*ret = (struct needed){ .all = node_needs_names(node) };
+	for (i = 0; i < node->n_links; i++)
+		if (add_name(c, ret, node->links[i].via) < 0 ||
+		    add_name(c, ret, node->links[i].target) < 0)
+			return -1;
+	for (i = 0; i < node->n_guards; i++) {
+		const struct permit *list = network_permits(permits, node->guards[i], &n);
+
+		/* A client: of nodes and groups it is known that they mean this node. */
+		if (!target_is_group(node->guards[i]) && strcmp(node->guards[i], node->name) != 0 &&
+		    add_name(c, ret, node->guards[i]) < 0)
+			return -1;
+		/* What is behind this node is not outside: its own record says it. */
+		if (target_is_outside(node->guards[i]) && add_name(c, ret, node->name) < 0)
+			return -1;
+		for (j = 0; j < n; j++)
+			if (add_name(c, ret, list[j].from) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+static int get_groups(struct collector *c, const struct needed *needed, struct network_builder *all,
 		      struct network *ret)
 {
 	struct network_builder *groups = builder(c);
@@ -278,10 +355,8 @@ static int get_groups(struct collector *c, const struct node *node, struct netwo
 
 	if (!groups)
 		return -1;
-	for (i = 0; i < node->n_links; i++) {
-		const char *target = node->links[i].target;
-
-		if (!target || !strcmp(target, GROUP_ALL) || !target_is_group(target))
+	for (i = 0; i < needed->n; i++) {
+		if (!target_is_group(needed->list[i]))
 			continue;
 		if (!wanted) {
 			if (get_index(c, TABLE_GROUPS, &ix) < 0)
@@ -290,46 +365,39 @@ static int get_groups(struct collector *c, const struct node *node, struct netwo
 			if (!wanted)
 				return err_nomem(c->err);
 		}
-		mark(&ix, target, wanted);
+		mark(&ix, needed->list[i], wanted);
 	}
 	if (wanted && get_marked(c, &ix, wanted, all, groups) < 0)
 		return -1;
 	return network_builder_finish(groups, ret, c->err);
 }
 
-static int get_records(struct collector *c, const struct node *node, const struct network *groups,
-		       struct network_builder *all)
+static int get_records(struct collector *c, const struct needed *needed,
+		       const struct network *groups, struct network_builder *all)
 {
 	struct index ix;
 	bool *wanted;
 	size_t i, j;
 
-	if (!node->n_links && !node_needs_names(node))
+	if (!needed->n && !needed->all)
 		return 0;
 	if (get_index(c, TABLE_RECORDS, &ix) < 0)
 		return -1;
 	wanted = arena_array(&c->snap->arena, ix.n, sizeof(*wanted));
 	if (!wanted)
 		return err_nomem(c->err);
-	if (node_needs_names(node))
+	if (needed->all)
 		memset(wanted, true, ix.n);
-	for (i = 0; i < node->n_links; i++) {
-		const struct link *link = &node->links[i];
+	for (i = 0; i < needed->n && !needed->all; i++) {
 		const struct group *g;
 
-		if (link->via)
-			mark(&ix, link->via, wanted);
-		if (!link->target)
+		if (!target_is_group(needed->list[i])) {
+			mark(&ix, needed->list[i], wanted);
 			continue;
-		if (!strcmp(link->target, GROUP_ALL)) {
-			memset(wanted, true, ix.n);
-		} else if (!target_is_group(link->target)) {
-			mark(&ix, link->target, wanted);
-		} else {
-			g = network_group(groups, link->target);
-			for (j = 0; g && j < g->n_members; j++)
-				mark(&ix, g->members[j], wanted);
 		}
+		g = network_group(groups, needed->list[i]);
+		for (j = 0; g && j < g->n_members; j++)
+			mark(&ix, g->members[j], wanted);
 	}
 	return get_marked(c, &ix, wanted, all, NULL);
 }
@@ -438,6 +506,9 @@ static int finish(struct snapshot *s, struct network_builder *all, const char *n
 		alone->links = NULL;
 		alone->exit = NULL;
 		alone->n_links = 0;
+		alone->flags &= ~(unsigned int)NODE_GUARDED;
+		alone->guards = NULL;
+		alone->n_guards = 0;
 		node = alone;
 	}
 	if (!node)
@@ -475,8 +546,9 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 {
 	const struct source_of_documents *from = c->from;
 	struct network_builder *all = builder(c), *gone_only;
-	struct network own, gone = { 0 }, groups;
+	struct network own, gone = { 0 }, permits, groups;
 	const struct node *node;
+	struct needed needed;
 
 	if (!all || get_own(c, TABLE_NODES, all, &own) < 0)
 		return -1;
@@ -496,8 +568,11 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 		return -1;
 	c->snap->set.gone = c->snap->standing == STANDING_GONE;
 	if (node) {
-		if (get_groups(c, node, all, &groups) < 0 ||
-		    get_records(c, node, &groups, all) < 0 || get_routed(c, node, &groups, all) < 0)
+		if (get_permits(c, node, all, &permits) < 0 ||
+		    collect_needed(c, node, &permits, &needed) < 0 ||
+		    get_groups(c, &needed, all, &groups) < 0 ||
+		    get_records(c, &needed, &groups, all) < 0 ||
+		    get_routed(c, node, &groups, all) < 0)
 			return -1;
 	} else if (keep_last(c, last, all) < 0) {
 		return -1;

@@ -389,9 +389,11 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 	const struct config *links = NULL;
 	struct prefix *routes;
 	size_t n_links = 0;
+	struct policy policy;
 
 	if (expand_peers(&x, &all, &total) < 0 ||
-	    routed_expand(n, node, a, &links, &n_links, e) < 0)
+	    routed_expand(n, node, a, &links, &n_links, e) < 0 ||
+	    policy_expand(n, node, a, &policy, e) < 0)
 		return -1;
 	/* The kernel would silently give such a prefix to the peer that names it last. */
 	for (i = 1; i < total; i++)
@@ -413,7 +415,8 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 				.links = links,
 				.n_links = n_links,
 				.routes = routes,
-				.n_routes = n_routes };
+				.n_routes = n_routes,
+				.policy = policy };
 	return 0;
 }
 

@@ -69,6 +69,49 @@ bool group_has(const struct group *g, const char *node_name)
 	return find(g->members, g->n_members, sizeof(*g->members), node_name) != NULL;
 }
 
+const struct permit *network_permits(const struct network *n, const char *to, size_t *ret_n)
+{
+	size_t low = 0, high = n->n_permits, end;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (strcmp(n->permits[mid].to, to) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (end = low; end < n->n_permits && !strcmp(n->permits[end].to, to); end++)
+		;
+	*ret_n = end - low;
+	return n->permits + low;
+}
+
+int permit_cmp(const struct permit *a, const struct permit *b)
+{
+	int c = strcmp(a->to, b->to);
+
+	return c ? c : strcmp(a->from, b->from);
+}
+
+bool permit_equal(const struct permit *a, const struct permit *b)
+{
+	return !permit_cmp(a, b) &&
+	       services_equal(a->services, a->n_services, b->services, b->n_services);
+}
+
+bool target_is_outside(const char *target)
+{
+	return !strcmp(target, "0.0.0.0/0") || !strcmp(target, "::/0");
+}
+
+bool target_is_prefix(const char *target, struct prefix *ret)
+{
+	bool host_bits;
+
+	return strchr(target, '/') && prefix_parse(target, strlen(target), ret, &host_bits) == 0;
+}
+
 bool target_is_group(const char *target)
 {
 	return !strcmp(target, GROUP_ALL) || strpbrk(target, ":!#") != NULL;
@@ -183,11 +226,15 @@ bool node_equal(const struct node *a, const struct node *b)
 	    (a->flags & NODE_HAS_TABLE && a->table != b->table) || text_cmp(a->exit, b->exit))
 		return false;
 	if (a->n_addresses != b->n_addresses || a->n_links != b->n_links ||
+	    a->n_guards != b->n_guards ||
 	    !prefixes_equal(a->masquerade, a->n_masquerade, b->masquerade, b->n_masquerade) ||
 	    !prefixes_equal(a->except, a->n_except, b->except, b->n_except) ||
 	    !prefixes_equal(a->standby, a->n_standby, b->standby, b->n_standby) ||
 	    !nameservers_equal(a, b))
 		return false;
+	for (i = 0; i < a->n_guards; i++)
+		if (strcmp(a->guards[i], b->guards[i]) != 0)
+			return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ifaddr_cmp(&a->addresses[i], &b->addresses[i]))
 			return false;

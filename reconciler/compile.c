@@ -10,6 +10,7 @@
 #include "reconciler/exit.h"
 #include "reconciler/links.h"
 #include "reconciler/order.h"
+#include "reconciler/policy.h"
 #include "reconciler/relay.h"
 #include "reconciler/transit.h"
 #include "reconciler/viewpoint.h"
@@ -1036,6 +1037,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		fill_record(&c, &m->clients[i].node, &al[holders.client_at[i]], r);
 		r->gateway = m->clients[i].gateway.s;
 	}
+	if (!c.nomem && policy_compile(m, a, d, &n, nodes, &c.groups, &c.n_groups) < 0)
+		c.nomem = true;
 	if (c.n_groups > 1)
 		qsort(c.groups, c.n_groups, sizeof(*c.groups), cmp_groups);
 	n.groups = c.groups;

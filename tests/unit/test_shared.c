@@ -178,6 +178,21 @@ static void the_last_one_puts_back(void **unused)
 	assert_false(file_there());
 }
 
+/* What is done for the table alone is no going. */
+static void a_table_alone(void **unused)
+{
+	struct host_wanted alone = { .table_alone = true, .rules = "" };
+	struct world w;
+
+	world_init(&w);
+	must(&w, 0, BOTH, true);
+	assert_false(shared_concerned(top, names[0], &alone));
+	alone.table_alone = false;
+	assert_true(shared_concerned(top, names[0], &alone));
+	must(&w, 0, 0, false);
+	assert_false(shared_concerned(top, names[0], &alone));
+}
+
 /* An agent that is gone without a word: its interface tells. */
 static void who_vanished_needs_nothing(void **unused)
 {
@@ -574,6 +589,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_one_puts_back),
+		cmocka_unit_test(a_table_alone),
 		cmocka_unit_test(who_vanished_needs_nothing),
 		cmocka_unit_test(forwarding_of_others_stays),
 		cmocka_unit_test(another_boot),
