@@ -135,11 +135,11 @@ size_t plan_places_run(const struct plan_place *places, size_t n, size_t i);
 int record_prefixes(const struct record *r, struct arena *a, struct prefix **ret, size_t *ret_n);
 
 /* reconciler/plan_links.c: fills the routed links of both sides; what becomes of those of one node,
- * in w->out; and counts those of all nodes, or of `only`. -1: out of memory. */
+ * in `out`; and counts those of all nodes, or of `only`. -1: out of memory. */
 int plan_links_init(struct plan_work *w, struct err *e);
 struct plan;
 struct plan_links;
-int plan_links_node(struct plan_work *w, uint32_t id, struct plan_links *ret);
+int plan_links_node(struct plan_work *w, uint32_t id, struct arena *out, struct plan_links *ret);
 int plan_links_count(struct plan_work *w, uint32_t only, struct plan *ret);
 
 /* reconciler/plan_client.c: fills ret->clients and their counts; `only` as below. -1: out of
