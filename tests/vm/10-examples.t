@@ -13,9 +13,9 @@ data=$TRASH/data
 mkdir "$data"
 printf '127.0.0.1 localhost vm\n::1 localhost\n' >"$data/hosts"
 
-# What `ip` must show of a node, from its JSON: addresses, MTU, and a route for every AllowedIP that no
-# network of the interface's own addresses covers, that is no default route, and for which the node is not a
-# gateway itself, standing by.
+# What `ip` must show of a node's main interface, from its JSON: addresses, MTU, and a route for every AllowedIP that
+# no network of the interface's own addresses covers, and for which the node is not a gateway itself, standing by.
+# Default routes are only for who has an exit node; `table: off` is no route at all.
 cat >"$TRASH/ip_lines.py" <<'PYTHON'
 import ipaddress, json, os, sys
 
@@ -31,7 +31,9 @@ for path in sys.argv[1:]:
     for peer in node["peers"]:
         for text in peer["allowed_ips"]:
             p = ipaddress.ip_network(text)
-            if p.prefixlen and text not in node.get("standby", []) and not any(o.version == p.version and p.subnet_of(o) for o in own):
+            if not p.prefixlen and "exit_node" not in node or node.get("table") == "off":
+                continue
+            if text not in node.get("standby", []) and not any(o.version == p.version and p.subnet_of(o) for o in own):
                 print(f"{prefix}route {p}")
 PYTHON
 
@@ -74,10 +76,12 @@ for folder in "$ROOT"/examples/networks/*/; do
 	for key in "$data/$example"/*/*.key; do
 		node=$(basename "$key" .key)
 		network=$(basename "$(dirname "$key")")
+		json="$TRASH/$example.$network $node.json"
+		"$MESHRC" render "$node" --network "$network" --repo "$repo" --format json >"$json"
+		name=$(sed -n 's/^  "interface": "\(.*\)",$/\1/p' "$json")
 		printf '@wg %s %s\n' "$example.$network" "$node"
-		"$MESHRC" render "$node" --network "$network" --repo "$repo" --format wg |
+		"$MESHRC" render "$node" --network "$network" --interface "$name" --repo "$repo" --format wg |
 			sed "s|REPLACE_WITH_PRIVATE_KEY|$(<"$key")|"
-		"$MESHRC" render "$node" --network "$network" --repo "$repo" --format json >"$TRASH/$example.$network $node.json"
 	done >>"$TRASH/wg"
 done
 python3 "$TRASH/ip_lines.py" "$TRASH"/*.json >"$TRASH/ip"

@@ -82,6 +82,7 @@ canon() {
 	kind == "addr" && $1 == "alias" { $1 = $1; print prefix " " $0 }
 	kind == "addr" && $1 ~ /^inet/ && $2 !~ /^fe80:/ { print prefix " addr " $2 }
 	kind == "route" && !/proto kernel/ {
+		if ($1 == "default") $1 = / metric 1024 | pref / ? "::/0" : "0.0.0.0/0"
 		if ($1 !~ /\//) $1 = $1 ($1 ~ /:/ ? "/128" : "/32")
 		print prefix " route " $1 (/proto 77/ ? "" : " not ours: " $0)
 	}
@@ -95,11 +96,11 @@ stat_of() {
 
 # sets_in FILE: how many sends that change something stand in an strace of the agent (-e trace=sendto):
 # requests for an answer that are neither a dump (0x300), nor for a link (RTM_GETLINK), nor for the
-# number of WireGuard's family (generic netlink's command 3). strace prints numbers where it could not
-# see what kind of netlink a socket is.
+# number of WireGuard's family (generic netlink's command 3), nor for something of nftables. strace prints
+# numbers where it could not see what kind of netlink a socket is.
 sets_in() {
 	grep 'nlmsg_flags=NLM_F_REQUEST' "$1" |
-		grep -cvE 'NLM_F_DUMP|\|0x300|nlmsg_type=(RTM_GETLINK|0x12)|"\\(3|x03)\\(1|x01)'
+		grep -cvE 'NLM_F_DUMP|\|0x300|nlmsg_type=(RTM_GETLINK|0x12)|"\\(3|x03)\\(1|x01)|NFT_MSG_GET|nlmsg_type=0xa(0[147ad]|1[037])'
 }
 
 agent_strace() { # FILE COMMAND...
