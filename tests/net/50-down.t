@@ -15,7 +15,7 @@ have git wg wireguard-go nft || skip_all 'needs git, wg, wireguard-go and nft'
 [ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
 
 net=$TRASH/net
-nodes='gate anna tab rt'
+machines='gate anna tab rt'
 agent() { # NODE COMMAND OPTION...
 	local node=$1
 	shift
@@ -26,10 +26,10 @@ count() { stat_of "$1" <"$OUT" | awk '{ n += $1 } END { print n }'; }
 
 pub_init "$net" || skip_all 'init failed'
 declare -A key=()
-for node in $nodes phone; do
+for node in $machines phone; do
 	key[$node]=$(key_pair "$TRASH/$node.key")
 done
-for node in $nodes; do
+for node in $machines; do
 	cat >"$TRASH/$node.conf" <<-CONF
 		url = file://$net/www
 		network = prod
@@ -87,38 +87,38 @@ network() {
 plain() { grep -vE 'fe80::|stable_secret' | sed 's/^[0-9]*: //' | sort; }
 snapshots() { # NAME: of all nodes
 	local node
-	for node in $nodes; do
+	for node in $machines; do
 		net_snapshot "$node" >"$TRASH/$1.$node"
 		plain <"$TRASH/$1.$node" >"$TRASH/$1.$node.plain"
 	done
 }
 converge() { # NAME: all nodes, twice, of which the second time changes nothing
 	local node what=$1
-	for node in $nodes; do
+	for node in $machines; do
 		expect_ok "$what: $node" agent "$node" once
 	done
-	for node in $nodes; do
+	for node in $machines; do
 		expect_ok "$what: $node again" agent "$node" once --json
 		expect_eq "$what: $node changes nothing" "$(count host_sets) $(count set_messages) $(count operations)" '0 0 0'
 	done
 }
 same() { # NAME SNAPSHOT SNAPSHOT [.plain]
 	local node
-	for node in $nodes; do
+	for node in $machines; do
 		expect_same "$1: $node" "$TRASH/$2.$node${4:-}" "$TRASH/$3.$node${4:-}"
 	done
 }
 down() { # NAME
 	local node
-	for node in $nodes; do
+	for node in $machines; do
 		expect_ok "$1: $node" agent "$node" down
 	done
 }
 
 # shellcheck disable=SC2086 # words
-expect_ok 'four machines' net_up $nodes
+expect_ok 'four machines' net_up $machines
 number=9
-for node in $nodes; do
+for node in $machines; do
 	number=$((number + 1))
 	# Each has an /etc/hosts of its own, and something of an administrator's.
 	net_exec "$node" sh -c 'cp /etc/hosts /run/hosts && mount --bind /run/hosts /etc/hosts'
@@ -210,7 +210,7 @@ network $linked
 converge 'with everything'
 rm "$net/repo/networks/prod.yaml"
 expect_ok 'the network is removed' pub_apply "$net"
-for node in $nodes; do
+for node in $machines; do
 	expect_ok "removed: $node" agent "$node" once
 	expect_ok "removed: $node goes" agent "$node" down
 done
