@@ -37,8 +37,14 @@ struct view_link {
 struct view {
 	const struct node *source; /* the first node that has it */
 	uint32_t exit; /* NO_ID: none */
+	/* Its links, and for each direct peer that has clients one that puts them under it. */
 	struct view_link *links;
 	size_t n_links;
+};
+
+struct side_gateway {
+	uint32_t id;
+	struct ids clients;
 };
 
 struct side {
@@ -52,6 +58,8 @@ struct side {
 	size_t n_views;
 	struct ids all;
 	struct ids *groups; /* as network->groups */
+	struct side_gateway *gateways; /* the nodes with clients */
+	size_t n_gateways;
 	/* The routed links that stand: those of node `id` are lines[first[id]..first[id + 1]), by
 	 * the other node's number. `net` is the least number of the nodes that a row of links
 	 * connects it with, those that can come up. */
