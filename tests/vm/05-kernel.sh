@@ -109,11 +109,12 @@ drift 'an address more' ip addr add 10.77.0.1/24 dev wg0
 drift 'an address less' ip addr del 10.9.0.1/24 dev wg0
 drift 'a route less' ip route del 10.50.0.0/16 dev wg0
 drift 'a route of our mark more' ip route add 10.88.0.0/16 dev wg0 proto 77
+drift 'a route of our mark in another table' ip route add 10.88.0.0/16 dev wg0 proto 77 table 500
 drift 'everything' bash -c 'wg setconf wg0 /dev/null && ip addr flush dev wg0'
 
 # What is not ours stays.
 ip route add 10.99.0.0/16 dev wg0 proto static
-ip route add 10.98.0.0/16 dev wg0 proto 77 table 500
+ip route add 10.98.0.0/16 dev wg0 proto static table 500
 expect_ok "others' routes" "$tool" kernel apply wg0 one.spec
 costs "others' routes" set=0
 expect_match 'a static route stays' "$(ip route show dev wg0)" '^10.99.0.0/16 proto static'
