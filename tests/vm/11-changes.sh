@@ -182,6 +182,8 @@ for from in nothing:1 4:6; do
 		if [ "$from" = nothing:1 ]; then
 			net_exec b ip link del office 2>/dev/null
 		else
+			# What it changed on the host is put back while it is still known.
+			agent b down --quiet || not_ok "killed: b down"
 			publish 4
 			rm -rf "$TRASH/b.state"
 			once b || not_ok "killed: b at publication 4" "$(<"$ERR")"
