@@ -55,7 +55,7 @@ SCHEMA := schema/check.c schema/check_client.c schema/check_links.c schema/gramm
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
 	reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/machines.c reconciler/machines_links.c reconciler/names_files.c \
-	reconciler/order.c reconciler/policy.c reconciler/relay.c reconciler/transit.c reconciler/viewpoint.c \
+	reconciler/order.c reconciler/policy.c reconciler/reach.c reconciler/relay.c reconciler/transit.c reconciler/viewpoint.c \
 	reconciler/plan.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
 	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c \
 	reconciler/qr.c reconciler/qr_png.c reconciler/render.c reconciler/render_client.c reconciler/render_json.c \

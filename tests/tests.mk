@@ -50,6 +50,10 @@ $(BUILD)/tests/test_relay: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_policy
 unit_test_policy := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) tests/ref/admit.c tests/unit/some_network.c
 $(BUILD)/tests/test_policy: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_reach
+unit_test_reach := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) reconciler/reach.c $(PLAN) \
+	tests/ref/admit.c tests/ref/hops.c tests/unit/some_network.c
+$(BUILD)/tests/test_reach: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_yaml
 unit_test_yaml := $(COMMON) schema/yaml.c
 UNITS += test_schema
