@@ -53,7 +53,7 @@ PUBLICATION := \
 SCHEMA := schema/check.c schema/check_client.c schema/check_links.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c \
 	schema/pin.c schema/table.c schema/yaml.c
 RECONCILER := \
-	reconciler/main.c reconciler/allocate.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
+	reconciler/main.c reconciler/allocate.c reconciler/assert.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
 	reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/machines.c reconciler/machines_links.c reconciler/names_files.c \
 	reconciler/order.c reconciler/policy.c reconciler/reach.c reconciler/relay.c reconciler/transit.c reconciler/viewpoint.c \
 	reconciler/plan.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \

@@ -381,6 +381,12 @@ const char *reach_name(const struct reach *r, uint32_t id)
 	return r->w.names[id];
 }
 
+const struct ipaddr *reach_addresses(const struct reach *r, uint32_t id, size_t *ret_n)
+{
+	*ret_n = r->side->records[id]->n_addresses;
+	return r->side->records[id]->addresses;
+}
+
 size_t reach_count(const struct reach *r)
 {
 	return r->w.n;
@@ -1051,26 +1057,29 @@ void reach_path_print(const struct reach *r, const struct reach_path *p, struct 
 		   *before = p->n > 1 ? r->w.names[p->at[p->n - 2]] : "";
 	size_t i;
 
-	for (i = 0; i < p->n; i++)
+	/* Who does not come far needs no way. */
+	for (i = 0; i < p->n && (p->n > 1 || p->fate == REACH_ARRIVES); i++)
 		buf_addf(out, "%s%s", i ? " -> " : "", r->w.names[p->at[i]]);
+	if (p->fate != REACH_ARRIVES && p->fate != REACH_LOOP && p->n > 1)
+		buf_adds(out, ": ");
 	switch (p->fate) {
 	case REACH_ARRIVES:
 		break;
 	case REACH_NO_WAY:
-		buf_addf(out, ": %s has no way there", last);
+		buf_addf(out, "%s has no way there", last);
 		break;
 	case REACH_NOT_TAKEN:
-		buf_addf(out, ": %s does not take it from %s", last, before);
+		buf_addf(out, "%s does not take it from %s", last, before);
 		break;
 	case REACH_CANNOT_MEET:
-		buf_addf(out, ": %s and %s cannot meet, neither has an endpoint for the other",
+		buf_addf(out, "%s and %s cannot meet, neither has an endpoint for the other",
 			 before, last);
 		break;
 	case REACH_NOT_PASSED_ON:
-		buf_addf(out, ": %s passes nothing on", last);
+		buf_addf(out, "%s passes nothing on", last);
 		break;
 	case REACH_ASTRAY:
-		buf_addf(out, ": it leaves the network at %s", last);
+		buf_addf(out, "it leaves the network at %s", last);
 		break;
 	case REACH_LOOP:
 		buf_adds(out, " -> ...: it goes round");

@@ -66,6 +66,7 @@ void reach_free(struct reach *r);
 /* By name; REACH_NOBODY when there is no such node or client. */
 uint32_t reach_id(const struct reach *r, const char *name);
 const char *reach_name(const struct reach *r, uint32_t id);
+const struct ipaddr *reach_addresses(const struct reach *r, uint32_t id, size_t *ret_n);
 size_t reach_count(const struct reach *r); /* numbers are below */
 
 /* An end of each kind. */
