@@ -90,8 +90,8 @@ static int add_selector(struct reach *r, const struct m_network *m, struct arena
 	return 0;
 }
 
-static int add_prefix(struct reach *r, struct arena *a, struct end_list *l,
-		      const struct prefix *p, bool *ret_any)
+static int add_prefix(struct reach *r, struct arena *a, struct end_list *l, const struct prefix *p,
+		      bool *ret_any)
 {
 	struct reach_end *parts, outside;
 	size_t i, n;
@@ -152,7 +152,8 @@ static bool sends_to(const struct m_network *m, const struct m_client *c, const 
 	return false;
 }
 
-/* How much of the other end's addresses, of the families that it has itself, the client sends to. */
+/* How much of the other end's addresses, of the families that it has itself, the client sends to.
+ */
 static enum reach_answer client_sends(const struct reach *r, const struct m_network *m,
 				      const struct reach_end *e, const struct reach_end *other)
 {
@@ -276,7 +277,8 @@ static bool names_end(struct checker *c, const struct m_parties *p, const struct
 }
 
 /* The first rule that lets in some of it, or NULL. */
-static const struct m_rule *find_rule(struct checker *c, const struct broken *b, const struct on *on)
+static const struct m_rule *find_rule(struct checker *c, const struct broken *b,
+				      const struct on *on)
 {
 	size_t i, j, k;
 

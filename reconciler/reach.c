@@ -234,9 +234,9 @@ static uint32_t next_of(const struct table *t, uint32_t at, const struct place *
 
 		if (bit(t->direct, to->id))
 			return to->id;
-		found = t->n_through ? bsearch(&key, t->through, t->n_through, sizeof(key),
-					       cmp_through) :
-				       NULL;
+		found = t->n_through ?
+				bsearch(&key, t->through, t->n_through, sizeof(key), cmp_through) :
+				NULL;
 		if (found && found->via != at)
 			return found->via;
 	}
@@ -506,10 +506,9 @@ int reach_behind(struct reach *r, const struct prefix *p, struct arena *a, struc
 
 	*list = NULL;
 	*n = 0;
-	if (!p->len)
-		return 0;
 	/* The prefix itself, when it is part of a network; then those inside it. */
-	if ((i == r->n_networks || prefix_cmp(&r->networks[i], p)) && add_end(r, p, a, list, n) < 0)
+	if (p->len && (i == r->n_networks || prefix_cmp(&r->networks[i], p)) &&
+	    add_end(r, p, a, list, n) < 0)
 		return -1;
 	for (; i < r->n_networks && prefix_contains(p, &r->networks[i]); i++)
 		if (add_end(r, &r->networks[i], a, list, n) < 0)
@@ -576,7 +575,8 @@ struct way {
 	bool back; /* it is that of the answer */
 };
 
-/* Where a packet from outside, the answer to one that was let out, comes in: where that went out. */
+/* Where a packet from outside, the answer to one that was let out, comes in: where that went out.
+ */
 static int follow_pair(struct reach *r, const struct reach_end *from, const struct place *a,
 		       const struct place *b, struct way *ret)
 {
@@ -607,7 +607,8 @@ static bool by_routed_links(const struct reach *r, const struct reach_end *from,
 	       r->side->routed_net[from->id] == r->side->routed_net[to->id];
 }
 
-static uint8_t *remembered(struct reach *r, const struct reach_end *from, const struct reach_end *to)
+static uint8_t *remembered(struct reach *r, const struct reach_end *from,
+			   const struct reach_end *to)
 {
 	if (!r->ways || from->kind != REACH_NODE || to->kind != REACH_NODE)
 		return NULL;
@@ -806,14 +807,13 @@ static int class_of(struct reach *r, struct classes *c, const struct reach_end *
 	return rc;
 }
 
-/* What all permits between two classes let in together, against what is asked for. */
-static enum reach_answer judge(struct reach *r, uint32_t from, uint32_t to)
+/* What all permits between two classes let in together: r->collected, and how many. */
+static size_t collect(struct reach *r, uint32_t from, uint32_t to)
 {
 	const uint64_t *to_bits = r->to.list + to * r->to.words,
 		       *from_bits = r->from.list + from * r->from.words;
 	struct service *all = r->collected;
-	size_t i, j, total = 0, covered = 0;
-	bool some = false;
+	size_t i, j, total = 0;
 	uint32_t name;
 
 	for (name = 0; name < r->to.n_names; name++) {
@@ -826,7 +826,16 @@ static enum reach_answer judge(struct reach *r, uint32_t from, uint32_t to)
 				all[total++] = p->services[j];
 		}
 	}
-	total = services_canonical(all, total);
+	return services_canonical(all, total);
+}
+
+/* That against what is asked for. */
+static enum reach_answer judge(struct reach *r, uint32_t from, uint32_t to)
+{
+	size_t total = collect(r, from, to), covered = 0, i;
+	const struct service *all = r->collected;
+	bool some = false;
+
 	for (i = 0; i < r->n_on; i++) {
 		covered += services_cover(all, total, &r->on[i]);
 		some |= services_overlap(all, total, &r->on[i]);
@@ -867,6 +876,35 @@ static uint8_t *answer_at(struct reach *r, uint32_t from, uint32_t to)
 		r->answers_to = r->to.cap;
 	}
 	return &r->answers[from * r->to.cap + to];
+}
+
+int reach_class(struct reach *r, const struct reach_end *e, unsigned int family, bool to,
+		uint32_t *ret)
+{
+	const struct ipaddr *list = NULL;
+	size_t n = 0, i = 0;
+
+	if (e->kind == REACH_NODE && family)
+		list = reach_addresses(r, e->id, &n);
+	while (i < n && list[i].family != family)
+		i++;
+	return class_of(r, to ? &r->to : &r->from, e, i < n ? i : 0, ret);
+}
+
+int reach_services(struct reach *r, uint32_t from_class, uint32_t to_class, struct arena *a,
+		   struct service **ret, size_t *ret_n)
+{
+	static const struct service any = { .kind = SERVICE_ANY };
+	const struct service *list = r->guarded ? r->collected : &any;
+	size_t n = r->guarded ? collect(r, from_class, to_class) : 1;
+
+	*ret = arena_array(a, n, sizeof(**ret));
+	if (!*ret)
+		return -1;
+	if (n)
+		memcpy(*ret, list, n * sizeof(*list));
+	*ret_n = n;
+	return 0;
 }
 
 static int policy_answer(struct reach *r, const struct reach_end *from, const struct reach_end *to,
@@ -923,8 +961,8 @@ int reach_ask(struct reach *r, const struct reach_end *from, const struct reach_
 	if (reach_ways(r, from, to, &ways, NULL, NULL) < 0)
 		return -1;
 	*ret = ways == REACH_ALL && policy == REACH_ALL ? REACH_ALL :
-	       ways == REACH_NONE			 ? REACH_NONE :
-							   REACH_SOME;
+	       ways == REACH_NONE			? REACH_NONE :
+							  REACH_SOME;
 	return 0;
 }
 

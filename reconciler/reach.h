@@ -73,7 +73,7 @@ size_t reach_count(const struct reach *r); /* numbers are below */
 struct reach_end reach_node(uint32_t id);
 /*
  * One end for each different part of `p` that lies behind nodes, as far as routes or the policy
- * tell parts of it apart; appends to *list, in `a`. -1: out of memory.
+ * tell parts of it apart, in `a`; of 0.0.0.0/0 or ::/0 all that is behind nodes. -1: out of memory.
  */
 int reach_behind(struct reach *r, const struct prefix *p, struct arena *a, struct reach_end **list,
 		 size_t *n);
@@ -105,6 +105,16 @@ int reach_policy(struct reach *r, const struct reach_end *from, const struct rea
 /* The two together: REACH_ALL when both are, REACH_NONE when one is. */
 int reach_ask(struct reach *r, const struct reach_end *from, const struct reach_end *to,
 	      const struct service *on, size_t n, enum reach_answer *ret);
+
+/*
+ * Ends that the policy treats alike, as sources or (`to`) as destinations, have the same number, by
+ * their first address of the family (0: of any). -1: out of memory.
+ */
+int reach_class(struct reach *r, const struct reach_end *e, unsigned int family, bool to,
+		uint32_t *ret);
+/* What is let in from one class to another: canonical, in `a`. -1: out of memory. */
+int reach_services(struct reach *r, uint32_t from_class, uint32_t to_class, struct arena *a,
+		   struct service **ret, size_t *ret_n);
 
 /* "db1", "192.168.10.0/24 behind gw1", "outside (IPv4)" */
 #define REACH_END_STRLEN (PREFIX_STRLEN + 16 + 64)

@@ -8,6 +8,7 @@
 
 #include "publication/expand.h"
 #include "reconciler/compile.h"
+#include "reconciler/plan.h"
 #include "reconciler/reach.h"
 #include "tests/ref/admit.h"
 #include "tests/ref/hops.h"
@@ -34,8 +35,7 @@ struct tally {
 
 static const struct record *record_of(const struct world *w, const struct reach_end *e)
 {
-	return e->id == REACH_NOBODY ? NULL :
-				       network_record(&w->n, reach_name(w->reach, e->id));
+	return e->id == REACH_NOBODY ? NULL : network_record(&w->n, reach_name(w->reach, e->id));
 }
 
 static bool has(const struct record *r, const struct ipaddr *a)
@@ -55,8 +55,7 @@ static bool is_there(const struct world *w, const struct journey *j, const struc
 		return j->fate == FATE_OUTSIDE;
 	if (j->fate != FATE_ARRIVED)
 		return false;
-	return to->kind == REACH_BEHIND ||
-	       !strcmp(j->last, reach_name(w->reach, to->id));
+	return to->kind == REACH_BEHIND || !strcmp(j->last, reach_name(w->reach, to->id));
 }
 
 static enum reach_answer ways_by_hops(const struct world *w, const struct reach_end *from,
@@ -82,7 +81,8 @@ static enum reach_answer ways_by_hops(const struct world *w, const struct reach_
 			if (!is_there(w, &there, to))
 				continue;
 			arrived++;
-			back = hops_from(&w->n, w->configs, network_record(&w->n, there.last), t, s);
+			back = hops_from(&w->n, w->configs, network_record(&w->n, there.last), t,
+					 s);
 			answered += is_there(w, &back, from);
 		}
 	return pairs && answered == pairs ? REACH_ALL : arrived ? REACH_SOME : REACH_NONE;
@@ -234,14 +234,268 @@ static void test_random(void **state)
 		}
 		arena_release(&a);
 	}
-	print_message("%zu networks, %zu pairs: all %zu (%zu behind, %zu outside, %zu clients), some %zu, none %zu; "
-		      "policy: %zu admitted, %zu refused\n",
-		      t.networks, t.pairs, t.all, t.behind, t.outside, t.clients, t.some, t.none,
-		      t.admitted, t.refused);
+	print_message(
+		"%zu networks, %zu pairs: all %zu (%zu behind, %zu outside, %zu clients), some %zu, none %zu; "
+		"policy: %zu admitted, %zu refused\n",
+		t.networks, t.pairs, t.all, t.behind, t.outside, t.clients, t.some, t.none,
+		t.admitted, t.refused);
 	assert_true(t.networks > 500);
 	assert_true(t.all > 10 * (size_t)ROUNDS && t.none > 10 * (size_t)ROUNDS);
 	assert_true(t.behind > ROUNDS && t.outside > ROUNDS / 10 && t.clients > ROUNDS);
 	assert_true(t.admitted > ROUNDS && t.refused > ROUNDS);
+}
+
+/* ---- Who gains and loses by policy ---- */
+
+static bool lists_name(const char *const *list, size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(list[i], name))
+			return true;
+	return false;
+}
+
+static size_t services_of(const char *const *texts, size_t n, struct service *out)
+{
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		assert_int_equal(service_parse(texts[i], strlen(texts[i]), &out[i], &why), 0);
+	return n;
+}
+
+/* The one entry that is about the pair and says that it gains, or loses. */
+static const struct plan_admission *entry_of(const struct plan *p, bool gained, const char *from,
+					     const char *to)
+{
+	const struct plan_admission *ret = NULL;
+	size_t i;
+
+	for (i = 0; i < p->n_admissions; i++) {
+		const struct plan_admission *a = &p->admissions[i];
+
+		if (a->gained != gained || !lists_name(a->from, a->n_from, from) ||
+		    !lists_name(a->to, a->n_to, to))
+			continue;
+		assert_null(ret);
+		ret = a;
+	}
+	return ret;
+}
+
+static bool entry_has(const struct plan_admission *a, const struct service *s)
+{
+	struct service list[64];
+	size_t n;
+
+	if (!a)
+		return false;
+	assert_true(a->n_on < ARRAY_LEN(list) && a->n_but < ARRAY_LEN(list));
+	if (a->n_on) {
+		n = services_of(a->on, a->n_on, list);
+		return services_cover(list, n, s);
+	}
+	n = services_of(a->but, a->n_but, list);
+	return !services_overlap(list, n, s);
+}
+
+static bool admits(struct reach *r, const char *from, const char *to, const struct service *s)
+{
+	struct reach_end a = reach_node(reach_id(r, from)), b = reach_node(reach_id(r, to));
+	enum reach_answer answer;
+
+	assert_int_equal(reach_policy(r, &a, &b, s, 1, &answer), 0);
+	return answer == REACH_ALL;
+}
+
+static bool joined(struct reach *r, const char *from, const char *to)
+{
+	struct reach_end a = reach_node(reach_id(r, from)), b = reach_node(reach_id(r, to));
+	enum reach_answer answer;
+
+	assert_int_equal(reach_ways(r, &a, &b, &answer, NULL, NULL), 0);
+	return answer != REACH_NONE;
+}
+
+static void check_admissions(struct dice *d, const struct network n[2], const struct plan *p,
+			     size_t counts[2])
+{
+	struct reach *r[2];
+	struct err e = { 0 };
+	uint64_t pairs[2] = { 0 };
+	char text[SERVICE_STRLEN];
+	size_t i, j, k;
+
+	for (i = 0; i < 2; i++)
+		assert_int_equal(reach_new(&n[i], &r[i], &e), 0);
+	for (i = 0; i < n[0].n_records; i++)
+		for (j = 0; j < n[0].n_records; j++) {
+			const char *from = n[0].records[i].name, *to = n[0].records[j].name;
+			const struct plan_admission *less = entry_of(p, false, from, to),
+						    *more = entry_of(p, true, from, to);
+			bool both = joined(r[0], from, to) && joined(r[1], from, to);
+
+			if (i == j)
+				continue;
+			pairs[0] += less != NULL;
+			pairs[1] += more != NULL;
+			if (!both)
+				assert_true(!less && !more);
+			for (k = 0; both && k < 8; k++) {
+				struct service s = some_packet(d);
+				bool was = admits(r[0], from, to, &s),
+				     is = admits(r[1], from, to, &s);
+
+				/* What stands for more than one packet can be lost in part. */
+				if (s.kind == SERVICE_ANY)
+					continue;
+				if (entry_has(less, &s) != (was && !is) ||
+				    entry_has(more, &s) != (!was && is))
+					fail_msg("%s to %s on %s: %d, then %d", from, to,
+						 service_print(&s, text), was, is);
+				counts[0] += was && !is;
+				counts[1] += !was && is;
+			}
+		}
+	assert_int_equal(pairs[0], p->pairs_refused);
+	assert_int_equal(pairs[1], p->pairs_admitted);
+	reach_free(r[0]);
+	reach_free(r[1]);
+}
+
+static void test_admissions(void **state)
+{
+	size_t networks = 0, counts[2] = { 0 };
+
+	for (seed_now = 1; seed_now <= ROUNDS / 3; seed_now++) {
+		struct network n[2] = { 0 };
+		struct plan p = { 0 };
+		struct err e = { 0 };
+		struct m_network *m;
+		struct arena a;
+		struct dice d;
+		struct diag diag;
+
+		dice_init(&d, seed_now);
+		arena_init(&a);
+		diag_init(&diag, &a);
+		m = some_network(&d, &a);
+		assert_non_null(m);
+		if (compile(m, NULL, 1, &a, &diag, &n[0]) == 0 &&
+		    some_other_policy(&d, &a, m) == 0 &&
+		    compile(m, NULL, 2, &a, &diag, &n[1]) == 0) {
+			assert_int_equal(plan_make(&n[0], &n[1], &a, &p, &e), 0);
+			assert_false(p.ways_unknown);
+			check_admissions(&d, n, &p, counts);
+			networks++;
+		}
+		arena_release(&a);
+	}
+	seed_now = 0;
+	print_message("%zu networks: %zu times lost, %zu gained\n", networks, counts[0], counts[1]);
+	assert_true(networks > 500 && counts[0] > ROUNDS && counts[1] > ROUNDS);
+}
+
+/* ---- Out of memory ---- */
+
+/* A network with relays, clients, networks behind nodes and rules. */
+static int ask_all(const struct network *n, struct arena *a, size_t *ret_all)
+{
+	struct reach_end ends[64], *list;
+	struct prefix p = { .family = 4 };
+	struct service on = { SERVICE_TCP, 22, 22 };
+	enum reach_answer answer;
+	struct reach *r = NULL;
+	struct err e = { 0 };
+	size_t i, j, n_ends = 0, n_list = 0;
+	uint32_t id;
+	int ret = -1;
+
+	*ret_all = 0;
+	if (reach_new(n, &r, &e) < 0) {
+		assert_int_equal(e.class, ERR_NOMEM);
+		return -1;
+	}
+	for (id = 0; id < reach_count(r); id++)
+		ends[n_ends++] = reach_node(id);
+	if (reach_behind(r, &p, a, &list, &n_list) < 0)
+		goto out;
+	for (i = 0; i < n_list; i++)
+		ends[n_ends++] = list[i];
+	assert_true(n_ends < ARRAY_LEN(ends));
+	for (i = 0; i < n_ends; i++)
+		for (j = 0; j < n_ends; j++) {
+			if (reach_ask(r, &ends[i], &ends[j], &on, 1, &answer) < 0)
+				goto out;
+			*ret_all += answer == REACH_ALL;
+		}
+	ret = 0;
+out:
+	reach_free(r);
+	return ret;
+}
+
+static void test_no_memory(void **state)
+{
+	struct network n[2] = { 0 };
+	struct plan p = { 0 };
+	struct arena a;
+	struct diag diag;
+	size_t i, want, got;
+	bool hit;
+
+	arena_init(&a);
+	diag_init(&diag, &a);
+	for (seed_now = 1; !p.n_admissions || n[1].n_nodes < 6 || !n[1].n_permits; seed_now++) {
+		struct m_network *m;
+		struct err e = { 0 };
+		struct dice d;
+
+		dice_init(&d, seed_now);
+		m = some_network(&d, &a);
+		memset(n, 0, sizeof(n));
+		if (!m || compile(m, NULL, 1, &a, &diag, &n[0]) < 0 ||
+		    some_other_policy(&d, &a, m) < 0 || compile(m, NULL, 2, &a, &diag, &n[1]) < 0)
+			memset(n, 0, sizeof(n));
+		else
+			assert_int_equal(plan_make(&n[0], &n[1], &a, &p, &e), 0);
+	}
+	assert_int_equal(ask_all(&n[1], &a, &want), 0);
+	for (i = 1;; i++) {
+		struct arena b;
+		int r;
+
+		arena_init(&b);
+		fail_alloc_at(i);
+		r = ask_all(&n[1], &b, &got);
+		hit = fail_alloc_stop();
+		arena_release(&b);
+		assert_int_equal(r, hit ? -1 : 0);
+		if (!hit)
+			break;
+	}
+	assert_int_equal(got, want);
+	for (i = 1, hit = true; hit; i++) {
+		struct err e = { 0 };
+		struct arena b;
+		int r;
+
+		arena_init(&b);
+		memset(&p, 0, sizeof(p));
+		fail_alloc_at(i);
+		r = plan_make(&n[0], &n[1], &b, &p, &e);
+		hit = fail_alloc_stop();
+		assert_int_equal(r, hit ? -1 : 0);
+		if (hit)
+			assert_int_equal(e.class, ERR_NOMEM);
+		else
+			assert_true(p.n_admissions);
+		arena_release(&b);
+	}
+	arena_release(&a);
 }
 
 static int say_seed(void **state)
@@ -255,6 +509,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_random, say_seed),
+		cmocka_unit_test_teardown(test_admissions, say_seed),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

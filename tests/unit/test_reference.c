@@ -192,8 +192,7 @@ static void make_reference(struct buf *b)
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));
 	add_table(b, "A rule", "An entry of `policy`.", sub_table(&grammar_network, "policy"));
-	add_table(b, "An assertion",
-		  "An entry of `assert`: one of `reaches` and `never_reaches`.",
+	add_table(b, "An assertion", "An entry of `assert`: one of `reaches` and `never_reaches`.",
 		  sub_table(&grammar_network, "assert"));
 	add_table(b, "routed_links",
 		  "What the links of topology entries with `interface_per_link` get.",
