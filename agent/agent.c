@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "agent/reduce.h"
+#include "agent/shared.h"
 #include "common/limits.h"
 #include "common/os_file.h"
 #include "common/os_time.h"
@@ -845,33 +846,62 @@ static int forget_applied(struct agent *a, struct err *e)
 	return 0;
 }
 
+struct host_saver {
+	struct agent *agent;
+	struct shared_run *shared;
+};
+
 static int save_host(void *arg, const struct host_record *r, struct err *e)
 {
-	struct agent *a = arg;
-	struct state next = a->state;
+	const struct host_saver *s = arg;
+	struct state next = s->agent->state;
 
 	next.host = *r;
-	if (store_save(a->store, &next, e) < 0)
-		return -1;
-	a->state = next;
-	return 0;
+	next.host.n = 0;
+	next.host.boot[0] = '\0';
+	if (!host_record_equal(&next.host, &s->agent->state.host)) {
+		if (store_save(s->agent->store, &next, e) < 0)
+			return -1;
+		s->agent->state = next;
+	}
+	return shared_save(s->shared, r, e);
 }
 
 static int converge_host(struct agent *a, const struct host_wanted *wanted, bool look, bool dry,
 			 struct arena *arena, struct host_result *ret, struct err *e)
 {
-	struct host_record record = a->state.host;
-	struct host_store store = { save_host, a };
+	const char *dir = a->config->state_dir, *network = a->config->network;
+	struct shared_run *shared;
+	struct host_saver saver = { a, NULL };
+	struct host_store store = { save_host, &saver };
+	int r;
 
 	/* After the state was lost, a table of ours may stand there that nothing tells of. */
 	look |= a->state.amnesia != 0;
-	if (!a->host && host_concerned(wanted, &record, look)) {
+	*ret = (struct host_result){ .verified = true };
+	if (!host_concerned(wanted, &a->state.host, look) &&
+	    !shared_concerned(dir, network, wanted))
+		return 0;
+	if (!a->host) {
 		a->host = host_system_new(e);
 		if (!a->host)
 			return -1;
 	}
-	return host_converge(a->host, wanted, a->config->network, look, dry, &record, &store, arena,
-			     ret, e);
+	shared = malloc(sizeof(*shared));
+	if (!shared)
+		return err_nomem(e);
+	saver.shared = shared;
+	r = shared_begin(shared, a->host, dir, network, wanted, &a->state.host, dry, arena, e);
+	if (shared->damaged)
+		say(a,
+		    "the record of what was changed on this host for forwarding is damaged: it is not put back by itself");
+	if (!r)
+		r = host_converge(a->host, &shared->wanted, network, look, dry, &shared->record,
+				  &store, arena, ret, e);
+	if (shared_end(shared, !r, r < 0 ? NULL : e) < 0)
+		r = -1;
+	free(shared);
+	return r;
 }
 
 /* In the arena; NULL: out of memory, or too long. */
@@ -1148,7 +1178,7 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 {
 	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
 	const struct config *config = &a->current->config, *was, *previous;
-	struct sock_endpoint *endpoints;
+	struct sock_endpoint *endpoints = NULL;
 	struct links_job job;
 	struct err later = { 0 };
 	struct desired d;

@@ -4,6 +4,9 @@
 #include "publication/gateway.h"
 #include "publication/ruleset.h"
 
+/* Rounds of doing and reading back. */
+#define MAX_TRIES 3
+
 struct run {
 	struct host *host;
 	const struct host_wanted *wanted;
@@ -229,11 +232,31 @@ static int not_as_wanted(const struct host_plan *p, struct err *e)
 	return -1;
 }
 
+/* Does what p says, and makes *p what is left then, and what stands. */
+static int do_plan(struct run *x, struct host_plan *p, struct host_record *record,
+		   const struct host_store *store)
+{
+	struct host_seen seen;
+	struct host_plan again;
+
+	if (record_it(record, p->during, store, x->err) < 0 || do_ops(x, p) < 0 ||
+	    observe(x, record, &seen) < 0)
+		return -1;
+	/* How nft lists the table is known only now. */
+	if (p->after->has_table)
+		digest_of(seen.table, strlen(seen.table), &p->after->listing);
+	if (host_plan_make(p->after, &seen, x->wanted, x->table, x->arena, &again, x->err) < 0)
+		return -1;
+	*p = again;
+	return 0;
+}
+
 static int converge(struct run *x, bool dry, struct host_record *record,
 		    const struct host_store *store, struct host_result *ret)
 {
 	struct host_seen seen;
-	struct host_plan p, again;
+	struct host_plan p;
+	unsigned int tries;
 
 	if (observe(x, record, &seen) < 0 ||
 	    host_plan_make(record, &seen, x->wanted, x->table, x->arena, &p, x->err) < 0)
@@ -242,20 +265,12 @@ static int converge(struct run *x, bool dry, struct host_record *record,
 	ret->n_ops = p.n;
 	if (dry)
 		return 0;
-	if (p.n) {
-		if (record_it(record, p.during, store, x->err) < 0 || do_ops(x, &p) < 0 ||
-		    observe(x, record, &seen) < 0)
+	/* An interface may have come meanwhile. */
+	for (tries = 0; p.n && tries < MAX_TRIES; tries++)
+		if (do_plan(x, &p, record, store) < 0)
 			return -1;
-		/* How nft lists the table is known only now. */
-		if (p.after->has_table)
-			digest_of(seen.table, strlen(seen.table), &p.after->listing);
-		if (host_plan_make(p.after, &seen, x->wanted, x->table, x->arena, &again, x->err) <
-		    0)
-			return -1;
-		if (again.n)
-			return not_as_wanted(&again, x->err);
-		p = again;
-	}
+	if (p.n)
+		return not_as_wanted(&p, x->err);
 	if (record_it(record, p.after, store, x->err) < 0)
 		return -1;
 	ret->verified = true;

@@ -18,7 +18,8 @@ struct host;
 /* An interface, "all" or "default". */
 struct host_interface {
 	char name[16];
-	/* It may hear router advertisements: no loopback, no port of a bridge or a bond. */
+	/* It may hear router advertisements: no loopback, no port of a bridge or a bond, no
+	 * interface of ours. */
 	bool hears;
 };
 

@@ -411,7 +411,7 @@ static json_t *links_json(const struct status_view *v)
 	json_t *list = json_array();
 	size_t i;
 
-	for (i = 0; i < v->n_links; i++) {
+	for (i = 0; c && i < v->n_links; i++) {
 		json_t *j = json_object();
 
 		json_object_set_new(j, "interface", text(c->links[i].node->interface.s));
@@ -448,7 +448,7 @@ int show_status_json(const struct status_view *v, struct buf *out)
 	json_object_set_new(j, "last_fresh", moment(a->report.fresh));
 	json_object_set_new(j, "last_error", text(a->report.error));
 	json_object_set_new(j, "urls", urls_json(&a->report));
-	json_object_set_new(j, "host", host_json(&s->host));
+	json_object_set_new(j, "host", host_json(&v->host));
 	json_object_set_new(j, "masquerading", json_boolean(s->host.has_table));
 	json_object_set_new(j, "names",
 			    text(s->names.link.s[0] ? "resolved" :
@@ -477,9 +477,9 @@ static void add_ago(struct buf *out, const char *what, int64_t t, int64_t now)
 		buf_addf(out, " (in %s)\n", duration_print(t - now, ago));
 }
 
-static void add_host(const struct agent *a, struct buf *out)
+static void add_host(const struct status_view *v, struct buf *out)
 {
-	const struct host_record *r = &a->state.host;
+	const struct host_record *r = &v->host;
 	char name[SYSCTL_STRLEN];
 	size_t i;
 
@@ -490,7 +490,7 @@ static void add_host(const struct agent *a, struct buf *out)
 				 r->changes[i].set);
 	if (r->has_table)
 		buf_addf(out, "%-12s nftables table inet " RULESET_TABLE "%s\n", "host",
-			 a->config->network);
+			 v->agent->config->network);
 }
 
 static void add_names(const struct agent *a, struct buf *out)
@@ -580,9 +580,9 @@ static int add_peers(const struct status_view *v, struct buf *out)
 }
 
 /* A link by its interface, with what is to be said of its peer. */
-static void add_link(const struct status_view *v, size_t i, struct buf *out)
+static void add_link(const struct status_view *v, const struct config *link, size_t i,
+		     struct buf *out)
 {
-	const struct config *link = &config_of(v)->links[i];
 	const struct observed *o = &v->links[i];
 	struct shown_peer s = { 0 };
 	size_t j;
@@ -602,6 +602,7 @@ static void add_link(const struct status_view *v, size_t i, struct buf *out)
 
 int show_status_text(const struct status_view *v, struct buf *out)
 {
+	const struct config *c = config_of(v);
 	const struct agent *a = v->agent;
 	const struct state *s = &a->state;
 	const struct report *r = &a->report;
@@ -627,7 +628,7 @@ int show_status_text(const struct status_view *v, struct buf *out)
 				 (unsigned long long)s->applied.serial);
 		add_ago(out, "since", s->applied.since, v->now);
 	}
-	add_host(a, out);
+	add_host(v, out);
 	add_names(a, out);
 	if (r->checked)
 		add_ago(out, "last attempt", r->checked, v->now);
@@ -660,7 +661,7 @@ int show_status_text(const struct status_view *v, struct buf *out)
 	}
 	if (v->n_links)
 		buf_addf(out, "%-12s %zu\n", "routed links", v->n_links);
-	for (i = 0; i < v->n_links; i++)
-		add_link(v, i, out);
+	for (i = 0; c && i < v->n_links; i++)
+		add_link(v, &c->links[i], i, out);
 	return buf_ok(out) ? 0 : -1;
 }

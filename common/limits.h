@@ -91,6 +91,8 @@
 /* Settings of the host that an agent remembers having changed for forwarding: three, and one for
  * each interface that takes router advertisements. */
 #define MAX_HOST_CHANGES 256
+/* Networks whose agents share the forwarding of one host. */
+#define MAX_SHARED_USERS 64
 
 /* /etc/hosts: 100,000 names with two addresses have 12 MB. */
 #define MAX_HOSTS_FILE (64u << 20)

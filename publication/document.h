@@ -87,7 +87,8 @@ struct network_builder;
 struct network_builder *network_builder_new(struct arena *a, const char *network);
 int network_builder_add_page(struct network_builder *b, enum table t, const char *data, size_t len,
 			     struct err *e);
-/* Checks order and uniqueness across pages. The result lives in the builder's arena. */
+/* Checks order and uniqueness across pages. The result lives in the builder's arena. More pages may
+ * be added and it be called again; an earlier result is of no use then. */
 int network_builder_finish(struct network_builder *b, struct network *ret, struct err *e);
 
 /*

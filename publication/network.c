@@ -157,7 +157,7 @@ bool record_equal(const struct record *a, const struct record *b)
 
 	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) ||
 	    a->n_addresses != b->n_addresses || !endpoint_equal(&a->endpoint, &b->endpoint) ||
-	    text_cmp(a->gateway, b->gateway))
+	    text_cmp(a->gateway, b->gateway) || a->clients != b->clients)
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))
@@ -247,6 +247,12 @@ bool node_equal(const struct node *a, const struct node *b)
 		if (link_cmp(&a->links[i], &b->links[i]))
 			return false;
 	return true;
+}
+
+char *group_of_clients(const char *node, char out[static MAX_GROUP_NAME + 1])
+{
+	snprintf(out, MAX_GROUP_NAME + 1, GROUP_CLIENTS_OF "%s", node);
+	return out;
 }
 
 int routed_link_cmp(const struct routed_link *a, const struct routed_link *b)

@@ -51,6 +51,7 @@ struct record {
 	size_t n_seen;
 	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
 				and so without a node document, route or endpoint */
+	bool clients; /* a node with clients: they are the group GROUP_CLIENTS_OF NAME */
 };
 
 /* A set of nodes under a name: "tag:dc", or what the compiler made up, such as "all!fra1". Never a
@@ -64,6 +65,13 @@ struct group {
 /* The built-in group of the records of all nodes, clients left out; it is never stored as a struct
  * group. */
 #define GROUP_ALL "all"
+/*
+ * What the name of the group of a node's clients begins with; the node's name follows. Such a group
+ * is looked at without being named: where a node whose record has `clients` is a direct peer, its
+ * entry also gets the addresses of the group's members. The node's own document has the group as
+ * direct peers. So who comes first, or goes last, changes no document of another node.
+ */
+#define GROUP_CLIENTS_OF "#clients."
 /* The built-in group of the records of all clients; only permits name it, and it is never stored
  * either. */
 #define GROUP_CLIENTS "#clients"
@@ -224,6 +232,9 @@ struct network {
 	const struct routed_link *routed; /* sorted by the first name, then by the second */
 	size_t n_routed;
 };
+
+/* "#clients.fra1" */
+char *group_of_clients(const char *node, char out[static MAX_GROUP_NAME + 1]);
 
 /* Look-ups by name: binary search; NULL when there is none. */
 const struct record *network_record(const struct network *n, const char *name);

@@ -70,6 +70,8 @@ int record_encode(const struct record *r, struct buf *out)
 		buf_adds(out, " gateway=");
 		buf_adds(out, r->gateway);
 	}
+	if (r->clients)
+		buf_adds(out, " clients=yes");
 	return buf_ok(out) ? 0 : -1;
 }
 
@@ -502,6 +504,11 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 		r.gateway = arena_strndup(a, s, len);
 		if (!r.gateway)
 			return -1;
+	}
+	if (words_field(w, "clients", &s, &len)) {
+		if (!row_same_text("yes", s, len) || r.gateway)
+			return -1;
+		r.clients = true;
 	}
 	if (!words_end(w))
 		return -1;

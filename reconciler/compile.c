@@ -70,6 +70,8 @@ struct compiler {
 	size_t n_joined;
 	struct transit *transits; /* stars with transit */
 	size_t n_transits;
+	struct gateway *gateways; /* nodes with clients */
+	size_t n_gateways;
 	struct link_entry *routed; /* entries with interface_per_link */
 	size_t n_routed;
 	bool *forward; /* by node: it carries traffic for others */
@@ -745,34 +747,27 @@ static void compile_pairs(struct compiler *c)
 /* ------------------------------------------------------------------ clients
  * ---------------------------- */
 
-/* Last, since who is joined with a gateway must be known, and by whom directly. */
+/* After the relays, who make all groups anew. */
 static void compile_clients(struct compiler *c)
 {
-	struct gateways g;
 	struct group *groups;
-	struct link *extra;
-	size_t i, j, n;
+	size_t i;
 
-	if (gateways_make(c->m, c->groups, c->n_groups, c->arena, &g) < 0) {
+	if (gateways_make(c->m, c->arena, &c->gateways, &c->n_gateways) < 0)
 		c->nomem = true;
-		return;
-	}
-	for (i = 0; i < g.n; i++) {
+	for (i = 0; i < c->n_gateways && !c->nomem; i++) {
+		const struct gateway *g = &c->gateways[i];
+
 		groups = arena_grow(c->arena, c->groups, c->n_groups, sizeof(*groups));
 		if (!groups) {
 			c->nomem = true;
 			return;
 		}
 		c->groups = groups;
-		groups[c->n_groups++] = g.list[i].clients;
-		c->forward[g.list[i].node] = true;
-	}
-	for (i = 0; g.n && i < c->m->n_nodes && !c->nomem; i++) {
-		if (gateways_links(&g, (uint32_t)i, c->links[i].list, c->links[i].n, c->arena,
-				   &extra, &n) < 0)
-			c->nomem = true;
-		for (j = 0; !c->nomem && j < n; j++)
-			add_link(c, i, extra[j]);
+		groups[c->n_groups++] = g->clients;
+		c->forward[g->node] = true;
+		add_link(c, g->node,
+			 (struct link){ .kind = LINK_DIRECT, .target = g->clients.name });
 	}
 }
 
@@ -1037,6 +1032,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		fill_record(&c, &m->clients[i].node, &al[holders.client_at[i]], r);
 		r->gateway = m->clients[i].gateway.s;
 	}
+	for (i = 0; i < c.n_gateways && !c.nomem; i++)
+		records[holders.node_at[c.gateways[i].node]].clients = true;
 	if (!c.nomem && policy_compile(m, a, d, &n, nodes, &c.groups, &c.n_groups) < 0)
 		c.nomem = true;
 	if (c.n_groups > 1)

@@ -234,7 +234,7 @@ static int plan_run(struct maker *m, const struct plan_place *run, size_t n)
 		if (l.failed)
 			return -1;
 		c.attrs = (struct plan_attrs){ l.v, l.n };
-		if (plan_links_node(&m->w, c.id, &c.links) < 0)
+		if (plan_links_node(&m->w, c.id, m->w.out, &c.links) < 0)
 			return -1;
 		if (action == PLAN_CHANGE && !l.n && !c.links.n && !c.counts.n[PLAN_ADD] &&
 		    !c.counts.n[PLAN_CHANGE] && !c.counts.n[PLAN_REMOVE]) {

@@ -776,13 +776,22 @@ static void close_over(const struct m_network *m, bool to[REF_MAX_NODES][REF_MAX
 	}
 }
 
-static bool is_exit(const struct m_network *m, const struct m_node *n)
+/* Somebody sends everything to it, a node or a client. */
+bool reference_is_exit(const struct m_network *m, const struct m_node *n)
 {
-	size_t i;
+	size_t i, j;
 
 	for (i = 0; i < m->n_nodes; i++) {
 		if (is_exit_of(n, &m->nodes[i]))
 			return true;
+	}
+	for (i = 0; i < m->n_clients; i++) {
+		const struct m_client *c = &m->clients[i];
+
+		for (j = 0; !strcmp(c->gateway.s, n->name) && j < c->n_allowed_ips; j++) {
+			if (!c->allowed_ips[j].prefix.len)
+				return true;
+		}
 	}
 	return false;
 }
@@ -792,7 +801,7 @@ static bool carries(const struct m_network *m, const struct m_node *n)
 	bool is_sender = false;
 	size_t i, j, senders = 0;
 
-	if (n->n_routes || is_exit(m, n))
+	if (n->n_routes || reference_is_exit(m, n))
 		return true;
 	for (i = 0; i < n->n_addresses; i++) {
 		if (n->addresses[i].owned)
@@ -850,7 +859,7 @@ static bool speaks(const struct ref_config *c, unsigned int family)
 
 static void make_masquerade(const struct m_network *m, struct ref_config *c)
 {
-	bool exit = is_exit(m, c->node);
+	bool exit = reference_is_exit(m, c->node);
 	size_t i;
 
 	for (i = 0; i < c->node->n_routes; i++) {
