@@ -77,8 +77,6 @@ static const char *type_of(const struct field *f)
 		return "list";
 	case FIELD_FALSE:
 		return "`false`";
-	case FIELD_LATER:
-		return "not in this version";
 	}
 	return "?";
 }
