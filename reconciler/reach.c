@@ -294,6 +294,20 @@ static bool lets_out(const struct node *n, const struct ipaddr *a)
 	return found;
 }
 
+/* Whether it is in a pool that the interface has an address of. */
+static bool on_link(const struct node *n, const struct ipaddr *a)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_addresses; i++) {
+		struct prefix p = prefix_of_ifaddr(&n->addresses[i]);
+
+		if (prefix_contains_addr(&p, a))
+			return true;
+	}
+	return false;
+}
+
 static void note(struct reach_path *p, uint32_t at)
 {
 	if (p->n < REACH_MAX_PATH)
@@ -329,6 +343,13 @@ static int follow(struct reach *r, uint32_t start, const struct place *from, con
 			if (!t)
 				return -1;
 			next = next_of(t, at, to, &len);
+			/* A node's exit is for what it sends itself, and for what is of its
+			 * network. */
+			if (!len && (at != start || from->id != start) &&
+			    !on_link(node, &to->address)) {
+				next = NO_ID;
+				len = -1;
+			}
 			own = own_length(here, &to->address);
 			if (own >= 0 && own >= len) {
 				p->fate = to->id == NO_ID && !to->outside ? REACH_ARRIVES :
