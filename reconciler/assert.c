@@ -396,6 +396,20 @@ static void behind_nobody(void *arg, const struct m_prefix *p)
 		  prefix_print(&p->prefix, text));
 }
 
+/* What is outside begins nothing. */
+static void drop_outside(struct checker *c, const struct m_assertion *m, struct end_list *from)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < m->from.n_prefixes; i++)
+		if (!m->from.prefixes[i].prefix.len)
+			behind_nobody(c, &m->from.prefixes[i]);
+	for (i = 0; i < from->n; i++)
+		if (from->list[i].kind != REACH_OUTSIDE)
+			from->list[kept++] = from->list[i];
+	from->n = kept;
+}
+
 static int check_one(struct checker *c, const struct m_assertion *m)
 {
 	bool positive = m->reaches.nodes.n || m->reaches.n_prefixes;
@@ -404,9 +418,10 @@ static int check_one(struct checker *c, const struct m_assertion *m)
 	struct broken b;
 	struct on on;
 
-	if (assert_ends(c->r, c->m, &m->from, c->arena, behind_nobody, c, &from.list, &from.n) <
-		    0 ||
-	    assert_ends(c->r, c->m, side, c->arena, behind_nobody, c, &to.list, &to.n) < 0 ||
+	if (assert_ends(c->r, c->m, &m->from, c->arena, behind_nobody, c, &from.list, &from.n) < 0)
+		return -1;
+	drop_outside(c, m, &from);
+	if (assert_ends(c->r, c->m, side, c->arena, behind_nobody, c, &to.list, &to.n) < 0 ||
 	    services_of(c, m, &on) < 0 || try_pairs(c, &from, &to, &on, positive, &b) < 0)
 		return -1;
 	/* A tag that nobody has was told already. */
