@@ -53,16 +53,16 @@ PUBLICATION := \
 SCHEMA := schema/check.c schema/check_client.c schema/check_links.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c \
 	schema/pin.c schema/table.c schema/yaml.c
 RECONCILER := \
-	reconciler/main.c reconciler/allocate.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
+	reconciler/main.c reconciler/allocate.c reconciler/assert.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
 	reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/machines.c reconciler/machines_links.c reconciler/names_files.c \
-	reconciler/order.c reconciler/policy.c reconciler/relay.c reconciler/transit.c reconciler/viewpoint.c \
-	reconciler/plan.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
+	reconciler/order.c reconciler/policy.c reconciler/reach.c reconciler/relay.c reconciler/transit.c reconciler/viewpoint.c \
+	reconciler/plan.c reconciler/plan_admission.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
 	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c \
 	reconciler/qr.c reconciler/qr_png.c reconciler/render.c reconciler/render_client.c reconciler/render_json.c \
 	reconciler/repo.c reconciler/repo_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \
 	reconciler/apply.c reconciler/hooks.c reconciler/pin.c reconciler/spawn.c reconciler/watch.c \
 	reconciler/cmd_apply.c reconciler/cmd_client.c reconciler/cmd_diff.c reconciler/cmd_hook.c reconciler/cmd_init.c \
-	reconciler/cmd_names.c reconciler/cmd_pin.c reconciler/cmd_plan.c reconciler/cmd_render.c reconciler/cmd_schema.c reconciler/cmd_validate.c \
+	reconciler/cmd_names.c reconciler/cmd_pin.c reconciler/cmd_plan.c reconciler/cmd_reach.c reconciler/cmd_render.c reconciler/cmd_schema.c reconciler/cmd_validate.c \
 	reconciler/cmd_watch.c
 RECONCILER_ONLY := publication/sign.c
 AGENT := \

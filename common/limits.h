@@ -52,6 +52,7 @@
 #define MAX_LINKS 16384 /* of one node document */
 #define MAX_RULES 4096 /* entries of one network's `policy` */
 #define MAX_ASSERTIONS 4096 /* entries of one network's `assert` */
+#define MAX_REACH_PAIRS 65536 /* that `meshrc reach` shows at a time */
 #define MAX_PARTIES 256 /* selectors and prefixes on one side of a rule or an assertion */
 #define MAX_SERVICES 256 /* of one rule or assertion, and of one published permit */
 #define MAX_PERMITS 65536 /* published: pairs of who may reach whom */

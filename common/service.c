@@ -151,3 +151,31 @@ bool services_overlap(const struct service *list, size_t n, const struct service
 			return true;
 	return false;
 }
+
+size_t services_subtract(const struct service *a, size_t na, const struct service *b, size_t nb,
+			 struct service *out)
+{
+	size_t i, j, n = 0;
+
+	if (nb && b[0].kind == SERVICE_ANY)
+		return 0;
+	for (i = 0; i < na; i++) {
+		struct service left = a[i];
+		bool gone = false;
+
+		for (j = 0; j < nb && !gone; j++) {
+			if (b[j].kind != left.kind || b[j].last < left.first ||
+			    b[j].first > left.last)
+				continue;
+			if (b[j].first > left.first) {
+				out[n] = left;
+				out[n++].last = (uint16_t)(b[j].first - 1);
+			}
+			gone = b[j].last >= left.last;
+			left.first = (uint16_t)(b[j].last + 1);
+		}
+		if (!gone)
+			out[n++] = left;
+	}
+	return n;
+}

@@ -43,5 +43,12 @@ bool services_equal(const struct service *a, size_t na, const struct service *b,
 bool services_cover(const struct service *list, size_t n, const struct service *s);
 /* True when it holds something that `s` means. */
 bool services_overlap(const struct service *list, size_t n, const struct service *s);
+/*
+ * What the canonical list `a` holds and `b` does not, of named services: `any` takes everything
+ * away, and of an `any` in `a` only the caller can say what is left. `out` has room for na + nb;
+ * the result is canonical.
+ */
+size_t services_subtract(const struct service *a, size_t na, const struct service *b, size_t nb,
+			 struct service *out);
 
 #endif

@@ -81,7 +81,8 @@ static int compare_network(struct comparison *c, const char *name)
 		return -1;
 	}
 	/* How the documents are written is no difference here. */
-	p->documents = p->n_classes || p->n_clients || p->n_losses || !old || !new;
+	p->documents =
+		p->n_classes || p->n_clients || p->n_losses || p->n_admissions || !old || !new;
 	p->diff = true;
 	c->different |= p->documents;
 	c->plans[c->n++] = p;

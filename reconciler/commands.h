@@ -7,7 +7,7 @@
 #include "common/os_cli.h"
 
 extern const struct cli_command cmd_apply, cmd_client, cmd_diff, cmd_hook, cmd_init, cmd_names,
-	cmd_pin, cmd_plan, cmd_render, cmd_schema, cmd_validate, cmd_watch;
+	cmd_pin, cmd_plan, cmd_reach, cmd_render, cmd_schema, cmd_validate, cmd_watch;
 
 /* --repo DIR, which every command takes; NULL: the current folder. */
 extern const char *option_repo;

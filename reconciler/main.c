@@ -14,8 +14,8 @@ static const struct cli_option options[] = {
 int main(int argc, char **argv)
 {
 	const struct cli_command commands[] = {
-		cmd_init, cmd_validate, cmd_plan,  cmd_apply, cmd_render, cmd_client, cmd_names,
-		cmd_diff, cmd_pin,	cmd_watch, cmd_hook,  cmd_schema, { 0 },
+		cmd_init,  cmd_validate, cmd_plan, cmd_apply, cmd_render, cmd_client, cmd_names,
+		cmd_reach, cmd_diff,	 cmd_pin,  cmd_watch, cmd_hook,	  cmd_schema, { 0 },
 	};
 	const struct cli_program program = {
 		.name = "meshrc",

@@ -472,6 +472,8 @@ static int prepare_and_make(const struct network *old, const struct network *new
 	if (!r)
 		r = make(&m, e);
 	if (!r)
+		r = plan_admissions(old, new, node, a, &plan, e);
+	if (!r)
 		*ret = plan;
 	peer_diff_release(&m.peers);
 	plan_work_release(&m.w);

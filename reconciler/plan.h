@@ -99,6 +99,24 @@ struct plan_loss {
 	const char *lost;
 };
 
+/* By policy alone each node of `from` loses, or gains, what it reaches each of `to` on; all stay in
+ * the network, and packets find their way before and after. Where a node stands in both lists, it
+ * itself is left out. */
+struct plan_admission {
+	bool gained;
+	const char *const *from, *const *to; /* nodes and clients, sorted */
+	size_t n_from, n_to;
+	bool from_clients, to_clients; /* some of them are clients */
+	const char *const *on; /* "tcp/22"; none: everything but what `but` lists */
+	const char *const *but;
+	size_t n_on, n_but;
+};
+
+/* More are counted, not listed. */
+#define MAX_PLAN_ADMISSIONS 4096
+/* Pairs of which the way is looked for; past it what the policy says is listed as it is. */
+#define MAX_ADMISSION_PAIRS ((size_t)1 << 20)
+
 struct plan {
 	const char *network;
 	bool first; /* nothing is published yet */
@@ -113,6 +131,10 @@ struct plan {
 	size_t n_losses;
 	uint64_t pairs_lost; /* all (node, lost) pairs, each direction counted */
 	bool clients_lost; /* some of what is lost are clients */
+	struct plan_admission *admissions; /* losses before gains */
+	size_t n_admissions, admissions_cut;
+	bool ways_unknown; /* some pairs of them may not be joined at all */
+	uint64_t pairs_refused, pairs_admitted; /* that lose and gain something by policy */
 	uint64_t nodes_added, nodes_changed, nodes_removed, nodes_unchanged;
 	uint64_t clients_added, clients_changed, clients_removed, clients_unchanged;
 	uint64_t peers_added, peers_changed, peers_removed,

@@ -229,7 +229,33 @@ static json_t *losses(const struct plan *p)
 	return array;
 }
 
-#define N_COUNTS 17
+static json_t *admissions(const struct plan *p)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; array && i < p->n_admissions; i++) {
+		const struct plan_admission *a = &p->admissions[i];
+		json_t *object = json_object();
+		int r = set(object, "action", json_string(a->gained ? "gain" : "lose")) |
+			set(object, "from", names(a->from, a->n_from)) |
+			set(object, "to", names(a->to, a->n_to));
+
+		if (a->n_on) {
+			r |= set(object, "on", names(a->on, a->n_on));
+		} else {
+			r |= set(object, "on", json_pack("[s]", "any")) |
+			     set(object, "but", names(a->but, a->n_but));
+		}
+		if (r | json_array_append_new(array, object)) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+#define N_COUNTS 19
 
 static json_t *summary(uint64_t n[N_COUNTS])
 {
@@ -239,7 +265,8 @@ static json_t *summary(uint64_t n[N_COUNTS])
 	    set(object, "clients", peer_counts(n[9], n[10], n[11], n[12])) |
 	    set(object, "peers", peer_counts(n[4], n[5], n[6], n[7])) |
 	    set(object, "links", peer_counts(n[13], n[14], n[15], n[16])) |
-	    set(object, "pairs_lost", number(n[8]))) {
+	    set(object, "pairs_lost", number(n[8])) | set(object, "pairs_refused", number(n[17])) |
+	    set(object, "pairs_admitted", number(n[18]))) {
 		json_decref(object);
 		return NULL;
 	}
@@ -265,6 +292,8 @@ static void add_counts(const struct plan *p, uint64_t n[N_COUNTS])
 	n[14] += p->links[PLAN_CHANGE];
 	n[15] += p->links[PLAN_REMOVE];
 	n[16] += p->links_unchanged;
+	n[17] += p->pairs_refused;
+	n[18] += p->pairs_admitted;
 }
 
 static json_t *network_object(const struct plan *p, size_t *left)
@@ -282,6 +311,8 @@ static json_t *network_object(const struct plan *p, size_t *left)
 			    p->gone	  ? "remove" :
 					    "change")) |
 	    set(object, "summary", summary(n)) | set(object, "losses", losses(p)) |
+	    set(object, "policy", admissions(p)) |
+	    set(object, "policy_not_listed", number(p->admissions_cut)) |
 	    set(object, "clients", clients(p)) | set(object, "changes", array);
 	for (i = 0; !r && i < p->n_classes; i++)
 		r |= json_array_append_new(array, class_object(&p->classes[i], left));

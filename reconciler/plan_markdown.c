@@ -64,7 +64,7 @@ static bool add_lines(struct buf *out, const char *text, size_t len, size_t max)
 
 static void add_counts(struct buf *out, const struct plan *const *plans, size_t n)
 {
-	uint64_t added = 0, changed = 0, removed = 0, peers = 0, links = 0, lost = 0;
+	uint64_t added = 0, changed = 0, removed = 0, peers = 0, links = 0, lost = 0, refused = 0;
 	uint64_t clients[3] = { 0 };
 	bool clients_lost = false;
 	size_t i;
@@ -77,6 +77,7 @@ static void add_counts(struct buf *out, const struct plan *const *plans, size_t 
 		links += plans[i]->links[PLAN_ADD] + plans[i]->links[PLAN_CHANGE] +
 			 plans[i]->links[PLAN_REMOVE];
 		lost += plans[i]->pairs_lost;
+		refused += plans[i]->pairs_refused;
 		clients[PLAN_ADD] += plans[i]->clients_added;
 		clients[PLAN_CHANGE] += plans[i]->clients_changed;
 		clients[PLAN_REMOVE] += plans[i]->clients_removed;
@@ -93,6 +94,9 @@ static void add_counts(struct buf *out, const struct plan *const *plans, size_t 
 		buf_addf(out, "**%llu pair%s of nodes%s will lose reachability.**\n\n",
 			 (unsigned long long)lost, lost == 1 ? "" : "s",
 			 clients_lost ? " and clients" : "");
+	if (refused)
+		buf_addf(out, "**%llu pair%s will reach each other on less by policy.**\n\n",
+			 (unsigned long long)refused, refused == 1 ? "" : "s");
 	buf_addf(out, "Plan: %llu node%s to add, %llu to change, %llu to remove; ",
 		 (unsigned long long)added, added == 1 ? "" : "s", (unsigned long long)changed,
 		 (unsigned long long)removed);

@@ -74,16 +74,21 @@ static void add_names(const struct writer *w, const char *const *names, size_t n
 }
 
 /* "ams1", or "3 nodes (ams1, ams2, ams3)" */
-static void add_nodes(const struct writer *w, const char *const *names, size_t n)
+static void add_ends(const struct writer *w, const char *const *names, size_t n, bool clients)
 {
 	if (n == 1) {
 		add_safe(w, names[0]);
 		return;
 	}
 	add_number(w, n);
-	buf_adds(w->out, " nodes (");
+	buf_adds(w->out, clients ? " nodes and clients (" : " nodes (");
 	add_names(w, names, n);
 	buf_addc(w->out, ')');
+}
+
+static void add_nodes(const struct writer *w, const char *const *names, size_t n)
+{
+	add_ends(w, names, n, false);
 }
 
 static void symbol(const struct writer *w, size_t indent, char c)
@@ -426,6 +431,89 @@ static void add_losses(const struct writer *w, const struct plan *p)
 		comment(w, 2, "... and more than are listed");
 }
 
+/* "anything", "anything but icmp, tcp/22", "tcp/22, udp/53" */
+static void add_services(const struct writer *w, const struct plan_admission *a)
+{
+	const char *const *list = a->n_on ? a->on : a->but;
+	size_t n = a->n_on ? a->n_on : a->n_but, i;
+
+	if (!a->n_on)
+		buf_adds(w->out, a->n_but ? "anything but " : "anything");
+	for (i = 0; i < n && i < limit(w, SHOWN_PREFIXES); i++)
+		buf_addf(w->out, "%s%s", i ? ", " : "", list[i]);
+	if (i < n)
+		buf_addf(w->out, ", ... and %zu more", n - i);
+}
+
+static bool meets_itself(const struct plan_admission *a)
+{
+	size_t i = 0, j = 0;
+
+	while (a->n_from > 1 && i < a->n_from && j < a->n_to) {
+		int c = strcmp(a->from[i], a->to[j]);
+
+		if (!c)
+			return true;
+		i += c < 0;
+		j += c > 0;
+	}
+	return false;
+}
+
+static void add_admission(const struct writer *w, const struct plan_admission *a)
+{
+	bool one = a->n_from == 1;
+
+	symbol(w, 2, a->gained ? '+' : '-');
+	add_ends(w, a->from, a->n_from, a->from_clients);
+	if (w->diff)
+		buf_adds(w->out, a->gained ? (one ? " reaches " : " reach ") :
+				 one	   ? " no longer reaches " :
+					     " no longer reach ");
+	else
+		buf_adds(w->out, a->gained ? " will reach " : " will no longer reach ");
+	add_ends(w, a->to, a->n_to, a->to_clients);
+	if (meets_itself(a))
+		buf_adds(w->out, ", each but itself,");
+	buf_adds(w->out, " on ");
+	add_services(w, a);
+	buf_addc(w->out, '\n');
+}
+
+/* What the policy lets in no more, or from now on. */
+static void add_admissions(const struct writer *w, const struct plan *p, bool gained)
+{
+	uint64_t pairs = gained ? p->pairs_admitted : p->pairs_refused;
+	size_t i, lines = 0;
+
+	if (!pairs)
+		return;
+	buf_addc(w->out, '\n');
+	paint(w, gained ? GREEN : RED);
+	buf_addf(w->out, "%s by policy: ",
+		 w->diff ? (gained ? "Gained" : "Lost") :
+		 gained	 ? "Will be gained" :
+			   "Will be lost");
+	add_number(w, pairs);
+	buf_addf(w->out, " pair%s reach%s each other on %s", pairs == 1 ? "" : "s",
+		 pairs == 1 ? "es" : "", gained ? "more" : "less");
+	paint(w, PLAIN);
+	buf_addc(w->out, '\n');
+	for (i = 0; i < p->n_admissions; i++) {
+		if (p->admissions[i].gained != gained)
+			continue;
+		if (lines++ == limit(w, SHOWN_LOSSES)) {
+			comment(w, 2, "... and more (--verbose lists all)");
+			return;
+		}
+		add_admission(w, &p->admissions[i]);
+	}
+	if (p->admissions_cut)
+		comment(w, 2, "... and more than are listed");
+	if (p->ways_unknown)
+		comment(w, 2, "as far as they are joined, which was not looked at for all of them");
+}
+
 static void add_summary(const struct writer *w, const struct plan *p)
 {
 	const char *to = w->diff ? "" : "to ", *ed = w->diff ? "ed" : "", *d = w->diff ? "d" : "";
@@ -485,6 +573,8 @@ void plan_text(const struct plan *p, bool colour, bool verbose, struct buf *out)
 		      p->gone  ? (p->diff ? " (removed)\n" : " (will be removed as a whole)\n") :
 				 "\n");
 	add_losses(&w, p);
+	add_admissions(&w, p, false);
+	add_admissions(&w, p, true);
 	for (i = 0; i < p->n_classes && i < limit(&w, SHOWN_CLASSES); i++)
 		add_class(&w, &p->classes[i]);
 	if (i < p->n_classes) {

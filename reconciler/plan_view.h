@@ -154,6 +154,10 @@ int plan_links_count(struct plan_work *w, uint32_t only, struct plan *ret);
  * memory. */
 int plan_clients(struct plan_work *w, uint32_t only, struct plan *ret);
 
+/* reconciler/plan_admission.c: who gains and loses by policy; `only` as below. */
+int plan_admissions(const struct network *old, const struct network *new, const char *only,
+		    struct arena *a, struct plan *ret, struct err *e);
+
 /* reconciler/plan_loss.c: fills ret->losses and ret->pairs_lost; `only` is NO_ID or the one node to
  * speak about. */
 int plan_losses(struct plan_work *w, const struct plan_place *places, size_t n, uint32_t only,

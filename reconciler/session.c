@@ -6,6 +6,7 @@
 #include "common/os_cli.h"
 #include "common/text.h"
 #include "publication/verify.h"
+#include "reconciler/assert.h"
 #include "reconciler/compile.h"
 #include "reconciler/machines.h"
 #include "schema/load.h"
@@ -164,6 +165,8 @@ static int compile_one(struct session *s, struct session_network *n)
 	if (compile(n->model, n->old ? &n->old->network : NULL, serial, &s->arena, &s->diag,
 		    compiled) == 0)
 		n->compiled = compiled;
+	if (n->compiled && assert_check(n->model, compiled, &s->arena, &s->diag) < 0)
+		return err_nomem(NULL);
 	cli_progress_clear();
 	return 0;
 }

@@ -260,8 +260,6 @@ static void put_type(struct json *j, const struct field *f)
 	case FIELD_FALSE:
 		put_raw(j, "const", "false");
 		break;
-	case FIELD_LATER:
-		break;
 	}
 }
 
@@ -287,7 +285,7 @@ static void put_choice(struct json *j, const struct table *t)
 	put_key(j, "oneOf");
 	open_with(j, '[');
 	for (f = t->fields; f->key; f++) {
-		if (f->type == FIELD_LATER || f->flags & FIELD_BESIDE)
+		if (f->flags & FIELD_BESIDE)
 			continue;
 		put_line(j);
 		buf_addf(j->out, "{ \"required\": [\"%s\"] }", f->key);
@@ -320,8 +318,7 @@ static void put_table(struct json *j, const struct table *t)
 	put_key(j, "properties");
 	open_with(j, '{');
 	for (f = t->fields; f->key; f++)
-		if (f->type != FIELD_LATER)
-			put_field(j, f);
+		put_field(j, f);
 	close_with(j, '}');
 }
 

@@ -1466,10 +1466,6 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 	case FIELD_FALSE:
 		read_false(c, key, v);
 		break;
-	case FIELD_LATER:
-		diag_error(c->diag, yaml_pos(key),
-			   "`%s` is not supported by this version of meshrc", key->text);
-		break;
 	}
 }
 
@@ -1481,7 +1477,7 @@ static const struct table *find_owner(const struct table *t, const struct table 
 	const struct field *f;
 
 	f = t == except ? NULL : table_field(t, key);
-	if (f && f->type != FIELD_LATER)
+	if (f)
 		return t;
 	for (f = t->fields; f->key; f++) {
 		found = f->table ? find_owner(f->table, except, key) : NULL;
@@ -1526,8 +1522,7 @@ static void unknown_key(struct decode *c, const struct table *t, const struct ya
 		return;
 	}
 	for (f = t->fields; f->key; f++)
-		if (f->type != FIELD_LATER)
-			words[n++] = f->key;
+		words[n++] = f->key;
 	if (!better)
 		better = text_suggest(key->text, words, n);
 	if (better)

@@ -49,7 +49,6 @@ enum field_type {
 			size_t count */
 	FIELD_LIST, /* a list of structs by `table`, in order; extra: size_t count; has: bool */
 	FIELD_FALSE, /* only false; true comes with a later version; nothing is stored */
-	FIELD_LATER, /* a key of the format that this version does not have */
 };
 
 enum field_flags {

@@ -30,7 +30,7 @@ $(BUILD)/tests/test_pin_set: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_reference
 unit_test_reference := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
-PLAN := reconciler/plan.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
+PLAN := reconciler/plan.c reconciler/plan_admission.c reconciler/reach.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
 	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c
 UNITS += test_plan
 unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
@@ -50,6 +50,10 @@ $(BUILD)/tests/test_relay: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_policy
 unit_test_policy := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) tests/ref/admit.c tests/unit/some_network.c
 $(BUILD)/tests/test_policy: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_reach
+unit_test_reach := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) \
+	tests/ref/admit.c tests/ref/hops.c tests/unit/some_network.c
+$(BUILD)/tests/test_reach: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_yaml
 unit_test_yaml := $(COMMON) schema/yaml.c
 UNITS += test_schema

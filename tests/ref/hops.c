@@ -144,7 +144,9 @@ struct journey hops_from(const struct network *n, const struct config *configs,
 			j.fate = FATE_NOT_PASSED_ON;
 			return j;
 		}
-		peer = c && (at == from || is_routed(c, to)) ? longest_match(c, to) : NULL;
+		peer = c && ((at == from && has_address(from, source)) || is_routed(c, to)) ?
+			       longest_match(c, to) :
+			       NULL;
 		if (c && !peer) {
 			j.fate = at != from && masquerades(network_node(n, at->name), to) ?
 					 FATE_OUTSIDE :

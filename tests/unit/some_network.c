@@ -214,6 +214,17 @@ static int some_policy(struct dice *d, struct arena *a, struct m_network *m)
 	return 0;
 }
 
+int some_other_policy(struct dice *d, struct arena *a, struct m_network *m)
+{
+	size_t i = dice_throw(d, (uint32_t)m->n_nodes);
+
+	m->n_policy = 0;
+	/* The last rule of a tag of which nobody is left is none. */
+	if (m->nodes[i].n_tags > 1 && dice_one_in(d, 4))
+		m->nodes[i].n_tags--;
+	return some_policy(d, a, m);
+}
+
 struct m_network *some_network(struct dice *d, struct arena *a)
 {
 	struct m_network *m = arena_alloc(a, sizeof(*m));

@@ -16,6 +16,8 @@
 /* NULL: out of memory. */
 struct m_network *some_network(struct dice *d, struct arena *a);
 
+/* Other rules, or none, and perhaps other tags. -1: out of memory. */
+int some_other_policy(struct dice *d, struct arena *a, struct m_network *m);
 /* A side of a rule: names of the network's nodes and tags, and prefixes behind them. */
 int some_parties(struct dice *d, struct arena *a, const struct m_network *m, struct m_parties *ret);
 /* What rules are on; n is 0 for any. */

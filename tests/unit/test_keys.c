@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * No key of the grammar is forgotten. Every row of every table, but those of later versions, stands
- * in the JSON Schema and in docs/reference.md under its own table, is used in a network of
- * examples/networks, and is refused with its place by some case of tests/golden/errors when its
- * value is wrong. Runs in the root of the tree.
+ * No key of the grammar is forgotten. Every row of every table stands in the JSON Schema and in
+ * docs/reference.md under its own table, is used in a network of examples/networks, and is refused
+ * with its place by some case of tests/golden/errors when its value is wrong. Runs in the root of
+ * the tree.
  */
 #include "tests/unit/unit.h"
 
@@ -47,7 +47,7 @@ static void collect_keys(const struct table *t)
 	const struct field *f;
 
 	for (f = t->fields; f->key; f++) {
-		if (f->type == FIELD_LATER || find_key(t, f))
+		if (find_key(t, f))
 			continue;
 		assert_true(n_keys < ARRAY_LEN(keys));
 		keys[n_keys++] = (struct key){ .table = t, .field = f };
@@ -161,7 +161,7 @@ static void visit(const struct table *t, const struct yaml_node *map, visit_fn *
 	for (i = 0; i < map->n; i++) {
 		const struct field *f = table_field(t, map->pairs[i].key.text);
 
-		if (!f || f->type == FIELD_LATER)
+		if (!f)
 			continue;
 		fn(find_key(t, f), &map->pairs[i], arg);
 		if (f->table)
@@ -329,10 +329,6 @@ static void check_schema(const struct table *t, json_t *j)
 		fail_msg("%s has no properties in the JSON Schema", t->what);
 	for (f = t->fields; f->key; f++) {
 		property = json_object_get(json_object_get(object, "properties"), f->key);
-		if (f->type == FIELD_LATER) {
-			assert_null(property);
-			continue;
-		}
 		if (!property)
 			fail_msg("`%s` of %s is not in the JSON Schema", f->key, t->what);
 		assert_string_equal(json_string_value(json_object_get(property, "description")),

@@ -117,6 +117,53 @@ static void test_services_canonical(void **state)
 	}
 }
 
+static size_t some_list(struct dice *d, struct service *list)
+{
+	size_t n = dice_throw(d, 5), i;
+
+	for (i = 0; i < n; i++) {
+		list[i] = (struct service){ .kind = SERVICE_ICMP + dice_throw(d, 3) };
+		if (list[i].kind != SERVICE_ICMP) {
+			list[i].first =
+				(uint16_t)(dice_one_in(d, 4) ? 1 : 65528 + dice_throw(d, 8));
+			list[i].last = (uint16_t)(dice_one_in(d, 3) ? 65535 : list[i].first);
+		}
+	}
+	return services_canonical(list, n);
+}
+
+static void test_services_subtract(void **state)
+{
+	static const uint16_t ports[] = { 1,	 2,	65527, 65528, 65529, 65530,
+					  65531, 65532, 65533, 65534, 65535 };
+	struct service any = { SERVICE_ANY, 0, 0 };
+	struct dice d;
+	size_t i, j;
+
+	for (i = 0; i < 5000; i++) {
+		struct service a[4], b[4], left[8], again[8], packet;
+		size_t na, nb, n;
+
+		dice_init(&d, i + 1);
+		na = some_list(&d, a);
+		nb = some_list(&d, b);
+		n = services_subtract(a, na, b, nb, left);
+		assert_true(n <= na + nb);
+		for (packet.kind = SERVICE_ICMP; packet.kind <= SERVICE_UDP; packet.kind++)
+			for (j = 0; j < ARRAY_LEN(ports); j++) {
+				packet.first = packet.last =
+					packet.kind == SERVICE_ICMP ? 0 : ports[j];
+				assert_int_equal(services_cover(left, n, &packet),
+						 services_cover(a, na, &packet) &&
+							 !services_cover(b, nb, &packet));
+			}
+		memcpy(again, left, sizeof(again));
+		assert_int_equal(services_canonical(again, n), n);
+		assert_true(services_equal(left, n, again, n));
+		assert_int_equal(services_subtract(a, na, &any, 1, left), 0);
+	}
+}
+
 /* ---- Random networks ---- */
 
 struct checked {
@@ -885,6 +932,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_service_words),
 		cmocka_unit_test(test_services_canonical),
+		cmocka_unit_test(test_services_subtract),
 		cmocka_unit_test_teardown(test_random, say_seed),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_outside),

@@ -77,8 +77,6 @@ static const char *type_of(const struct field *f)
 		return "list";
 	case FIELD_FALSE:
 		return "`false`";
-	case FIELD_LATER:
-		return "not in this version";
 	}
 	return "?";
 }
@@ -192,6 +190,8 @@ static void make_reference(struct buf *b)
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));
 	add_table(b, "A rule", "An entry of `policy`.", sub_table(&grammar_network, "policy"));
+	add_table(b, "An assertion", "An entry of `assert`: one of `reaches` and `never_reaches`.",
+		  sub_table(&grammar_network, "assert"));
 	add_table(b, "routed_links",
 		  "What the links of topology entries with `interface_per_link` get.",
 		  sub_table(&grammar_network, "routed_links"));

@@ -329,8 +329,6 @@ static void check_table(const struct table *t)
 		for (g = t->fields; g < f; g++)
 			assert_string_not_equal(f->key, g->key);
 		assert_true(f - t->fields < 32);
-		if (f->type == FIELD_LATER)
-			continue;
 		assert_non_null(f->help);
 		assert_true(f->help[strlen(f->help) - 1] == '.');
 		assert_true(!f->synonyms || f->synonyms[strlen(f->synonyms) - 1] == ' ');
@@ -627,6 +625,10 @@ static void test_policy_limits(void **state)
 		add_list(&b, "policy:\n", " - {from: [all], to: [all]}\n", MAX_RULES + over, "");
 		expect_network("policy", &b,
 			       over ? "`policy` has 4097 entries; at most 4096" : NULL);
+		add_list(&b, "assert:\n", " - {from: [all], reaches: [all]}\n",
+			 MAX_ASSERTIONS + over, "");
+		expect_network("assert", &b,
+			       over ? "`assert` has 4097 entries; at most 4096" : NULL);
 		add_list(&b, "policy:\n - {to: [all], from: [", "all,", MAX_PARTIES + over, "]}\n");
 		expect_network("from", &b, over ? "`from` has 257 entries; at most 256" : NULL);
 		add_list(&b, "policy:\n - {to: [all], from: [all], on: [", "udp/53,",
@@ -639,6 +641,7 @@ static void test_policy_limits(void **state)
 /* What stands in the model, and its places. */
 static void test_policy_model(void **state)
 {
+	const struct m_assertion *a;
 	const struct m_rule *r;
 	struct outcome o;
 
@@ -646,7 +649,9 @@ static void test_policy_model(void **state)
 			     "policy:\n"
 			     "  - {from: [a, 10.9.0.0/16, tag:app, all], to: [fd00::/8], "
 			     "on: [tcp/80-90, icmp], description: why}\n"
-			     "  - {from: [all], to: [all]}\n");
+			     "  - {from: [all], to: [all]}\n"
+			     "assert:\n"
+			     "  - {from: [a], never_reaches: [all], on: [udp]}\n");
 	assert_int_equal(o.rc, 0);
 	assert_int_equal(o.model.networks[0].n_policy, 2);
 	r = &o.model.networks[0].policy[0];
@@ -663,6 +668,12 @@ static void test_policy_model(void **state)
 	assert_int_equal(r->on.list[1].service.kind, SERVICE_ICMP);
 	assert_string_equal(r->description.s, "why");
 	assert_int_equal(r[1].on.n, 0);
+	a = o.model.networks[0].assertions;
+	assert_int_equal(o.model.networks[0].n_assertions, 1);
+	assert_int_equal(a->pos.line, 9);
+	assert_int_equal(a->reaches.nodes.n, 0);
+	assert_int_equal(a->never_reaches.nodes.n, 1);
+	assert_int_equal(a->on.list[0].service.last, 65535);
 	outcome_release(&o);
 }
 

@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Policy and assertions as the commands show them: who gains and loses by a change, what does not hold,
+# and who reaches whom.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/net.sh"
+
+net=$TRASH/net
+new_net "$net" || exit 1
+cd "$net" || exit 1
+prod=networks/prod.yaml
+# file POLICY AND ASSERTIONS: three nodes and a client; c has no endpoint and a network behind it
+file() {
+	printf 'version: 1\naddresses: [10.20.0.0/16, "fd20::/64"]\nnodes:\n'
+	node a a.example.net | sed 's/^  a:/&\n    tags: [web]/'
+	node b b.example.net | sed 's/^  b:/&\n    tags: [db]/'
+	node c | sed 's/^  c:/&\n    routes: [192.168.40.0\/24]/'
+	printf 'clients:\n  phone:\n    public_key: %s\n    gateway: a\n' "$(key phone)"
+	cat
+}
+reach() { "$MESHRC" reach "$@"; }
+
+file </dev/null >$prod
+commit . 'Without a policy'
+"$MESHRC" apply --auto-approve >/dev/null 2>&1 || exit 1
+
+# The first rules: what was let in before and is not any more.
+file >$prod <<-EOF
+	policy:
+	  - {from: [tag:web, phone], to: [tag:db], on: [tcp/5432, icmp]}
+	  - {from: [all], to: [c]}
+EOF
+expect_ok 'plan of the first rules' "$MESHRC" plan
+expect_match 'counts who reaches less' "$(<"$OUT")" \
+	'^Will be lost by policy: 9 pairs reach each other on less$'
+expect_match 'says on what' "$(<"$OUT")" \
+	'^  - 2 nodes and clients \(a, phone\) will no longer reach b on anything but icmp, tcp/5432$'
+expect_match 'and who that is all for' "$(<"$OUT")" \
+	'^  - 2 nodes \(b, c\) will no longer reach 3 nodes and clients \(a, b, phone\), each but itself, on anything$'
+expect_fail 'nobody gains' grep -q 'gained by policy' "$OUT"
+expect_ok '--json' "$MESHRC" plan --json
+expect_eq 'has the same' "$(jq -c '.networks[0] | [.summary.pairs_refused, .summary.pairs_admitted, .policy_not_listed,
+	(.policy[] | select(.to == ["b"] and .but != []))]' "$OUT")" \
+	'[9,0,0,{"action":"lose","but":["icmp","tcp/5432"],"from":["a","phone"],"on":["any"],"to":["b"]}]'
+expect_ok '--markdown' "$MESHRC" plan --markdown
+expect_match 'says it outside the fold' "$(sed '/<details>/,$d' "$OUT")" \
+	'^\*\*9 pairs will reach each other on less by policy\.\*\*$'
+commit . 'With a policy'
+"$MESHRC" apply --auto-approve >/dev/null 2>&1 || exit 1
+
+# A rule that becomes another one.
+sed -i 's|tcp/5432, icmp|tcp/5432-5433|' $prod
+expect_ok 'plan of a changed rule' "$MESHRC" plan
+expect_match 'what is lost' "$(<"$OUT")" '^  - 2 nodes and clients \(a, phone\) will no longer reach b on icmp$'
+expect_match 'what is gained' "$(<"$OUT")" '^Will be gained by policy: 2 pairs reach each other on more$'
+expect_match 'by whom' "$(<"$OUT")" '^  \+ 2 nodes and clients \(a, phone\) will reach b on tcp/5433$'
+sed -i 's/^  - {from: \[all\], to: \[c\]}$/&  # the same/' $prod
+git -C . checkout -q $prod
+expect_ok 'plan of what is published' "$MESHRC" plan
+expect_eq 'is empty' "$(<"$OUT")" 'No changes. The published networks match the configuration.'
+
+# Who reaches whom.
+expect_ok 'reach of two' reach a b
+expect_eq 'says on what' "$(<"$OUT")" 'a reaches b on icmp, tcp/5432'
+expect_ok 'by way of a gateway' reach phone b
+expect_eq 'has the way' "$(<"$OUT")" 'phone reaches b on icmp, tcp/5432: phone -> a -> b'
+expect_ok 'where the policy refuses' reach tag:db tag:web
+expect_eq 'says so' "$(<"$OUT")" 'b does not reach a: the policy lets nothing of it in'
+expect_ok 'a network behind a node' reach a 192.168.40.0/24
+expect_eq 'has its own rules' "$(<"$OUT")" \
+	'a does not reach 192.168.40.0/24 behind c: the policy lets nothing of it in'
+expect_ok 'an address in it' reach 192.168.40.9 c
+expect_eq 'is its host' "$(<"$OUT")" ''
+expect_ok 'what is outside' reach a 0.0.0.0/0
+expect_match 'has no way without an exit' "$(<"$OUT")" '^a does not reach what is outside \(IPv4\): a has no way there$'
+expect_ok 'every pair' reach
+expect_eq 'has one line' "$(wc -l <"$OUT")" 18
+expect_ok '--json' reach --json
+expect_eq 'has one element' "$(jq '.pairs | length' "$OUT")" 18
+expect_eq 'with all of it' "$(jq -c '.pairs[] | select(.from == "phone" and .to == "b")' "$OUT")" \
+	'{"from":"phone","to":"b","reaches":true,"on":["icmp","tcp/5432"],"path":["phone","a","b"],"why":null}'
+expect_eq 'as it was' "$(reach --rev HEAD~1 b a)" 'b reaches a on any'
+expect_status 'an unknown node' 1 reach a d
+expect_match 'is told' "$(<"$ERR")" "network prod has no node or client 'd'"
+expect_status 'an unknown tag' 1 reach a tag:dbs
+expect_match 'is told' "$(<"$ERR")" "no node of network prod has the tag 'dbs'"
+expect_status 'a prefix behind nobody' 1 reach a 192.168.41.0/24
+expect_status 'bits after the prefix length' 1 reach a 192.168.40.1/24
+expect_status 'from outside' 1 reach 0.0.0.0/0 a
+expect_status 'one argument' 64 reach a
+expect_status 'three arguments' 64 reach a b c
+
+# Assertions.
+file >$prod <<-EOF
+	policy:
+	  - {from: [tag:web], to: [tag:db], on: [tcp/5432, icmp]}
+	  - {from: [all], to: [c]}
+	assert:
+	  - {from: [tag:web], reaches: [tag:db], on: [tcp/5432]}
+	  - {from: [phone], never_reaches: [tag:db]}
+EOF
+expect_ok 'assertions that hold' "$MESHRC" validate
+sed -i 's/^  - {from: \[tag:web\], to/  - {from: [all], to/' $prod
+expect_status 'one that does not' 1 "$MESHRC" validate
+expect_match 'with its place' "$(<"$ERR")" \
+	"^$prod:[0-9]+:[0-9]+: error: this assertion does not hold: phone reaches b\$"
+expect_match 'the way' "$(<"$ERR")" 'the way: phone -> a -> b'
+expect_match 'and the rule' "$(<"$ERR")" "^$prod:[0-9]+:[0-9]+: note: this rule lets it in"
+expect_status 'nor is it planned' 1 "$MESHRC" plan
+commit . 'An assertion that does not hold'
+expect_status 'nor published' 1 "$MESHRC" apply --auto-approve
+sed -i 's/tcp\/5432, icmp\]}/tcp\/5433]}/' $prod
+expect_status 'what is not reached' 1 "$MESHRC" validate
+expect_match 'with the reason' "$(<"$ERR")" 'but nothing of it is let in by the policy of b'
+
+# As many pairs as are shown, and one too many.
+{
+	printf 'version: 1\naddresses: [10.20.0.0/16]\nnodes:\n'
+	for ((i = 0; i < 256; i++)); do
+		printf '  n%s: {endpoint: a.example.net, public_key: %s}\n' "$i" "$(printf '%032d' "$i" | base64 -w0)"
+	done
+} >$prod
+expect_ok '65,536 pairs' reach
+expect_eq 'but no node with itself' "$(wc -l <"$OUT")" 65280
+printf '  n256: {endpoint: a.example.net, public_key: %s}\n' "$(printf '%032d' 256 | base64 -w0)" >>$prod
+expect_status 'more' 1 reach
+expect_match 'have to be chosen' "$(<"$ERR")" 'these are 257 times 257 pairs, and 65536 are shown: say who and whom'
+expect_ok 'then it works' reach n1 all
+
+done_testing
