@@ -2,10 +2,11 @@
 /*
  * Who loses reachability. Two nodes meet when one of them has the other as a direct peer and one of
  * the two has an endpoint for the other. A node reaches another that it meets, or one that has an
- * address under the AllowedIPs of some peer that it meets when that peer (a hub or a relay) meets
- * it; a client also when the peer meets its gateway. Nodes of one view that the same nodes reach
- * first reach the same nodes, but for what depends on themselves: no node is its own hub, and none
- * has its own routes under a hub.
+ * address under the AllowedIPs of some peer that it meets when that peer (a hub, a relay, the
+ * leader of a site) meets it, or leads on by its own links to one that does; a client also when the
+ * peer meets its gateway. Nodes of one view that the same nodes reach first reach the same nodes,
+ * but for what depends on themselves: no node is its own hub, and none has its own routes under a
+ * hub.
  */
 #include "reconciler/plan.h"
 #include "reconciler/plan_view.h"
@@ -206,16 +207,53 @@ static bool meet(const struct side *s, uint32_t a, uint32_t b)
 	return side_meet(s, a, b) && side_joined(s, a, b);
 }
 
-/* A hub that meets a client's gateway passes on to it what is for the client. */
-static bool hub_reaches(const struct plan_work *w, const struct side *s, uint32_t hub, uint32_t to)
+/* Longest way behind the first hub: leader, relay, leader, gateway of a client. */
+#define MAX_STEPS 4
+
+/* A link that leads to a node by way of another. */
+static bool link_holds(const struct view_link *l, const struct record *to, uint32_t id)
+{
+	size_t i, j;
+
+	if (l->kind == LINK_THROUGH)
+		return ids_has(l->target, id);
+	for (i = 0; l->kind == LINK_ALLOW && i < to->n_addresses; i++) {
+		for (j = 0; j < l->n_prefixes; j++) {
+			if (prefix_contains_addr(&l->prefixes[j], &to->addresses[i]))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Whether a hub passes on what is for a node: it meets it, or its links lead on to another that
+ * does. A hub that meets a client's gateway passes on to it what is for the client.
+ */
+static bool hub_reaches(const struct plan_work *w, const struct side *s, uint32_t hub, uint32_t to,
+			unsigned int steps)
 {
 	const char *gateway = s->records[to]->gateway;
+	const struct view *v;
 	uint32_t id;
+	size_t i;
 
 	if (meet(s, hub, to))
 		return true;
 	id = gateway ? plan_work_id(w, gateway) : NO_ID;
-	return id != NO_ID && meet(s, hub, id) && meet(s, id, to);
+	if (id != NO_ID && meet(s, hub, id) && meet(s, id, to))
+		return true;
+	if (!steps || s->view_of[hub] == NO_ID || side_joined(s, hub, to))
+		return false;
+	v = &s->views[s->view_of[hub]];
+	for (i = 0; i < v->n_links; i++) {
+		const struct view_link *l = &v->links[i];
+
+		if (l->via != NO_ID && l->via != to && link_holds(l, s->records[to], to) &&
+		    meet(s, hub, l->via) && hub_reaches(w, s, l->via, to, steps - 1))
+			return true;
+	}
+	return false;
 }
 
 static struct reach reach_find(const struct plan_work *w, const struct side *s, struct ids direct,
@@ -236,7 +274,7 @@ static struct reach reach_find(const struct plan_work *w, const struct side *s, 
 		uint32_t at = covers_find(c, &p);
 
 		for (; at != NO_ID && (!ret.yes || ret.n_but); at = c->list[at].parent) {
-			if (hub_reaches(w, s, c->list[at].hub, to))
+			if (hub_reaches(w, s, c->list[at].hub, to, MAX_STEPS))
 				one_more_way(&ret, &c->list[at]);
 		}
 	}
@@ -534,6 +572,27 @@ static void suspect_clients(struct losses *l)
 	}
 }
 
+/* Whom some node reached by way of one that is lost. */
+static void suspect_behind(struct losses *l)
+{
+	const struct plan_work *w = l->w;
+	const struct side *s = &w->sides[OLD];
+	size_t i, j, k;
+
+	for (i = 0; l->any_suspect && i < s->n_views; i++) {
+		for (j = 0; j < s->views[i].n_links; j++) {
+			const struct view_link *v = &s->views[i].links[j];
+
+			if (v->kind != LINK_THROUGH || !l->suspects[v->via])
+				continue;
+			for (k = 0; k < v->target.n; k++) {
+				if (in_both(w, v->target.v[k]))
+					l->suspects[v->target.v[k]] = true;
+			}
+		}
+	}
+}
+
 static int find_suspects(struct losses *l, const struct plan_place *places, size_t n)
 {
 	struct plan_work *w = l->w;
@@ -569,6 +628,7 @@ static int find_suspects(struct losses *l, const struct plan_place *places, size
 		l->nets_differ |=
 			a && b && w->sides[OLD].routed_net[id] != w->sides[NEW].routed_net[id];
 	}
+	suspect_behind(l);
 	suspect_clients(l);
 	return 0;
 }

@@ -40,6 +40,7 @@ enum field_type {
 			 size_t count */
 	FIELD_DNS, /* struct m_dns *, in order; extra: size_t count */
 	FIELD_TAGS, /* struct m_text *, sorted; extra: size_t count */
+	FIELD_NAMES, /* struct m_text *, in order, unique; extra: size_t count */
 	FIELD_SELECTORS, /* struct m_selectors */
 	FIELD_TABLE, /* a mapping with keys of its own, in the struct at `value` */
 	FIELD_NAMED, /* a mapping of names to structs by `table`: array sorted by name; extra:
