@@ -530,6 +530,18 @@ static void gravest(struct cycle *c, size_t n_urls, struct err *e)
 		*e = *worst;
 }
 
+/* The mark of the tunnel whose exit is, or may be, in force; 0: none. */
+static uint32_t fetch_mark(const struct agent *a)
+{
+	const struct snapshot *known[] = { a->applied, a->current };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(known); i++)
+		if (known[i] && known[i]->has_config && exit_routed(known[i]->config.node))
+			return known[i]->config.node->fwmark;
+	return a->state.amnesia || (!a->current && a->state.accepted.serial) ? EXIT_MARK : 0;
+}
+
 int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 {
 	size_t n = a->config->n_urls, i;
@@ -550,6 +562,7 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 		if (!a->fetcher)
 			return -1;
 	}
+	a->fetcher->mark = fetch_mark(a);
 	deadline = os_monotonic_ms() + a->fetcher->limits.cycle_ms;
 	/* One that has nothing new may be frozen, so the next one is asked too. */
 	for (i = 0; i < n && !ret->next; i++) {
@@ -1125,6 +1138,42 @@ static bool some_right(const struct convergence *c)
 	return c->result.verified || c->result.all_but_routes;
 }
 
+static const struct config *current_config(const struct agent *a)
+{
+	const struct snapshot *s = a->current;
+
+	return s->has_config && s->standing == STANDING_MEMBER ? &s->config : NULL;
+}
+
+static struct ifname wanted_interface(const struct agent *a)
+{
+	if (a->config->interface.s[0] || !a->current->has_config)
+		return a->config->interface;
+	return a->current->config.node->interface;
+}
+
+static int begin_exit(struct agent *a, bool dry, struct convergence *c, struct err *e)
+{
+	struct ifname name = wanted_interface(a);
+
+	if (exit_before(a->kern, current_config(a), a->config->network, &name, dry, &c->arena,
+			&c->exit, e) < 0)
+		return err_prefix(e, "the way to the exit");
+	return 0;
+}
+
+/* `r`: what became of the interface. */
+static int end_exit(struct agent *a, int r, struct convergence *c, struct err *e)
+{
+	/* Nothing was done, and nothing is known: then all stays as it is. */
+	if (r < 0 && !c->result.rounds)
+		return 0;
+	if (exit_after(a->kern, current_config(a), a->config->network, &c->result.after, &c->arena,
+		       &c->exit, e) < 0)
+		return err_prefix(e, "the way to the exit");
+	return 0;
+}
+
 int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct convergence *ret,
 		   struct err *e)
 {
@@ -1142,8 +1191,15 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 		return err_set(e, ERR_NOENT, "nothing was accepted yet");
 	if (need_kern(a, e) < 0)
 		return -1;
+	if (begin_exit(a, dry, ret, e) < 0)
+		return -1;
 	r = a->current->has_config ? converge_interfaces(a, dry, resolve_ms, ret, e) :
 				     converge_gone(a, dry, ret, e);
+	if (!dry && end_exit(a, r, ret, &host_error) < 0) {
+		if (!r && e)
+			*e = host_error;
+		r = -1;
+	}
 	/* Where the peers of some interface are right, the host is seen to, whatever else went
 	 * wrong; names go with the main one. */
 	if (r < 0 && !some_right(ret))
@@ -1229,18 +1285,34 @@ out:
 	return r;
 }
 
+/* The default route leaves the tunnel before the tunnel goes. */
+static int take_rules_away(struct agent *a, struct arena *arena, struct err *e)
+{
+	struct exit_result unused;
+
+	return need_kern(a, e) < 0 || exit_before(a->kern, NULL, a->config->network, NULL, false,
+						  arena, &unused, e) < 0 ?
+		       -1 :
+		       0;
+}
+
 int agent_down(struct agent *a, struct ifname *ret_name, size_t *ret_n, struct err *e)
 {
 	static const struct host_wanted nothing = { .rules = "" };
 	static const struct names_wanted no_names = { .domain = NULL };
-	struct err host_error = { 0 }, names_error = { 0 };
+	struct err rules_error = { 0 }, host_error = { 0 }, names_error = { 0 };
 	struct names_result names;
 	struct host_result result;
 	struct arena arena;
-	int r = take_down(a, ret_name, ret_n, e);
+	int rules, r;
 
-	/* The one must not keep the other up. */
 	arena_init(&arena);
+	/* None of the three must keep the others up. */
+	rules = take_rules_away(a, &arena, &rules_error);
+	r = take_down(a, ret_name, ret_n, e);
+	if (!r && rules < 0 && e)
+		*e = rules_error;
+	r = r < 0 || rules < 0 ? -1 : 0;
 	if (converge_host(a, &nothing, true, false, &arena, &result, &host_error) < 0) {
 		if (!r && e)
 			*e = host_error;

@@ -12,6 +12,7 @@
 
 #include "agent/apply.h"
 #include "agent/config.h"
+#include "agent/exit_route.h"
 #include "agent/host.h"
 #include "agent/links.h"
 #include "agent/names.h"
@@ -102,6 +103,7 @@ struct convergence {
 	struct apply_result result;
 	struct link_convergence *links; /* the interfaces of routed links */
 	size_t n_links;
+	struct exit_result exit; /* policy rules of an exit */
 	struct host_result host; /* forwarding and masquerading */
 	struct names_result names;
 	const char **unresolved; /* names without an address */

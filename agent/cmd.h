@@ -48,5 +48,9 @@ size_t cmd_peers_changed(const struct convergence *c);
 const char *cmd_holds(const struct convergence *c, char *out, size_t size);
 /* Operations, one a line: on the interfaces, then on the host around them. */
 void cmd_print_ops(const struct convergence *c, struct buf *out);
+/* Says that the default route goes into the tunnel now, or no more. */
+void cmd_tell_exit(const struct agent *a, const struct convergence *c);
+/* How many those are. */
+size_t cmd_n_ops(const struct convergence *c);
 
 #endif

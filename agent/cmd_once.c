@@ -21,7 +21,7 @@ static void tell(const struct once_outcome *o)
 			a->config->network, serial, a->config->node);
 		return;
 	}
-	if (cli_verbose && (convergence_ops(c) || c->host.n_ops || c->names.n_ops)) {
+	if (cli_verbose && cmd_n_ops(c)) {
 		buf_init(&ops, 64u << 20);
 		cmd_print_ops(c, &ops);
 		fputs(ops.data, stderr);
@@ -30,13 +30,15 @@ static void tell(const struct once_outcome *o)
 	if (!o->converged && !c->result.verified)
 		return;
 	cmd_holds(c, holds, sizeof(holds));
-	if (!convergence_changes(c) && !c->n_others && !c->host.sets && !c->names.sets)
+	if (!convergence_changes(c) && !c->n_others && !c->exit.sets && !c->host.sets &&
+	    !c->names.sets)
 		cli_info("%s: %s %s: %s; nothing to change", a->config->network, serial,
 			 o->error ? "stays in force" : "in force", holds);
 	else
 		cli_info("%s: %s %s: %s; %zu changed, %u message%s sent", a->config->network,
 			 serial, o->error ? "stays in force" : "in force", holds, o->peers_changed,
 			 o->stats.set_messages, o->stats.set_messages == 1 ? "" : "s");
+	cmd_tell_exit(a, c);
 	if (c->host.sets)
 		cli_info("%s: %u setting%s of the host changed", a->config->network, c->host.sets,
 			 c->host.sets == 1 ? "" : "s");

@@ -4,7 +4,7 @@
 
 static int show(struct agent *a, const struct convergence *c)
 {
-	size_t n = convergence_ops(c) + c->host.n_ops + c->names.n_ops + c->n_others, i;
+	size_t n = cmd_n_ops(c) + c->n_others, i;
 	char serial[96];
 	struct buf out;
 	int r;

@@ -200,11 +200,12 @@ static int converge(struct daemon *d, bool fresh, int64_t resolve_ms, struct err
 			 messages == 1 ? "" : "s");
 		cmd_tell_unresolved(&c);
 	}
+	cmd_tell_exit(a, &c);
 	if (c.host.sets)
 		cli_info("%s: %u setting%s of the host changed", a->config->network, c.host.sets,
 			 c.host.sets == 1 ? "" : "s");
 	cmd_tell_names(&c);
-	if (cli_verbose && (convergence_ops(&c) || c.host.n_ops || c.names.n_ops)) {
+	if (cli_verbose && cmd_n_ops(&c)) {
 		buf_init(&ops, 64u << 20);
 		cmd_print_ops(&c, &ops);
 		fputs(ops.data, stderr);

@@ -346,16 +346,54 @@ static int addresses(struct op_list *l, struct op_list *later, const struct obse
 	return 0;
 }
 
+int route_cmp(const struct route *a, const struct route *b)
+{
+	int c = prefix_cmp(&a->dst, &b->dst);
+
+	return c ? c : a->table < b->table ? -1 : a->table > b->table;
+}
+
+static int cmp_routes(const void *a, const void *b)
+{
+	return route_cmp(a, b);
+}
+
+int desired_routes(const struct config *c, struct arena *a, struct route **ret, size_t *ret_n,
+		   struct err *e)
+{
+	const struct node *n = c->node;
+	uint32_t table = n->flags & NODE_HAS_TABLE ? n->table : EXIT_TABLE_MAIN;
+	struct route *list = arena_array(a, c->n_routes + 2, sizeof(*list));
+	struct prefix defaults[2];
+	size_t i, k = 0, n_defaults;
+
+	if (!list)
+		return err_nomem(e);
+	for (i = 0; !(n->flags & NODE_NO_ROUTES) && i < c->n_routes; i++)
+		list[k++] = (struct route){ c->routes[i], table };
+	n_defaults = exit_defaults(n, defaults);
+	if (exit_routed(n))
+		table = exit_table(c->network);
+	for (i = 0; i < n_defaults; i++)
+		list[k++] = (struct route){ defaults[i], table };
+	if (k > 1)
+		qsort(list, k, sizeof(*list), cmp_routes);
+	*ret = list;
+	*ret_n = k;
+	return 0;
+}
+
 static int routes(struct op_list *l, struct op_list *later, const struct observed *o,
 		  const struct config *c, bool again_v4, struct err *e)
 {
-	size_t n_have = o->exists ? o->n_routes : 0, i = 0, j = 0;
+	size_t n_have = o->exists ? o->n_routes : 0, n_want, i = 0, j = 0;
+	struct route *want;
 
-	while (i < n_have || j < c->n_routes) {
-		int order = i == n_have	     ? 1 :
-			    j == c->n_routes ? -1 :
-					       prefix_cmp(&o->routes[i], &c->routes[j]);
-		bool again = order == 0 && again_v4 && o->routes[i].family == 4;
+	if (desired_routes(c, l->arena, &want, &n_want, e) < 0)
+		return -1;
+	while (i < n_have || j < n_want) {
+		int order = i == n_have ? 1 : j == n_want ? -1 : route_cmp(&o->routes[i], &want[j]);
+		bool again = order == 0 && again_v4 && o->routes[i].dst.family == 4;
 
 		if (order < 0 || again) {
 			struct op op = { .kind = OP_ROUTE_DEL, .route = o->routes[i] };
@@ -364,7 +402,7 @@ static int routes(struct op_list *l, struct op_list *later, const struct observe
 				return -1;
 		}
 		if (order > 0 || again) {
-			struct op op = { .kind = OP_ROUTE_ADD, .route = c->routes[j] };
+			struct op op = { .kind = OP_ROUTE_ADD, .route = want[j] };
 
 			if (push(later, &op, e) < 0)
 				return -1;
@@ -567,10 +605,11 @@ void op_print(const struct op *op, struct buf *out)
 		buf_adds(out, "mark the interface as ours");
 		break;
 	case OP_ROUTE_DEL:
-		buf_addf(out, "remove the route %s", prefix_print(&op->route, text));
-		break;
 	case OP_ROUTE_ADD:
-		buf_addf(out, "add the route %s", prefix_print(&op->route, text));
+		buf_addf(out, "%s the route %s", op->kind == OP_ROUTE_ADD ? "add" : "remove",
+			 prefix_print(&op->route.dst, text));
+		if (op->route.table != EXIT_TABLE_MAIN)
+			buf_addf(out, " in table %u", op->route.table);
 		break;
 	case OP_ADDR_DEL:
 		buf_addf(out, "remove the address %s", ifaddr_print(&op->address, text));

@@ -58,6 +58,15 @@ bool session_lives(const struct observed_peer *p, int64_t now);
 int diff_make(const struct observed *o, const struct desired *d, const struct config *previous,
 	      int64_t now, struct arena *a, struct op **ret_ops, size_t *ret_n, struct err *e);
 
+/*
+ * The routes that the interface is to have: those of the configuration in the main table or the
+ * node's own, and for an exit the default routes, in a table that only its rules look at
+ * (publication/exit.h). Sorted by route_cmp, in `a`.
+ */
+int desired_routes(const struct config *c, struct arena *a, struct route **ret, size_t *ret_n,
+		   struct err *e);
+int route_cmp(const struct route *a, const struct route *b);
+
 /* For `plan` and --verbose: one operation as a sentence. */
 void op_print(const struct op *op, struct buf *out);
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "common/limits.h"
 #include "common/os_file.h"
@@ -167,6 +168,18 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 	return len;
 }
 
+/*
+ * Keeps what is fetched out of a tunnel that takes everything else: a changed network may be what
+ * brings it back to life. Without the right to mark, the default route has to do.
+ */
+static int mark_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	const struct fetcher *f = arg;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_MARK, &f->mark, sizeof(f->mark));
+	return CURL_SOCKOPT_OK;
+}
+
 /* Sets one option; the first that fails is remembered. */
 #define SET(option, value)                                              \
 	do {                                                            \
@@ -205,6 +218,10 @@ static CURLcode set_up(struct curl_fetcher *f, struct transfer *t, const char *u
 	SET(CURLOPT_HEADERFUNCTION, take_header);
 	SET(CURLOPT_HEADERDATA, t);
 	SET(CURLOPT_PRIVATE, t);
+	if (f->base.mark) {
+		SET(CURLOPT_SOCKOPTFUNCTION, mark_socket);
+		SET(CURLOPT_SOCKOPTDATA, &f->base);
+	}
 	if (f->base.ca_file)
 		SET(CURLOPT_CAINFO, f->base.ca_file);
 	if (t->headers)

@@ -68,6 +68,7 @@ struct fetcher {
 	struct fetch_limits limits;
 	/* When readable, everything under way ends with INTERRUPTED: a signalfd. -1: none. */
 	int wake_fd;
+	uint32_t mark; /* of all sockets (SO_MARK), where it may be set; 0: none */
 	const char *ca_file; /* NULL: the system's certificates */
 	/* What it cost. */
 	unsigned int requests;

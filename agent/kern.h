@@ -18,12 +18,18 @@
 #include "common/name.h"
 #include "common/prefix.h"
 #include "common/secret.h"
+#include "publication/exit.h"
 
-/* rtm_protocol of every route we add, so that only our own are ever removed (free in iproute2's
- * rt_protos). */
+/* rtm_protocol of every route and FRA_PROTOCOL of every rule that we add, so that only our own are
+ * ever removed (free in iproute2's rt_protos). */
 #define ROUTE_PROTOCOL 77
 /* Interface alias (IFLA_IFALIAS) of an interface that we made: "meshrc NETWORK". */
 #define ALIAS_PREFIX "meshrc "
+
+struct route {
+	struct prefix dst;
+	uint32_t table; /* EXIT_TABLE_MAIN, or another one */
+};
 
 struct sock_endpoint {
 	uint8_t family; /* 0: none, 4 or 6 */
@@ -53,8 +59,8 @@ struct observed {
 	const struct ifaddr *addresses; /* sorted; IPv6 link-local ones of the kernel's own making
 					   are left out */
 	size_t n_addresses;
-	const struct prefix
-		*routes; /* on this interface with ROUTE_PROTOCOL in the main table; sorted */
+	/* On this interface with ROUTE_PROTOCOL, in whatever table; sorted by route_cmp. */
+	const struct route *routes;
 	size_t n_routes;
 	bool has_private_key;
 	struct wgkey public_key; /* when has_private_key */
@@ -98,7 +104,7 @@ struct op {
 	uint32_t number; /* MTU, fwmark or listen port */
 	uint32_t fwmark;
 	struct ifaddr address;
-	struct prefix route;
+	struct route route;
 	/* peers */
 	struct wgkey key;
 	const char *name; /* of the peer, for messages; may be NULL */
@@ -106,6 +112,17 @@ struct op {
 	uint16_t keepalive;
 	const struct prefix *allowed_ips;
 	size_t n_allowed_ips;
+};
+
+/* Policy rules of ours: those with ROUTE_PROTOCOL at some priorities. */
+struct rules_seen {
+	const struct exit_rule *list; /* sorted by exit_rule_cmp */
+	size_t n;
+};
+
+struct rule_op {
+	bool add;
+	struct exit_rule rule;
 };
 
 /* What a conversation cost: counted by every back end, shown by `once --verbose` and `--json`,
@@ -134,6 +151,13 @@ struct kern_ops {
 	 */
 	int (*apply)(struct kern *k, const struct ifname *name, const struct op *ops, size_t n,
 		     const struct secret *private_key, const char *alias, struct err *e);
+	/* The rules of ours from priority `first` on, `n` of them. Those of another form than
+	 * struct exit_rule are left out. */
+	int (*rules)(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
+		     struct rules_seen *ret, struct err *e);
+	/* One after the other, each acknowledged before the next. A rule to be removed that is not
+	 * there is no error. */
+	int (*set_rules)(struct kern *k, const struct rule_op *ops, size_t n, struct err *e);
 	/* The WireGuard links, of either back end, whose alias is exactly this one. */
 	int (*marked)(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
 		      size_t *ret_n, struct err *e);

@@ -2,9 +2,9 @@
 /* The back end for WireGuard in the kernel: generic netlink for WireGuard itself, rtnetlink for the
  * rest. */
 #include <errno.h>
-#include <linux/netlink.h>
 
 #include "agent/kern_rt.h"
+#include "agent/kern_rule.h"
 #include "agent/kern_wg.h"
 #include "agent/nl.h"
 
@@ -195,6 +195,17 @@ static int kernel_marked(struct kern *k, const char *alias, struct arena *a, str
 	return rt_marked(&((struct kernel *)k)->rt, alias, NULL, a, ret, ret_n, e);
 }
 
+static int kernel_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
+			struct rules_seen *ret, struct err *e)
+{
+	return rule_list(&((struct kernel *)k)->rt, first, n, a, ret, e);
+}
+
+static int kernel_set_rules(struct kern *k, const struct rule_op *ops, size_t n, struct err *e)
+{
+	return rule_set(&((struct kernel *)k)->rt, ops, n, e);
+}
+
 static void kernel_free(struct kern *k)
 {
 	struct kernel *kk = (struct kernel *)k;
@@ -211,6 +222,8 @@ static const struct kern_ops kernel_ops = {
 	.name = "kernel",
 	.observe = kernel_observe,
 	.apply = kernel_apply,
+	.rules = kernel_rules,
+	.set_rules = kernel_set_rules,
 	.marked = kernel_marked,
 	.free = kernel_free,
 };

@@ -208,7 +208,6 @@ int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err 
 	const uint8_t *pos = NULL;
 	struct rtmsg info;
 	struct ifaddr host = { 0 };
-	uint32_t table;
 	size_t left = 0, size;
 	int r;
 
@@ -217,7 +216,7 @@ int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err 
 		return malformed(e, "route");
 	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
 	*ret = (struct rt_route){ .protocol = info.rtm_protocol };
-	table = info.rtm_table;
+	ret->table = info.rtm_table;
 	while ((r = nl_attr_next(&pos, &left, &a)) > 0) {
 		switch (mnl_attr_get_type(a)) {
 		case RTA_DST:
@@ -231,7 +230,7 @@ int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err 
 		case RTA_TABLE:
 			if (!has_size(a, sizeof(uint32_t)))
 				return malformed(e, "table of a route");
-			table = mnl_attr_get_u32(a);
+			ret->table = mnl_attr_get_u32(a);
 			break;
 		default:
 			break;
@@ -239,8 +238,7 @@ int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err 
 	}
 	if (r < 0)
 		return malformed(e, "route");
-	if (table != RT_TABLE_MAIN || info.rtm_type != RTN_UNICAST ||
-	    (info.rtm_flags & RTM_F_CLONED) ||
+	if (info.rtm_type != RTN_UNICAST || (info.rtm_flags & RTM_F_CLONED) ||
 	    (info.rtm_family != AF_INET && info.rtm_family != AF_INET6))
 		return 0;
 	size = info.rtm_family == AF_INET ? 4 : 16;
@@ -373,7 +371,7 @@ struct collect {
 	uint32_t ifindex;
 	struct ifaddr *addresses;
 	size_t n_addresses;
-	struct prefix *routes;
+	struct route *routes;
 	size_t n_routes;
 };
 
@@ -421,7 +419,7 @@ static int collect_route(const struct nlmsghdr *nlh, void *arg, struct err *e)
 	c->routes = arena_grow(c->arena, c->routes, c->n_routes, sizeof(*c->routes));
 	if (!c->routes)
 		return err_nomem(e);
-	c->routes[c->n_routes++] = route.dst;
+	c->routes[c->n_routes++] = (struct route){ route.dst, route.table };
 	return 0;
 }
 
@@ -440,17 +438,19 @@ static int dump_addresses(struct rt *rt, struct collect *c, struct err *e)
 	return 0;
 }
 
-/* ifindex 0: the routes of all interfaces. A family that is switched off, or a table nobody used
- * yet, has none. */
-static int dump_routes(struct rt *rt, int family, uint32_t ifindex, void (*restart)(void *arg),
-		       nl_message_fn *fn, void *arg, struct err *e)
+/* The routes of one interface, of ours (table 0), or of one table (ifindex 0). A family that is
+ * switched off, or a table nobody used yet, has none. */
+static int dump_routes(struct rt *rt, int family, uint32_t ifindex, uint32_t table,
+		       void (*restart)(void *arg), nl_message_fn *fn, void *arg, struct err *e)
 {
 	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh;
 	struct rtmsg *info = put_header(buf, RTM_GETROUTE, 0, sizeof(*info), &nlh);
 
 	info->rtm_family = (uint8_t)family;
-	info->rtm_table = RT_TABLE_MAIN;
+	info->rtm_table = table < 256 ? (uint8_t)table : RT_TABLE_UNSPEC;
+	if (table >= 256)
+		mnl_attr_put_u32(nlh, RTA_TABLE, table);
 	if (ifindex) {
 		info->rtm_protocol = ROUTE_PROTOCOL;
 		mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
@@ -471,16 +471,16 @@ static int cmp_ifaddr(const void *a, const void *b)
 	return ifaddr_cmp(a, b);
 }
 
-static int cmp_prefix(const void *a, const void *b)
+static int cmp_route(const void *a, const void *b)
 {
-	return prefix_cmp(a, b);
+	return route_cmp(a, b);
 }
 
 int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct rt_link *ret_link,
 	       struct observed *o, struct err *e)
 {
 	struct collect c = { .arena = a };
-	struct prefix *v4;
+	struct route *v4;
 	size_t n_v4, i, n;
 
 	if (rt_link_get(rt, name, ret_link, e) < 0)
@@ -494,12 +494,12 @@ int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct
 		return 0;
 	c.ifindex = o->ifindex;
 	if (dump_addresses(rt, &c, e) < 0 ||
-	    dump_routes(rt, AF_INET, c.ifindex, restart_routes, collect_route, &c, e) < 0)
+	    dump_routes(rt, AF_INET, c.ifindex, 0, restart_routes, collect_route, &c, e) < 0)
 		return -1;
 	v4 = c.routes;
 	n_v4 = c.n_routes;
 	restart_routes(&c);
-	if (dump_routes(rt, AF_INET6, c.ifindex, restart_routes, collect_route, &c, e) < 0)
+	if (dump_routes(rt, AF_INET6, c.ifindex, 0, restart_routes, collect_route, &c, e) < 0)
 		return -1;
 	for (i = 0; i < n_v4; i++) {
 		c.routes = arena_grow(a, c.routes, c.n_routes, sizeof(*c.routes));
@@ -510,11 +510,11 @@ int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct
 	if (c.n_addresses > 1)
 		qsort(c.addresses, c.n_addresses, sizeof(*c.addresses), cmp_ifaddr);
 	if (c.n_routes > 1)
-		qsort(c.routes, c.n_routes, sizeof(*c.routes), cmp_prefix);
+		qsort(c.routes, c.n_routes, sizeof(*c.routes), cmp_route);
 	/* One prefix may have several routes of ours with different metrics; for us it is there or
 	 * it is not. */
 	for (i = n = 0; i < c.n_routes; i++)
-		if (!n || prefix_cmp(&c.routes[n - 1], &c.routes[i]) != 0)
+		if (!n || route_cmp(&c.routes[n - 1], &c.routes[i]) != 0)
 			c.routes[n++] = c.routes[i];
 	o->addresses = c.addresses;
 	o->n_addresses = c.n_addresses;
@@ -600,20 +600,22 @@ static struct nlmsghdr *build_addr(const struct op *op, uint32_t ifindex, void *
 
 static struct nlmsghdr *build_route(const struct op *op, uint32_t ifindex, void *buf)
 {
-	bool add = op->kind == OP_ROUTE_ADD, v4 = op->route.family == 4;
+	bool add = op->kind == OP_ROUTE_ADD, v4 = op->route.dst.family == 4;
 	struct nlmsghdr *nlh;
 	/* EXCL: a route that somebody else made to the same prefix is never replaced. */
 	struct rtmsg *info = put_header(buf, add ? RTM_NEWROUTE : RTM_DELROUTE,
 					add ? NLM_F_CREATE | NLM_F_EXCL : 0, sizeof(*info), &nlh);
 
 	info->rtm_family = v4 ? AF_INET : AF_INET6;
-	info->rtm_dst_len = op->route.len;
-	info->rtm_table = RT_TABLE_MAIN;
+	info->rtm_dst_len = op->route.dst.len;
+	info->rtm_table = op->route.table < 256 ? (uint8_t)op->route.table : RT_TABLE_UNSPEC;
 	info->rtm_protocol = ROUTE_PROTOCOL;
 	info->rtm_scope = RT_SCOPE_LINK;
 	info->rtm_type = RTN_UNICAST;
-	mnl_attr_put(nlh, RTA_DST, v4 ? 4 : 16, op->route.b);
+	mnl_attr_put(nlh, RTA_DST, v4 ? 4 : 16, op->route.dst.b);
 	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	if (op->route.table >= 256)
+		mnl_attr_put_u32(nlh, RTA_TABLE, op->route.table);
 	return nlh;
 }
 
@@ -659,7 +661,7 @@ static int refused(size_t index, int error, const char *text, void *arg)
 
 /* The routes that are wanted, sorted by prefix, and which of them somebody else has. */
 struct wanted {
-	struct prefix dst;
+	struct route dst;
 	size_t index; /* of the operation */
 	bool taken;
 	struct rt_route by;
@@ -673,7 +675,7 @@ struct find_taken {
 
 static int cmp_wanted(const void *a, const void *b)
 {
-	return prefix_cmp(&((const struct wanted *)a)->dst, &((const struct wanted *)b)->dst);
+	return route_cmp(&((const struct wanted *)a)->dst, &((const struct wanted *)b)->dst);
 }
 
 static int find_taken(const struct nlmsghdr *nlh, void *arg, struct err *e)
@@ -686,7 +688,7 @@ static int find_taken(const struct nlmsghdr *nlh, void *arg, struct err *e)
 		return r;
 	if (key.by.ifindex == f->ifindex && key.by.protocol == ROUTE_PROTOCOL)
 		return 0;
-	key.dst = key.by.dst;
+	key.dst = (struct route){ key.by.dst, key.by.table };
 	w = bsearch(&key, f->list, f->n, sizeof(*f->list), cmp_wanted);
 	if (w) {
 		w->taken = true;
@@ -703,8 +705,8 @@ static int find_taken(const struct nlmsghdr *nlh, void *arg, struct err *e)
 static int find_conflicts(struct rt *rt, const struct op *ops, size_t n, uint32_t ifindex,
 			  struct arena *a, struct find_taken *ret, struct err *e)
 {
-	bool v4 = false, v6 = false;
-	size_t i;
+	static const int families[] = { AF_INET, AF_INET6 };
+	size_t i, j, f;
 
 	*ret = (struct find_taken){ .ifindex = ifindex };
 	for (i = 0; i < n; i++) {
@@ -714,24 +716,36 @@ static int find_conflicts(struct rt *rt, const struct op *ops, size_t n, uint32_
 		if (!ret->list)
 			return err_nomem(e);
 		ret->list[ret->n++] = (struct wanted){ .dst = ops[i].route, .index = i };
-		v4 |= ops[i].route.family == 4;
-		v6 |= ops[i].route.family == 6;
 	}
 	if (!ret->n)
 		return 0;
 	qsort(ret->list, ret->n, sizeof(*ret->list), cmp_wanted);
-	if (v4 && dump_routes(rt, AF_INET, 0, no_restart, find_taken, ret, e) < 0)
-		return -1;
-	return v6 ? dump_routes(rt, AF_INET6, 0, no_restart, find_taken, ret, e) : 0;
+	/* Each table of each family once: there are two of them at most. */
+	for (f = 0; f < 2; f++)
+		for (i = 0; i < ret->n; i++) {
+			const struct route *r = &ret->list[i].dst;
+
+			for (j = 0; j < i && (ret->list[j].dst.table != r->table ||
+					      ret->list[j].dst.dst.family != r->dst.family);
+			     j++)
+				;
+			if (j == i && (r->dst.family == 4) == (f == 0) &&
+			    dump_routes(rt, families[f], 0, r->table, no_restart, find_taken, ret,
+					e) < 0)
+				return -1;
+		}
+	return 0;
 }
 
-static int conflict(struct rt *rt, const struct prefix *dst, const struct rt_route *by, size_t more,
+static int conflict(struct rt *rt, const struct route *dst, const struct rt_route *by, size_t more,
 		    struct err *e)
 {
-	char text[PREFIX_STRLEN], others[48] = "", where[64] = "";
+	char text[PREFIX_STRLEN + 24], others[48] = "", where[64] = "";
 	struct ifname name;
 
-	prefix_print(dst, text);
+	prefix_print(&dst->dst, text);
+	if (dst->table != EXIT_TABLE_MAIN)
+		snprintf(text + strlen(text), 24, " table %u", dst->table);
 	if (more)
 		snprintf(others, sizeof(others), ", and %zu more of the kind", more);
 	if (by && by->ifindex && link_name(rt, by->ifindex, &name) == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The part of an interface that is no WireGuard: the link, its MTU, alias and addresses, and our
- * routes through it (rtnetlink). Used by both back ends. Our routes are those with ROUTE_PROTOCOL
- * in the main table, with the interface as their only way; no other route is ever changed or taken
+ * routes through it (rtnetlink). Used by both back ends. Our routes are those with ROUTE_PROTOCOL,
+ * in whatever table, with the interface as their only way; no other route is ever changed or taken
  * away.
  */
 #ifndef AGENT_KERN_RT_H
@@ -49,7 +49,7 @@ int rt_link_delete(struct rt *rt, const struct ifname *name, struct err *e) MUST
  * Does a row of OP_LINK_MTU, _UP, _ALIAS, OP_ADDR_*, OP_ROUTE_* in one stream. The kernel goes on
  * behind one that it refuses, so all of a batch that can be done is done; the error is about the
  * first that was refused, and says how many more were. A route or address to be removed that is not
- * there is no error. ERR_CONFLICT when a route to the same prefix exists in the main table that is
+ * there is no error. ERR_CONFLICT when a route to the same prefix exists in the same table that is
  * not ours, whatever its metric; all else is done then.
  */
 int rt_apply(struct rt *rt, const struct ifname *name, const struct op *ops, size_t n,
@@ -67,11 +67,12 @@ int rt_parse_addr(const struct nlmsghdr *nlh, uint32_t ifindex, struct ifaddr *r
 
 struct rt_route {
 	struct prefix dst;
+	uint32_t table;
 	uint8_t protocol;
 	uint32_t ifindex; /* 0: several ways, or none */
 };
 
-/* 1: *ret is a route of the main table; 0: not one; -1 */
+/* 1: *ret is a route to other hosts, of any table; 0: not one; -1 */
 int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err *e);
 
 #endif

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "agent/kern_rt.h"
+#include "agent/kern_rule.h"
 #include "agent/uapi.h"
 #include "common/os_file.h"
 #include "common/os_time.h"
@@ -514,6 +515,17 @@ static int userspace_marked(struct kern *k, const char *alias, struct arena *a, 
 	return rt_marked(&((struct userspace *)k)->rt, alias, NULL, a, ret, ret_n, e);
 }
 
+static int userspace_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
+			   struct rules_seen *ret, struct err *e)
+{
+	return rule_list(&((struct userspace *)k)->rt, first, n, a, ret, e);
+}
+
+static int userspace_set_rules(struct kern *k, const struct rule_op *ops, size_t n, struct err *e)
+{
+	return rule_set(&((struct userspace *)k)->rt, ops, n, e);
+}
+
 static void userspace_free(struct kern *k)
 {
 	struct userspace *u = (struct userspace *)k;
@@ -532,6 +544,8 @@ static const struct kern_ops userspace_ops = {
 	.name = "userspace",
 	.observe = userspace_observe,
 	.apply = userspace_apply,
+	.rules = userspace_rules,
+	.set_rules = userspace_set_rules,
 	.marked = userspace_marked,
 	.free = userspace_free,
 };

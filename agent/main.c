@@ -309,6 +309,17 @@ static size_t peers_changed(const struct apply_result *r)
 	return distinct;
 }
 
+static void print_rules(const struct rule_op *ops, size_t n, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		buf_adds(out, "  ");
+		exit_op_print(&ops[i], out);
+		buf_addc(out, '\n');
+	}
+}
+
 size_t cmd_peers_changed(const struct convergence *c)
 {
 	size_t n = peers_changed(&c->result), i;
@@ -341,13 +352,34 @@ static void print_ops(const struct apply_result *r, const char *link, struct buf
 	}
 }
 
+void cmd_tell_exit(const struct agent *a, const struct convergence *c)
+{
+	const struct snapshot *s = a->current;
+
+	if (!c->exit.sets || !c->exit.verified)
+		return;
+	if (s && s->has_config && exit_routed(s->config.node))
+		cli_info("%s: everything else goes through %s", a->config->network,
+			 s->config.node->exit);
+	else
+		cli_info("%s: everything else goes as without the network", a->config->network);
+}
+
+size_t cmd_n_ops(const struct convergence *c)
+{
+	return c->exit.plan.n_before + convergence_ops(c) + c->exit.plan.n_after + c->host.n_ops +
+	       c->names.n_ops;
+}
+
 void cmd_print_ops(const struct convergence *c, struct buf *out)
 {
 	size_t i;
 
+	print_rules(c->exit.plan.before, c->exit.plan.n_before, out);
 	print_ops(&c->result, NULL, out);
 	for (i = 0; i < c->n_links; i++)
 		print_ops(&c->links[i].result, c->links[i].interface.s, out);
+	print_rules(c->exit.plan.after, c->exit.plan.n_after, out);
 	for (i = 0; i < c->host.n_ops; i++) {
 		buf_adds(out, "  ");
 		host_op_print(&c->host.ops[i], out);

@@ -146,7 +146,9 @@ int show_once(const struct once_outcome *o, struct buf *out)
 	json_object_set_new(j, "peers", number(c ? c->n_peers : 0));
 	json_object_set_new(j, "peers_changed", number(o->peers_changed));
 	json_object_set_new(j, "operations",
-			    number(c ? convergence_changes(c) + c->host.sets + c->names.sets : 0));
+			    number(c ? convergence_changes(c) + c->exit.sets + c->host.sets +
+						   c->names.sets :
+				       0));
 	add_links(j, c);
 	json_object_set_new(j, "unresolved", unresolved(c));
 	json_object_set_new(j, "names", text(names_word(c)));
@@ -155,6 +157,17 @@ int show_once(const struct once_outcome *o, struct buf *out)
 	json_object_set_new(j, "bytes_fetched", number(f ? f->bytes : 0));
 	json_object_set_new(j, "error", error(o->error));
 	return dump(j, out);
+}
+
+static void add_rule_ops(json_t *j, const struct rule_op *ops, size_t n, struct buf *line)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		buf_reset(line);
+		exit_op_print(&ops[i], line);
+		json_array_append_new(j, text(line->data));
+	}
 }
 
 static void add_changes(json_t *list, const struct apply_result *r, const char *link,
@@ -179,9 +192,13 @@ static json_t *changes(const struct convergence *c)
 
 	buf_init(&line, 1u << 16);
 	if (c)
+		add_rule_ops(j, c->exit.plan.before, c->exit.plan.n_before, &line);
+	if (c)
 		add_changes(j, &c->result, NULL, &line);
 	for (i = 0; c && i < c->n_links; i++)
 		add_changes(j, &c->links[i].result, c->links[i].interface.s, &line);
+	if (c)
+		add_rule_ops(j, c->exit.plan.after, c->exit.plan.n_after, &line);
 	for (i = 0; c && i < c->host.n_ops; i++) {
 		buf_reset(&line);
 		host_op_print(&c->host.ops[i], &line);

@@ -436,6 +436,7 @@ static int finish(struct snapshot *s, struct network_builder *all, const char *n
 			return err_nomem(e);
 		*alone = *node;
 		alone->links = NULL;
+		alone->exit = NULL;
 		alone->n_links = 0;
 		node = alone;
 	}

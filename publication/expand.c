@@ -19,6 +19,7 @@ struct expansion {
 	size_t steps, collected; /* members visited and prefixes put so far, both bounded */
 	bool *members; /* of expand_members */
 	bool hidden; /* keep prefixes that a wider one of the same peer covers */
+	bool has_exit; /* it is among the peers */
 	struct err *err;
 };
 
@@ -221,6 +222,27 @@ static uint16_t keepalive_of(const struct expansion *x, size_t record)
 	return x->node->flags & NODE_HAS_KEEPALIVE ? x->node->keepalive : 0;
 }
 
+/*
+ * 0.0.0.0/0 and ::/0 stand beside the exit's own prefixes: those would lose to a wider one of
+ * another peer, such as the pool under a hub.
+ */
+static int widen_exit(struct expansion *x, struct peer *p)
+{
+	size_t n = p->n_allowed_ips;
+	struct prefix *list = arena_array(x->arena, n + 2, sizeof(*list));
+
+	if (!list)
+		return err_nomem(x->err);
+	list[0].family = 4;
+	list[1].family = 6;
+	if (n)
+		memcpy(list + 2, p->allowed_ips, n * sizeof(*list));
+	x->has_exit = true;
+	p->allowed_ips = list;
+	p->n_allowed_ips = sort_unique(list, n + 2);
+	return 0;
+}
+
 static int fill_peers(struct expansion *x, size_t *ret_total)
 {
 	size_t i, total = 0;
@@ -256,11 +278,17 @@ static int fill_peers(struct expansion *x, size_t *ret_total)
 		p->allowed_ips = x->lists[at];
 		p->n_allowed_ips = x->hidden ? sort_unique(x->lists[at], x->counts[at]) :
 					       prefix_canonical(x->lists[at], x->counts[at]);
+		if (x->node->exit && !strcmp(x->node->exit, r->name) && widen_exit(x, p) < 0)
+			return -1;
 		total += p->n_allowed_ips;
 	}
 	if (!x->hidden && total > MAX_ALLOWED_IPS)
 		return err_set(x->err, ERR_LIMIT, "node %s: more than %d allowed IPs",
 			       x->node->name, MAX_ALLOWED_IPS);
+	if (x->node->exit && !x->has_exit)
+		return err_set(x->err, ERR_INPUT,
+			       "node %s: %s is to carry everything, but is no peer", x->node->name,
+			       x->node->exit);
 	*ret_total = total;
 	return 0;
 }

@@ -15,7 +15,8 @@ struct peer {
 	const char *name;
 	struct wgkey key;
 	const struct prefix
-		*allowed_ips; /* canonical; no prefix stands under two peers of one config */
+		*allowed_ips; /* canonical, but that of an exit 0.0.0.0/0 and ::/0 stand beside
+				 the rest; no prefix stands under two peers of one config */
 	size_t n_allowed_ips;
 	struct endpoint endpoint; /* host NULL: none */
 	uint16_t keepalive; /* seconds; 0: none */
@@ -47,7 +48,8 @@ struct config {
  * Routes: every AllowedIP that no prefix of the interface's own addresses covers, as wg-quick does;
  * one inside another stays, since a route of some other interface may lie between the two. Left out
  * are those that the node stands by for: it has them behind it.
- * 0.0.0.0/0 and ::/0 are left out: a default route needs policy routing, not a plain route.
+ * 0.0.0.0/0 and ::/0 are left out: a default route needs policy routing (publication/exit.h), not a
+ * plain route.
  */
 int expand(const struct network *n, const struct node *node, struct arena *a, struct config *ret,
 	   struct err *e);

@@ -22,7 +22,8 @@ unsigned int gateway_families(const struct config *c)
 		found |= gateway_families(&c->links[i]);
 	for (i = 0; !c->routed && i < c->n_peers && found != (GATEWAY_IPV4 | GATEWAY_IPV6); i++)
 		for (j = 0; j < c->peers[i].n_allowed_ips; j++)
-			found |= family(c->peers[i].allowed_ips[j].family);
+			if (c->peers[i].allowed_ips[j].len)
+				found |= family(c->peers[i].allowed_ips[j].family);
 	return found;
 }
 
@@ -38,30 +39,63 @@ static void add_interfaces(const struct config *c, const char *interface, struct
 		buf_adds(out, " }");
 }
 
-static void add_rule(const struct config *c, unsigned int f, const char *interface, struct buf *out)
+static void add_match(const struct config *c, const char *interface, struct buf *out)
 {
-	const struct node *n = c->node;
+	buf_adds(out, " iifname ");
+	add_interfaces(c, interface, out);
+	buf_adds(out, " oifname != ");
+	add_interfaces(c, interface, out);
+	buf_addc(out, ' ');
+}
+
+/* The prefixes of one family but 0.0.0.0/0 and ::/0, as "ip daddr { ... }"; false when there is
+ * none. */
+static bool add_set(const struct prefix *list, size_t n, unsigned int f, const char *before,
+		    struct buf *out)
+{
 	char text[PREFIX_STRLEN];
 	bool any = false;
 	size_t i;
 
-	for (i = 0; i < n->n_masquerade; i++) {
-		if (n->masquerade[i].family != f)
+	for (i = 0; i < n; i++) {
+		if (list[i].family != f || !list[i].len)
 			continue;
-		if (any) {
-			buf_adds(out, ", ");
-		} else {
-			buf_adds(out, " iifname ");
-			add_interfaces(c, interface, out);
-			buf_adds(out, " oifname != ");
-			add_interfaces(c, interface, out);
-			buf_addf(out, " %s daddr { ", f == 4 ? "ip" : "ip6");
-		}
-		buf_adds(out, prefix_print(&n->masquerade[i], text));
+		buf_addf(out, "%s%s", any ? ", " : before, prefix_print(&list[i], text));
 		any = true;
 	}
 	if (any)
-		buf_adds(out, " } masquerade;");
+		buf_adds(out, " }");
+	return any;
+}
+
+static bool has_family(const struct prefix *list, size_t n, unsigned int f, bool whole)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (list[i].family == f && !list[i].len == whole)
+			return true;
+	return false;
+}
+
+static void add_rules(const struct config *c, unsigned int f, const char *interface,
+		      struct buf *out)
+{
+	const struct node *n = c->node;
+
+	if (has_family(n->masquerade, n->n_masquerade, f, false)) {
+		add_match(c, interface, out);
+		add_set(n->masquerade, n->n_masquerade, f, f == 4 ? "ip daddr { " : "ip6 daddr { ",
+			out);
+		buf_adds(out, " masquerade;");
+	}
+	if (has_family(n->masquerade, n->n_masquerade, f, true)) {
+		add_match(c, interface, out);
+		if (!add_set(n->except, n->n_except, f,
+			     f == 4 ? "ip daddr != { " : "ip6 daddr != { ", out))
+			buf_addf(out, "meta nfproto ipv%u", f);
+		buf_adds(out, " masquerade;");
+	}
 }
 
 void gateway_rules(const struct config *c, const char *interface, struct buf *out)
@@ -73,7 +107,7 @@ void gateway_rules(const struct config *c, const char *interface, struct buf *ou
 		"table inet " GATEWAY_TABLE
 		"%s { chain postrouting { type nat hook postrouting priority srcnat; policy accept;",
 		c->network);
-	add_rule(c, 4, interface, out);
-	add_rule(c, 6, interface, out);
+	add_rules(c, 4, interface, out);
+	add_rules(c, 6, interface, out);
 	buf_adds(out, " }; }");
 }

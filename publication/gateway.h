@@ -16,8 +16,8 @@ enum gateway_families {
 
 /*
  * What the node forwards: 0 without NODE_FORWARD, else every family that stands on its interfaces,
- * in an AllowedIP of a peer or in what it masquerades. Of a routed link the addresses alone count,
- * since everything is allowed on it.
+ * in an AllowedIP of a peer (but 0.0.0.0/0 and ::/0 of its exit) or in what it masquerades. Of a
+ * routed link the addresses alone count, since everything is allowed on it.
  */
 unsigned int gateway_families(const struct config *c);
 
@@ -27,9 +27,9 @@ unsigned int gateway_families(const struct config *c);
 /*
  * The nftables table that masquerades, as one line for nft without a newline; nothing for a node
  * that masquerades nothing. What comes in by an interface of the network and leaves by one that is
- * none towards the prefixes gets the address of the interface it leaves by. The source needs no
- * rule: WireGuard has let in only what lies in the peer's AllowedIPs. `interface` is what the main
- * one is called.
+ * none towards the prefixes, or of an exit towards all but `except`, gets the address of the
+ * interface it leaves by. The source needs no rule: WireGuard has let in only what lies in the
+ * peer's AllowedIPs. `interface` is what the main one is called.
  */
 void gateway_rules(const struct config *c, const char *interface, struct buf *out);
 

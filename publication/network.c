@@ -181,10 +181,12 @@ bool node_equal(const struct node *a, const struct node *b)
 		return false;
 	if ((a->flags & NODE_HAS_LISTEN_PORT && a->listen_port != b->listen_port) ||
 	    (a->flags & NODE_HAS_KEEPALIVE && a->keepalive != b->keepalive) ||
-	    (a->flags & NODE_HAS_FWMARK && a->fwmark != b->fwmark))
+	    (a->flags & NODE_HAS_FWMARK && a->fwmark != b->fwmark) ||
+	    (a->flags & NODE_HAS_TABLE && a->table != b->table) || text_cmp(a->exit, b->exit))
 		return false;
 	if (a->n_addresses != b->n_addresses || a->n_links != b->n_links ||
 	    !prefixes_equal(a->masquerade, a->n_masquerade, b->masquerade, b->n_masquerade) ||
+	    !prefixes_equal(a->except, a->n_except, b->except, b->n_except) ||
 	    !prefixes_equal(a->standby, a->n_standby, b->standby, b->n_standby) ||
 	    !nameservers_equal(a, b))
 		return false;

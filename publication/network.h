@@ -108,6 +108,8 @@ enum node_flags {
 	NODE_HAS_FWMARK = 1u << 2,
 	NODE_FORWARD = 1u << 3, /* carries traffic for others: the agent turns forwarding on */
 	NODE_NO_HOSTS = 1u << 4, /* names stay out of its /etc/hosts; only with a domain */
+	NODE_HAS_TABLE = 1u << 5, /* its routes go into `table`, else into the main one */
+	NODE_NO_ROUTES = 1u << 6, /* or nowhere; never both */
 };
 
 /* Node document: a node's own interface and whom it is joined with. */
@@ -120,14 +122,23 @@ struct node {
 	uint16_t mtu; /* 576..65535 (1280 at least where an address is IPv6) */
 	uint16_t keepalive; /* seconds, 1..65535 */
 	uint32_t fwmark; /* not 0 */
+	uint32_t table; /* a routing table of the operator's: not 0 */
 	/* Networks behind the node: what comes from the network for them leaves under the node's
-	 * own address. Canonical; only with NODE_FORWARD. */
+	 * own address. Canonical, but for the prefixes of length 0, which stand beside others and
+	 * are all but those and `except`: others send everything through this node. Only with
+	 * NODE_FORWARD. */
 	const struct prefix *masquerade;
 	size_t n_masquerade;
+	/* Canonical; only of a family whose prefix of length 0 is in `masquerade`. */
+	const struct prefix *except;
+	size_t n_except;
 	/* Networks behind the node that others come first for (those of its record's `standby`):
 	 * its own way there is never through the interface. Sorted; only with NODE_FORWARD. */
 	const struct prefix *standby;
 	size_t n_standby;
+	/* NULL, or the peer that everything goes through that nobody else has: its entry has
+	 * 0.0.0.0/0 and ::/0. Without a table or NODE_NO_ROUTES the node has a fwmark then. */
+	const char *exit;
 	const char *const *from; /* the viewpoints that it looks from, those that some record names:
 				    sorted, and the first of them that a record has counts */
 	size_t n_from;

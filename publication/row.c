@@ -114,15 +114,27 @@ int node_encode(const struct node *n, struct buf *out)
 		buf_addf(out, " keepalive=%u", n->keepalive);
 	if (n->flags & NODE_HAS_FWMARK)
 		buf_addf(out, " fwmark=%u", n->fwmark);
+	if (n->flags & NODE_HAS_TABLE)
+		buf_addf(out, " table=%u", n->table);
+	else if (n->flags & NODE_NO_ROUTES)
+		buf_adds(out, " table=off");
 	if (n->flags & NODE_FORWARD)
 		buf_adds(out, " forward=yes");
 	if (n->n_masquerade) {
 		buf_adds(out, " masquerade=");
 		row_put_prefixes(out, n->masquerade, n->n_masquerade);
 	}
+	if (n->n_except) {
+		buf_adds(out, " except=");
+		row_put_prefixes(out, n->except, n->n_except);
+	}
 	if (n->n_standby) {
 		buf_adds(out, " standby=");
 		row_put_prefixes(out, n->standby, n->n_standby);
+	}
+	if (n->exit) {
+		buf_adds(out, " exit=");
+		buf_adds(out, n->exit);
 	}
 	for (i = 0; i < n->n_from; i++) {
 		buf_adds(out, i ? "," : " from=");
@@ -570,6 +582,42 @@ static int take_links(struct words *w, struct arena *a, struct node *n)
 	return 0;
 }
 
+static int parse_masquerade(const char *s, size_t len, struct arena *a, struct node *n)
+{
+	const struct prefix *list;
+	size_t i;
+
+	if (parse_list(s, len, MAX_ROUTES + 2, true, a, &list, &n->n_masquerade) < 0)
+		return -1;
+	for (i = 1; i < n->n_masquerade; i++)
+		if (list[i - 1].len && prefix_contains(&list[i - 1], &list[i]))
+			return -1;
+	n->masquerade = list;
+	return 0;
+}
+
+static bool masquerades_all(const struct node *n, unsigned int family)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_masquerade; i++)
+		if (n->masquerade[i].family == family && !n->masquerade[i].len)
+			return true;
+	return false;
+}
+
+static int parse_except(const char *s, size_t len, struct arena *a, struct node *n)
+{
+	size_t i;
+
+	if (row_prefixes(s, len, MAX_ROUTES, a, &n->except, &n->n_except) < 0)
+		return -1;
+	for (i = 0; i < n->n_except; i++)
+		if (!n->except[i].len || !masquerades_all(n, n->except[i].family))
+			return -1;
+	return 0;
+}
+
 int node_words(struct words *w, struct arena *a, struct node *ret)
 {
 	struct node n = { 0 };
@@ -609,19 +657,39 @@ int node_words(struct words *w, struct arena *a, struct node *ret)
 		n.fwmark = (uint32_t)v;
 		n.flags |= NODE_HAS_FWMARK;
 	}
+	old = *w;
+	if (words_field(w, "table", &s, &len)) {
+		if (row_same_text("off", s, len)) {
+			n.flags |= NODE_NO_ROUTES;
+		} else {
+			*w = old;
+			if (row_number(w, "table", 1, UINT32_MAX, &v) < 0)
+				return -1;
+			n.table = (uint32_t)v;
+			n.flags |= NODE_HAS_TABLE;
+		}
+	}
 	if (words_field(w, "forward", &s, &len)) {
 		if (!row_same_text("yes", s, len))
 			return -1;
 		n.flags |= NODE_FORWARD;
 	}
 	if (words_field(w, "masquerade", &s, &len) &&
-	    (!(n.flags & NODE_FORWARD) ||
-	     row_prefixes(s, len, MAX_ROUTES, a, &n.masquerade, &n.n_masquerade) < 0))
+	    (!(n.flags & NODE_FORWARD) || parse_masquerade(s, len, a, &n) < 0))
+		return -1;
+	if (words_field(w, "except", &s, &len) && parse_except(s, len, a, &n) < 0)
 		return -1;
 	if (words_field(w, "standby", &s, &len) &&
 	    (!(n.flags & NODE_FORWARD) ||
 	     parse_list(s, len, MAX_ROUTES, true, a, &n.standby, &n.n_standby) < 0))
 		return -1;
+	if (words_field(w, "exit", &s, &len)) {
+		n.exit = name_is_valid(s, len) ? arena_strndup(a, s, len) : NULL;
+		/* The tunnel's own packets are told from others by the mark. */
+		if (!n.exit || !strcmp(n.exit, n.name) ||
+		    !(n.flags & (NODE_HAS_FWMARK | NODE_HAS_TABLE | NODE_NO_ROUTES)))
+			return -1;
+	}
 	if (words_field(w, "from", &s, &len) && parse_from(s, len, a, &n) < 0)
 		return -1;
 	if (take_names(w, a, &n) < 0)

@@ -5,7 +5,9 @@
 #include "common/limits.h"
 #include "reconciler/allocate.h"
 #include "reconciler/compile_clients.h"
+#include "publication/exit.h"
 #include "reconciler/conflict.h"
+#include "reconciler/exit.h"
 #include "reconciler/links.h"
 #include "reconciler/order.h"
 #include "reconciler/relay.h"
@@ -71,6 +73,7 @@ struct compiler {
 	struct link_entry *routed; /* entries with interface_per_link */
 	size_t n_routed;
 	bool *forward; /* by node: it carries traffic for others */
+	const bool *is_exit; /* by node */
 	struct viewpoints views;
 	struct sites sites;
 	struct order order; /* of gateways for one prefix */
@@ -961,6 +964,24 @@ static void fill_record(struct compiler *c, const struct m_node *m, const struct
 	fill_leads(c, m, ret);
 }
 
+/* Where its routes go, and what it needs for an exit. */
+static void fill_routing(struct compiler *c, const struct m_node *m, struct node *n)
+{
+	const struct m_uint *table = m->table.set ? &m->table : &c->m->table;
+
+	if (table->set && !table->v)
+		n->flags |= NODE_NO_ROUTES;
+	if (table->set && table->v && table->v != EXIT_TABLE_MAIN) {
+		n->flags |= NODE_HAS_TABLE;
+		n->table = (uint32_t)table->v;
+	}
+	n->exit = m->exit_node.s;
+	if (exit_routed(n) && !(n->flags & NODE_HAS_FWMARK)) {
+		n->flags |= NODE_HAS_FWMARK;
+		n->fwmark = EXIT_MARK;
+	}
+}
+
 /* What is in a prefix of its own is behind the node, but for its own address. */
 static bool owns_any(const struct m_node *m)
 {
@@ -1006,6 +1027,7 @@ static void fill_node(struct compiler *c, size_t index, const struct allocation 
 		n.fwmark = (uint32_t)m->fwmark.v;
 		n.flags |= NODE_HAS_FWMARK;
 	}
+	fill_routing(c, m, &n);
 	if (c->forward[index] || m->n_routes || owns_any(m))
 		n.flags |= NODE_FORWARD;
 	n.from = viewpoints_of(&c->views, index, &n.n_from);
@@ -1026,11 +1048,17 @@ static int cmp_prefixes(const void *a, const void *b)
 	return prefix_cmp(a, b);
 }
 
+static const struct m_site *led_site(const struct compiler *c, size_t node)
+{
+	uint32_t led = c->sites.led[node];
+
+	return led ? c->sites.list[led - 1].m : NULL;
+}
+
 /* What the node does for the networks behind it, and at the site that it leads. */
 static void fill_gateway(struct compiler *c, const struct m_node *m, struct node *n)
 {
-	uint32_t led = c->sites.led[m - c->m->nodes];
-	const struct m_site *site = led ? c->sites.list[led - 1].m : NULL;
+	const struct m_site *site = led_site(c, (size_t)(m - c->m->nodes));
 	size_t i, k = 0, n_standby = 0, n_site = site ? site->n_routes : 0;
 	struct prefix *list = get(c, m->n_routes + n_site, sizeof(*list)),
 		      *standby = get(c, m->n_routes, sizeof(*standby));
@@ -1117,7 +1145,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	fill_everybody(&c);
 	fill_pools(&c);
 	collect_tags(&c);
-	if (order_make(m, a, d, &c.order) < 0 || holders_make(m, a, &holders) < 0)
+	c.is_exit = exits_find(m, a);
+	if (!c.is_exit || order_make(m, a, d, &c.order) < 0 || holders_make(m, a, &holders) < 0)
 		c.nomem = true;
 	if (!c.nomem && allocate(&holders.all, published, serial, a, d, al, &n) < 0)
 		return -1;
@@ -1136,6 +1165,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		fill_record(&c, &m->nodes[i], &al[holders.node_at[i]], r);
 		fill_node(&c, i, &al[holders.node_at[i]], &nodes[i]);
 		fill_gateway(&c, &m->nodes[i], &nodes[i]);
+		if (c.is_exit[i] && exit_fill(&m->nodes[i], led_site(&c, i), a, &nodes[i]) < 0)
+			c.nomem = true;
 		fill_names(&c, &m->nodes[i], &nodes[i]);
 	}
 	for (i = 0; i < m->n_clients && !c.nomem; i++) {
@@ -1159,6 +1190,11 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	n.records = records;
 	n.n_records = m->n_nodes + m->n_clients;
 	n.nodes = nodes;
+	if (exits_check(m, &n, c.transits, c.n_transits, a, d) < 0) {
+		d->nomem = true;
+		diag_error(d, m->pos, "out of memory");
+		return -1;
+	}
 	if (d->errors == errors)
 		conflict_check(m, &n, a, d);
 	if (d->errors == errors)

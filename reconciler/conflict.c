@@ -56,6 +56,10 @@ static int cmp_views(const void *pa, const void *pb)
 			  *b = *(const struct node *const *)pb;
 	size_t i;
 
+	if (!a->exit != !b->exit)
+		return a->exit ? 1 : -1;
+	if (a->exit && strcmp(a->exit, b->exit) != 0)
+		return strcmp(a->exit, b->exit);
 	if (a->n_links != b->n_links)
 		return a->n_links < b->n_links ? -1 : 1;
 	for (i = 0; i < a->n_links; i++) {

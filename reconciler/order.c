@@ -155,7 +155,8 @@ static void check_run(const struct network *net, const struct ordered *run, size
 	for (i = 0; i < net->n_nodes; i++) {
 		const struct node *from = &net->nodes[i];
 
-		if (has_it(run, n, from->name) || leads(net, from, run[0].node->name, p, false))
+		if (from->exit || has_it(run, n, from->name) ||
+		    leads(net, from, run[0].node->name, p, false))
 			continue;
 		for (j = 1; j < n && !leads(net, from, run[j].node->name, p, true); j++)
 			;

@@ -200,6 +200,13 @@ static void attr_standby(struct attr_list *l, const struct record *a, const stru
 	}
 }
 
+static const char *attr_table(struct attr_list *l, const struct node *n)
+{
+	if (n && n->flags & NODE_NO_ROUTES)
+		return "off";
+	return attr_number(l, n && n->flags & NODE_HAS_TABLE, n ? n->table : 0);
+}
+
 void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side new)
 {
 	const struct node *a = old.node, *b = new.node;
@@ -244,11 +251,15 @@ void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side n
 	if (mark[0].set != mark[1].set || mark[0].v != mark[1].v)
 		attr_change(l, "fwmark", attr_number(l, mark[0].set, mark[0].v),
 			    attr_number(l, mark[1].set, mark[1].v));
+	attr_change(l, "table", attr_table(l, a), attr_table(l, b));
+	attr_change(l, "exit_node", a ? a->exit : NULL, b ? b->exit : NULL);
 	if (forward[0] != forward[1])
 		attr_add(l, "forward", forward[0] ? "yes" : NULL, forward[1] ? "yes" : NULL);
 	attr_names(l, a, b);
 	attr_add_prefixes(l, "masquerade", a ? a->masquerade : NULL, a ? a->n_masquerade : 0,
 			  b ? b->masquerade : NULL, b ? b->n_masquerade : 0);
+	attr_add_prefixes(l, "except", a ? a->except : NULL, a ? a->n_except : 0,
+			  b ? b->except : NULL, b ? b->n_except : 0);
 }
 
 static bool text_equal(const char *a, const char *b)

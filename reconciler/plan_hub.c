@@ -121,15 +121,15 @@ int hubs_make(struct hubs *h, const struct plan_work *w, const uint32_t views[2]
 
 	h->n = 0;
 	for (s = OLD; s <= NEW; s++)
-		max += views[s] == NO_ID ? 0 : w->sides[s].views[views[s]].n_links;
+		max += views[s] == NO_ID ? 0 : w->sides[s].views[views[s]].n_links + 1;
 	h->list = arena_array(scratch, max, sizeof(*h->list));
 	if (!h->list)
 		return -1;
 	for (s = OLD; s <= NEW; s++) {
 		const struct view *v = views[s] == NO_ID ? NULL : &w->sides[s].views[views[s]];
 
-		for (i = 0; v && i < v->n_links; i++) {
-			uint32_t id = v->links[i].via;
+		for (i = 0; v && i <= v->n_links; i++) {
+			uint32_t id = i < v->n_links ? v->links[i].via : v->exit;
 
 			if (id == NO_ID || h->of[id])
 				continue;

@@ -45,7 +45,7 @@ static bool is_list(const char *name)
 {
 	return !strcmp(name, "addresses") || !strcmp(name, "allowed_ips") ||
 	       !strcmp(name, "routes") || !strcmp(name, "masquerade") ||
-	       !strcmp(name, "endpoints") || !strcmp(name, "standby");
+	       !strcmp(name, "endpoints") || !strcmp(name, "standby") || !strcmp(name, "except");
 }
 
 /* {"from": ..., "to": ...}; for lists {"added": [...], "removed": [...]} of the run that starts at
@@ -237,7 +237,7 @@ static json_t *summary(uint64_t n[N_COUNTS])
 	if (set(object, "nodes", peer_counts(n[0], n[1], n[2], n[3])) |
 	    set(object, "clients", peer_counts(n[9], n[10], n[11], n[12])) |
 	    set(object, "peers", peer_counts(n[4], n[5], n[6], n[7])) |
-	    set(object, "links", peer_counts(n[9], n[10], n[11], n[12])) |
+	    set(object, "links", peer_counts(n[13], n[14], n[15], n[16])) |
 	    set(object, "pairs_lost", number(n[8]))) {
 		json_decref(object);
 		return NULL;

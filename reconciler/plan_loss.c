@@ -6,7 +6,8 @@
  * leader of a site) meets it, or leads on by its own links to one that does; a client also when the
  * peer meets its gateway. Nodes of one view that the same nodes reach first reach the same nodes,
  * but for what depends on themselves: no node is its own hub, and none has its own routes under a
- * hub.
+ * hub. An exit is the way out of the network; what of the network a node reaches does not depend on
+ * it.
  */
 #include "reconciler/plan.h"
 #include "reconciler/plan_view.h"
@@ -43,6 +44,7 @@ struct losses {
 	struct plan *plan;
 	bool *suspects; /* by number: lost as a direct peer by some node, or with another address */
 	bool any_suspect;
+	bool ways_change; /* some hub leads elsewhere than before */
 	bool any_closed; /* some node is not reached first any more by some other */
 	uint32_t who; /* one of the nodes at hand */
 	uint32_t net[2]; /* a row of routed links joins them with these, on each side */
@@ -572,25 +574,76 @@ static void suspect_clients(struct losses *l)
 	}
 }
 
-/* Whom some node reached by way of one that is lost. */
-static void suspect_behind(struct losses *l)
+static bool same_link(const struct view_link *a, const struct view_link *b)
+{
+	size_t i;
+
+	if (a->kind != b->kind || a->via != b->via || a->target.n != b->target.n ||
+	    a->n_prefixes != b->n_prefixes)
+		return false;
+	for (i = 0; i < a->target.n; i++) {
+		if (a->target.v[i] != b->target.v[i])
+			return false;
+	}
+	for (i = 0; i < a->n_prefixes; i++) {
+		if (prefix_cmp(&a->prefixes[i], &b->prefixes[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Whether a node leads on by links of its own, and no longer by the same. */
+static bool leads_elsewhere(const struct plan_work *w, uint32_t id)
+{
+	const struct side *s = w->sides;
+	const struct view *a, *b;
+	bool leads = false;
+	size_t i;
+
+	if (s[OLD].view_of[id] == NO_ID)
+		return false;
+	a = &s[OLD].views[s[OLD].view_of[id]];
+	for (i = 0; i < a->n_links; i++)
+		leads |= a->links[i].via != NO_ID;
+	if (!leads || s[NEW].view_of[id] == NO_ID)
+		return leads;
+	b = &s[NEW].views[s[NEW].view_of[id]];
+	if (a->n_links != b->n_links)
+		return true;
+	for (i = 0; i < a->n_links; i++) {
+		if (!same_link(&a->links[i], &b->links[i]))
+			return true;
+	}
+	return false;
+}
+
+/* What is behind a hub may be lost by nodes for which nothing changes, when the hub reached it by
+ * way of others. */
+static int find_ways(struct losses *l)
 {
 	const struct plan_work *w = l->w;
 	const struct side *s = &w->sides[OLD];
-	size_t i, j, k;
+	bool *seen = arena_array(&l->w->tmp, w->n, sizeof(*seen));
+	size_t i, j;
+	uint32_t id;
 
-	for (i = 0; l->any_suspect && i < s->n_views; i++) {
-		for (j = 0; j < s->views[i].n_links; j++) {
-			const struct view_link *v = &s->views[i].links[j];
+	if (!seen)
+		return -1;
+	for (i = 0; i < s->n_views && !l->ways_change; i++) {
+		for (j = 0; j < s->views[i].n_links && !l->ways_change; j++) {
+			uint32_t via = s->views[i].links[j].via;
 
-			if (v->kind != LINK_THROUGH || !l->suspects[v->via])
+			if (via == NO_ID || seen[via])
 				continue;
-			for (k = 0; k < v->target.n; k++) {
-				if (in_both(w, v->target.v[k]))
-					l->suspects[v->target.v[k]] = true;
-			}
+			seen[via] = true;
+			l->ways_change = leads_elsewhere(w, via);
 		}
 	}
+	/* What is behind a peer may lead to others too. */
+	for (id = 0; id < w->n && !l->ways_change; id++)
+		l->ways_change = s->records[id] && s->records[id]->n_routes && !seen[id] &&
+				 leads_elsewhere(w, id);
+	return 0;
 }
 
 static int find_suspects(struct losses *l, const struct plan_place *places, size_t n)
@@ -628,9 +681,8 @@ static int find_suspects(struct losses *l, const struct plan_place *places, size
 		l->nets_differ |=
 			a && b && w->sides[OLD].routed_net[id] != w->sides[NEW].routed_net[id];
 	}
-	suspect_behind(l);
 	suspect_clients(l);
-	return 0;
+	return find_ways(l);
 }
 
 static int losses_of_run(struct losses *l, struct ids run, const struct plan_place *place)
@@ -648,7 +700,8 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	    covers_make(&s[OLD], direct[OLD], l->who, &l->covers[OLD]) < 0 ||
 	    covers_make(&s[NEW], direct[NEW], l->who, &l->covers[NEW]) < 0)
 		return -1;
-	every = l->any_closed || l->nets_differ || !covers_equal(&l->covers[OLD], &l->covers[NEW]);
+	every = l->any_closed || l->ways_change || l->nets_differ ||
+		!covers_equal(&l->covers[OLD], &l->covers[NEW]);
 	if (!every && !l->any_suspect)
 		return 0;
 	for (id = 0; id < w->n; id++) {

@@ -171,6 +171,12 @@ static int resolve_view(struct plan_work *w, const struct side *s, const struct 
 	size_t i;
 
 	view->source = node;
+	view->exit = NO_ID;
+	if (node->exit) {
+		view->exit = plan_work_id(w, node->exit);
+		if (view->exit == NO_ID || !s->records[view->exit])
+			return missing(s, "node", node->exit, e);
+	}
 	view->n_links = node->n_links;
 	view->links = arena_array(&w->tmp, node->n_links, sizeof(*view->links));
 	if (!view->links)
@@ -209,6 +215,8 @@ static uint32_t hash_links(const struct node *n)
 	uint32_t h = 2166136261u;
 	size_t i;
 
+	if (n->exit)
+		h = hash_bytes(h, n->exit, strlen(n->exit) + 1);
 	for (i = 0; i < n->n_links; i++) {
 		const struct link *l = &n->links[i];
 
@@ -229,7 +237,8 @@ static bool same_view(const struct view *v, const struct node *n)
 {
 	size_t i;
 
-	if (v->n_links != n->n_links || v->source->n_from != n->n_from)
+	if (v->n_links != n->n_links || v->source->n_from != n->n_from ||
+	    !v->source->exit != !n->exit || (n->exit && strcmp(v->source->exit, n->exit)))
 		return false;
 	for (i = 0; i < n->n_from; i++) {
 		if (strcmp(v->source->from[i], n->from[i]))
@@ -469,7 +478,7 @@ static void add_record(struct view_entry *ret, const struct record *r, uint32_t 
 int view_entry_make(const struct side *s, const struct view *view, struct ids direct, uint32_t via,
 		    struct arena *a, struct view_entry *ret)
 {
-	size_t max = s->records[via]->n_addresses + s->records[via]->n_routes, i, j;
+	size_t max = 2 + s->records[via]->n_addresses + s->records[via]->n_routes, i, j;
 
 	for (i = 0; i < view->n_links; i++) {
 		const struct view_link *l = &view->links[i];
@@ -484,6 +493,10 @@ int view_entry_make(const struct side *s, const struct view *view, struct ids di
 	*ret = (struct view_entry){ .raw = arena_array(a, max, sizeof(*ret->raw)) };
 	if (!ret->raw)
 		return -1;
+	if (view->exit == via) {
+		ret->raw[ret->n++] = (struct view_prefix){ { .family = 4 }, NO_ID };
+		ret->raw[ret->n++] = (struct view_prefix){ { .family = 6 }, NO_ID };
+	}
 	add_record(ret, s->records[via], NO_ID, true);
 	for (i = 0; i < view->n_links; i++) {
 		const struct view_link *l = &view->links[i];
@@ -516,8 +529,9 @@ int view_entry_prefixes(const struct view_entry *e, uint32_t without, struct are
 	for (i = 0; i < e->n; i++) {
 		if (without != NO_ID && e->raw[i].by == without)
 			continue;
-		/* Sorted as they are, a prefix comes after all that cover it. */
-		if (!n || !prefix_contains(&list[n - 1], &e->raw[i].prefix))
+		/* Sorted as they are, a prefix comes after all that cover it. Those of length 0
+		 * stand beside the rest. */
+		if (!n || !list[n - 1].len || !prefix_contains(&list[n - 1], &e->raw[i].prefix))
 			list[n++] = e->raw[i].prefix;
 	}
 	*ret = list;

@@ -36,6 +36,7 @@ struct view_link {
 
 struct view {
 	const struct node *source; /* the first node that has it */
+	uint32_t exit; /* NO_ID: none */
 	struct view_link *links;
 	size_t n_links;
 };

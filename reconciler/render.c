@@ -2,6 +2,7 @@
 #include "reconciler/render.h"
 
 #include "common/text.h"
+#include "publication/exit.h"
 #include "publication/gateway.h"
 
 int render_format_parse(const char *word, enum render_format *ret)
@@ -92,18 +93,98 @@ static void quick_gateway(const struct config *c, struct buf *out)
 	buf_addf(out, "'\nPostDown = nft 'delete table inet " GATEWAY_TABLE "%s'\n", c->network);
 }
 
-/* wg-quick makes a route of every AllowedIP, also of what is behind this node itself. */
-static void quick_routes(const struct config *c, struct buf *out)
+static void quick_rules(const struct config *c, struct buf *out)
+{
+	struct exit_rule rules[MAX_EXIT_RULES];
+	size_t n = exit_rules(c->network, c->node, rules), i, v;
+
+	for (v = 0; v < 2; v++)
+		for (i = 0; i < n; i++) {
+			buf_adds(out, v ? "PostDown" : "PostUp");
+			buf_addf(out, " = ip -%u rule %s ", rules[i].family, v ? "del" : "add");
+			exit_rule_print(&rules[i], out);
+			buf_addc(out, '\n');
+		}
+}
+
+static void quick_route(const struct config *c, const struct prefix *p, struct buf *out)
 {
 	char text[PREFIX_STRLEN];
-	size_t i;
 
-	if (!c->node->n_standby)
+	buf_addf(out, "PostUp = ip route add %s dev %%i", prefix_print(p, text));
+	if (c->node->flags & NODE_HAS_TABLE)
+		buf_addf(out, " table %u", c->node->table);
+	else if (!p->len)
+		buf_addf(out, " table %u", exit_table(c->network));
+	buf_addc(out, '\n');
+}
+
+/*
+ * Left alone, wg-quick makes a route of every AllowedIP, also of what is behind this node itself;
+ * and for an exit rules that send the answers to those who came in from outside into the tunnel.
+ */
+static void quick_routes(const struct config *c, struct buf *out)
+{
+	const struct node *n = c->node;
+	struct prefix defaults[2];
+	size_t i, n_defaults = exit_defaults(n, defaults);
+
+	if (n->flags & NODE_NO_ROUTES || n->n_standby || exit_routed(n))
+		buf_adds(out, "Table = off\n");
+	else if (n->flags & NODE_HAS_TABLE)
+		buf_addf(out, "Table = %u\n", n->table);
+	if (n->flags & NODE_NO_ROUTES || (!n->n_standby && !exit_routed(n)))
 		return;
-	buf_adds(out, "# Not those that this node stands by for\nTable = off\n");
 	for (i = 0; i < c->n_routes; i++)
-		buf_addf(out, "PostUp = ip route add %s dev %%i\n",
-			 prefix_print(&c->routes[i], text));
+		quick_route(c, &c->routes[i], out);
+	for (i = 0; i < n_defaults; i++)
+		quick_route(c, &defaults[i], out);
+	quick_rules(c, out);
+}
+
+static void networkd_route(const struct config *c, const struct prefix *p, struct buf *out)
+{
+	char text[PREFIX_STRLEN];
+
+	buf_addf(out, "\n[Route]\nDestination=%s\n", prefix_print(p, text));
+	if (c->node->flags & NODE_HAS_TABLE)
+		buf_addf(out, "Table=%u\n", c->node->table);
+	else if (!p->len)
+		buf_addf(out, "Table=%u\n", exit_table(c->network));
+}
+
+static void networkd_rule(const struct exit_rule *r, struct buf *out)
+{
+	char text[PREFIX_STRLEN];
+
+	buf_addf(out, "\n[RoutingPolicyRule]\nFamily=ipv%u\nPriority=%u\n", r->family, r->priority);
+	if (r->from.len)
+		buf_addf(out, "From=%s\n", prefix_print(&r->from, text));
+	if (r->mark)
+		buf_addf(out, "FirewallMark=%u\n", r->mark);
+	if (r->dns)
+		buf_addf(out, "IPProtocol=%s\nDestinationPort=53\nUser=0\n",
+			 r->dns == 6 ? "tcp" : "udp");
+	buf_addf(out, "Table=%u\n", r->table);
+	if (r->no_default)
+		buf_adds(out, "SuppressPrefixLength=0\n");
+}
+
+static void networkd_routes(const struct config *c, struct buf *out)
+{
+	struct exit_rule rules[MAX_EXIT_RULES];
+	size_t n_rules = exit_rules(c->network, c->node, rules), i, n_defaults;
+	struct prefix defaults[2];
+
+	if (c->node->flags & NODE_NO_ROUTES)
+		return;
+	for (i = 0; i < c->n_routes; i++)
+		networkd_route(c, &c->routes[i], out);
+	n_defaults = exit_defaults(c->node, defaults);
+	for (i = 0; i < n_defaults; i++)
+		networkd_route(c, &defaults[i], out);
+	for (i = 0; i < n_rules; i++)
+		networkd_rule(&rules[i], out);
 }
 
 static void networkd_gateway(const struct config *c, struct buf *out)
@@ -274,8 +355,7 @@ static void networkd_config(const struct config *c, struct buf *out)
 		buf_addf(out, "Address=%s\n", ifaddr_print(&n->addresses[i], text));
 	networkd_gateway(c, out);
 	networkd_names(c, out);
-	for (i = 0; i < c->n_routes; i++)
-		buf_addf(out, "\n[Route]\nDestination=%s\n", prefix_print(&c->routes[i], text));
+	networkd_routes(c, out);
 }
 
 int render(const struct config *c, enum render_format format, struct buf *out, struct err *e)

@@ -88,6 +88,8 @@ static int add_gateway(const struct node *n, json_t *top)
 	int r = json_object_set_new(top, "forward", json_true());
 
 	r |= set_prefixes(top, "masquerade", n->masquerade, n->n_masquerade);
+	if (n->n_except)
+		r |= set_prefixes(top, "except", n->except, n->n_except);
 	if (n->n_standby)
 		r |= set_prefixes(top, "standby", n->standby, n->n_standby);
 	return r;
@@ -115,6 +117,12 @@ static json_t *json_interface(const struct config *c, const struct render_client
 			addresses, "peers", peers);
 	if (top && client)
 		r |= add_client(top, c, client);
+	if (top && n->exit)
+		r |= json_object_set_new(top, "exit_node", json_string(n->exit));
+	if (top && n->flags & NODE_HAS_TABLE)
+		r |= json_object_set_new(top, "table", json_integer(n->table));
+	if (top && n->flags & NODE_NO_ROUTES)
+		r |= json_object_set_new(top, "table", json_string("off"));
 	if (top && n->flags & NODE_FORWARD && !c->routed)
 		r |= add_gateway(n, top);
 	if (top && n->domain && !c->routed)

@@ -397,7 +397,7 @@ int sites_behind(const struct sites *s, struct viewpoints *v, uint32_t node,
 		 const struct link *links, size_t n, struct site_links *ret,
 		 struct group *ret_group)
 {
-	const struct site *site = site_of(s, node);
+	const struct site *site = &s->list[s->of[node] - 1];
 	const char *leader = node_name(s, site->leader);
 	struct builder b = { .s = s };
 	size_t i;

@@ -924,12 +924,12 @@ static void check_routes(struct check *c)
 
 			if (p->prefix.len)
 				continue;
-			diag_help(
-				c->d,
-				diag_error(c->d, p->pos, "%s cannot be a route",
-					   prefix_print(&p->prefix, text)),
-				"exit nodes are not supported by this version of meshrc; name the "
-				"networks behind this node");
+			diag_help(c->d,
+				  diag_error(c->d, p->pos, "%s cannot be a route",
+					     prefix_print(&p->prefix, text)),
+				  "for a way to everything write `exit_node: %s` on the nodes that "
+				  "use it; routes are the networks behind this node",
+				  c->n->nodes[i].name);
 		}
 	for (i = 0; i < c->n->n_nodes; i++)
 		if (any_masquerade(&c->n->nodes[i]))
@@ -950,6 +950,59 @@ static void check_relays(struct check *c)
 			  diag_warn(c->d, node->relay_pos,
 				    "`%s` cannot be a relay: it has no endpoint", node->name),
 			  "give it an `endpoint`, or remove `relay`");
+	}
+}
+
+static void exit_needs_endpoint(struct check *c, const struct m_node *node,
+				const struct m_node *exit)
+{
+	struct diag_entry *e = diag_error(c->d, node->exit_node.pos,
+					  "`%s` cannot be the exit of `%s`: it has no endpoint",
+					  exit->name, node->name);
+
+	diag_other(c->d, e, exit->pos, "`%s` is here", exit->name);
+	diag_help(c->d, e, "give `%s` an `endpoint`", exit->name);
+}
+
+static void exit_has_exit(struct check *c, const struct m_node *node, const struct m_node *exit)
+{
+	struct diag_entry *e = diag_error(c->d, node->exit_node.pos,
+					  "`%s` cannot be the exit of `%s`: it has an exit itself",
+					  exit->name, node->name);
+
+	diag_other(c->d, e, exit->exit_node.pos, "the exit of `%s`", exit->name);
+	diag_help(c->d, e, "write `exit_node: %s` here too, or take one of them away",
+		  exit->exit_node.s);
+}
+
+static void check_exits(struct check *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n->n_nodes; i++) {
+		const struct m_node *node = &c->n->nodes[i], *exit;
+		const char *name = node->exit_node.s;
+
+		if (!name)
+			continue;
+		exit = m_network_node(c->n, name);
+		if (!exit) {
+			struct diag_entry *e = diag_error(c->d, node->exit_node.pos,
+							  "there is no node `%s`", name);
+			const char *better = e ? suggest_node(c, name) : NULL;
+
+			if (better)
+				diag_help(c->d, e, "did you mean `%s`?", better);
+		} else if (exit == node) {
+			diag_help(c->d,
+				  diag_error(c->d, node->exit_node.pos,
+					     "`%s` cannot be its own exit", name),
+				  "`exit_node` stands on the nodes that send through it");
+		} else if (exit->exit_node.s) {
+			exit_has_exit(c, node, exit);
+		} else if (!exit->endpoint.host && !exit->n_seen) {
+			exit_needs_endpoint(c, node, exit);
+		}
 	}
 }
 
@@ -1030,6 +1083,7 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	check_routes(&c);
 	check_endpoints(&c);
 	check_relays(&c);
+	check_exits(&c);
 	check_names(&c);
 	if (index_tags(&c) < 0)
 		return;

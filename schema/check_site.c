@@ -123,6 +123,23 @@ static void check_endpoint(struct check *c, const struct m_node *node, const str
 	}
 }
 
+/* Everything goes to the exit, which must be a peer. */
+static void check_exit(struct check *c, const struct m_node *node, const char *leader)
+{
+	const struct m_node *exit =
+		node->exit_node.s ? m_network_node(c->n, node->exit_node.s) : NULL;
+	struct diag_entry *e;
+
+	if (!exit || (exit->site.s && !strcmp(exit->site.s, node->site.s)))
+		return;
+	e = diag_error(c->d, node->exit_node.pos,
+		       "`%s` cannot be the exit of `%s`, which reaches it through `%s`, the leader "
+		       "of its site",
+		       exit->name, node->name, leader);
+	diag_help(c->d, e, "an exit is a node that it meets: `%s`, or another one at the site",
+		  leader);
+}
+
 static void check_node(struct check *c, const struct m_node *node)
 {
 	const struct m_site *s;
@@ -142,6 +159,8 @@ static void check_node(struct check *c, const struct m_node *node)
 	}
 	check_endpoint(c, node, s);
 	leader = leader_of(c, node);
+	if (leader)
+		check_exit(c, node, leader);
 	if (leader && node->relay)
 		diag_help(c->d,
 			  diag_warn(c->d, node->relay_pos,

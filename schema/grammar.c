@@ -75,6 +75,13 @@ static const char *check_directory(const char *s, size_t len)
 	return len == 1 ? "the root directory cannot be published into" : NULL;
 }
 
+static const char *check_exit(const char *s, size_t len)
+{
+	if (!name_is_valid(s, len))
+		return "an exit is the name of one node, without `tag:`";
+	return NULL;
+}
+
 static const char *check_region(const char *s, size_t len)
 {
 	if (!name_is_valid(s, len))
@@ -406,7 +413,16 @@ static const struct field node_fields[] = {
 	  .synonyms = "server runs_on ",
 	  .example = "fra1",
 	  .help = "What it runs on: nodes of several networks on one machine must not clash there; absent: the node's name." },
-	{ .key = "exit_node", .type = FIELD_LATER },
+	{ .key = "exit_node",
+	  .type = FIELD_WORD,
+	  .min = 1,
+	  .max = MAX_NAME,
+	  .check = check_exit,
+	  .pattern = "^[a-z0-9][a-z0-9.-]*$",
+	  .value = AT(m_node, exit_node),
+	  .synonyms = "exit default_gateway ",
+	  .example = "fra1",
+	  .help = "The node that it sends everything through that no other node has; it is joined with it and has an endpoint." },
 	{ .key = "policy", .type = FIELD_LATER },
 	{ .key = "dns",
 	  .type = FIELD_TABLE,
@@ -414,7 +430,14 @@ static const struct field node_fields[] = {
 	  .value = AT(m_node, names),
 	  .example = "{hosts: false}",
 	  .help = "What is other than in the network's `dns`." },
-	{ .key = "table", .type = FIELD_LATER },
+	{ .key = "table",
+	  .type = FIELD_ROUTES_TABLE,
+	  .min = 1,
+	  .max = UINT32_MAX,
+	  .value = AT(m_node, table),
+	  .synonyms = "Table routing_table RouteTable ",
+	  .example = "100",
+	  .help = "The routing table that the routes of its interface go into; `off`: none is made; absent: the network's." },
 	{ 0 },
 };
 
@@ -850,8 +873,14 @@ static const struct field network_fields[] = {
 	  .value = AT(m_network, names),
 	  .shape = "dns:\n  domain: mesh.example.net",
 	  .help = "Names for the nodes; absent: none." },
-	{ .key = "table", .type = FIELD_LATER },
-	{ .key = "exit_node", .type = FIELD_LATER },
+	{ .key = "table",
+	  .type = FIELD_ROUTES_TABLE,
+	  .min = 1,
+	  .max = UINT32_MAX,
+	  .value = AT(m_network, table),
+	  .synonyms = "Table routing_table RouteTable ",
+	  .example = "100",
+	  .help = "The routing table that the routes of every interface go into; `off`: none is made; absent: the main one." },
 	{ 0 },
 };
 

@@ -140,6 +140,23 @@ static void put_type(struct json *j, const struct field *f)
 		put_number(j, "minimum", f->min);
 		put_number(j, "maximum", f->max);
 		break;
+	case FIELD_ROUTES_TABLE:
+		/* Plain `off` is false where YAML 1.1 is read. */
+		put_key(j, "oneOf");
+		open_with(j, '[');
+		put_line(j);
+		open_with(j, '{');
+		put_text(j, "type", "integer");
+		put_number(j, "minimum", f->min);
+		put_number(j, "maximum", f->max);
+		put_raw(j, "not", "{ \"enum\": [253, 255] }");
+		close_with(j, '}');
+		put_line(j);
+		open_with(j, '{');
+		put_raw(j, "enum", "[\"off\", false]");
+		close_with(j, '}');
+		close_with(j, ']');
+		break;
 	case FIELD_BOOL:
 		put_text(j, "type", "boolean");
 		break;

@@ -113,6 +113,8 @@ struct m_node {
 	struct ifname interface;
 	struct pos interface_pos;
 	struct m_text description; /* s NULL: absent */
+	struct m_uint table; /* 0: `off` */
+	struct m_text exit_node; /* s NULL: absent */
 	bool relay; /* may carry traffic for pairs that cannot meet */
 	struct pos relay_pos;
 	struct m_text region; /* s NULL: absent */
@@ -185,6 +187,7 @@ struct m_network {
 	struct m_prefix *reserved; /* each inside a pool: never handed out, but may be pinned */
 	size_t n_reserved;
 	struct m_uint listen_port, mtu, persistent_keepalive;
+	struct m_uint table; /* 0: `off` */
 	bool has_interface;
 	struct ifname interface;
 	struct pos interface_pos;

@@ -358,6 +358,39 @@ static bool read_number(struct decode *c, const struct field *f, const struct ya
 	return true;
 }
 
+/* Plain `off` is false to YAML 1.1; that is what the schema of an editor sees then. */
+static bool read_routes_table(struct decode *c, const struct field *f, const struct yaml_node *key,
+			      const struct yaml_node *v, uint64_t *ret)
+{
+	char shown[YAML_SHOWN];
+	uint64_t n;
+
+	if (!want_scalar(c, key, v, "a number or `off`"))
+		return false;
+	if (!strcmp(v->text, "off")) {
+		*ret = 0;
+		return true;
+	}
+	if (!(v->flags & YAML_PLAIN) || num_parse(v->text, v->n, UINT64_MAX, &n) < 0) {
+		TELL(c, v,
+		     ("`%s` is no routing table that `%s` takes", yaml_show(v, shown), key->text),
+		     ("a number without quotes, or `off` for no routes at all"));
+		return false;
+	}
+	if (n < f->min || n > f->max) {
+		diag_error(c->diag, yaml_pos(v), "`%s` must be from %llu to %llu, or `off`",
+			   key->text, (unsigned long long)f->min, (unsigned long long)f->max);
+		return false;
+	}
+	if (n == 253 || n == 255) {
+		TELL(c, v, ("the routing table %llu is the kernel's own", (unsigned long long)n),
+		     ("254 is the main one, where routes go without `%s`", key->text));
+		return false;
+	}
+	*ret = n;
+	return true;
+}
+
 static bool read_bool(struct decode *c, const struct yaml_node *key, const struct yaml_node *v,
 		      bool *ret)
 {
@@ -1320,6 +1353,11 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 	case FIELD_MARK:
 		number = MEMBER(struct m_uint, obj, f->value);
 		number->set = read_number(c, f, key, v, &number->v);
+		number->pos = yaml_pos(v);
+		break;
+	case FIELD_ROUTES_TABLE:
+		number = MEMBER(struct m_uint, obj, f->value);
+		number->set = read_routes_table(c, f, key, v, &number->v);
 		number->pos = yaml_pos(v);
 		break;
 	case FIELD_BOOL:

@@ -21,6 +21,7 @@ enum field_type {
 	FIELD_VERSION, /* the number 1; nothing is stored */
 	FIELD_UINT, /* struct m_uint */
 	FIELD_MARK, /* struct m_uint; also in hexadecimal */
+	FIELD_ROUTES_TABLE, /* struct m_uint; 0: the word off */
 	FIELD_BOOL, /* bool; pos, where not 0 */
 	FIELD_TEXT, /* struct m_text, any text of min to max bytes */
 	FIELD_WORD, /* struct m_text, text that `check` takes */

@@ -126,12 +126,14 @@ static void round_trip(const struct network *n, enum table t, const char *lines,
 	must(network_builder_finish(b, &again, &e) == 0, e.msg);
 	must(again.n_records == n->n_records && again.n_nodes == n->n_nodes &&
 		     again.n_groups == n->n_groups && again.n_freed == n->n_freed &&
-		     again.n_gone == n->n_gone,
+		     again.n_gone == n->n_gone && again.n_routed == n->n_routed,
 	     "decoded to another size");
 	for (i = 0; i < n->n_records; i++)
 		must(record_equal(&n->records[i], &again.records[i]), "decoded to another record");
 	for (i = 0; i < n->n_nodes; i++)
 		must(node_equal(&n->nodes[i], &again.nodes[i]), "decoded to another node");
+	for (i = 0; i < n->n_routed; i++)
+		must(routed_link_equal(&n->routed[i], &again.routed[i]), "decoded to another link");
 }
 
 static void try_page(const char *data, size_t len, enum table t, struct network_builder *all)
@@ -167,6 +169,18 @@ static void expand_all(const struct network *n, struct arena *a)
 		if (expand(n, &n->nodes[i], a, &c, &e) < 0) {
 			must(e.class != ERR_NONE && e.msg[0], "an error without a reason");
 			continue;
+		}
+		for (j = 0; j < c.n_links; j++) {
+			const struct config *l = &c.links[j];
+
+			must(l->routed && l->n_peers == 1 && !l->n_routes && !l->n_links,
+			     "a link that is none");
+			must(strcmp(l->node->interface.s, c.node->interface.s) != 0 &&
+				     (!j || strcmp(c.links[j - 1].node->interface.s,
+						   l->node->interface.s) < 0),
+			     "links out of order");
+			must(l->node->listen_port && l->peers[0].n_allowed_ips == 2,
+			     "a link with holes");
 		}
 		for (j = 0; j < c.n_peers; j++) {
 			must(!j || wgkey_cmp(&c.peers[j - 1].key, &c.peers[j].key) < 0,

@@ -5,16 +5,17 @@
  * messages again, of a size that the second byte chooses, which are read with libmnl: every peer
  * and every prefix stands there once.
  */
+#include "agent/kern_rt.h"
+#include "agent/kern_rule.h"
+#include "agent/kern_wg.h"
+#include "agent/nl.h"
+
 #include <linux/genetlink.h>
 #include <linux/wireguard.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "agent/kern_rt.h"
-#include "agent/kern_wg.h"
-#include "agent/nl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -73,6 +74,22 @@ static int read_route(const struct nlmsghdr *nlh, void *arg, struct err *e)
 		must((x.dst.family == 4 || x.dst.family == 6) &&
 			     x.dst.len <= family_bits(x.dst.family),
 		     "no route");
+	return r < 0 ? -1 : 0;
+}
+
+static int read_rule(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct exit_rule again;
+	struct rule_op op = { .add = true };
+	int r = rule_parse(nlh, &op.rule, e);
+
+	if (r > 0)
+		must((op.rule.family == 4 || op.rule.family == 6) &&
+			     op.rule.from.len <= family_bits(op.rule.family) &&
+			     rule_parse(rule_build(&op, buf), &again, e) == 1 &&
+			     !exit_rule_cmp(&op.rule, &again),
+		     "no rule");
 	return r < 0 ? -1 : 0;
 }
 
@@ -136,8 +153,8 @@ static void build(const struct observed *o, size_t size, struct arena *a)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static nl_message_fn *const readers[] = { read_wg, read_family, read_link, read_addr,
-						  read_route };
+	static nl_message_fn *const readers[] = { read_wg,   read_family, read_link,
+						  read_addr, read_route,  read_rule };
 	struct observed o = { 0 };
 	struct wg_reader reader;
 	struct nl_reply reply;

@@ -56,6 +56,19 @@ static bool is_at(const struct record *r, const struct config *c, const struct i
 	return false;
 }
 
+/* Whether the node sends on what comes out of the tunnel for this address, under its own. */
+static bool masquerades(const struct node *n, const struct ipaddr *a)
+{
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < n->n_masquerade; i++)
+		found |= prefix_contains_addr(&n->masquerade[i], a);
+	for (i = 0; i < n->n_except; i++)
+		found &= !prefix_contains_addr(&n->except[i], a);
+	return found;
+}
+
 static const struct config *config_of(const struct network *n, const struct config *configs,
 				      const struct record *r)
 {
@@ -114,7 +127,9 @@ struct journey hops_from(const struct network *n, const struct config *configs,
 		}
 		peer = c ? longest_match(c, to) : NULL;
 		if (c && !peer) {
-			j.fate = FATE_NO_WAY;
+			j.fate = at != from && masquerades(network_node(n, at->name), to) ?
+					 FATE_OUTSIDE :
+					 FATE_NO_WAY;
 			return j;
 		}
 		next = network_record(n, peer ? peer->name : at->gateway);

@@ -15,6 +15,7 @@
 
 enum fate {
 	FATE_ARRIVED,
+	FATE_OUTSIDE, /* an exit sends it on under its own address */
 	FATE_NO_WAY, /* no allowed IP holds the destination */
 	FATE_NOT_TAKEN, /* the next node has no such peer, or another one for the source; or it is a
 			   client of another gateway or with another address */

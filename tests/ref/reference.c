@@ -670,7 +670,7 @@ static void put_node(const struct m_network *m, const struct ref_config *configs
 }
 
 /* A node's entry for the leader of its site: all that the leader has of others, and those at the
- * site that are no peers. */
+ * site that are no peers; but what the leader has for its exit is for the leader alone. */
 static void put_leader(const struct m_network *m, const struct ref_config *configs,
 		       const struct m_node *self, size_t leader, struct ref_peer *ret)
 {
@@ -682,8 +682,10 @@ static void put_leader(const struct m_network *m, const struct ref_config *confi
 	for (i = 0; i < c->n_peers; i++) {
 		if (reference_leader(m, c->peers[i].node) == &m->nodes[leader])
 			continue;
-		for (j = 0; j < c->peers[i].n_allowed; j++)
-			put(ret, &c->peers[i].allowed[j]);
+		for (j = 0; j < c->peers[i].n_allowed; j++) {
+			if (c->peers[i].allowed[j].len)
+				put(ret, &c->peers[i].allowed[j]);
+		}
 	}
 	for (i = 0; i < m->n_nodes; i++) {
 		if (&m->nodes[i] == self ||
@@ -703,7 +705,29 @@ static void put_mate(const struct m_network *m, const struct ref_config *configs
 	put_routes(m, ret, &m->nodes[index]);
 }
 
-static void make_peer(const struct m_network *m, const struct ref_config *configs,
+static const struct prefix everything[] = { { .family = 4 }, { .family = 6 } };
+
+/* Beside what is there, in its place. */
+static void put_everything(struct ref_peer *p, bool v4, bool v6)
+{
+	size_t i, j;
+
+	for (i = 0; i < 2; i++) {
+		if (!(i ? v6 : v4))
+			continue;
+		for (j = p->n_allowed++; j && prefix_cmp(&p->allowed[j - 1], &everything[i]) > 0;
+		     j--)
+			p->allowed[j] = p->allowed[j - 1];
+		p->allowed[j] = everything[i];
+	}
+}
+
+static bool is_exit_of(const struct m_node *exit, const struct m_node *n)
+{
+	return n->exit_node.s && !strcmp(n->exit_node.s, exit->name);
+}
+
+static void make_peer(const struct m_network *m, struct ref_config *configs,
 		      const struct m_node *self, size_t peer, struct ref_peer *ret)
 {
 	const struct m_node *n = &m->nodes[peer];
@@ -727,6 +751,8 @@ static void make_peer(const struct m_network *m, const struct ref_config *config
 			put_transit(m, t, self, ret);
 	}
 	sort_and_reduce(ret);
+	if (is_exit_of(n, self))
+		put_everything(ret, true, true);
 	ret->endpoint = *seen_by(self, n);
 	if (ret->endpoint.host && !ret->endpoint.port)
 		ret->endpoint.port = (uint16_t)port_of(m, n);
@@ -746,6 +772,33 @@ static bool two_peers_want_one(const struct ref_config *c)
 				}
 			}
 		}
+	}
+	return false;
+}
+
+static bool in_own_network(const struct ref_config *c, const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_addresses; i++) {
+		struct prefix net = host(&c->addresses[i].addr);
+
+		net.len = c->addresses[i].len;
+		if (covers(&net, p))
+			return true;
+	}
+	return false;
+}
+
+static bool behind_itself(const struct m_network *m, const struct ref_config *c,
+			  const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < c->node->n_routes; i++) {
+		if (same(&c->node->routes[i].prefix, p) &&
+		    another_comes_first(m, &c->node->routes[i]))
+			return true;
 	}
 	return false;
 }
@@ -773,31 +826,30 @@ static bool wants_its_own(const struct m_network *m, const struct ref_config *c)
  * Every allowed IP but default routes, what the interface's own networks cover and what the node
  * has behind itself, if another comes first for it.
  */
+static void add_routes(const struct m_network *m, struct ref_config *c, const struct ref_peer *peer)
+{
+	size_t j, k;
+
+	for (j = 0; j < peer->n_allowed; j++) {
+		const struct prefix *p = &peer->allowed[j];
+		bool left_out = !p->len || in_own_network(c, p) || behind_itself(m, c, p);
+
+		for (k = 0; k < c->n_routes; k++)
+			left_out |= same(&c->routes[k], p);
+		if (left_out)
+			continue;
+		for (k = c->n_routes++; k && prefix_cmp(&c->routes[k - 1], p) > 0; k--)
+			c->routes[k] = c->routes[k - 1];
+		c->routes[k] = *p;
+	}
+}
+
 static void make_routes(const struct m_network *m, struct ref_config *c)
 {
-	size_t i, j, k;
+	size_t i;
 
-	for (i = 0; i < c->n_peers; i++) {
-		for (j = 0; j < c->peers[i].n_allowed; j++) {
-			const struct prefix *p = &c->peers[i].allowed[j];
-			bool own = !p->len;
-
-			for (k = 0; k < c->n_addresses; k++) {
-				struct prefix net = host(&c->addresses[k].addr);
-
-				net.len = c->addresses[k].len;
-				own |= covers(&net, p);
-			}
-			for (k = 0; k < c->node->n_routes; k++)
-				own |= same(&c->node->routes[k].prefix, p) &&
-				       another_comes_first(m, &c->node->routes[k]);
-			if (own)
-				continue;
-			for (k = c->n_routes++; k && prefix_cmp(&c->routes[k - 1], p) > 0; k--)
-				c->routes[k] = c->routes[k - 1];
-			c->routes[k] = *p;
-		}
-	}
+	for (i = 0; i < c->n_peers; i++)
+		add_routes(m, c, &c->peers[i]);
 }
 
 /* Transit. */
@@ -833,15 +885,30 @@ static bool unknown_goes(const struct m_network *m, const struct m_node *n,
 	return false;
 }
 
-/* Whether what `from` does not know comes to `to`, in at most `steps` steps. */
-static bool comes_to(const struct m_network *m, const struct m_node *from, const struct m_node *to,
-		     size_t steps)
+/* By the number of the nodes: whether what one does not know comes to the other. */
+static void close_over(const struct m_network *m, bool to[REF_MAX_NODES][REF_MAX_NODES])
+{
+	size_t i, j, k;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; j < m->n_nodes; j++)
+			to[i][j] = unknown_goes(m, &m->nodes[i], &m->nodes[j]) ||
+				   is_exit_of(&m->nodes[j], &m->nodes[i]);
+	}
+	for (k = 0; k < m->n_nodes; k++) {
+		for (i = 0; i < m->n_nodes; i++) {
+			for (j = 0; j < m->n_nodes; j++)
+				to[i][j] |= to[i][k] && to[k][j];
+		}
+	}
+}
+
+static bool is_exit(const struct m_network *m, const struct m_node *n)
 {
 	size_t i;
 
-	for (i = 0; steps && i < m->n_nodes; i++) {
-		if (unknown_goes(m, from, &m->nodes[i]) &&
-		    (&m->nodes[i] == to || comes_to(m, &m->nodes[i], to, steps - 1)))
+	for (i = 0; i < m->n_nodes; i++) {
+		if (is_exit_of(n, &m->nodes[i]))
 			return true;
 	}
 	return false;
@@ -852,7 +919,7 @@ static bool carries(const struct m_network *m, const struct m_node *n)
 	bool is_sender = false;
 	size_t i, j, senders = 0;
 
-	if (n->n_routes || (led_by(m, n) && led_by(m, n)->n_routes))
+	if (n->n_routes || is_exit(m, n) || (led_by(m, n) && led_by(m, n)->n_routes))
 		return true;
 	for (i = 0; i < m->n_nodes; i++) {
 		if (reference_leader(m, &m->nodes[i]) == n)
@@ -881,7 +948,10 @@ static bool carries(const struct m_network *m, const struct m_node *n)
 
 static void look_at_pairs(const struct m_network *m, struct ref_network *ret)
 {
+	bool comes_to[REF_MAX_NODES][REF_MAX_NODES];
 	size_t i, j;
+
+	close_over(m, comes_to);
 
 	for (i = 0; i < m->n_nodes; i++) {
 		for (j = 0; j < m->n_nodes; j++) {
@@ -890,28 +960,56 @@ static void look_at_pairs(const struct m_network *m, struct ref_network *ret)
 
 			ret->relayed += relayed && i < j;
 			ret->chain |= relayed && unknown_goes(m, a, b);
+			ret->apart |= is_exit_of(b, a) && !reference_joined(m, a, b);
 			ret->unclear |= any_unclear(m, a, b);
 			ret->ordered += i != j && stands_by_for(m, a, b);
 		}
-		ret->loop |= comes_to(m, &m->nodes[i], &m->nodes[i], 4);
+		ret->loop |= comes_to[i][i];
 	}
+}
+
+static bool speaks(const struct ref_config *c, unsigned int family)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_addresses; i++) {
+		if (c->addresses[i].addr.family == family)
+			return true;
+	}
+	return false;
 }
 
 static void make_masquerade(const struct m_network *m, struct ref_config *c)
 {
 	const struct m_site *s = led_by(m, c->node);
+	bool exit = is_exit(m, c->node);
 	size_t i;
 
 	for (i = 0; s && i < s->n_routes; i++) {
 		if (s->routes[i].masquerade)
 			put(&c->masquerade, &s->routes[i].prefix);
+		else if (exit && speaks(c, s->routes[i].prefix.family))
+			put(&c->except, &s->routes[i].prefix);
 	}
 
 	for (i = 0; i < c->node->n_routes; i++) {
+		const struct prefix *p = &c->node->routes[i].prefix;
+
 		if (c->node->routes[i].masquerade)
-			put(&c->masquerade, &c->node->routes[i].prefix);
+			put(&c->masquerade, p);
+		else if (exit && speaks(c, p->family))
+			put(&c->except, p);
+	}
+	for (i = 0; exit && i < c->node->n_addresses; i++) {
+		struct prefix own = owned_by(&c->node->addresses[i]);
+
+		if (c->node->addresses[i].owned)
+			put(&c->except, &own);
 	}
 	sort_and_reduce(&c->masquerade);
+	sort_and_reduce(&c->except);
+	if (exit)
+		put_everything(&c->masquerade, speaks(c, 4), speaks(c, 6));
 }
 
 /* Routed links. */
@@ -997,8 +1095,7 @@ static void make_links(const struct m_network *m, struct arena *a, struct ref_ne
 	}
 }
 
-static void make_peers(const struct m_network *m, const struct ref_config *configs,
-		       struct ref_config *c)
+static void make_peers(const struct m_network *m, struct ref_config *configs, struct ref_config *c)
 {
 	size_t j;
 
@@ -1019,7 +1116,7 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 	size_t i;
 
 	ret->configs = arena_array(a, n_holders(m), sizeof(*ret->configs));
-	ret->conflict = ret->chain = ret->loop = ret->unclear = false;
+	ret->conflict = ret->chain = ret->loop = ret->unclear = ret->apart = false;
 	ret->relayed = ret->ordered = 0;
 	look_at_pairs(m, ret);
 	give_addresses(m, addresses_of, ret->configs);
@@ -1042,6 +1139,12 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 			 m->mtu.set ? (unsigned int)m->mtu.v :
 				      1420;
 		c->fwmark = n->fwmark.set ? n->fwmark.v : 0;
+		c->table = n->table.set ? n->table.v : m->table.set ? m->table.v : 254;
+		c->no_routes = !c->table;
+		if (c->table == 254)
+			c->table = 0;
+		if (n->exit_node.s && !c->no_routes && !c->table && !c->fwmark)
+			c->fwmark = 8311;
 		c->peers = arena_array(a, n_holders(m), sizeof(*c->peers));
 		if (!reference_leader(m, n))
 			make_peers(m, ret->configs, c);

@@ -52,7 +52,11 @@ struct ref_config {
 	const struct m_addr *servers;
 	size_t n_servers;
 	bool hosts; /* names may go into /etc/hosts */
-	struct ref_peer masquerade; /* the prefixes alone: sorted, none inside another */
+	struct ref_peer masquerade; /* the prefixes alone: sorted, none inside another, but for
+				     * those of length 0 of an exit */
+	struct ref_peer except; /* of an exit: what is not masqueraded */
+	bool no_routes;
+	uint64_t table; /* 0: the main one */
 };
 
 struct ref_network {
@@ -61,6 +65,7 @@ struct ref_network {
 	bool conflict; /* some prefix would stand under two peers of one interface */
 	bool chain; /* a spoke has its hub behind a relay, and is to send on through it */
 	bool loop; /* hubs send each other what none of them knows */
+	bool apart; /* somebody is not joined with its exit */
 	bool unclear; /* two gateways have the same place in an order */
 	size_t relayed; /* pairs that go through a relay */
 	size_t ordered; /* pairs of gateways of which one stands by for the other */

@@ -112,7 +112,7 @@ static void lose_v4_routes(struct model *m)
 		if (m->addresses[i].addr.family == 4)
 			return;
 	for (i = 0; i < m->n_routes; i++)
-		if (m->routes[i].family == 4)
+		if (m->routes[i].dst.family == 4)
 			m->routes[i--] = m->routes[--m->n_routes];
 }
 
@@ -153,17 +153,42 @@ int model_addr(struct model *m, bool add, const struct ifaddr *a)
 	return 0;
 }
 
-int model_route(struct model *m, bool add, const struct prefix *p)
+int model_rule(struct model *m, const struct rule_op *op)
+{
+	size_t i;
+
+	if (op->rule.family == 6 && m->no_ipv6)
+		return EAFNOSUPPORT;
+	for (i = 0; i < m->n_rules; i++)
+		if (exit_rule_cmp(&m->rules[i], &op->rule) == 0)
+			break;
+	if (op->add) {
+		if (i < m->n_rules)
+			return EEXIST;
+		if (m->n_rules == 64)
+			return ENOBUFS;
+		m->rules[m->n_rules++] = op->rule;
+	} else {
+		if (i == m->n_rules)
+			return ENOENT;
+		m->rules[i] = m->rules[--m->n_rules];
+	}
+	model_step(m);
+	return 0;
+}
+
+int model_route(struct model *m, bool add, const struct route *p)
 {
 	size_t i;
 
 	for (i = 0; i < m->n_routes; i++)
-		if (prefix_cmp(&m->routes[i], p) == 0)
+		if (route_cmp(&m->routes[i], p) == 0)
 			break;
 	if (add) {
 		if (!m->up)
 			return ENETDOWN;
-		if (i < m->n_routes || prefix_cmp(&m->other_route, p) == 0)
+		if (i < m->n_routes ||
+		    (p->table == EXIT_TABLE_MAIN && prefix_cmp(&m->other_route, &p->dst) == 0))
 			return EEXIST;
 		m->routes = grow(m->routes, m->n_routes, sizeof(*m->routes));
 		m->routes[m->n_routes++] = *p;
@@ -230,6 +255,11 @@ static int cmp_prefix(const void *a, const void *b)
 	return prefix_cmp(a, b);
 }
 
+static int cmp_route(const void *a, const void *b)
+{
+	return route_cmp(a, b);
+}
+
 static int cmp_ifaddr(const void *a, const void *b)
 {
 	return ifaddr_cmp(a, b);
@@ -272,7 +302,7 @@ void model_observe(const struct model *m, struct arena *a, struct observed *ret)
 	ret->addresses =
 		copy_sorted(a, m->addresses, m->n_addresses, sizeof(*m->addresses), cmp_ifaddr);
 	ret->n_addresses = m->n_addresses;
-	ret->routes = copy_sorted(a, m->routes, m->n_routes, sizeof(*m->routes), cmp_prefix);
+	ret->routes = copy_sorted(a, m->routes, m->n_routes, sizeof(*m->routes), cmp_route);
 	ret->n_routes = m->n_routes;
 	ret->has_private_key = m->has_private_key;
 	ret->public_key = m->public_key;
@@ -367,6 +397,16 @@ static struct prefix a_prefix(const struct word *w)
 	return p;
 }
 
+/* "10.5.0.0/16", or "10.5.0.0/16@100" in another table than the main one. */
+static struct route a_route(const struct word *w)
+{
+	const char *at = memchr(w->s, '@', w->len);
+	struct word p = { w->s, at ? (size_t)(at - w->s) : w->len };
+	struct word table = { at ? at + 1 : NULL, at ? w->len - p.len - 1 : 0 };
+
+	return (struct route){ a_prefix(&p), at ? (uint32_t)number(&table) : EXIT_TABLE_MAIN };
+}
+
 static void peer_word(struct model *m, struct model_peer *p, const struct word *w)
 {
 	struct word v;
@@ -414,7 +454,7 @@ static void device_word(struct model *m, const struct word *w)
 			die("address", v.s);
 	} else if (value(w, "route=", &v)) {
 		m->routes = grow(m->routes, m->n_routes, sizeof(*m->routes));
-		m->routes[m->n_routes++] = a_prefix(&v);
+		m->routes[m->n_routes++] = a_route(&v);
 	} else if (value(w, "mtu=", &v)) {
 		m->mtu = (uint32_t)number(&v);
 	} else if (value(w, "port=", &v)) {
@@ -486,6 +526,23 @@ void fake_model(const char *text, struct model *ret)
 	}
 }
 
+/* All of one table, which is the node's. */
+static void take_routes(const struct observed *o, struct arena *a, struct fake_desired *ret)
+{
+	struct prefix *list = arena_array(a, o->n_routes, sizeof(*list));
+	size_t i;
+
+	for (i = 0; i < o->n_routes; i++) {
+		list[i] = o->routes[i].dst;
+		if (o->routes[i].table == EXIT_TABLE_MAIN)
+			continue;
+		ret->node.flags |= NODE_HAS_TABLE;
+		ret->node.table = o->routes[i].table;
+	}
+	ret->config.routes = list;
+	ret->config.n_routes = o->n_routes;
+}
+
 void fake_desired(const char *text, struct arena *a, struct fake_desired *ret)
 {
 	struct sock_endpoint *endpoints;
@@ -508,8 +565,7 @@ void fake_desired(const char *text, struct arena *a, struct fake_desired *ret)
 	ret->node.flags |= m.fwmark ? NODE_HAS_FWMARK : 0;
 	ret->config.network = "test";
 	ret->config.node = &ret->node;
-	ret->config.routes = o.routes;
-	ret->config.n_routes = o.n_routes;
+	take_routes(&o, a, ret);
 	ret->config.n_peers = o.n_peers;
 	peers = arena_array(a, o.n_peers, sizeof(*peers));
 	endpoints = arena_array(a, o.n_peers, sizeof(*endpoints));
@@ -544,6 +600,19 @@ static bool wrong(const char *what)
 	return false;
 }
 
+static bool same_routes(const struct observed *o, const struct config *c, struct arena *a)
+{
+	struct route *want;
+	size_t n, i;
+
+	if (desired_routes(c, a, &want, &n, NULL) < 0)
+		die("memory", "none left");
+	for (i = 0; i < n && i < o->n_routes; i++)
+		if (route_cmp(&want[i], &o->routes[i]))
+			return false;
+	return n == o->n_routes;
+}
+
 bool fake_is(const struct model *m, const struct fake_desired *d, bool endpoints)
 {
 	const struct config *c = &d->config;
@@ -567,8 +636,7 @@ bool fake_is(const struct model *m, const struct fake_desired *d, bool endpoints
 	else if (o.n_addresses != d->node.n_addresses ||
 		 memcmp(o.addresses, d->node.addresses, o.n_addresses * sizeof(*o.addresses)) != 0)
 		good = wrong("addresses");
-	else if (o.n_routes != c->n_routes ||
-		 memcmp(o.routes, c->routes, o.n_routes * sizeof(*o.routes)) != 0)
+	else if (!same_routes(&o, c, &a))
 		good = wrong("routes");
 	else if (o.n_peers != c->n_peers)
 		good = wrong("number of peers");
@@ -696,6 +764,52 @@ static int fake_apply(struct kern *k, const struct ifname *name, const struct op
 	return 0;
 }
 
+static int cmp_rule(const void *a, const void *b)
+{
+	return exit_rule_cmp(a, b);
+}
+
+static int fake_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
+		      struct rules_seen *ret, struct err *e)
+{
+	struct fake_kern *f = (struct fake_kern *)k;
+	struct exit_rule *list = arena_array(a, f->m->n_rules, sizeof(*list));
+	size_t i;
+
+	k->stats.dumps += 2;
+	if (++f->n_looks == f->fail_look_at)
+		return err_set(e, ERR_IO, "made to fail");
+	*ret = (struct rules_seen){ .list = list };
+	for (i = 0; i < f->m->n_rules; i++)
+		if (f->m->rules[i].priority - first < n)
+			list[ret->n++] = f->m->rules[i];
+	qsort(list, ret->n, sizeof(*list), cmp_rule);
+	return 0;
+}
+
+static int fake_set_rules(struct kern *k, const struct rule_op *ops, size_t n, struct err *e)
+{
+	struct fake_kern *f = (struct fake_kern *)k;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		bool fails = ++f->n_ops == f->fail_at ||
+			     (f->fail_at && f->fail_for_ever && f->n_ops > f->fail_at);
+		int r = 0;
+
+		k->stats.set_messages++;
+		if (!fails || f->fail_after)
+			r = model_rule(f->m, &ops[i]);
+		if (fails)
+			return err_set(e, f->fail_class, "made to fail");
+		if (r && !(r == ENOENT && !ops[i].add)) {
+			errno = r;
+			return err_errno(e, "rule %zu", i);
+		}
+	}
+	return 0;
+}
+
 static void fake_free(struct kern *k)
 {
 }
@@ -713,6 +827,8 @@ static const struct kern_ops fake_ops = {
 	.name = "fake",
 	.observe = fake_observe,
 	.apply = fake_apply,
+	.rules = fake_rules,
+	.set_rules = fake_set_rules,
 	.marked = fake_marked,
 	.free = fake_free,
 };

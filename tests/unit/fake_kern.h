@@ -39,9 +39,12 @@ struct model {
 	char alias[256];
 	struct ifaddr addresses[32];
 	size_t n_addresses;
-	struct prefix *routes; /* ours on this interface */
+	struct route *routes; /* ours on this interface */
 	size_t n_routes;
 	struct prefix other_route; /* somebody else's to this prefix; family 0: none */
+	struct exit_rule rules[64]; /* policy rules of ours */
+	size_t n_rules;
+	bool no_ipv6; /* this kernel has no rules of IPv6 */
 	bool has_private_key;
 	struct wgkey public_key;
 	uint16_t listen_port;
@@ -63,7 +66,8 @@ void model_remove_peers(struct model *m);
 int model_create(struct model *m);
 int model_delete(struct model *m);
 int model_addr(struct model *m, bool add, const struct ifaddr *a);
-int model_route(struct model *m, bool add, const struct prefix *p);
+int model_route(struct model *m, bool add, const struct route *p);
+int model_rule(struct model *m, const struct rule_op *op);
 void model_set_key(struct model *m, const struct wgkey *public_key);
 /*
  * One peer entry of a set message; flags: those of struct op, and MODEL_REMOVE, MODEL_UPDATE_ONLY.
@@ -100,6 +104,7 @@ struct fake_kern {
 	bool fail_for_ever,
 		fail_after; /* fail_after: it is done, and only then reported as failed */
 	unsigned int n_observes, fail_observe_at;
+	unsigned int n_looks, fail_look_at; /* at the rules */
 	enum err_class fail_class;
 	bool fail_this_kind; /* each operation of fail_kind fails */
 	enum op_kind fail_kind;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/genetlink.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
@@ -454,18 +455,21 @@ static int addr_change(const struct nlmsghdr *nlh)
 static int route_change(const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *info = mnl_nlmsg_get_payload(nlh);
-	struct prefix p = { .family = info->rtm_family == AF_INET ? 4 : 6,
-			    .len = info->rtm_dst_len };
+	struct route p = { { .family = info->rtm_family == AF_INET ? 4 : 6,
+			     .len = info->rtm_dst_len },
+			   info->rtm_table };
 	const struct nlattr *a;
 
 	if (!fake->m->exists)
 		return ENODEV;
-	if (info->rtm_protocol != ROUTE_PROTOCOL || info->rtm_table != RT_TABLE_MAIN)
+	if (info->rtm_protocol != ROUTE_PROTOCOL)
 		die("a route that is not ours");
 	mnl_attr_for_each(a, nlh, sizeof(*info))
 	{
 		if (mnl_attr_get_type(a) == RTA_DST)
-			memcpy(p.b, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+			memcpy(p.dst.b, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+		if (mnl_attr_get_type(a) == RTA_TABLE)
+			p.table = mnl_attr_get_u32(a);
 		if (mnl_attr_get_type(a) == RTA_OIF && mnl_attr_get_u32(a) != fake->m->ifindex)
 			return ENODEV;
 	}
@@ -535,16 +539,143 @@ static void route_dump(struct fake_sock *s, const struct nlmsghdr *to)
 	size_t i;
 
 	put_route(s, to, &any, m->ifindex + 1, RTPROT_STATIC, RT_TABLE_MAIN);
-	put_route(s, to, &any, m->ifindex, ROUTE_PROTOCOL, 1000);
+	put_route(s, to, &any, m->ifindex, RTPROT_STATIC, 1000);
 	any.len = 8;
 	put_route(s, to, &any, m->ifindex, RTPROT_KERNEL, RT_TABLE_MAIN);
 	put_route(s, to, &any, m->ifindex + 1, ROUTE_PROTOCOL, RT_TABLE_MAIN);
 	if (m->other_route.family == family)
 		put_route(s, to, &m->other_route, m->ifindex + 1, RTPROT_STATIC, RT_TABLE_MAIN);
 	for (i = 0; i < m->n_routes; i++)
-		if (m->routes[i].family == family)
-			put_route(s, to, &m->routes[i], m->ifindex, ROUTE_PROTOCOL, RT_TABLE_MAIN);
+		if (m->routes[i].dst.family == family)
+			put_route(s, to, &m->routes[i].dst, m->ifindex, ROUTE_PROTOCOL,
+				  m->routes[i].table);
 	answer_done(s, to, 0, 0);
+}
+
+/* Policy rules. */
+
+static struct rule_op read_rule(const struct nlmsghdr *nlh)
+{
+	const struct fib_rule_hdr *h = mnl_nlmsg_get_payload(nlh);
+	struct rule_op op = { .add = nlh->nlmsg_type == RTM_NEWRULE };
+	struct exit_rule *r = &op.rule;
+	const struct nlattr *a;
+	bool ours = false;
+
+	r->family = h->family == AF_INET ? 4 : 6;
+	r->table = h->table;
+	if (h->action != FR_ACT_TO_TBL)
+		die("another action of a rule");
+	r->from = (struct prefix){ .family = (uint8_t)r->family, .len = h->src_len };
+	mnl_attr_for_each(a, nlh, sizeof(*h))
+	{
+		switch (mnl_attr_get_type(a)) {
+		case FRA_PRIORITY:
+			r->priority = mnl_attr_get_u32(a);
+			break;
+		case FRA_TABLE:
+			r->table = mnl_attr_get_u32(a);
+			break;
+		case FRA_PROTOCOL:
+			ours = mnl_attr_get_u8(a) == ROUTE_PROTOCOL;
+			break;
+		case FRA_SRC:
+			memcpy(r->from.b, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+			break;
+		case FRA_FWMARK:
+			r->mark = mnl_attr_get_u32(a);
+			break;
+		case FRA_FWMASK:
+			break;
+		case FRA_SUPPRESS_PREFIXLEN:
+			r->no_default = mnl_attr_get_u32(a) == 0;
+			break;
+		case FRA_IP_PROTO:
+			r->dns = mnl_attr_get_u8(a);
+			break;
+		case FRA_DPORT_RANGE:
+		case FRA_UID_RANGE:
+			break;
+		default:
+			die("unknown attribute of a rule");
+		}
+	}
+	if (!ours)
+		die("a rule that is not ours");
+	return op;
+}
+
+static void put_rule(struct fake_sock *s, const struct nlmsghdr *to, const struct exit_rule *r,
+		     uint8_t protocol, bool other)
+{
+	struct nlmsghdr *nlh = begin(s, to, RTM_NEWRULE, NLM_F_MULTI);
+	struct fib_rule_hdr *h = mnl_nlmsg_put_extra_header(nlh, sizeof(*h));
+	struct fib_rule_port_range port = { 53, 53 };
+	struct fib_rule_uid_range uid = { 0, 0 };
+
+	h->family = r->family == 4 ? AF_INET : AF_INET6;
+	h->src_len = r->from.len;
+	h->table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
+	h->action = FR_ACT_TO_TBL;
+	mnl_attr_put_u8(nlh, FRA_PROTOCOL, protocol);
+	mnl_attr_put_u32(nlh, FRA_SUPPRESS_PREFIXLEN, r->no_default ? 0 : UINT32_MAX);
+	mnl_attr_put_u32(nlh, FRA_TABLE, r->table);
+	mnl_attr_put_u32(nlh, FRA_SUPPRESS_IFGROUP, UINT32_MAX);
+	mnl_attr_put_u32(nlh, FRA_PRIORITY, r->priority);
+	if (r->mark) {
+		mnl_attr_put_u32(nlh, FRA_FWMARK, r->mark);
+		mnl_attr_put_u32(nlh, FRA_FWMASK, UINT32_MAX);
+	}
+	if (r->from.len)
+		mnl_attr_put(nlh, FRA_SRC, r->family == 4 ? 4 : 16, r->from.b);
+	if (r->dns) {
+		mnl_attr_put_u8(nlh, FRA_IP_PROTO, r->dns);
+		mnl_attr_put(nlh, FRA_DPORT_RANGE, sizeof(port), &port);
+		mnl_attr_put(nlh, FRA_UID_RANGE, sizeof(uid), &uid);
+	}
+	if (other)
+		mnl_attr_put_strz(nlh, FRA_IIFNAME, "eth0");
+	end(s, nlh);
+}
+
+/* With what must not count: the kernel's own, somebody else's of the same look, and one of our
+ * protocol that is of another form. */
+static void rule_dump(struct fake_sock *s, const struct nlmsghdr *to)
+{
+	const struct fib_rule_hdr *h = mnl_nlmsg_get_payload(to);
+	unsigned int family = h->family == AF_INET ? 4 : 6;
+	struct exit_rule noise = { .family = family,
+				   .from.family = (uint8_t)family,
+				   .table = RT_TABLE_LOCAL };
+	struct model *m = fake->m;
+	size_t i;
+
+	if (family == 6 && m->no_ipv6) {
+		answer_error(s, to, EAFNOSUPPORT);
+		return;
+	}
+	put_rule(s, to, &noise, RTPROT_KERNEL, false);
+	for (i = 0; i < m->n_rules; i++)
+		if (m->rules[i].family == family) {
+			put_rule(s, to, &m->rules[i], ROUTE_PROTOCOL, false);
+			put_rule(s, to, &m->rules[i], ROUTE_PROTOCOL, true);
+		}
+	noise.priority = exit_priority("test");
+	noise.table = exit_table("test");
+	put_rule(s, to, &noise, RTPROT_STATIC, false);
+	noise.priority += EXIT_PRIORITIES;
+	put_rule(s, to, &noise, ROUTE_PROTOCOL, false);
+	noise.table = RT_TABLE_MAIN;
+	noise.priority = 32766;
+	put_rule(s, to, &noise, RTPROT_KERNEL, false);
+	answer_done(s, to, 0, 0);
+}
+
+static int rule_change(const struct nlmsghdr *nlh)
+{
+	struct rule_op op = read_rule(nlh);
+
+	return model_rule(fake->m, &op);
 }
 
 static void rt_request(struct fake_sock *s, const struct nlmsghdr *nlh)
@@ -560,6 +691,9 @@ static void rt_request(struct fake_sock *s, const struct nlmsghdr *nlh)
 		return;
 	case RTM_GETROUTE:
 		route_dump(s, nlh);
+		return;
+	case RTM_GETRULE:
+		rule_dump(s, nlh);
 		return;
 	default:
 		break;
@@ -583,6 +717,10 @@ static void rt_request(struct fake_sock *s, const struct nlmsghdr *nlh)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		error = route_change(nlh);
+		break;
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		error = rule_change(nlh);
 		break;
 	default:
 		die("unknown request");

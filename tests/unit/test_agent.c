@@ -162,6 +162,23 @@ static int kern_marked(struct kern *k, const char *alias, struct arena *a, struc
 	return 0;
 }
 
+static int kern_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
+		      struct rules_seen *ret, struct err *e)
+{
+	size_t left = fail_alloc_left;
+	int r;
+
+	fail_alloc_left = 0;
+	r = model_ops->rules(k, first, n, a, ret, e);
+	fail_alloc_left = left;
+	return r;
+}
+
+static int kern_set_rules(struct kern *k, const struct rule_op *ops, size_t n, struct err *e)
+{
+	return model_ops->set_rules(k, ops, n, e);
+}
+
 static void kern_free(struct kern *k)
 {
 }
@@ -169,6 +186,8 @@ static void kern_free(struct kern *k)
 static const struct kern_ops kern_ops = { .name = "fake",
 					  .observe = kern_observe,
 					  .apply = kern_apply,
+					  .rules = kern_rules,
+					  .set_rules = kern_set_rules,
 					  .marked = kern_marked,
 					  .free = kern_free };
 
@@ -2062,6 +2081,183 @@ static void memory_runs_out(void **unused)
 	assert_true(at > 60);
 }
 
+/* ------------------------------------------------------------------ exits
+ * ------------------------------- */
+
+/* n0 sends everything through this node; NULL: through nobody. */
+static void set_exit(struct world *w, const char *exit)
+{
+	struct node *nodes = arena_array(&w->tree.arena, w->network.n_nodes, sizeof(*nodes));
+
+	assert_non_null(nodes);
+	memcpy(nodes, w->network.nodes, w->network.n_nodes * sizeof(*nodes));
+	nodes[0].exit = exit;
+	nodes[0].flags &= ~(unsigned int)NODE_HAS_FWMARK;
+	if (exit) {
+		nodes[0].flags |= NODE_HAS_FWMARK;
+		nodes[0].fwmark = EXIT_MARK;
+	}
+	w->network.nodes = nodes;
+	publish(w);
+}
+
+static bool leads_in(const struct model *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_rules; i++)
+		if (m->rules[i].table != EXIT_TABLE_MAIN)
+			return true;
+	return false;
+}
+
+/* At no instant the default route leads into a tunnel that is not there. */
+static void check_way(struct model *m, void *arg)
+{
+	bool carried = false, way = false;
+	size_t i, j;
+
+	for (i = 0; i < m->n_peers; i++)
+		for (j = 0; j < m->peers[i].n_ips; j++)
+			carried |= !m->peers[i].ips[j].len;
+	for (i = 0; i < m->n_routes; i++)
+		way |= !m->routes[i].dst.len && m->routes[i].table == exit_table("prod");
+	if (leads_in(m) && (!m->exists || !m->up || !carried || !way || m->fwmark != EXIT_MARK))
+		fail_msg("the default route leads nowhere");
+}
+
+static void an_exit(void **unused)
+{
+	static const struct gone gone[] = { { "n0", 5 } };
+	struct network full;
+	struct world w;
+
+	world_init(&w, 4);
+	w.model.step = check_way;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.n_rules, 0);
+	set_exit(&w, "n1");
+	must_once(&w);
+	assert_int_equal(w.model.n_rules, 6);
+	assert_true(leads_in(&w.model));
+	/* What is fetched from now on is kept out of the tunnel. */
+	assert_int_equal(w.fetcher.base.mark, 0);
+	must_once(&w);
+	assert_int_equal(w.fetcher.base.mark, EXIT_MARK);
+	assert_int_equal(w.changes, 0);
+	set_exit(&w, "n2");
+	must_once(&w);
+	assert_int_equal(w.model.n_rules, 6);
+	set_exit(&w, NULL);
+	must_once(&w);
+	assert_int_equal(w.model.n_rules + w.model.n_routes, 0);
+	assert_int_equal(w.model.fwmark, 0);
+	must_once(&w);
+	assert_int_equal(w.fetcher.base.mark, 0);
+	/* Removed from the network while it uses one. */
+	set_exit(&w, "n1");
+	must_once(&w);
+	assert_true(leads_in(&w.model));
+	full = w.network;
+	w.network.nodes++;
+	w.network.n_nodes--;
+	w.network.records++;
+	w.network.n_records--;
+	w.network.gone = gone;
+	w.network.n_gone = 1;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.n_rules, 0);
+	assert_int_equal(w.model.n_peers, 0);
+	w.network = full;
+	publish(&w);
+	must_once(&w);
+	assert_true(leads_in(&w.model));
+	take_down(&w, 0);
+	assert_int_equal(w.model.n_rules, 0);
+	assert_false(w.model.exists);
+	world_release(&w);
+}
+
+/* Both slots of the state are lost while it is in force: what is fetched is marked all the same. */
+static void an_exit_and_no_state(void **unused)
+{
+	char path[256];
+	struct world w;
+
+	world_init(&w, 4);
+	set_exit(&w, "n1");
+	must_once(&w);
+	snprintf(path, sizeof(path), "%s/prod/state.a", w.state);
+	write_out(path, "", 0);
+	snprintf(path, sizeof(path), "%s/prod/state.b", w.state);
+	write_out(path, "", 0);
+	must_once(&w);
+	assert_int_equal(w.fetcher.base.mark, EXIT_MARK);
+	assert_int_equal(w.model.n_rules, 6);
+	world_release(&w);
+}
+
+/*
+ * From one exit to another, to none, and down, with the n-th operation failing, or all from it on,
+ * as if the agent had been killed. The next run makes it good.
+ */
+static void every_operation_of_an_exit_fails(void **unused)
+{
+	static const char *const steps[][2] = {
+		{ NULL, "n1" }, { "n1", "n2" }, { "n1", NULL }, { "n1", "down" }
+	};
+	unsigned int at, how, tried = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(steps); i++)
+		for (how = 0; how < 4; how++) {
+			bool hit = true, down = steps[i][1] && !strcmp(steps[i][1], "down");
+
+			for (at = 1; hit; at++, tried++) {
+				struct err e = { 0 };
+				struct world w;
+
+				world_init(&w, 4);
+				set_exit(&w, steps[i][0]);
+				must_once(&w);
+				if (!down)
+					set_exit(&w, steps[i][1]);
+				w.model.step = check_way;
+				w.kern.n_ops = 0;
+				w.kern.fail_at = at;
+				w.kern.fail_for_ever = how & 1;
+				w.kern.fail_after = how & 2;
+				if (down) {
+					struct ifname name;
+					struct agent a;
+					size_t there;
+
+					open_agent(&w, &a, STORE_WRITE);
+					/* Without a tunnel, what is left leads nowhere else. */
+					w.model.step = NULL;
+					(void)agent_down(&a, &name, &there, &e);
+					agent_close(&a);
+				} else {
+					(void)try_once(&w, &e);
+				}
+				hit = w.kern.n_ops >= at;
+				w.kern.fail_at = 0;
+				if (down) {
+					take_down(&w, 0);
+					assert_int_equal(w.model.n_rules, 0);
+				} else {
+					must_once(&w);
+					assert_int_equal(w.model.n_rules, steps[i][1] ? 6 : 0);
+				}
+				world_release(&w);
+			}
+		}
+	print_message("%u failures\n", tried);
+	assert_true(tried > 60);
+}
+
 /* ------------------------------------------------------------------ main
  * ------------------------------- */
 
@@ -2127,6 +2323,9 @@ int main(void)
 		cmocka_unit_test(killed_at_every_call),
 		cmocka_unit_test(every_operation_fails),
 		cmocka_unit_test(memory_runs_out),
+		cmocka_unit_test(an_exit),
+		cmocka_unit_test(an_exit_and_no_state),
+		cmocka_unit_test(every_operation_of_an_exit_fails),
 	};
 
 	return cmocka_run_group_tests_name("agent", tests, make_top, remove_top);

@@ -309,6 +309,7 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 	n->mtu = maybe(d, 4, 1300 + index);
 	n->persistent_keepalive = maybe(d, 3, dice_throw(d, 3) * 15);
 	n->fwmark = maybe(d, 5, dice_throw(d, 2) * 77);
+	n->table = maybe(d, 6, dice_throw(d, 2) * 100);
 	n->relay = dice_one_in(d, mostly_nat ? 2 : 5);
 	if (dice_one_in(d, 4))
 		random_dns(d, a, &n->names);
@@ -381,6 +382,30 @@ static void random_topology(struct dice *d, struct arena *a, struct m_network *m
 	}
 }
 
+/* An exit has an endpoint and no exit itself. */
+static void random_exits(struct dice *d, struct m_network *m)
+{
+	bool none = dice_one_in(d, 2);
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++)
+		m->nodes[i].exit_node.s = NULL;
+	for (i = 0; i < m->n_nodes && !none; i++) {
+		struct m_node *exit = &m->nodes[dice_throw(d, (uint32_t)m->n_nodes)];
+		bool used = false;
+
+		for (j = 0; j < m->n_nodes; j++)
+			used |= m->nodes[j].exit_node.s &&
+				!strcmp(m->nodes[j].exit_node.s, m->nodes[i].name);
+		/* Most are joined with it. */
+		if (!reference_joined(m, &m->nodes[i], exit) && !dice_one_in(d, 24))
+			continue;
+		if (dice_one_in(d, 2) && !used && exit != &m->nodes[i] && exit->endpoint.host &&
+		    !exit->exit_node.s)
+			m->nodes[i].exit_node.s = exit->name;
+	}
+}
+
 static void random_routed(struct dice *d, struct arena *a, struct m_routed *r)
 {
 	static const char *const pools[] = { "10.99.0.0/24", "fd99:0:0:1::/64", "10.98.0.0/23" };
@@ -420,6 +445,7 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 	m->listen_port = maybe(d, 2, 3000);
 	m->mtu = maybe(d, 3, 1380);
 	m->persistent_keepalive = maybe(d, 2, 25);
+	m->table = maybe(d, 8, dice_throw(d, 2) * 254);
 	if (dice_one_in(d, 4)) {
 		m->has_interface = true;
 		m->interface = (struct ifname){ "wg-net" };
@@ -451,6 +477,7 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 		random_topology(d, a, m);
 	if (sites)
 		random_sites(d, a, m);
+	random_exits(d, m);
 	if (dice_one_in(d, 2))
 		random_clients(d, a, m, like);
 	return m;
@@ -565,6 +592,13 @@ static void check_config(const struct config *c, const struct ref_config *want, 
 	assert_true(!want->node->n_routes || n->flags & NODE_FORWARD);
 	assert_true(prefixes_equal(n->masquerade, n->n_masquerade, want->masquerade.allowed,
 				   want->masquerade.n_allowed));
+	assert_true(prefixes_equal(n->except, n->n_except, want->except.allowed,
+				   want->except.n_allowed));
+	assert_int_equal(!n->exit, !want->node->exit_node.s);
+	if (n->exit)
+		assert_string_equal(n->exit, want->node->exit_node.s);
+	assert_int_equal(!!(n->flags & NODE_NO_ROUTES), want->no_routes);
+	assert_int_equal(n->flags & NODE_HAS_TABLE ? n->table : 0, want->table);
 	check_names(n, want);
 	assert_int_equal(n->n_addresses, want->n_addresses);
 	for (i = 0; i < n->n_addresses; i++)
@@ -579,9 +613,10 @@ static void check_config(const struct config *c, const struct ref_config *want, 
 }
 
 struct tally {
-	size_t compared, conflicts, refused, pairs, relayed, chains, loops, ordered, unclear;
+	size_t compared, conflicts, refused, pairs, relayed, chains, loops, ordered, unclear,
+		not_joined, exit_loops;
 	size_t links, kept; /* ends of routed links, lines of them */
-	size_t followed, arrived, by_relay, by_hub, delivered; /* networks, and packets */
+	size_t followed, arrived, by_relay, by_hub, delivered, outside; /* networks, and packets */
 	size_t to_clients, from_clients, between_clients; /* packets */
 	size_t by_leader; /* packets */
 	size_t near; /* pairs that meet by an endpoint that not all see */
@@ -604,15 +639,19 @@ static bool share_a_hub(const struct m_network *m, const struct m_node *a, const
 }
 
 /*
- * A route into the network's own pool. Then the owner's addresses vanish in its route, and a hub's
- * pool may be longer: such an address may lead elsewhere, even to and fro. Of what leads nowhere
- * else nothing may loop.
+ * A route into the network's own pool, or a prefix about an address that another may have. Then the
+ * owner's addresses vanish in its route, and a hub's pool may be longer: such an address may lead
+ * elsewhere, even to and fro. Of what leads nowhere else nothing may loop.
  */
 static bool route_in_pool(const struct m_network *m)
 {
 	size_t i, j, k;
 
 	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; !apart && j < m->nodes[i].n_addresses; j++) {
+			if (m->nodes[i].addresses[j].owned)
+				return true;
+		}
 		for (j = 0; j < m->nodes[i].n_routes; j++) {
 			for (k = 0; k < m->n_pools; k++) {
 				if (prefix_overlaps(&m->nodes[i].routes[j].prefix,
@@ -694,12 +733,48 @@ static void check_packet(const struct m_network *m, const struct network *n,
 	}
 }
 
+/* To somewhere that is in no network: through the exit, or not into the tunnel at all. */
+static void check_outside(const struct m_network *m, const struct network *n,
+			  const struct config *configs, size_t from, struct tally *tally)
+{
+	static const struct ipaddr outside[] = { { 4, { 203, 0, 113, 9 } },
+						 { 6, { 0x20, 0x01, 0x0d, 0xb8, 0xff } } };
+	const char *exit = m->nodes[from].exit_node.s;
+	const struct record *r = network_record(n, m->nodes[from].name);
+	const struct node *at = exit ? network_node(n, exit) : NULL;
+	size_t i, j;
+
+	for (i = 0; i < r->n_addresses; i++) {
+		const struct ipaddr *to = &outside[r->addresses[i].family == 6];
+		struct journey went = hops_from(n, configs, r, &r->addresses[i], to);
+		bool speaks = false;
+
+		for (j = 0; at && j < at->n_addresses; j++)
+			speaks |= at->addresses[j].addr.family == to->family;
+		if (!exit) {
+			assert_int_equal(went.fate, FATE_NO_WAY);
+			assert_int_equal(went.hops, 0);
+			continue;
+		}
+		/* Behind another's route, its own address may be. */
+		if (!apart) {
+			assert_int_not_equal(went.fate, FATE_LOOP);
+			continue;
+		}
+		assert_int_equal(went.fate, speaks ? FATE_OUTSIDE : FATE_NO_WAY);
+		assert_string_equal(went.last, exit);
+		assert_int_equal(went.hops, 1);
+		tally->outside += speaks;
+	}
+}
+
 static void check_hops(const struct m_network *m, const struct network *n,
 		       const struct config *configs, struct tally *tally)
 {
 	size_t i, j, k;
 
 	for (i = 0; i < m->n_nodes; i++) {
+		check_outside(m, n, configs, i, tally);
 		for (j = 0; j < m->n_nodes; j++) {
 			const struct record *r = network_record(n, m->nodes[j].name);
 
@@ -716,6 +791,17 @@ static void check_hops(const struct m_network *m, const struct network *n,
 		}
 	}
 	tally->followed += apart;
+}
+
+static bool any_exit(const struct m_network *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		if (m->nodes[i].exit_node.s)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -884,7 +970,7 @@ static void check_clients(const struct m_network *m, const struct network *n,
 
 static bool refused(const struct ref_network *want)
 {
-	return want->conflict || want->chain || want->loop || want->unclear;
+	return want->conflict || want->chain || want->loop || want->unclear || want->apart;
 }
 
 /* Both agree; false when the network was refused. */
@@ -914,6 +1000,8 @@ static bool check_network(const struct m_network *m, const struct network *publi
 	if (r < 0) {
 		tally->conflicts += want.conflict;
 		tally->unclear += want.unclear && !want.conflict;
+		tally->not_joined += want.apart;
+		tally->exit_loops += want.loop && !want.apart && any_exit(m);
 		tally->chains += want.chain && !want.loop;
 		tally->loops += want.loop && !want.chain;
 		return false;
@@ -998,6 +1086,11 @@ static void test_random(void **state)
 		"in %zu networks %zu packets arrived as they should, %zu by a relay, %zu by a hub, %zu at a gateway that stands by\n",
 		tally.followed, tally.arrived, tally.by_relay, tally.by_hub, tally.delivered);
 	assert_true(tally.delivered > 0);
+	print_message("%zu packets left by an exit; %zu exits not joined, %zu loops with exits\n",
+		      tally.outside, tally.not_joined, tally.exit_loops);
+	assert_true(tally.outside > ROUNDS / 4);
+	assert_true(tally.not_joined > ROUNDS / 100);
+	assert_true(tally.exit_loops > 5);
 	print_message("%zu pairs without an endpoint for all meet all the same\n", tally.near);
 	print_message("%zu packets arrived by leaders of sites\n", tally.by_leader);
 	assert_true(tally.by_leader > 2 * ROUNDS);

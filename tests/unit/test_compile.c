@@ -784,6 +784,126 @@ static void who_knows_the_second_alone_is_warned(void **state)
 	assert_true(has_route(f, "d", "c"));
 }
 
+/* The words of a node's line from its MTU to its addresses. */
+static void expect_settings(struct fixture *f, const char *node, const char *want)
+{
+	const struct node *n = network_node(&f->network, node);
+	char *from, *to;
+	struct buf b;
+
+	assert_non_null(n);
+	buf_init(&b, 1 << 20);
+	assert_int_equal(node_encode(n, &b), 0);
+	from = strstr(b.data, " mtu=1420");
+	to = strstr(b.data, " addresses=");
+	assert_true(from && to);
+	*to = '\0';
+	assert_string_equal(from + strlen(" mtu=1420"), want);
+	buf_release(&b);
+}
+
+#define EXIT(name, key, more) "  " name ": {public_key: $" key ", exit_node: " more "}\n"
+
+static void an_exit_carries_everything(void **state)
+{
+	struct fixture *f = *state;
+	struct config c;
+	struct err e;
+	char text[PREFIX_STRLEN];
+
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24, 'fd00::/64']\nnodes:\n"
+		"  a: {public_key: $1, endpoint: a.example.net, routes: [192.168.1.0/24, {cidr: "
+		"192.168.2.0/24, masquerade: true}, 'fd77::/48']}\n" NODE("b", "2")
+			EXIT("c", "3", "a") EXIT("d", "4", "a, table: 'off'")
+				EXIT("e", "5", "b, fwmark: 7") EXIT("f", "6", "b, table: 254"),
+		NULL, 1);
+	expect_settings(
+		f, "a",
+		" forward=yes masquerade=0.0.0.0/0,192.168.2.0/24,::/0 except=192.168.1.0/24,fd77::/48");
+	expect_settings(f, "b", " forward=yes masquerade=0.0.0.0/0,::/0");
+	expect_settings(f, "c", " fwmark=8311 exit=a");
+	expect_settings(f, "d", " table=off exit=a");
+	expect_settings(f, "e", " fwmark=7 exit=b");
+	expect_settings(f, "f", " fwmark=8311 exit=b");
+	/* Beside its own, which a wider one of another peer would beat otherwise. */
+	assert_int_equal(expand(&f->network, network_node(&f->network, "e"), &f->arena, &c, &e), 0);
+	for (size_t i = 0; i < c.n_peers; i++)
+		if (!strcmp(c.peers[i].name, "b")) {
+			assert_int_equal(c.peers[i].n_allowed_ips, 4);
+			assert_string_equal(prefix_print(&c.peers[i].allowed_ips[0], text),
+					    "0.0.0.0/0");
+			assert_string_equal(prefix_print(&c.peers[i].allowed_ips[1], text),
+					    "10.0.0.2/32");
+			assert_string_equal(prefix_print(&c.peers[i].allowed_ips[2], text), "::/0");
+		}
+	assert_int_equal(c.n_routes, 3);
+}
+
+static void exits_that_cannot_be(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" NODE("a", "1") NODE("b", "2")
+			     EXIT("c", "3", "a") "topology:\n  - mesh: [a, b]\n  - mesh: [b, c]\n",
+		     NULL, "networks/net.yaml:6:");
+	assert_non_null(strstr(messages(f), "`c` is not joined with its exit `a`"));
+	/* A hub that sends what it does not know to one of its own spokes. */
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: a.example.net, exit_node: b}\n" NODE("b", "2")
+			     NODE("c", "3") "topology:\n  - star: {hubs: [a], spokes: [b, c]}\n",
+		     NULL, "networks/net.yaml:4:");
+	assert_non_null(
+		strstr(messages(f), "a loop: `a` sends what it does not know to its exit `b`"));
+	/* Through a second hub. */
+	expect_error(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		"  a: {public_key: $1, endpoint: a.example.net, exit_node: b}\n" NODE("b", "2") NODE(
+			"c",
+			"3") "topology:\n  - star: {hubs: [c], spokes: [b]}\n  - star: {hubs: [a], spokes: [c]}\n  - mesh: [a, b]\n",
+		NULL, "a loop");
+	/* Without transit all is well. */
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		"  a: {public_key: $1, endpoint: a.example.net, exit_node: b}\n" NODE("b", "2") NODE(
+			"c",
+			"3") "topology:\n  - star: {hubs: [a], spokes: [b, c], transit: false}\n",
+		NULL, 1);
+	/* The exit could, the node cannot. */
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24, 'fd00::/64']\nnodes:\n" NODE("a", "1")
+			     EXIT("c", "3", "a, addresses: [10.0.0.9]"),
+		     NULL, 1);
+	assert_non_null(strstr(messages(f), "the IPv6 of `c` does not go through its exit"));
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" NODE("a", "1")
+			     EXIT("c", "3", "a"),
+		     NULL, 1);
+	assert_int_equal(f->diag.n, 0);
+}
+
+static void a_table_for_the_routes(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(
+		f,
+		"version: 1\naddresses: [10.0.0.0/24]\ntable: 100\nnodes:\n" NODE(
+			"a",
+			"1") "  b: {public_key: $2, table: off}\n  c: {public_key: $3, table: 254, endpoint: 'c:1'}\n"
+			     "  d: {public_key: $4, table: 4294967295, endpoint: 'd:1'}\n",
+		NULL, 1);
+	expect_settings(f, "a", " table=100");
+	expect_settings(f, "b", " table=off");
+	expect_settings(f, "c", "");
+	expect_settings(f, "d", " table=4294967295");
+}
+
 static void a_clash_between_two_hubs_is_found(void **state)
 {
 	struct fixture *f = *state;
@@ -1478,6 +1598,9 @@ int main(void)
 		TEST(gateways_have_an_order),
 		TEST(an_order_must_be_clear),
 		TEST(who_knows_the_second_alone_is_warned),
+		TEST(an_exit_carries_everything),
+		TEST(exits_that_cannot_be),
+		TEST(a_table_for_the_routes),
 		TEST(a_clash_between_two_hubs_is_found),
 		TEST(a_node_owns_a_prefix),
 		TEST(two_nodes_own_what_is_nested),

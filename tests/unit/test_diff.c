@@ -38,7 +38,7 @@ static void print_op(const struct op *op, struct buf *out)
 	case OP_ROUTE_DEL:
 	case OP_ROUTE_ADD:
 		buf_addf(out, "%croute=%s", op->kind == OP_ROUTE_ADD ? '+' : '-',
-			 prefix_print(&op->route, text));
+			 prefix_print(&op->route.dst, text));
 		break;
 	case OP_ADDR_DEL:
 	case OP_ADDR_ADD:

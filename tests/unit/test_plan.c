@@ -29,6 +29,7 @@ struct draft_node {
 		unsigned int kind, target, via;
 	} links[5];
 	unsigned int n_links;
+	unsigned int exit; /* MAX_N: none */
 };
 
 struct draft {
@@ -71,6 +72,7 @@ static void random_node(struct dice *d, struct draft_node *n, unsigned int index
 	n->keepalive = dice_throw(d, 3);
 	n->mtu = 1400 + dice_throw(d, 2);
 	n->forward = dice_one_in(d, 4);
+	n->exit = MAX_N;
 	n->n_routes = dice_one_in(d, 2) ? dice_throw(d, 3) : 0;
 	for (i = 0; i < n->n_routes; i++)
 		n->routes[i] = dice_throw(d, ARRAY_LEN(routes));
@@ -84,6 +86,7 @@ static void random_links(struct dice *d, struct draft *t)
 
 	for (i = 0; i < 3; i++) {
 		patterns[i].n_links = dice_throw(d, 5);
+		patterns[i].exit = dice_one_in(d, 2) ? MAX_N : dice_throw(d, 4);
 		for (j = 0; j < patterns[i].n_links; j++) {
 			patterns[i].links[j].kind =
 				dice_one_in(d, 2) ? LINK_DIRECT : dice_throw(d, 5);
@@ -95,6 +98,7 @@ static void random_links(struct dice *d, struct draft *t)
 		const struct draft_node *p = &patterns[dice_throw(d, 3)];
 
 		t->nodes[i].n_links = p->n_links;
+		t->nodes[i].exit = p->exit;
 		memcpy(t->nodes[i].links, p->links, sizeof(p->links));
 	}
 }
@@ -118,7 +122,10 @@ static void mutate(struct dice *d, struct draft *t)
 	struct draft_node tmp;
 	unsigned int i;
 
-	switch (dice_throw(d, 14)) {
+	switch (dice_throw(d, 15)) {
+	case 14:
+		n->exit = dice_one_in(d, 3) ? MAX_N : dice_throw(d, 4);
+		break;
 	case 0:
 		n->in = !n->in;
 		break;
@@ -202,7 +209,7 @@ static const char *target_name(const struct draft *t, unsigned int target)
 /* Leaves out links that no compiler makes: to nodes that are not there, over hubs that are no
  * peers. */
 static struct link *build_links(const struct draft *t, unsigned int index, struct arena *a,
-				size_t *ret_n)
+				size_t *ret_n, const char **ret_exit)
 {
 	const struct draft_node *n = &t->nodes[index];
 	struct link *list = arena_array(a, n->n_links, sizeof(*list));
@@ -219,6 +226,8 @@ static struct link *build_links(const struct draft *t, unsigned int index, struc
 		else
 			peers |= target < MAX_N + 3 ? t->groups[target - MAX_N] : ~0u;
 	}
+	if (n->exit < MAX_N && n->exit != index && t->nodes[n->exit].in && peers & 1u << n->exit)
+		*ret_exit = names[n->exit];
 	for (i = 0; i < n->n_links; i++) {
 		unsigned int via = n->links[i].via;
 		struct link l = { .kind = (enum link_kind)n->links[i].kind };
@@ -338,7 +347,7 @@ static struct network *build(const struct draft *t, struct arena *a)
 		}
 		if (from->forward)
 			m->flags |= NODE_FORWARD;
-		m->links = build_links(t, i, a, &m->n_links);
+		m->links = build_links(t, i, a, &m->n_links, &m->exit);
 		n_nodes++;
 	}
 	for (i = 0; i < 3; i++) {
@@ -476,7 +485,9 @@ static bool reaches(const struct network *n, const struct config *configs, const
 			continue;
 		for (j = 0; j < hub->n_allowed_ips; j++)
 			for (k = 0; k < r->n_addresses; k++)
-				if (prefix_contains_addr(&hub->allowed_ips[j], &r->addresses[k]))
+				/* An exit is the way out of the network, none into it. */
+				if (hub->allowed_ips[j].len &&
+				    prefix_contains_addr(&hub->allowed_ips[j], &r->addresses[k]))
 					return true;
 	}
 	return false;
@@ -515,6 +526,8 @@ static bool node_config_equal(const struct node *a, const struct node *b)
 {
 	size_t i;
 
+	if (!a->exit != !b->exit || (a->exit && strcmp(a->exit, b->exit)))
+		return false;
 	if (a->n_masquerade != b->n_masquerade ||
 	    (a->flags & NODE_FORWARD) != (b->flags & NODE_FORWARD))
 		return false;

@@ -37,6 +37,8 @@ static const char *type_of(const struct field *f)
 		return "word";
 	case FIELD_DURATION:
 		return "duration";
+	case FIELD_ROUTES_TABLE:
+		return "number or `off`";
 	case FIELD_KEY:
 		return "key";
 	case FIELD_ENDPOINT:

@@ -686,7 +686,7 @@ static void check_bounds(const struct table *t, const char *before, const char *
 
 	buf_init(&b, 4096);
 	for (f = t->fields; f->key; f++) {
-		if (f->type != FIELD_UINT && f->type != FIELD_MARK)
+		if (f->type != FIELD_UINT && f->type != FIELD_MARK && f->type != FIELD_ROUTES_TABLE)
 			continue;
 		for (end = 0; end < 4; end++) {
 			/* An unsigned 0 - 1 is out of range as well. */

@@ -145,6 +145,9 @@ static void state_round_trip(void **unused)
 	cases[6].names = (struct names_record){ true, { "" } };
 	cases[7].names = (struct names_record){ false, { "wg0" } };
 	cases[8].names = (struct names_record){ true, { "hosts" } };
+	cases[7].n_pending = 2;
+	cases[7].pending[0] = (struct ifname){ "wl-a" };
+	cases[7].pending[1] = (struct ifname){ "wl-b" };
 	cases[5].host.n = 0;
 	cases[2].amnesia = T0 + 9;
 	cases[2].generation = 41;
@@ -159,6 +162,8 @@ static void state_round_trip(void **unused)
 		assert_true(back.accepted.serial == cases[i].accepted.serial);
 		assert_true(back.applied.serial == cases[i].applied.serial);
 		assert_true(host_record_equal(&back.host, &cases[i].host));
+		assert_int_equal(back.n_pending, cases[i].n_pending);
+		assert_string_equal(back.pending[1].s, cases[i].pending[1].s);
 		assert_true(back.names.hosts == cases[i].names.hosts);
 		assert_string_equal(back.names.link.s, cases[i].names.link.s);
 		assert_true(back.amnesia == cases[i].amnesia &&
@@ -236,6 +241,15 @@ static void state_of_the_host(void **unused)
 		  false },
 		{ "one over the largest value",
 		  "host " BOOT "\nsysctl net.ipv4.conf.all.forwarding 0 4294967296\n", false },
+		{ "a link that is not in force", "pending wl-a\n", true },
+		{ "two, names and a host",
+		  "pending wl-a\npending wl-b\nnames hosts -\nhost " BOOT "\n" FORWARD4, true },
+		{ "links out of order", "pending wl-b\npending wl-a\n", false },
+		{ "a link twice", "pending wl-a\npending wl-a\n", false },
+		{ "links behind names", "names hosts -\npending wl-a\n", false },
+		{ "no link", "pending\n", false },
+		{ "a link of a path", "pending a/b\n", false },
+		{ "a link and more", "pending wl-a x\n", false },
 		{ "names", "names hosts -\n", true },
 		{ "names of a link", "names - wg0\n", true },
 		{ "names and a host", "names hosts wg0\nhost " BOOT "\n" FORWARD4, true },
@@ -283,6 +297,41 @@ static void state_of_the_host(void **unused)
 	checksum = strstr(text.data, "checksum ");
 	text.len = (size_t)(checksum - text.data);
 	buf_adds(&text, "sysctl net.ipv6.conf.eth99999.accept_ra 1 2\n");
+	digest_of(text.data, text.len, &sum);
+	buf_addf(&text, "checksum %s\n", digest_print(&sum, hex));
+	assert_int_equal(state_decode(text.data, text.len, "prod", &back, NULL), -1);
+	buf_release(&text);
+}
+
+static void state_of_the_links(void **unused)
+{
+	struct state s = example(7), back;
+	char hex[DIGEST_STRLEN];
+	struct digest sum;
+	struct buf text;
+	size_t n, i;
+
+	for (n = MAX_PENDING_LINKS; n <= MAX_PENDING_LINKS + 1; n++) {
+		s.n_pending = 0;
+		buf_init(&text, 1 << 16);
+		assert_int_equal(state_encode(&s, &text), 0);
+		text.len = (size_t)(strstr(text.data, "checksum ") - text.data);
+		for (i = 0; i < n; i++)
+			buf_addf(&text, "pending wl-%03zu\n", i);
+		digest_of(text.data, text.len, &sum);
+		buf_addf(&text, "checksum %s\n", digest_print(&sum, hex));
+		assert_int_equal(state_decode(text.data, text.len, "prod", &back, NULL),
+				 n <= MAX_PENDING_LINKS ? 0 : -1);
+		if (n <= MAX_PENDING_LINKS)
+			assert_int_equal(back.n_pending, n);
+		buf_release(&text);
+	}
+	/* Of nothing that is applied there is nothing pending. */
+	s = (struct state){ .network = "prod" };
+	buf_init(&text, 1 << 16);
+	assert_int_equal(state_encode(&s, &text), 0);
+	text.len = (size_t)(strstr(text.data, "checksum ") - text.data);
+	buf_adds(&text, "pending wl-a\n");
 	digest_of(text.data, text.len, &sum);
 	buf_addf(&text, "checksum %s\n", digest_print(&sum, hex));
 	assert_int_equal(state_decode(text.data, text.len, "prod", &back, NULL), -1);
@@ -851,6 +900,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(state_round_trip),
 		cmocka_unit_test(state_of_the_host),
+		cmocka_unit_test(state_of_the_links),
 		cmocka_unit_test(state_has_one_spelling),
 		cmocka_unit_test(set_round_trip),
 		cmocka_unit_test(report_round_trip),

@@ -624,10 +624,10 @@ static void test_messages(void **state)
 	/* Two are refused: the first is named, the other counted. */
 	set_up(&s, "", "");
 	{
-		struct op ops[2] = {
-			{ .kind = OP_ROUTE_ADD, .route = { .family = 4, .len = 8, .b = { 11 } } },
-			{ .kind = OP_ROUTE_ADD, .route = { .family = 4, .len = 8, .b = { 12 } } }
-		};
+		struct op ops[2] = { { .kind = OP_ROUTE_ADD,
+				       .route = { { .family = 4, .len = 8, .b = { 11 } }, 254 } },
+				     { .kind = OP_ROUTE_ADD,
+				       .route = { { .family = 4, .len = 8, .b = { 12 } }, 254 } } };
 
 		s.m.up = false;
 		assert_int_equal(s.k->ops->apply(s.k, &wg0, ops, 2, NULL, FAKE_ALIAS, &s.e), -1);

@@ -314,7 +314,7 @@ static void print_observed(const struct observed *o)
 	for (i = 0; i < o->n_addresses; i++)
 		printf("address %s\n", ifaddr_print(&o->addresses[i], text));
 	for (i = 0; i < o->n_routes; i++)
-		printf("route %s\n", prefix_print(&o->routes[i], text));
+		printf("route %s\n", prefix_print(&o->routes[i].dst, text));
 	if (o->has_private_key)
 		printf("public %s\n", wgkey_print(&o->public_key, key));
 	printf("port %u\nfwmark %u\n", o->listen_port, o->fwmark);

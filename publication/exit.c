@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "publication/exit.h"
+
+#include "common/hash.h"
+#include "common/limits.h"
+
+#define TABLES_FROM 7700000u
+#define PRIORITIES_FROM 20000u
+#define SLOTS 1000u
+
+_Static_assert(MAX_EXIT_RULES >= MAX_ADDRESSES + 13, "room for the rules of both families");
+
+/* 16 bits of the name's hash. */
+static unsigned int slot(const char *network)
+{
+	struct digest d;
+
+	digest_of(network, strlen(network), &d);
+	return (unsigned int)d.b[0] << 8 | d.b[1];
+}
+
+uint32_t exit_table(const char *network)
+{
+	return TABLES_FROM + slot(network);
+}
+
+uint32_t exit_priority(const char *network)
+{
+	return PRIORITIES_FROM + slot(network) % SLOTS * EXIT_PRIORITIES;
+}
+
+bool exit_routed(const struct node *n)
+{
+	return n->exit && !(n->flags & (NODE_HAS_TABLE | NODE_NO_ROUTES));
+}
+
+static bool has_family(const struct node *n, unsigned int family)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_addresses; i++)
+		if (n->addresses[i].addr.family == family)
+			return true;
+	return false;
+}
+
+size_t exit_defaults(const struct node *n, struct prefix out[static 2])
+{
+	size_t k = 0;
+
+	if (!n->exit || n->flags & NODE_NO_ROUTES)
+		return 0;
+	if (has_family(n, 4))
+		out[k++] = (struct prefix){ .family = 4 };
+	if (has_family(n, 6))
+		out[k++] = (struct prefix){ .family = 6 };
+	return k;
+}
+
+int exit_rule_cmp(const struct exit_rule *a, const struct exit_rule *b)
+{
+	int c;
+
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	if (a->priority != b->priority)
+		return a->priority < b->priority ? -1 : 1;
+	c = prefix_cmp(&a->from, &b->from);
+	if (c)
+		return c;
+	if (a->mark != b->mark)
+		return a->mark < b->mark ? -1 : 1;
+	if (a->table != b->table)
+		return a->table < b->table ? -1 : 1;
+	if (a->dns != b->dns)
+		return a->dns < b->dns ? -1 : 1;
+	return (int)a->no_default - (int)b->no_default;
+}
+
+static int cmp_rules(const void *a, const void *b)
+{
+	return exit_rule_cmp(a, b);
+}
+
+/* The two halves of all IPv6 addresses: the kernel compares a source with no prefix of length 0. */
+static struct prefix half(bool second)
+{
+	struct prefix p = { .family = 6, .len = 1 };
+
+	p.b[0] = second ? 0x80 : 0;
+	return p;
+}
+
+static size_t family_rules(const char *network, const struct node *n, unsigned int family,
+			   struct exit_rule *out)
+{
+	uint32_t priority = exit_priority(network), table = exit_table(network);
+	struct prefix any = { .family = (uint8_t)family }, none = { .family = 4, .len = 32 };
+	struct exit_rule r = { .family = family,
+			       .priority = priority,
+			       .from = any,
+			       .mark = n->fwmark,
+			       .table = EXIT_TABLE_MAIN };
+	size_t i, k = 0;
+
+	if (!has_family(n, family))
+		return 0;
+	out[k++] = r;
+	r.mark = 0;
+	r.priority++;
+	r.no_default = true;
+	out[k++] = r;
+	r.no_default = false;
+	r.priority++;
+	r.dns = 6;
+	out[k++] = r;
+	r.dns = 17;
+	out[k++] = r;
+	r.dns = 0;
+	r.priority++;
+	r.table = table;
+	for (i = 0; i < n->n_addresses; i++) {
+		if (n->addresses[i].addr.family != family)
+			continue;
+		r.from = prefix_of_addr(&n->addresses[i].addr);
+		out[k++] = r;
+	}
+	r.priority++;
+	r.from = none;
+	if (family == 6) {
+		r.table = EXIT_TABLE_MAIN;
+		for (i = 0; i < 2; i++) {
+			r.from = half(i);
+			out[k++] = r;
+		}
+		r.priority++;
+		r.from = any;
+		r.table = table;
+	}
+	out[k++] = r;
+	return k;
+}
+
+size_t exit_rules(const char *network, const struct node *n,
+		  struct exit_rule out[static MAX_EXIT_RULES])
+{
+	size_t k;
+
+	if (!exit_routed(n))
+		return 0;
+	k = family_rules(network, n, 4, out);
+	k += family_rules(network, n, 6, out + k);
+	qsort(out, k, sizeof(*out), cmp_rules);
+	return k;
+}
+
+void exit_rule_print(const struct exit_rule *r, struct buf *out)
+{
+	char text[PREFIX_STRLEN];
+
+	if (r->from.len)
+		buf_addf(out, "from %s ", prefix_print(&r->from, text));
+	else
+		buf_adds(out, "from all ");
+	if (r->mark)
+		buf_addf(out, "fwmark 0x%x ", r->mark);
+	if (r->dns)
+		buf_addf(out, "ipproto %s dport 53 uidrange 0-0 ", r->dns == 6 ? "tcp" : "udp");
+	if (r->table == EXIT_TABLE_MAIN)
+		buf_adds(out, "lookup main");
+	else
+		buf_addf(out, "lookup %u", r->table);
+	if (r->no_default)
+		buf_adds(out, " suppress_prefixlength 0");
+	buf_addf(out, " priority %u", r->priority);
+}

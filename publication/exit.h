@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A node that sends everything through another one (its exit), as values: which policy rules its
+ * host needs so that its own default route is the tunnel, and nothing else is. The agent puts them
+ * in force, `render` writes them out.
+ *
+ *	priority + 0	with the mark of the tunnel's own packets: the main table
+ *	         + 1	everything: what the main table knows, but for default routes
+ *	         + 2	questions of root to a name server (the agent's own): the main table
+ *	         + 3	from an address of the interface: the exit's table
+ *	         + 4	IPv4, from no address yet: the exit's table
+ *			IPv6, from any other address: the main table
+ *	         + 5	IPv6, from no address yet: the exit's table
+ *
+ * So the choice is made by the source address. A socket that has none yet gets the default route of
+ * the exit's table, and with it an address of the interface. What has another one is an answer to
+ * somebody who came in by another interface, or is forwarded for others: it goes as it went before.
+ * Whoever is logged in to the node from outside stays so, from the first rule on and with all of
+ * them, and the kernel's check of the source address (rp_filter) agrees with the way of each packet
+ * without marks. (IPv4 looks the route of an unbound socket up with the source 0.0.0.0; IPv6 does
+ *it without a source, and then no rule with a `from` matches.)
+ *
+ * A family that the interface has no address of cannot go through the tunnel: it goes as before.
+ */
+#ifndef PUBLICATION_EXIT_H
+#define PUBLICATION_EXIT_H
+
+#include "common/buf.h"
+#include "publication/expand.h"
+
+/* The mark of a tunnel's packets where the network says none: of the bits that container networks
+ * are known to look at it has none. */
+#define EXIT_MARK 0x2077u
+
+/* Tables and priorities of the kernel (linux/rtnetlink.h). */
+#define EXIT_TABLE_MAIN 254u
+
+/* The exit's table, and the priority of its first rule: made of the network's name, so that two
+ * networks on one host keep apart. */
+uint32_t exit_table(const char *network);
+uint32_t exit_priority(const char *network);
+/* From the priority on so many are the network's own. */
+#define EXIT_PRIORITIES 8u
+
+struct exit_rule {
+	unsigned int family; /* 4, 6 */
+	uint32_t priority;
+	struct prefix from; /* len 0: any */
+	uint32_t mark; /* 0: any */
+	uint32_t table;
+	bool no_default; /* of the table, nothing of length 0 (suppress_prefixlength 0) */
+	uint8_t dns; /* 0; or 6, 17: what root sends to port 53 over TCP, UDP */
+};
+
+/* One for each address, and some. */
+#define MAX_EXIT_RULES 32
+
+/* True when the agent makes rules and default routes: there is an exit, and no table of the
+ * operator's own choice. */
+bool exit_routed(const struct node *n);
+/* The rules, sorted by exit_rule_cmp; 0 when not exit_routed. */
+size_t exit_rules(const char *network, const struct node *n,
+		  struct exit_rule out[static MAX_EXIT_RULES]);
+/* The default routes through the interface that belong into the exit's table (exit_routed), or into
+ * the node's own: 0 to 2 prefixes of length 0. */
+size_t exit_defaults(const struct node *n, struct prefix out[static 2]);
+
+/* By family and priority, then by all the rest. */
+int exit_rule_cmp(const struct exit_rule *a, const struct exit_rule *b);
+/* As ip(8) takes it behind `rule add`: "from 10.20.0.7 lookup 7712345 priority 20010". */
+void exit_rule_print(const struct exit_rule *r, struct buf *out);
+
+#endif
