@@ -44,19 +44,20 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(RECONCILER_PKGS) $(AGENT_PKGS) 2>/de
 
 COMMON := \
 	common/arena.c common/buf.c common/diag.c common/dnsname.c common/endpoint.c common/err.c common/hash.c common/key.c \
-	common/name.c common/num.c common/prefix.c common/secret.c common/text.c common/timefmt.c \
+	common/name.c common/num.c common/prefix.c common/secret.c common/service.c common/text.c common/timefmt.c \
 	common/os_amend.c common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
 	publication/builder.c publication/document.c publication/exit.c publication/expand.c publication/gateway.c publication/line.c \
-	publication/manifest.c publication/names.c publication/network.c publication/routed.c publication/row.c publication/verify.c
+	publication/manifest.c publication/names.c publication/network.c publication/policy.c publication/routed.c publication/row.c \
+	publication/ruleset.c publication/verify.c
 SCHEMA := schema/check.c schema/check_client.c schema/check_site.c schema/check_links.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c \
 	schema/pin.c schema/table.c schema/yaml.c
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
 	reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/machines.c reconciler/machines_links.c reconciler/names_files.c \
-	reconciler/order.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c \
+	reconciler/order.c reconciler/policy.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c \
 	reconciler/plan.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
-	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c reconciler/plan_view.c \
+	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c \
 	reconciler/qr.c reconciler/qr_png.c reconciler/render.c reconciler/render_client.c reconciler/render_json.c \
 	reconciler/repo.c reconciler/repo_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \
 	reconciler/apply.c reconciler/hooks.c reconciler/pin.c reconciler/spawn.c reconciler/watch.c \
@@ -69,7 +70,7 @@ AGENT := \
 	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/exit_route.c agent/fetch.c \
 	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/kern_kernel.c \
 	agent/kern_rt.c agent/kern_rule.c agent/kern_userspace.c agent/kern_wg.c agent/links.c agent/names.c agent/names_resolved.c agent/names_system.c agent/nl.c \
-	agent/resolve.c agent/show.c \
+	agent/reduce.c agent/resolve.c agent/shared.c agent/show.c \
 	agent/snapshot.c agent/store.c agent/uapi.c
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

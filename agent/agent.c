@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdarg.h>
 
+#include "agent/reduce.h"
+#include "agent/shared.h"
 #include "common/limits.h"
 #include "common/os_file.h"
 #include "common/os_time.h"
@@ -11,6 +13,7 @@
 #include "agent/hosts_block.h"
 #include "publication/gateway.h"
 #include "publication/names.h"
+#include "publication/ruleset.h"
 
 typedef unsigned long long ull;
 
@@ -843,33 +846,78 @@ static int forget_applied(struct agent *a, struct err *e)
 	return 0;
 }
 
+struct host_saver {
+	struct agent *agent;
+	struct shared_run *shared;
+};
+
 static int save_host(void *arg, const struct host_record *r, struct err *e)
 {
-	struct agent *a = arg;
-	struct state next = a->state;
+	const struct host_saver *s = arg;
+	struct state next = s->agent->state;
 
 	next.host = *r;
-	if (store_save(a->store, &next, e) < 0)
-		return -1;
-	a->state = next;
-	return 0;
+	next.host.n = 0;
+	next.host.boot[0] = '\0';
+	if (!host_record_equal(&next.host, &s->agent->state.host)) {
+		if (store_save(s->agent->store, &next, e) < 0)
+			return -1;
+		s->agent->state = next;
+	}
+	return shared_save(s->shared, r, e);
 }
 
 static int converge_host(struct agent *a, const struct host_wanted *wanted, bool look, bool dry,
 			 struct arena *arena, struct host_result *ret, struct err *e)
 {
-	struct host_record record = a->state.host;
-	struct host_store store = { save_host, a };
+	const char *dir = a->config->state_dir, *network = a->config->network;
+	struct shared_run *shared;
+	struct host_saver saver = { a, NULL };
+	struct host_store store = { save_host, &saver };
+	int r;
 
 	/* After the state was lost, a table of ours may stand there that nothing tells of. */
 	look |= a->state.amnesia != 0;
-	if (!a->host && host_concerned(wanted, &record, look)) {
+	*ret = (struct host_result){ .verified = true };
+	if (!host_concerned(wanted, &a->state.host, look) &&
+	    !shared_concerned(dir, network, wanted))
+		return 0;
+	if (!a->host) {
 		a->host = host_system_new(e);
 		if (!a->host)
 			return -1;
 	}
-	return host_converge(a->host, wanted, a->config->network, look, dry, &record, &store, arena,
-			     ret, e);
+	shared = malloc(sizeof(*shared));
+	if (!shared)
+		return err_nomem(e);
+	saver.shared = shared;
+	r = shared_begin(shared, a->host, dir, network, wanted, &a->state.host, dry, arena, e);
+	if (shared->damaged)
+		say(a,
+		    "the record of what was changed on this host for forwarding is damaged: it is not put back by itself");
+	if (!r)
+		r = host_converge(a->host, &shared->wanted, network, look, dry, &shared->record,
+				  &store, arena, ret, e);
+	if (shared_end(shared, !r, r < 0 ? NULL : e) < 0)
+		r = -1;
+	free(shared);
+	return r;
+}
+
+/* In the arena; NULL: out of memory, or too long. */
+static const char *rules_text(const struct ruleset *r, struct arena *arena, struct err *e)
+{
+	const char *text = NULL;
+	struct buf b;
+
+	buf_init(&b, MAX_RULESET);
+	ruleset_print(r, false, &b);
+	if (buf_ok(&b))
+		text = arena_strndup(arena, b.data ? b.data : "", b.len);
+	buf_release(&b);
+	if (!text)
+		err_nomem(e);
+	return text;
 }
 
 /* What the host around the interface is to be for a->current. */
@@ -880,21 +928,65 @@ static int want_host(struct agent *a, const struct ifname *interface, struct are
 	struct host_wanted w = { .interface = *interface,
 				 .config = s->has_config ? &s->config : NULL,
 				 .rules = "" };
-	struct buf rules;
+	struct ruleset rules;
 
 	if (s->has_config && s->standing == STANDING_MEMBER) {
 		w.families = gateway_families(&s->config);
-		buf_init(&rules, 1u << 20);
-		gateway_rules(&s->config, interface->s, &rules);
-		w.rules = buf_ok(&rules) ?
-				  arena_strndup(arena, rules.data ? rules.data : "", rules.len) :
-				  NULL;
-		buf_release(&rules);
+		ruleset_of(&s->config, interface->s, &rules);
+		w.rules = rules_text(&rules, arena, e);
 		if (!w.rules)
-			return err_nomem(e);
+			return -1;
 	}
 	*ret = w;
 	return 0;
+}
+
+/*
+ * A policy is there before what it is for. Until the interface has changed as well, a packet must
+ * be let in by the old policy and by the new one: so at no instant is more let in than one of the
+ * two configurations lets in, and nothing is cut that both let in. When the old one is not known,
+ * the new one alone decides.
+ *
+ * Where this fails nothing may change on the interface: it would be open.
+ */
+static int guard_first(struct agent *a, const struct desired *d, struct convergence *c,
+		       struct err *e)
+{
+	const struct config *next = &a->current->config, *old = previous_config(a);
+	struct host_wanted w = { .interface = c->interface, .table_alone = true };
+	struct host_result result;
+	struct apply_result plan;
+	struct ruleset rules;
+	size_t i;
+	int r;
+
+	if (!next->policy.guarded || a->current->standing != STANDING_MEMBER)
+		return 0;
+	ruleset_of(next, c->interface.s, &rules);
+	if (old && old->policy.guarded && !policy_equal(&old->policy, &next->policy)) {
+		/* One transaction does, when it is the only change. */
+		if (apply_plan(a->kern, &c->interface, d, old, os_now(), &c->arena, &plan, e) < 0)
+			return -1;
+		if (!plan.n_ops && !c->n_others)
+			return 0;
+		ruleset_add_policy(&rules, &old->policy);
+	}
+	if (old) {
+		rules.masquerade = old->node->masquerade;
+		rules.n_masquerade = old->node->n_masquerade;
+		rules.except = old->node->except;
+		rules.n_except = old->node->n_except;
+	}
+	if (a->state.applied.serial)
+		ruleset_add_interface(&rules, a->state.applied.interface.s);
+	for (i = 0; i < c->n_others; i++)
+		ruleset_add_interface(&rules, c->others[i].s);
+	w.rules = rules_text(&rules, &c->arena, e);
+	if (!w.rules)
+		return -1;
+	r = converge_host(a, &w, false, false, &c->arena, &result, e);
+	c->host_sets += result.sets;
+	return r;
 }
 
 static int save_names(void *arg, const struct names_record *r, struct err *e)
@@ -1027,6 +1119,27 @@ static int note_applied(struct agent *a, const struct convergence *c, struct err
 	return 0;
 }
 
+/* Without its policy nothing may be added. What is in the network no more goes all the same. */
+static void reduce_interface(struct agent *a, const struct desired *d,
+			     const struct config *previous, struct convergence *c)
+{
+	struct desired less = *d;
+	struct sock_endpoint *none;
+	struct config config;
+	struct err unused;
+
+	if (!previous || c->n_others || config_reduce(previous, d->config, &c->arena, &config) < 0)
+		return;
+	none = arena_array(&c->arena, config.n_peers, sizeof(*none));
+	if (!none)
+		return;
+	less.config = &config;
+	less.endpoints = none;
+	(void)apply_desired(a->kern, &c->interface, &less, previous, &a->private_key, os_now(),
+			    &c->arena, &c->result, &unused);
+	c->result.verified = c->result.all_but_routes = false;
+}
+
 /* The old interfaces stay until the new ones are known to be ours to have. */
 static int hold_others(struct agent *a, const struct links_job *job, const struct desired *main,
 		       const struct config *previous, struct convergence *c, struct err *e)
@@ -1091,6 +1204,10 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 			      .public_key = a->public_key,
 			      .alias = alias_of(a, alias, sizeof(alias)) };
 	/* Handshakes carry the kernel's time, so this is the real clock whatever --now says. */
+	if (!dry && guard_first(a, &d, ret, e) < 0) {
+		reduce_interface(a, &d, previous, ret);
+		return -1;
+	}
 	job = (struct links_job){ .kern = a->kern,
 				  .config = config,
 				  .previous = was,
@@ -1202,8 +1319,10 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	}
 	/* Where the peers of some interface are right, the host is seen to, whatever else went
 	 * wrong; names go with the main one. */
-	if (r < 0 && !some_right(ret))
+	if (r < 0 && !some_right(ret)) {
+		ret->host.sets = ret->host_sets;
 		return -1;
+	}
 	main_is_right = !r || ret->result.verified || ret->result.all_but_routes;
 	if (want_host(a, &ret->interface, &ret->arena, &wanted, &host_error) < 0 ||
 	    converge_host(a, &wanted, false, dry, &ret->arena, &ret->host, &host_error) < 0) {
@@ -1211,6 +1330,7 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 			*e = host_error;
 		r = -1;
 	}
+	ret->host.sets += ret->host_sets;
 	if (main_is_right &&
 	    (want_names(a, &ret->interface, &ret->arena, &names, &names_error) < 0 ||
 	     converge_names(a, &names, false, dry, &ret->arena, &ret->names, &names_error) < 0)) {

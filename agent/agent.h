@@ -104,7 +104,8 @@ struct convergence {
 	struct link_convergence *links; /* the interfaces of routed links */
 	size_t n_links;
 	struct exit_result exit; /* policy rules of an exit */
-	struct host_result host; /* forwarding and masquerading */
+	struct host_result host; /* policy, forwarding and masquerading */
+	unsigned int host_sets; /* of host.sets: what was sent before the interface changed */
 	struct names_result names;
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
@@ -118,7 +119,8 @@ size_t convergence_ops(const struct convergence *c);
 size_t convergence_changes(const struct convergence *c);
 
 /*
- * Brings the interfaces to a->current, and then the host around them and the names. With `dry`,
+ * Brings the interfaces to a->current, and then the host around them and the names; a policy is
+ * there before the interface changes, or the interface does not change (*e says so). With `dry`,
  * only says what it would do. *ret is to be released either way. What goes wrong with one interface
  * or with the host is an error and holds nothing else up: ret->result.verified is about the main
  * interface, ret->links has each of the others.

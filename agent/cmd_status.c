@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/cmd.h"
+#include "agent/shared.h"
 #include "agent/show.h"
 #include "common/os_time.h"
 
@@ -27,6 +28,10 @@ static int show(struct agent *a)
 	struct buf out;
 	int r;
 
+	v.host = a->state.host;
+	if (shared_peek(a->config->state_dir, a->config->network, &v.host, &e) < 0)
+		cli_warn("%s", e.msg);
+	e = (struct err){ 0 };
 	arena_init(&arena);
 	buf_init(&out, 256u << 20);
 	/* Reading an interface needs rights that reading the rest does not: one must not keep us

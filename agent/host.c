@@ -2,14 +2,15 @@
 #include "agent/host.h"
 
 #include "publication/gateway.h"
+#include "publication/ruleset.h"
 
-/* The listing of a table with MAX_ROUTES prefixes has 64 KiB. */
-#define MAX_LISTING (1u << 20)
+/* Rounds of doing and reading back. */
+#define MAX_TRIES 3
 
 struct run {
 	struct host *host;
 	const struct host_wanted *wanted;
-	char table[sizeof(GATEWAY_TABLE) + MAX_NAME];
+	char table[sizeof(RULESET_TABLE) + MAX_NAME];
 	bool look;
 	struct arena *arena;
 	struct err *err;
@@ -138,7 +139,7 @@ static int read_table(struct run *x, const struct host_record *record, const cha
 	*ret = "";
 	if (!needed && !x->look)
 		return 0;
-	buf_init(&b, MAX_LISTING);
+	buf_init(&b, MAX_RULESET);
 	r = x->host->ops->table(x->host, x->table, &b, x->err);
 	/* A kernel without nftables has no table of ours. */
 	if (r < 0 && !needed) {
@@ -159,8 +160,9 @@ static int observe(struct run *x, const struct host_record *record, struct host_
 	struct reading rd = { .run = x, .record = record };
 	struct host_seen s = { .n = 0 };
 
-	if (x->host->ops->boot(x->host, s.boot, x->err) < 0 || read_version(&rd, 4) < 0 ||
-	    read_version(&rd, 6) < 0 || read_table(x, record, &s.table) < 0)
+	if (x->host->ops->boot(x->host, s.boot, x->err) < 0 || read_table(x, record, &s.table) < 0)
+		return -1;
+	if (!x->wanted->table_alone && (read_version(&rd, 4) < 0 || read_version(&rd, 6) < 0))
 		return -1;
 	if (rd.n > 1)
 		qsort(rd.values, rd.n, sizeof(*rd.values), cmp_values);
@@ -230,11 +232,31 @@ static int not_as_wanted(const struct host_plan *p, struct err *e)
 	return -1;
 }
 
+/* Does what p says, and makes *p what is left then, and what stands. */
+static int do_plan(struct run *x, struct host_plan *p, struct host_record *record,
+		   const struct host_store *store)
+{
+	struct host_seen seen;
+	struct host_plan again;
+
+	if (record_it(record, p->during, store, x->err) < 0 || do_ops(x, p) < 0 ||
+	    observe(x, record, &seen) < 0)
+		return -1;
+	/* How nft lists the table is known only now. */
+	if (p->after->has_table)
+		digest_of(seen.table, strlen(seen.table), &p->after->listing);
+	if (host_plan_make(p->after, &seen, x->wanted, x->table, x->arena, &again, x->err) < 0)
+		return -1;
+	*p = again;
+	return 0;
+}
+
 static int converge(struct run *x, bool dry, struct host_record *record,
 		    const struct host_store *store, struct host_result *ret)
 {
 	struct host_seen seen;
-	struct host_plan p, again;
+	struct host_plan p;
+	unsigned int tries;
 
 	if (observe(x, record, &seen) < 0 ||
 	    host_plan_make(record, &seen, x->wanted, x->table, x->arena, &p, x->err) < 0)
@@ -243,20 +265,12 @@ static int converge(struct run *x, bool dry, struct host_record *record,
 	ret->n_ops = p.n;
 	if (dry)
 		return 0;
-	if (p.n) {
-		if (record_it(record, p.during, store, x->err) < 0 || do_ops(x, &p) < 0 ||
-		    observe(x, record, &seen) < 0)
+	/* An interface may have come meanwhile. */
+	for (tries = 0; p.n && tries < MAX_TRIES; tries++)
+		if (do_plan(x, &p, record, store) < 0)
 			return -1;
-		/* How nft lists the table is known only now. */
-		if (p.after->has_table)
-			digest_of(seen.table, strlen(seen.table), &p.after->listing);
-		if (host_plan_make(p.after, &seen, x->wanted, x->table, x->arena, &again, x->err) <
-		    0)
-			return -1;
-		if (again.n)
-			return not_as_wanted(&again, x->err);
-		p = again;
-	}
+	if (p.n)
+		return not_as_wanted(&p, x->err);
 	if (record_it(record, p.after, store, x->err) < 0)
 		return -1;
 	ret->verified = true;
@@ -283,9 +297,13 @@ int host_converge(struct host *h, const struct host_wanted *wanted, const char *
 	if (!host_concerned(wanted, record, look))
 		return 0;
 	ret->verified = false;
-	snprintf(x.table, sizeof(x.table), GATEWAY_TABLE "%s", network);
+	snprintf(x.table, sizeof(x.table), RULESET_TABLE "%s", network);
 	before = h->sets;
 	r = converge(&x, dry, record, store, ret);
 	ret->sets = h->sets - before;
-	return r < 0 ? err_prefix(x.err, "forwarding and masquerading on this host") : 0;
+	if (!r)
+		return 0;
+	return err_prefix(x.err, wanted->table_alone ?
+					 "the policy cannot be enforced on this host" :
+					 "forwarding and masquerading on this host");
 }

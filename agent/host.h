@@ -18,7 +18,8 @@ struct host;
 /* An interface, "all" or "default". */
 struct host_interface {
 	char name[16];
-	/* It may hear router advertisements: no loopback, no port of a bridge or a bond. */
+	/* It may hear router advertisements: no loopback, no port of a bridge or a bond, no
+	 * interface of ours. */
 	bool hears;
 };
 
@@ -60,10 +61,11 @@ struct host_result {
 };
 
 /*
- * Brings the host to `wanted`. `network` names the table. `look`: ask for the table even when
- * nothing is recorded of it. With `dry`, only says what it would do. Nothing wanted and nothing
- * recorded: nothing is read, and `h` is not needed. -1: `e` says why, *record is what may stand now
- * and was saved; calling again goes on from there. What *ret points to lives in `a`.
+ * Brings the host to `wanted`; with wanted->table_alone, only the table. `network` names the table.
+ * `look`: ask for the table even when nothing is recorded of it. With `dry`, only says what it
+ * would do. Nothing wanted and nothing recorded: nothing is read, and `h` is not needed. -1: `e`
+ * says why, *record is what may stand now and was saved; calling again goes on from there. What
+ * *ret points to lives in `a`.
  */
 int host_converge(struct host *h, const struct host_wanted *wanted, const char *network, bool look,
 		  bool dry, struct host_record *record, const struct host_store *store,

@@ -107,7 +107,7 @@ int nft_table_set(const char *name, const char *rules, struct err *e)
 
 	if (!ctx)
 		return -1;
-	buf_init(&commands, 1u << 20);
+	buf_init(&commands, (rules ? strlen(rules) : 0) + 1024);
 	/* Added first, since what is not there cannot be deleted. */
 	buf_addf(&commands, "add table inet %s\ndelete table inet %s\n", name, name);
 	if (rules) {

@@ -417,12 +417,13 @@ static bool still_ours(const struct host_record *r, const struct sysctl_value *v
 	       (going && c->before == c->set && v->value == left_by_switch(&c->sysctl));
 }
 
-static void carry(struct maker *m, const struct host_record *r)
+/* Settings of an earlier boot are forgotten. */
+static void carry_settings(struct maker *m, const struct host_record *r)
 {
 	const struct sysctl_value *v;
 	size_t i;
 
-	for (i = 0; i < r->n && !strcmp(r->boot, m->seen->boot); i++) {
+	for (i = 0; i < r->n; i++) {
 		struct host_change c = r->changes[i];
 		bool six = c.sysctl.key >= SYSCTL_FORWARD6;
 
@@ -436,6 +437,19 @@ static void carry(struct maker *m, const struct host_record *r)
 	m->plan->during->n = m->carried->n;
 	memcpy(m->plan->during->changes, m->carried->changes,
 	       m->carried->n * sizeof(*m->carried->changes));
+}
+
+static void carry(struct maker *m, const struct host_record *r)
+{
+	if (strcmp(r->boot, m->seen->boot) == 0) {
+		if (m->wanted->table_alone) {
+			*m->plan->during = *r;
+			*m->plan->after = *r;
+		} else {
+			carry_settings(m, r);
+		}
+	}
+	m->plan->after->has_table = false;
 	m->plan->during->has_table = r->has_table;
 	m->plan->during->rules = r->rules;
 	m->plan->during->listing = r->listing;
@@ -464,6 +478,14 @@ int host_plan_make(const struct host_record *record, const struct host_seen *see
 	if (!p.during || !p.after || !m.carried)
 		return err_nomem(e);
 	carry(&m, record);
+	if (wanted->table_alone) {
+		if (plan_table(&m, record) < 0)
+			return -1;
+		set_boot(p.during, seen->boot);
+		set_boot(p.after, seen->boot);
+		*ret = p;
+		return 0;
+	}
 	if (!(wanted->families & GATEWAY_IPV4) && turn_off(&m, SYSCTL_FORWARD4, HOST_OFF4) < 0)
 		return -1;
 	if (!(wanted->families & GATEWAY_IPV6) && turn_off(&m, SYSCTL_FORWARD6, HOST_OFF6) < 0)

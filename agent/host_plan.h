@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a node that carries traffic for others needs on its host besides the interface, and the
- * smallest ordered list of changes that leads there, or back. Pure; agent/host.h reads and does.
+ * What a node with a policy, or one that carries traffic for others, needs on its host besides the
+ * interface, and the smallest ordered list of changes that leads there, or back. Pure; agent/host.h
+ * reads and does.
  *
  * Forwarding. IPv4: net.ipv4.conf.all.forwarding (the same as net.ipv4.ip_forward). The kernel asks
  * the interface that a packet comes in by, and replies come in by whichever interface the routing
@@ -16,8 +17,8 @@
  * `default`; IPv4: accept_redirects of `all`): those that switching off would leave otherwise than
  * they were are recorded as well.
  *
- * The masquerading table is replaced as a whole, in one transaction, before forwarding is turned
- * on, so that no connection begins without it.
+ * The nftables table is replaced as a whole, in one transaction, before forwarding is turned on, so
+ * that no connection begins without masquerading.
  */
 #ifndef AGENT_HOST_PLAN_H
 #define AGENT_HOST_PLAN_H
@@ -106,7 +107,8 @@ struct host_wanted {
 	struct ifname interface; /* ours, the main one */
 	const struct config
 		*config; /* with our others, those of routed links; NULL: there are none */
-	const char *rules; /* of the table (publication/gateway.h); "": no table */
+	const char *rules; /* of the table (publication/ruleset.h); "": no table */
+	bool table_alone; /* the settings stay as they are, whatever `families` says */
 };
 
 enum host_op_kind { HOST_SYSCTL, HOST_TABLE_SET, HOST_TABLE_REMOVE };

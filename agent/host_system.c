@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "agent/host_nft.h"
+#include "agent/kern.h"
 #include "common/num.h"
 #include "common/os_file.h"
 
@@ -67,6 +68,22 @@ static bool is_port(const char *interface)
 	return os_exists(AT_FDCWD, path);
 }
 
+/* An interface of a network of meshrc: nothing but what its peers send comes in there. */
+static bool is_ours(const char *interface)
+{
+	char path[64];
+	struct buf text;
+	bool r;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/ifalias", interface);
+	buf_init(&text, 4097);
+	r = !os_read_file(AT_FDCWD, path, 4096, &text, NULL) &&
+	    text.len >= sizeof(ALIAS_PREFIX) - 1 &&
+	    !memcmp(text.data, ALIAS_PREFIX, sizeof(ALIAS_PREFIX) - 1);
+	buf_release(&text);
+	return r;
+}
+
 static int add_interface(const char *name, bool is_dir, void *arg)
 {
 	struct host_interface i = { .hears = false }, *grown;
@@ -79,7 +96,7 @@ static int add_interface(const char *name, bool is_dir, void *arg)
 		return -1;
 	snprintf(i.name, sizeof(i.name), "%s", name);
 	i.hears = strcmp(name, "all") != 0 && strcmp(name, "default") != 0 &&
-		  strcmp(name, "lo") != 0 && !is_port(name);
+		  strcmp(name, "lo") != 0 && !is_port(name) && !is_ours(name);
 	l->list = grown;
 	l->list[l->n++] = i;
 	return 0;

@@ -6,6 +6,7 @@
 #include "common/text.h"
 #include "common/timefmt.h"
 #include "publication/gateway.h"
+#include "publication/ruleset.h"
 
 /* jansson refuses strings that are not UTF-8, and a terminal may read JSON too: everything passes
  * text_safe. */
@@ -447,7 +448,7 @@ int show_status_json(const struct status_view *v, struct buf *out)
 	json_object_set_new(j, "last_fresh", moment(a->report.fresh));
 	json_object_set_new(j, "last_error", text(a->report.error));
 	json_object_set_new(j, "urls", urls_json(&a->report));
-	json_object_set_new(j, "host", host_json(&s->host));
+	json_object_set_new(j, "host", host_json(&v->host));
 	json_object_set_new(j, "masquerading", json_boolean(s->host.has_table));
 	json_object_set_new(j, "names",
 			    text(s->names.link.s[0] ? "resolved" :
@@ -476,9 +477,9 @@ static void add_ago(struct buf *out, const char *what, int64_t t, int64_t now)
 		buf_addf(out, " (in %s)\n", duration_print(t - now, ago));
 }
 
-static void add_host(const struct agent *a, struct buf *out)
+static void add_host(const struct status_view *v, struct buf *out)
 {
-	const struct host_record *r = &a->state.host;
+	const struct host_record *r = &v->host;
 	char name[SYSCTL_STRLEN];
 	size_t i;
 
@@ -488,8 +489,8 @@ static void add_host(const struct agent *a, struct buf *out)
 				 sysctl_print(&r->changes[i].sysctl, name), r->changes[i].before,
 				 r->changes[i].set);
 	if (r->has_table)
-		buf_addf(out, "%-12s nftables table inet " GATEWAY_TABLE "%s\n", "host",
-			 a->config->network);
+		buf_addf(out, "%-12s nftables table inet " RULESET_TABLE "%s\n", "host",
+			 v->agent->config->network);
 }
 
 static void add_names(const struct agent *a, struct buf *out)
@@ -626,7 +627,7 @@ int show_status_text(const struct status_view *v, struct buf *out)
 				 (unsigned long long)s->applied.serial);
 		add_ago(out, "since", s->applied.since, v->now);
 	}
-	add_host(a, out);
+	add_host(v, out);
 	add_names(a, out);
 	if (r->checked)
 		add_ago(out, "last attempt", r->checked, v->now);

@@ -40,6 +40,7 @@ struct status_view {
 	const char *live_error; /* why, or NULL */
 	const struct observed *links; /* one for each link of the configuration; NULL as above */
 	size_t n_links;
+	struct host_record host; /* what is changed on the host for this network */
 	int64_t now;
 };
 

@@ -268,70 +268,214 @@ static int get_own(struct collector *c, enum table t, struct network_builder *al
 	return network_builder_finish(own, ret, c->err);
 }
 
-static int get_groups(struct collector *c, const struct node *node, struct network_builder *all,
-		      struct network *ret)
+/* The permits that our node enforces, and perhaps others that stand on the same pages. */
+static int get_permits(struct collector *c, const struct node *node, struct network_builder *all,
+		       struct network *ret)
 {
-	struct network_builder *groups = builder(c);
-	struct index ix = { 0 };
-	bool *wanted = NULL;
-	size_t i;
-
-	if (!groups)
-		return -1;
-	for (i = 0; i < node->n_links; i++) {
-		const char *target = node->links[i].target;
-
-		if (!target || !strcmp(target, GROUP_ALL) || !target_is_group(target))
-			continue;
-		if (!wanted) {
-			if (get_index(c, TABLE_GROUPS, &ix) < 0)
-				return -1;
-			wanted = arena_array(&c->snap->arena, ix.n, sizeof(*wanted));
-			if (!wanted)
-				return err_nomem(c->err);
-		}
-		mark(&ix, target, wanted);
-	}
-	if (wanted && get_marked(c, &ix, wanted, all, groups) < 0)
-		return -1;
-	return network_builder_finish(groups, ret, c->err);
-}
-
-static int get_records(struct collector *c, const struct node *node, const struct network *groups,
-		       struct network_builder *all)
-{
+	struct network_builder *permits = builder(c);
 	struct index ix;
 	bool *wanted;
-	size_t i, j;
+	size_t i;
 
-	if (!node->n_links && !node_needs_names(node))
-		return 0;
-	if (get_index(c, TABLE_RECORDS, &ix) < 0)
+	if (!permits)
+		return -1;
+	if (!node->n_guards)
+		return network_builder_finish(permits, ret, c->err);
+	if (get_index(c, TABLE_POLICY, &ix) < 0)
 		return -1;
 	wanted = arena_array(&c->snap->arena, ix.n, sizeof(*wanted));
 	if (!wanted)
 		return err_nomem(c->err);
-	if (node_needs_names(node))
-		memset(wanted, true, ix.n);
-	for (i = 0; i < node->n_links; i++) {
-		const struct link *link = &node->links[i];
-		const struct group *g;
+	for (i = 0; i < node->n_guards; i++)
+		mark(&ix, node->guards[i], wanted);
+	if (get_marked(c, &ix, wanted, all, permits) < 0)
+		return -1;
+	return network_builder_finish(permits, ret, c->err);
+}
 
-		if (link->via)
-			mark(&ix, link->via, wanted);
-		if (!link->target)
-			continue;
-		if (!strcmp(link->target, GROUP_ALL)) {
-			memset(wanted, true, ix.n);
-		} else if (!target_is_group(link->target)) {
-			mark(&ix, link->target, wanted);
-		} else {
-			g = network_group(groups, link->target);
-			for (j = 0; g && j < g->n_members; j++)
-				mark(&ix, g->members[j], wanted);
-		}
+/* Names of nodes and groups that our configuration needs: of its links, and who is permitted. */
+struct needed {
+	const char **list;
+	size_t n;
+	bool all; /* GROUP_ALL is one of them */
+};
+
+static int add_name(struct collector *c, struct needed *needed, const char *name)
+{
+	const char **list;
+
+	if (!name || strchr(name, '/'))
+		return 0;
+	if (!strcmp(name, GROUP_ALL) || !strcmp(name, GROUP_CLIENTS)) {
+		needed->all = true;
+		return 0;
 	}
-	return get_marked(c, &ix, wanted, all, NULL);
+	list = arena_grow(&c->snap->arena, needed->list, needed->n, sizeof(*list));
+	if (!list)
+		return err_nomem(c->err);
+	needed->list = list;
+	list[needed->n++] = name;
+	return 0;
+}
+
+static int collect_needed(struct collector *c, const struct node *node,
+			  const struct network *permits, struct needed *ret)
+{
+	size_t i, j, n;
+
+	*ret = (struct needed){ .all = node_needs_names(node) };
+	for (i = 0; i < node->n_links; i++)
+		if (add_name(c, ret, node->links[i].via) < 0 ||
+		    add_name(c, ret, node->links[i].target) < 0)
+			return -1;
+	for (i = 0; i < node->n_guards; i++) {
+		const struct permit *list = network_permits(permits, node->guards[i], &n);
+
+		/* A client: of nodes and groups it is known that they mean this node. */
+		if (!target_is_group(node->guards[i]) && strcmp(node->guards[i], node->name) != 0 &&
+		    add_name(c, ret, node->guards[i]) < 0)
+			return -1;
+		/* What is behind this node is not outside: its own record says it. */
+		if (target_is_outside(node->guards[i]) && add_name(c, ret, node->name) < 0)
+			return -1;
+		for (j = 0; j < n; j++)
+			if (add_name(c, ret, list[j].from) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+/* The pages of one table, fetched in several steps. */
+struct pages {
+	enum table table;
+	struct index ix;
+	bool *wanted, *had; /* NULL: the index was not needed yet */
+};
+
+static int open_pages(struct collector *c, struct pages *p)
+{
+	if (p->wanted)
+		return 0;
+	if (get_index(c, p->table, &p->ix) < 0)
+		return -1;
+	p->had = arena_array(&c->snap->arena, p->ix.n, sizeof(*p->had));
+	p->wanted = arena_array(&c->snap->arena, p->ix.n, sizeof(*p->wanted));
+	return p->wanted && p->had ? 0 : err_nomem(c->err);
+}
+
+static int want(struct collector *c, struct pages *p, const char *key)
+{
+	if (open_pages(c, p) < 0)
+		return -1;
+	mark(&p->ix, key, p->wanted);
+	return 0;
+}
+
+/* Gets what is wanted and was not fetched before; *ret is all that was fetched so far, and holds
+ * until the next step. */
+static int get_step(struct collector *c, struct pages *p, struct network_builder *all,
+		    struct network *ret)
+{
+	size_t i;
+
+	for (i = 0; p->wanted && i < p->ix.n; i++) {
+		p->wanted[i] &= !p->had[i];
+		p->had[i] |= p->wanted[i];
+	}
+	if (p->wanted && get_marked(c, &p->ix, p->wanted, all, NULL) < 0)
+		return -1;
+	for (i = 0; p->wanted && i < p->ix.n; i++)
+		p->wanted[i] = false;
+	return network_builder_finish(all, ret, c->err);
+}
+
+static int want_members(struct collector *c, struct pages *records, const struct network *so_far,
+			const char *group)
+{
+	const struct group *g = network_group(so_far, group);
+	size_t i;
+
+	for (i = 0; g && i < g->n_members; i++)
+		if (want(c, records, g->members[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int get_groups(struct collector *c, const struct needed *needed, struct pages *groups,
+		      struct network_builder *all, struct network *ret)
+{
+	size_t i;
+
+	for (i = 0; i < needed->n; i++)
+		if (target_is_group(needed->list[i]) && want(c, groups, needed->list[i]) < 0)
+			return -1;
+	return get_step(c, groups, all, ret);
+}
+
+static int get_records(struct collector *c, const struct needed *needed, struct pages *records,
+		       struct network_builder *all, struct network *so_far)
+{
+	size_t i;
+	int r = 0;
+
+	if (needed->all) {
+		r = open_pages(c, records);
+		for (i = 0; !r && i < records->ix.n; i++)
+			records->wanted[i] = true;
+	}
+	for (i = 0; i < needed->n && !needed->all && !r; i++)
+		r = target_is_group(needed->list[i]) ?
+			    want_members(c, records, so_far, needed->list[i]) :
+			    want(c, records, needed->list[i]);
+	return r < 0 ? -1 : get_step(c, records, all, so_far);
+}
+
+static bool is_direct_peer(const struct node *node, const struct network *so_far, const char *name)
+{
+	const struct group *g;
+	size_t i;
+
+	for (i = 0; i < node->n_links; i++) {
+		const char *target = node->links[i].target;
+
+		if (node->links[i].kind != LINK_DIRECT)
+			continue;
+		g = target_is_group(target) ? network_group(so_far, target) : NULL;
+		if (!strcmp(target, GROUP_ALL) || !strcmp(target, name) ||
+		    (g && group_has(g, name)))
+			return true;
+	}
+	return false;
+}
+
+/* The clients of every direct peer that has any: who they are, and their records. */
+static int get_clients(struct collector *c, const struct node *node, struct pages *groups,
+		       struct pages *records, struct network_builder *all, struct network *so_far)
+{
+	char name[MAX_GROUP_NAME + 1];
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < so_far->n_records; i++) {
+		const struct record *r = &so_far->records[i];
+
+		if (!r->clients || !is_direct_peer(node, so_far, r->name))
+			continue;
+		any = true;
+		if (want(c, groups, group_of_clients(r->name, name)) < 0)
+			return -1;
+	}
+	if (!any)
+		return 0;
+	if (get_step(c, groups, all, so_far) < 0)
+		return -1;
+	/* Of those that are no peers nothing was fetched, or nothing that matters. */
+	for (i = 0; i < so_far->n_records; i++)
+		if (so_far->records[i].clients &&
+		    want_members(c, records, so_far,
+				 group_of_clients(so_far->records[i].name, name)) < 0)
+			return -1;
+	return get_step(c, records, all, so_far);
 }
 
 /* The line of the routed link with this node. */
@@ -377,6 +521,21 @@ static int get_routed(struct collector *c, const struct node *node, const struct
 		}
 	}
 	return wanted ? get_marked(c, &ix, wanted, all, NULL) : 0;
+}
+
+static int get_needed(struct collector *c, const struct node *node, struct network_builder *all)
+{
+	struct pages groups = { .table = TABLE_GROUPS }, records = { .table = TABLE_RECORDS };
+	struct network permits, so_far;
+	struct needed needed;
+
+	if (get_permits(c, node, all, &permits) < 0 ||
+	    collect_needed(c, node, &permits, &needed) < 0 ||
+	    get_groups(c, &needed, &groups, all, &so_far) < 0 ||
+	    get_records(c, &needed, &records, all, &so_far) < 0 ||
+	    get_routed(c, node, &so_far, all) < 0)
+		return -1;
+	return get_clients(c, node, &groups, &records, all, &so_far);
 }
 
 /* ------------------------------------------------------------------ the whole
@@ -475,7 +634,7 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 {
 	const struct source_of_documents *from = c->from;
 	struct network_builder *all = builder(c), *gone_only;
-	struct network own, gone = { 0 }, groups;
+	struct network own, gone = { 0 };
 	const struct node *node;
 
 	if (!all || get_own(c, TABLE_NODES, all, &own) < 0)
@@ -496,8 +655,7 @@ static int collect(struct collector *c, const struct snapshot *last, struct netw
 		return -1;
 	c->snap->set.gone = c->snap->standing == STANDING_GONE;
 	if (node) {
-		if (get_groups(c, node, all, &groups) < 0 ||
-		    get_records(c, node, &groups, all) < 0 || get_routed(c, node, &groups, all) < 0)
+		if (get_needed(c, node, all) < 0)
 			return -1;
 	} else if (keep_last(c, last, all) < 0) {
 		return -1;

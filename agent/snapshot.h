@@ -4,9 +4,11 @@
  * configuration needs, and that configuration. It is made from the network (snapshot_fetch) or from
  * the store (snapshot_load), and is whole or not at all.
  *
- * What is fetched: the index and the page of the nodes that can hold our own document; then, from
- * its links, the pages of the groups and of the records that it names. Each is asked for by the
- * hash that a verified document gave for it, and not asked for when the store has it.
+ * What is fetched: the index and the page of the nodes that can hold our own document; from its
+ * guards, the pages of the policy that can hold permits for them; then, from its links and those
+ * permits, the pages of the groups and of the records that they name; then the same of the clients
+ * of its peers, where their records say that they have any. Each is asked for by the hash that a
+ * verified document gave for it, and not asked for when the store has it.
  */
 #ifndef AGENT_SNAPSHOT_H
 #define AGENT_SNAPSHOT_H

@@ -5,13 +5,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "common/num.h"
+#include "agent/words.h"
 #include "common/os_file.h"
 #include "common/os_sys.h"
 #include "common/timefmt.h"
 #include "publication/verify.h"
 
-/* A slot has a fixed number of short lines, and one for each changed setting of the host. */
+/* A slot has a fixed number of short lines. */
 #define MAX_STATE (64u << 10)
 #define MAX_SET (16u << 20)
 #define MAX_REPORT (256u << 10)
@@ -31,62 +31,9 @@ struct store {
 /* ------------------------------------------------------------------ text
  * ------------------------------- */
 
-/*
- * Reads "word word ...\n" lines. The decoders below are loose about spelling: each encodes its
- * result again and wants the very bytes it was given, which leaves one spelling.
- */
-struct text {
-	const char *p, *end;
-	const char *word;
-	size_t len;
-};
-
-static bool next_line(struct text *t, const char *data, size_t len, size_t *at)
-{
-	const char *nl;
-
-	if (*at >= len)
-		return false;
-	nl = memchr(data + *at, '\n', len - *at);
-	if (!nl)
-		return false;
-	t->p = data + *at;
-	t->end = nl;
-	*at = (size_t)(nl - data) + 1;
-	return true;
-}
-
-static bool word(struct text *t)
-{
-	const char *blank;
-
-	if (!t->p)
-		return false;
-	blank = memchr(t->p, ' ', (size_t)(t->end - t->p));
-	t->word = t->p;
-	t->len = (size_t)((blank ? blank : t->end) - t->p);
-	t->p = blank ? blank + 1 : NULL;
-	return true;
-}
-
-static bool word_is(struct text *t, const char *s)
-{
-	return word(t) && t->len == strlen(s) && !memcmp(t->word, s, t->len);
-}
-
-static bool word_number(struct text *t, uint64_t max, uint64_t *ret)
-{
-	return word(t) && !num_parse(t->word, t->len, max, ret);
-}
-
 static bool word_time(struct text *t, int64_t *ret)
 {
 	return word(t) && !time_parse(t->word, t->len, ret);
-}
-
-static bool word_digest(struct text *t, struct digest *ret)
-{
-	return word(t) && !digest_parse(t->word, t->len, ret);
 }
 
 static bool word_ref(struct text *t, uint64_t max, uint64_t *ret_len, struct digest *ret)
@@ -123,25 +70,15 @@ static void add_number(struct buf *out, uint64_t n)
 /* ------------------------------------------------------------------ a slot
  * ----------------------------- */
 
-/* Only there when something is recorded: a state without is what it was before there were such
- * lines. */
-static void encode_host(const struct host_record *r, struct buf *out)
+/* Only there when there is a table; the settings of the host are in agent/shared.h. */
+static void encode_table(const struct host_record *r, struct buf *out)
 {
-	char name[SYSCTL_STRLEN];
-	size_t i;
-
-	if (host_record_empty(r))
+	if (!r->has_table)
 		return;
-	buf_addf(out, "host %s\n", r->boot);
-	for (i = 0; i < r->n; i++)
-		buf_addf(out, "sysctl %s %u %u\n", sysctl_print(&r->changes[i].sysctl, name),
-			 r->changes[i].before, r->changes[i].set);
-	if (r->has_table) {
-		buf_adds(out, "nftables");
-		add_digest(out, &r->rules);
-		add_digest(out, &r->listing);
-		buf_addc(out, '\n');
-	}
+	buf_adds(out, "nftables");
+	add_digest(out, &r->rules);
+	add_digest(out, &r->listing);
+	buf_addc(out, '\n');
 }
 
 /* "names HOSTS LINK", each "-" where there is nothing; the line only where there is something. */
@@ -206,7 +143,7 @@ int state_encode(const struct state *s, struct buf *out)
 	for (i = 0; i < s->n_pending; i++)
 		buf_addf(out, "pending %s\n", s->pending[i].s);
 	encode_names(&s->names, out);
-	encode_host(&s->host, out);
+	encode_table(&s->host, out);
 	if (!buf_ok(out))
 		return -1;
 	digest_of(out->data + start, out->len - start, &sum);
@@ -262,20 +199,6 @@ static bool decode_pending(const char *data, size_t len, size_t *at, struct stat
 	return true;
 }
 
-static bool decode_sysctl(struct text *t, struct host_record *r)
-{
-	struct host_change *c = &r->changes[r->n];
-	uint64_t before, set;
-
-	if (r->n == MAX_HOST_CHANGES || !word_is(t, "sysctl") || !word(t) ||
-	    sysctl_parse(t->word, t->len, &c->sysctl) < 0 || !word_number(t, UINT32_MAX, &before) ||
-	    !word_number(t, UINT32_MAX, &set))
-		return false;
-	c->before = (uint32_t)before;
-	c->set = (uint32_t)set;
-	return !r->n++ || sysctl_cmp(&r->changes[r->n - 2].sysctl, &c->sysctl) < 0;
-}
-
 /* The line behind `applied`, if it is there. */
 static bool decode_names(const char *data, size_t len, size_t *at, struct names_record *r)
 {
@@ -291,33 +214,16 @@ static bool decode_names(const char *data, size_t len, size_t *at, struct names_
 	return is_dash(&t) || (t.p && !ifname_parse(t.p, (size_t)(t.end - t.p), &r->link));
 }
 
-/* The lines behind it, up to the checksum. */
-static bool decode_host(struct text *t, const char *data, size_t len, size_t *at,
-			struct host_record *r)
+/* The line behind it, if it is there. */
+static bool decode_table(struct text *t, const char *data, size_t len, size_t *at,
+			 struct host_record *r)
 {
-	struct text line;
-
 	if (!next_line(t, data, len, at))
 		return false;
-	line = *t;
-	if (!word_is(&line, "host"))
+	if (!word_is(t, "nftables"))
 		return true;
-	if (!word(&line) || !boot_id_is_valid(line.word, line.len))
-		return false;
-	memcpy(r->boot, line.word, line.len);
-	while (next_line(t, data, len, at)) {
-		line = *t;
-		if (word_is(&line, "checksum"))
-			return true;
-		line = *t;
-		if (word_is(&line, "nftables")) {
-			r->has_table = true;
-			return word_digest(&line, &r->rules) && word_digest(&line, &r->listing);
-		}
-		if (!decode_sysctl(t, r))
-			return false;
-	}
-	return true;
+	r->has_table = true;
+	return word_digest(t, &r->rules) && word_digest(t, &r->listing);
 }
 
 static bool decode_state(const char *data, size_t len, const char *network, struct state *s)
@@ -358,7 +264,8 @@ static bool decode_state(const char *data, size_t len, const char *network, stru
 		return false;
 	return next_line(&t, data, len, &at) && word_is(&t, "applied") &&
 	       decode_applied(&t, &s->applied) && decode_pending(data, len, &at, s) &&
-	       decode_names(data, len, &at, &s->names) && decode_host(&t, data, len, &at, &s->host);
+	       decode_names(data, len, &at, &s->names) &&
+	       decode_table(&t, data, len, &at, &s->host);
 }
 
 int state_decode(const char *data, size_t len, const char *network, struct state *ret,

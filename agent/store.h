@@ -70,8 +70,10 @@ struct state {
 	/* Interfaces of routed links of what is applied that could not be brought to it. Sorted. */
 	struct ifname pending[MAX_PENDING_LINKS];
 	size_t n_pending;
-	struct host_record host; /* what we changed around the interface */
-	struct names_record names; /* and where we put names */
+	/* Our nftables table alone: the settings that were changed are the host's, whichever
+	 * network they were changed for (agent/shared.h). */
+	struct host_record host;
+	struct names_record names; /* where we put names */
 };
 
 /* The text of a slot. decode(encode(x)) = x, encode(decode(bytes)) = bytes. `network` is the name

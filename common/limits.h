@@ -52,6 +52,12 @@
 #define MAX_VIEWS (MAX_TAGS + 1) /* of one node: the viewpoints that it looks from */
 #define MAX_NAME_SERVERS 8 /* of one node; resolvers ask three, or all in turn */
 #define MAX_LINKS 16384 /* of one node document */
+#define MAX_RULES 4096 /* entries of one network's `policy` */
+#define MAX_ASSERTIONS 4096 /* entries of one network's `assert` */
+#define MAX_PARTIES 256 /* selectors and prefixes on one side of a rule or an assertion */
+#define MAX_SERVICES 256 /* of one rule or assertion, and of one published permit */
+#define MAX_PERMITS 65536 /* published: pairs of who may reach whom */
+#define MAX_GUARDS 4096 /* of one node document: whom it guards */
 /* Routed links: of one network, and at one node, where each is an interface. */
 #define MAX_ROUTED_LINKS 65536
 #define MAX_NODE_ROUTED_LINKS 1024
@@ -63,6 +69,11 @@
  * MAX_NODES takes under 1 million visits. */
 #define MAX_EXPANSION_STEPS (16u << 20)
 #define MAX_EXPANSION_PREFIXES (4u * MAX_ALLOWED_IPS)
+
+/* The sources in the rules of one node; 131,072 nodes with two addresses each. */
+#define MAX_SOURCES 262144
+/* An nftables table as text, written by us or listed by nft: MAX_SOURCES of 50 bytes, twice. */
+#define MAX_RULESET (32u << 20)
 
 /* Published documents. */
 #define MAX_LINE (1u << 20) /* one line: a node document with MAX_LINKS links */
@@ -81,6 +92,8 @@
 /* Settings of the host that an agent remembers having changed for forwarding: three, and one for
  * each interface that takes router advertisements. */
 #define MAX_HOST_CHANGES 256
+/* Networks whose agents share the forwarding of one host. */
+#define MAX_SHARED_USERS 64
 
 /* /etc/hosts: 100,000 names with two addresses have 12 MB. */
 #define MAX_HOSTS_FILE (64u << 20)

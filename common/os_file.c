@@ -297,6 +297,21 @@ bool os_exists(int dirfd, const char *name)
 	return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+int os_file_number(int dirfd, const char *path, uint64_t *ret, struct err *e)
+{
+	int fd = os_sys.openat(dirfd, path, O_RDONLY | O_CLOEXEC, 0);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return err_errno(e, "cannot open %s", path);
+	r = os_sys.fstat(fd, &st) < 0 ? err_errno(e, "cannot stat %s", path) : 0;
+	os_close(fd);
+	if (!r)
+		*ret = st.st_ino;
+	return r;
+}
+
 int64_t os_age(int dirfd, const char *name)
 {
 	struct stat st;

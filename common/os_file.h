@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/attr.h"
@@ -73,6 +74,9 @@ int os_write_existing(int dirfd, const char *name, const void *data, size_t len,
 /* A missing file is no error. */
 int os_unlink(int dirfd, const char *name, struct err *e) MUST_CHECK;
 bool os_exists(int dirfd, const char *name);
+/* The number of the file (inode) that a name leads to, links followed. A missing one is ERR_NOENT.
+ */
+int os_file_number(int dirfd, const char *path, uint64_t *ret, struct err *e) MUST_CHECK;
 /* Seconds since the last change of a file, by the wall clock; -1: it is not there. */
 int64_t os_age(int dirfd, const char *name);
 

@@ -14,11 +14,12 @@ struct network_builder {
 	struct record *records;
 	struct node *nodes;
 	struct membership *members;
+	struct permit *permits;
 	struct freed *freed;
 	struct gone *gone;
 	struct routed_link *routed;
 	size_t n_routed;
-	size_t n_records, n_nodes, n_members, n_freed, n_gone;
+	size_t n_records, n_nodes, n_members, n_permits, n_freed, n_gone;
 };
 
 struct network_builder *network_builder_new(struct arena *a, const char *network)
@@ -81,7 +82,8 @@ static int add_member_line(struct network_builder *b, struct words *w, const cha
 	if (!m->group)
 		return -2;
 	if (!target_is_group(m->group) || !strcmp(m->group, GROUP_ALL) ||
-	    row_name(w, b->arena, &m->node) < 0 || !words_end(w))
+	    !strcmp(m->group, GROUP_CLIENTS) || row_name(w, b->arena, &m->node) < 0 ||
+	    !words_end(w))
 		return -1;
 	key = arena_alloc(b->arena, len + 1 + strlen(m->node) + 1);
 	if (!key)
@@ -91,6 +93,31 @@ static int add_member_line(struct network_builder *b, struct words *w, const cha
 	memcpy(key + len + 1, m->node, strlen(m->node) + 1);
 	*ret_key = key;
 	b->n_members++;
+	return 0;
+}
+
+static int add_permit_line(struct network_builder *b, struct words *w, const char **ret_key)
+{
+	struct permit *list = arena_grow(b->arena, b->permits, b->n_permits, sizeof(*list)), *p;
+	size_t to, from;
+	char *key;
+
+	if (!list || b->n_permits == MAX_PERMITS)
+		return -2;
+	b->permits = list;
+	p = &list[b->n_permits];
+	if (permit_words(w, b->arena, p) < 0)
+		return -1;
+	to = strlen(p->to);
+	from = strlen(p->from);
+	key = arena_alloc(b->arena, to + 1 + from + 1);
+	if (!key)
+		return -2;
+	memcpy(key, p->to, to);
+	key[to] = ' ';
+	memcpy(key + to + 1, p->from, from + 1);
+	*ret_key = key;
+	b->n_permits++;
 	return 0;
 }
 
@@ -161,9 +188,10 @@ static int add_routed_line(struct network_builder *b, struct words *w, const cha
 typedef int add_line_fn(struct network_builder *b, struct words *w, const char **ret_key);
 
 static add_line_fn *const add_line_fns[N_TABLES] = {
-	[TABLE_FREED] = add_freed_line,	  [TABLE_GONE] = add_gone_line,
-	[TABLE_GROUPS] = add_member_line, [TABLE_LINKS] = add_routed_line,
-	[TABLE_NODES] = add_node_line,	  [TABLE_RECORDS] = add_record_line,
+	[TABLE_FREED] = add_freed_line,	   [TABLE_GONE] = add_gone_line,
+	[TABLE_GROUPS] = add_member_line,  [TABLE_LINKS] = add_routed_line,
+	[TABLE_NODES] = add_node_line,	   [TABLE_POLICY] = add_permit_line,
+	[TABLE_RECORDS] = add_record_line,
 };
 
 int network_builder_add_page(struct network_builder *b, enum table t, const char *data, size_t len,
@@ -210,6 +238,11 @@ static int cmp_by_name(const void *a, const void *b)
 static int cmp_freed(const void *a, const void *b)
 {
 	return ipaddr_cmp(&((const struct freed *)a)->address, &((const struct freed *)b)->address);
+}
+
+static int cmp_permits(const void *a, const void *b)
+{
+	return permit_cmp(a, b);
 }
 
 static int cmp_routed(const void *a, const void *b)
@@ -281,6 +314,8 @@ int network_builder_finish(struct network_builder *b, struct network *ret, struc
 	    sort_unique(b->nodes, b->n_nodes, sizeof(*b->nodes), cmp_by_name, TABLE_NODES, e) < 0 ||
 	    sort_unique(b->members, b->n_members, sizeof(*b->members), cmp_members, TABLE_GROUPS,
 			e) < 0 ||
+	    sort_unique(b->permits, b->n_permits, sizeof(*b->permits), cmp_permits, TABLE_POLICY,
+			e) < 0 ||
 	    sort_unique(b->freed, b->n_freed, sizeof(*b->freed), cmp_freed, TABLE_FREED, e) < 0 ||
 	    sort_unique(b->gone, b->n_gone, sizeof(*b->gone), cmp_by_name, TABLE_GONE, e) < 0 ||
 	    sort_unique(b->routed, b->n_routed, sizeof(*b->routed), cmp_routed, TABLE_LINKS, e) <
@@ -291,6 +326,8 @@ int network_builder_finish(struct network_builder *b, struct network *ret, struc
 	n.n_records = b->n_records;
 	n.nodes = b->nodes;
 	n.n_nodes = b->n_nodes;
+	n.permits = b->permits;
+	n.n_permits = b->n_permits;
 	n.freed = b->freed;
 	n.n_freed = b->n_freed;
 	n.gone = b->gone;

@@ -9,7 +9,7 @@
 #include "publication/row.h"
 
 static const char *const table_names[N_TABLES] = {
-	"freed", "gone", "groups", "links", "nodes", "records",
+	"freed", "gone", "groups", "links", "nodes", "policy", "records",
 };
 
 const char *table_name(enum table t)
@@ -19,7 +19,7 @@ const char *table_name(enum table t)
 
 bool table_is_optional(enum table t)
 {
-	return t == TABLE_LINKS;
+	return t == TABLE_LINKS || t == TABLE_POLICY;
 }
 
 char *document_path(const char *network, const char *kind, const struct digest *hash,
@@ -138,6 +138,23 @@ static int add_groups(struct encoder *x, struct buf *line)
 	return 0;
 }
 
+static int add_permits(struct encoder *x, struct buf *line)
+{
+	char key[2 * (MAX_GROUP_NAME + 1)];
+	size_t i;
+
+	for (i = 0; i < x->net->n_permits; i++) {
+		const struct permit *p = &x->net->permits[i];
+
+		snprintf(key, sizeof(key), "%s %s", p->to, p->from);
+		buf_reset(line);
+		permit_encode(p, line);
+		if (add_line(x, key, line) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int add_routed(struct encoder *x, struct buf *line)
 {
 	char key[ROUTED_KEY_SIZE];
@@ -177,6 +194,8 @@ static int add_lines(struct encoder *x, struct buf *line)
 		return 0;
 	case TABLE_GROUPS:
 		return add_groups(x, line);
+	case TABLE_POLICY:
+		return add_permits(x, line);
 	case TABLE_LINKS:
 		return add_routed(x, line);
 	case TABLE_GONE:

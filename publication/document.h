@@ -6,10 +6,10 @@
  * strict all the same: version, order, uniqueness, no unknown field, no trailing byte. They name
  * the line that is wrong.
  *
- * A table (records, groups, nodes, links, freed, gone) is a sorted list of lines cut into pages. A
- * page ends after a line whose key's hash has six zero bits, so a page holds 64 lines on average
- * and a change touches one page. A page is stored under its own hash; an index lists a table's
- * pages; the manifest lists the indexes.
+ * A table (records, groups, nodes, links, policy, freed, gone) is a sorted list of lines cut into
+ * pages. A page ends after a line whose key's hash has six zero bits, so a page holds 64 lines on
+ * average and a change touches one page. A page is stored under its own hash; an index lists a
+ * table's pages; the manifest lists the indexes.
  */
 #ifndef PUBLICATION_DOCUMENT_H
 #define PUBLICATION_DOCUMENT_H
@@ -26,13 +26,14 @@ enum table {
 	TABLE_GROUPS,
 	TABLE_LINKS,
 	TABLE_NODES,
+	TABLE_POLICY,
 	TABLE_RECORDS,
 	N_TABLES,
 };
 
-/* "freed", "gone", "groups", "links", "nodes", "records". */
+/* "freed", "gone", "groups", "links", "nodes", "policy", "records". */
 const char *table_name(enum table t);
-/* True for a table that most networks have no line of: a manifest names it only when it has one. */
+/* True for a table that many networks have no line of: a manifest names it only when it has one. */
 bool table_is_optional(enum table t);
 
 /* One immutable document: the file NETWORK/<kind>/<hash>. kind is a table's name or "index". */
@@ -86,7 +87,8 @@ struct network_builder;
 struct network_builder *network_builder_new(struct arena *a, const char *network);
 int network_builder_add_page(struct network_builder *b, enum table t, const char *data, size_t len,
 			     struct err *e);
-/* Checks order and uniqueness across pages. The result lives in the builder's arena. */
+/* Checks order and uniqueness across pages. The result lives in the builder's arena. More pages may
+ * be added and it be called again; an earlier result is of no use then. */
 int network_builder_finish(struct network_builder *b, struct network *ret, struct err *e);
 
 /*
@@ -99,6 +101,7 @@ size_t index_find(const struct index *ix, const char *key, size_t *ret_first);
 /* Single lines, for `plan` and tests: without newline. */
 int record_encode(const struct record *r, struct buf *out);
 int node_encode(const struct node *n, struct buf *out);
+int permit_encode(const struct permit *p, struct buf *out);
 int record_decode(const char *line, size_t len, struct arena *a, struct record *ret, struct err *e);
 int node_decode(const char *line, size_t len, struct arena *a, struct node *ret, struct err *e);
 

@@ -145,6 +145,18 @@ static int put_through(struct expansion *x, size_t record, const struct link *li
 	return 0;
 }
 
+/* The clients of a peer stand under it too. */
+static int put_clients(struct expansion *x, size_t record)
+{
+	char group[MAX_GROUP_NAME + 1];
+	struct link link = { .kind = LINK_THROUGH,
+			     .target = group_of_clients(x->net->records[record].name, group),
+			     .via = x->net->records[record].name };
+
+	x->via = x->peer_of[record] - 1;
+	return for_each_member(x, &link, put_through);
+}
+
 /* Run twice: without lists it counts, with lists of that size it fills them. */
 static int collect_prefixes(struct expansion *x)
 {
@@ -153,8 +165,11 @@ static int collect_prefixes(struct expansion *x)
 	x->collected = 0;
 	memset(x->counts, 0, x->n_peers * sizeof(*x->counts));
 	for (i = 0; i < x->net->n_records && x->collected <= MAX_EXPANSION_PREFIXES; i++)
-		if (x->peer_of[i])
+		if (x->peer_of[i]) {
 			put_record(x, x->peer_of[i] - 1, &x->net->records[i], true);
+			if (x->net->records[i].clients && put_clients(x, i) < 0)
+				return -1;
+		}
 	if (x->collected > MAX_EXPANSION_PREFIXES)
 		return err_set(x->err, ERR_LIMIT, "node %s: its peers have too many prefixes",
 			       x->node->name);
@@ -389,9 +404,11 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 	const struct config *links = NULL;
 	struct prefix *routes;
 	size_t n_links = 0;
+	struct policy policy;
 
 	if (expand_peers(&x, &all, &total) < 0 ||
-	    routed_expand(n, node, a, &links, &n_links, e) < 0)
+	    routed_expand(n, node, a, &links, &n_links, e) < 0 ||
+	    policy_expand(n, node, a, &policy, e) < 0)
 		return -1;
 	/* The kernel would silently give such a prefix to the peer that names it last. */
 	for (i = 1; i < total; i++)
@@ -413,7 +430,8 @@ int expand(const struct network *n, const struct node *node, struct arena *a, st
 				.links = links,
 				.n_links = n_links,
 				.routes = routes,
-				.n_routes = n_routes };
+				.n_routes = n_routes,
+				.policy = policy };
 	return 0;
 }
 

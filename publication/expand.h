@@ -10,6 +10,7 @@
 #include "common/arena.h"
 #include "common/err.h"
 #include "publication/network.h"
+#include "publication/policy.h"
 
 struct peer {
 	const char *name;
@@ -36,6 +37,7 @@ struct config {
 	const struct prefix *routes; /* what the node's routing table needs for this interface:
 					sorted, each once */
 	size_t n_routes;
+	struct policy policy; /* what the node lets in */
 };
 
 /*
@@ -43,7 +45,7 @@ struct config {
  * `a` and points into `n` and `node`. Fails (ERR_INPUT) when a name is missing from `n`, when a
  * `via` is not joined directly, when one prefix would stand under two peers, or two interfaces of
  * the node would be the same by name or by port; with ERR_LIMIT past MAX_PEERS, MAX_ALLOWED_IPS or
- * MAX_NODE_ROUTED_LINKS.
+ * MAX_NODE_ROUTED_LINKS; or as policy_expand does.
  *
  * Routes: every AllowedIP that no prefix of the interface's own addresses covers, as wg-quick does;
  * one inside another stays, since a route of some other interface may lie between the two. Left out

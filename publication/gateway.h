@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a node that carries traffic for others needs on its host besides the interface, as values
- * and texts: the agent puts it in force, `render` writes it out for those who do without the agent.
+ * What a node that carries traffic for others needs on its host besides the interface and the
+ * nftables table (publication/ruleset.h): the agent puts it in force, `render` writes it out for
+ * those who do without the agent.
  */
 #ifndef PUBLICATION_GATEWAY_H
 #define PUBLICATION_GATEWAY_H
 
-#include "common/buf.h"
 #include "publication/expand.h"
 
 enum gateway_families {
@@ -20,17 +20,5 @@ enum gateway_families {
  * routed link the addresses alone count, since everything is allowed on it.
  */
 unsigned int gateway_families(const struct config *c);
-
-/* Prefix of the name of the nftables table, before the network's name. Its family is inet. */
-#define GATEWAY_TABLE "meshrc-"
-
-/*
- * The nftables table that masquerades, as one line for nft without a newline; nothing for a node
- * that masquerades nothing. What comes in by an interface of the network and leaves by one that is
- * none towards the prefixes, or of an exit towards all but `except`, gets the address of the
- * interface it leaves by. The source needs no rule: WireGuard has let in only what lies in the
- * peer's AllowedIPs. `interface` is what the main one is called.
- */
-void gateway_rules(const struct config *c, const char *interface, struct buf *out);
 
 #endif

@@ -69,6 +69,49 @@ bool group_has(const struct group *g, const char *node_name)
 	return find(g->members, g->n_members, sizeof(*g->members), node_name) != NULL;
 }
 
+const struct permit *network_permits(const struct network *n, const char *to, size_t *ret_n)
+{
+	size_t low = 0, high = n->n_permits, end;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (strcmp(n->permits[mid].to, to) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (end = low; end < n->n_permits && !strcmp(n->permits[end].to, to); end++)
+		;
+	*ret_n = end - low;
+	return n->permits + low;
+}
+
+int permit_cmp(const struct permit *a, const struct permit *b)
+{
+	int c = strcmp(a->to, b->to);
+
+	return c ? c : strcmp(a->from, b->from);
+}
+
+bool permit_equal(const struct permit *a, const struct permit *b)
+{
+	return !permit_cmp(a, b) &&
+	       services_equal(a->services, a->n_services, b->services, b->n_services);
+}
+
+bool target_is_outside(const char *target)
+{
+	return !strcmp(target, "0.0.0.0/0") || !strcmp(target, "::/0");
+}
+
+bool target_is_prefix(const char *target, struct prefix *ret)
+{
+	bool host_bits;
+
+	return strchr(target, '/') && prefix_parse(target, strlen(target), ret, &host_bits) == 0;
+}
+
 bool target_is_group(const char *target)
 {
 	return !strcmp(target, GROUP_ALL) || strpbrk(target, ":!#") != NULL;
@@ -115,8 +158,8 @@ bool record_equal(const struct record *a, const struct record *b)
 
 	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) ||
 	    a->n_addresses != b->n_addresses || !endpoint_equal(&a->endpoint, &b->endpoint) ||
-	    text_cmp(a->gateway, b->gateway) || text_cmp(a->leads, b->leads) ||
-	    a->leads_at != b->leads_at)
+	    text_cmp(a->gateway, b->gateway) || a->clients != b->clients ||
+	    text_cmp(a->leads, b->leads) || a->leads_at != b->leads_at)
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))
@@ -185,11 +228,15 @@ bool node_equal(const struct node *a, const struct node *b)
 	    (a->flags & NODE_HAS_TABLE && a->table != b->table) || text_cmp(a->exit, b->exit))
 		return false;
 	if (a->n_addresses != b->n_addresses || a->n_links != b->n_links ||
+	    a->n_guards != b->n_guards ||
 	    !prefixes_equal(a->masquerade, a->n_masquerade, b->masquerade, b->n_masquerade) ||
 	    !prefixes_equal(a->except, a->n_except, b->except, b->n_except) ||
 	    !prefixes_equal(a->standby, a->n_standby, b->standby, b->n_standby) ||
 	    !nameservers_equal(a, b))
 		return false;
+	for (i = 0; i < a->n_guards; i++)
+		if (strcmp(a->guards[i], b->guards[i]) != 0)
+			return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ifaddr_cmp(&a->addresses[i], &b->addresses[i]))
 			return false;
@@ -202,6 +249,12 @@ bool node_equal(const struct node *a, const struct node *b)
 		if (link_cmp(&a->links[i], &b->links[i]))
 			return false;
 	return true;
+}
+
+char *group_of_clients(const char *node, char out[static MAX_GROUP_NAME + 1])
+{
+	snprintf(out, MAX_GROUP_NAME + 1, GROUP_CLIENTS_OF "%s", node);
+	return out;
 }
 
 int routed_link_cmp(const struct routed_link *a, const struct routed_link *b)

@@ -20,6 +20,7 @@
 #include "common/key.h"
 #include "common/name.h"
 #include "common/prefix.h"
+#include "common/service.h"
 
 /* Where a node is reached by those who look from there. */
 struct seen {
@@ -54,6 +55,7 @@ struct record {
 	uint8_t leads_at; /* 1..MAX_LEADERS */
 	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
 				and so without a node document, route or endpoint */
+	bool clients; /* a node with clients: they are the group GROUP_CLIENTS_OF NAME */
 };
 
 /* A set of nodes under a name: "tag:dc", or what the compiler made up, such as "all!fra1". Never a
@@ -67,6 +69,16 @@ struct group {
 /* The built-in group of the records of all nodes, clients left out; it is never stored as a struct
  * group. */
 #define GROUP_ALL "all"
+/*
+ * What the name of the group of a node's clients begins with; the node's name follows. Such a group
+ * is looked at without being named: where a node whose record has `clients` is a direct peer, its
+ * entry also gets the addresses of the group's members. The node's own document has the group as
+ * direct peers. So who comes first, or goes last, changes no document of another node.
+ */
+#define GROUP_CLIENTS_OF "#clients."
+/* The built-in group of the records of all clients; only permits name it, and it is never stored
+ * either. */
+#define GROUP_CLIENTS "#clients"
 /* Longest group name: what the compiler makes up is hashed when it would be longer. */
 #define MAX_GROUP_NAME 255
 
@@ -102,14 +114,26 @@ struct link {
 	uint16_t seconds; /* LINK_ALIVE only */
 };
 
+/*
+ * One pair of the policy: who may reach whom on what. Each side is the name of a node or a client,
+ * GROUP_ALL, GROUP_CLIENTS, the name of a group of nodes, or a prefix that lies behind nodes; the
+ * text of a prefix is canonical and has a '/', which no name has.
+ */
+struct permit {
+	const char *to, *from;
+	const struct service *services; /* canonical (common/service.h), at least one */
+	size_t n_services;
+};
+
 enum node_flags {
 	NODE_HAS_LISTEN_PORT = 1u << 0, /* else the kernel chooses */
 	NODE_HAS_KEEPALIVE = 1u << 1, /* towards every peer that has an endpoint */
 	NODE_HAS_FWMARK = 1u << 2,
 	NODE_FORWARD = 1u << 3, /* carries traffic for others: the agent turns forwarding on */
-	NODE_NO_HOSTS = 1u << 4, /* names stay out of its /etc/hosts; only with a domain */
-	NODE_HAS_TABLE = 1u << 5, /* its routes go into `table`, else into the main one */
-	NODE_NO_ROUTES = 1u << 6, /* or nowhere; never both */
+	NODE_GUARDED = 1u << 4, /* what is not permitted is refused, see `guards` */
+	NODE_NO_HOSTS = 1u << 5, /* names stay out of its /etc/hosts; only with a domain */
+	NODE_HAS_TABLE = 1u << 6, /* its routes go into `table`, else into the main one */
+	NODE_NO_ROUTES = 1u << 7, /* or nowhere; never both */
 };
 
 /* Node document: a node's own interface and whom it is joined with. */
@@ -139,6 +163,10 @@ struct node {
 	/* NULL, or the peer that everything goes through that nobody else has: its entry has
 	 * 0.0.0.0/0 and ::/0. Without a table or NODE_NO_ROUTES the node has a fwmark then. */
 	const char *exit;
+	/* Only with NODE_GUARDED: the `to` of all permits that this node enforces, because they
+	 * mean the node itself, a client of it or a network behind it. Sorted by strcmp. */
+	const char *const *guards;
+	size_t n_guards;
 	const char *const *from; /* the viewpoints that it looks from, those that some record names:
 				    sorted, and the first of them that a record has counts */
 	size_t n_from;
@@ -199,6 +227,8 @@ struct network {
 	size_t n_groups;
 	const struct node *nodes; /* sorted by name */
 	size_t n_nodes;
+	const struct permit *permits; /* sorted by permit_cmp: by `to`, then by `from` */
+	size_t n_permits;
 	const struct freed *freed; /* sorted by address */
 	size_t n_freed;
 	const struct gone *gone; /* sorted by name */
@@ -206,6 +236,9 @@ struct network {
 	const struct routed_link *routed; /* sorted by the first name, then by the second */
 	size_t n_routed;
 };
+
+/* "#clients.fra1" */
+char *group_of_clients(const char *node, char out[static MAX_GROUP_NAME + 1]);
 
 /* Look-ups by name: binary search; NULL when there is none. */
 const struct record *network_record(const struct network *n, const char *name);
@@ -215,6 +248,9 @@ const struct gone *network_gone(const struct network *n, const char *name);
 bool group_has(const struct group *g, const char *node_name);
 /* The line of these two nodes, in either order, that stands or not; NULL: none. */
 const struct routed_link *network_routed(const struct network *n, const char *a, const char *b);
+
+/* The first permit for this `to`, and how many there are. */
+const struct permit *network_permits(const struct network *n, const char *to, size_t *ret_n);
 
 /* Where the node `from` (NULL: one without a viewpoint) reaches that of the record; host NULL: it
  * does not, first. */
@@ -229,10 +265,16 @@ bool routed_link_equal(const struct routed_link *a, const struct routed_link *b)
 /* By the names alone. */
 int routed_link_cmp(const struct routed_link *a, const struct routed_link *b);
 int link_cmp(const struct link *a, const struct link *b);
+int permit_cmp(const struct permit *a, const struct permit *b);
+bool permit_equal(const struct permit *a, const struct permit *b);
 /* The node has the names of all records, not only of its peers: they go into its /etc/hosts where
  * no server is asked. */
 bool node_needs_names(const struct node *n);
 /* True for a target that names a group rather than one node. */
 bool target_is_group(const char *target);
+/* True for "0.0.0.0/0" and "::/0". */
+bool target_is_outside(const char *target);
+/* True for a side of a permit that is a prefix, *ret being it. */
+bool target_is_prefix(const char *target, struct prefix *ret);
 
 #endif

@@ -72,6 +72,8 @@ int record_encode(const struct record *r, struct buf *out)
 		buf_adds(out, " gateway=");
 		buf_adds(out, r->gateway);
 	}
+	if (r->clients)
+		buf_adds(out, " clients=yes");
 	return buf_ok(out) ? 0 : -1;
 }
 
@@ -136,6 +138,16 @@ int node_encode(const struct node *n, struct buf *out)
 		buf_adds(out, " exit=");
 		buf_adds(out, n->exit);
 	}
+	if (n->flags & NODE_GUARDED) {
+		buf_adds(out, " guards=");
+		for (i = 0; i < n->n_guards; i++) {
+			if (i)
+				buf_addc(out, ',');
+			buf_adds(out, n->guards[i]);
+		}
+		if (!n->n_guards)
+			buf_addc(out, '-');
+	}
 	for (i = 0; i < n->n_from; i++) {
 		buf_adds(out, i ? "," : " from=");
 		buf_adds(out, n->from[i]);
@@ -163,6 +175,24 @@ int node_encode(const struct node *n, struct buf *out)
 			row_put_prefixes(out, l->prefixes, l->n_prefixes);
 		else
 			buf_adds(out, l->target);
+	}
+	return buf_ok(out) ? 0 : -1;
+}
+
+int permit_encode(const struct permit *p, struct buf *out)
+{
+	char text[SERVICE_STRLEN];
+	size_t i;
+
+	buf_adds(out, "permit ");
+	buf_adds(out, p->to);
+	buf_addc(out, ' ');
+	buf_adds(out, p->from);
+	buf_adds(out, " on=");
+	for (i = 0; i < p->n_services; i++) {
+		if (i)
+			buf_addc(out, ',');
+		buf_adds(out, service_print(&p->services[i], text));
 	}
 	return buf_ok(out) ? 0 : -1;
 }
@@ -494,6 +524,11 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 		if (!r.gateway)
 			return -1;
 	}
+	if (words_field(w, "clients", &s, &len)) {
+		if (!row_same_text("yes", s, len) || r.gateway)
+			return -1;
+		r.clients = true;
+	}
 	if (!words_end(w))
 		return -1;
 	*ret = r;
@@ -514,6 +549,88 @@ bool group_name_is_valid(const char *s, size_t len)
 			return false;
 	}
 	return true;
+}
+
+/* A side of a permit. */
+static int parse_party(const char *s, size_t len, struct arena *a, const char **ret)
+{
+	char text[PREFIX_STRLEN];
+	struct prefix p;
+	bool host_bits;
+
+	if (memchr(s, '/', len)) {
+		if (prefix_parse(s, len, &p, &host_bits) < 0 || host_bits ||
+		    !row_same_text(prefix_print(&p, text), s, len))
+			return -1;
+	} else if (!group_name_is_valid(s, len)) {
+		return -1;
+	}
+	*ret = arena_strndup(a, s, len);
+	if (!*ret)
+		return -1;
+	return strchr(*ret, '/') || target_is_group(*ret) || name_is_valid(s, len) ? 0 : -1;
+}
+
+static int take_guards(const char *s, size_t len, struct arena *a, struct node *n)
+{
+	size_t count = count_items(s, len), i = 0, item_len;
+	const char **list, *p = s, *item;
+
+	n->flags |= NODE_GUARDED;
+	if (row_same_text("-", s, len))
+		return 0;
+	list = count > MAX_GUARDS ? NULL : arena_array(a, count, sizeof(*list));
+	if (!list)
+		return -1;
+	for (; next_item(&p, s + len, &item, &item_len); i++)
+		if (parse_party(item, item_len, a, &list[i]) < 0 ||
+		    (i && strcmp(list[i - 1], list[i]) >= 0))
+			return -1;
+	n->guards = list;
+	n->n_guards = count;
+	return 0;
+}
+
+static int take_services(struct words *w, struct arena *a, struct permit *ret)
+{
+	const char *s, *p, *item, *why;
+	size_t len, n, i = 0, item_len;
+	struct service *list, *again;
+	char text[SERVICE_STRLEN];
+
+	if (!words_field(w, "on", &s, &len))
+		return -1;
+	n = count_items(s, len);
+	if (n > MAX_SERVICES)
+		return -1;
+	list = arena_array(a, n, sizeof(*list));
+	again = arena_array(a, n, sizeof(*again));
+	if (!list || !again)
+		return -1;
+	for (p = s; next_item(&p, s + len, &item, &item_len); i++)
+		if (service_parse(item, item_len, &list[i], &why) < 0 ||
+		    !row_same_text(service_print(&list[i], text), item, item_len))
+			return -1;
+	memcpy(again, list, n * sizeof(*list));
+	if (!services_equal(list, n, again, services_canonical(again, n)))
+		return -1;
+	ret->services = list;
+	ret->n_services = n;
+	return 0;
+}
+
+int permit_words(struct words *w, struct arena *a, struct permit *ret)
+{
+	struct permit p = { 0 };
+	const char *s;
+	size_t len;
+
+	if (!words_is(w, "permit") || !words_next(w, &s, &len) ||
+	    parse_party(s, len, a, &p.to) < 0 || !words_next(w, &s, &len) ||
+	    parse_party(s, len, a, &p.from) < 0 || take_services(w, a, &p) < 0 || !words_end(w))
+		return -1;
+	*ret = p;
+	return 0;
 }
 
 static int parse_link(enum link_kind kind, const char *s, size_t len, struct arena *a,
@@ -690,6 +807,8 @@ int node_words(struct words *w, struct arena *a, struct node *ret)
 		    !(n.flags & (NODE_HAS_FWMARK | NODE_HAS_TABLE | NODE_NO_ROUTES)))
 			return -1;
 	}
+	if (words_field(w, "guards", &s, &len) && take_guards(s, len, a, &n) < 0)
+		return -1;
 	if (words_field(w, "from", &s, &len) && parse_from(s, len, a, &n) < 0)
 		return -1;
 	if (take_names(w, a, &n) < 0)

@@ -33,6 +33,7 @@ int row_number(struct words *w, const char *name, uint64_t min, uint64_t max, ui
 /* Whole lines. */
 int record_words(struct words *w, struct arena *a, struct record *ret);
 int node_words(struct words *w, struct arena *a, struct node *ret);
+int permit_words(struct words *w, struct arena *a, struct permit *ret);
 
 /* The two first lines of every document of a network. */
 int document_header(struct line_reader *r, const char *kind, const char *network, struct err *e);

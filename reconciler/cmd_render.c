@@ -235,7 +235,7 @@ const struct cli_command cmd_render = {
 	.summary = "Print the complete configuration of a node or a client",
 	.args = "NAME",
 	.help = "Formats: wg for 'wg setconf', wg-quick with addresses and MTU, networkd as a .netdev and a .network\n"
-		"file, json. A private key is not known here: " RENDER_KEY_PLACEHOLDER
+		"file, nft for 'nft -f' (policy and masquerading), json. A private key is not known here: " RENDER_KEY_PLACEHOLDER
 		" stands in its place\n"
 		"(in networkd's format, the name of a file). A node with routed links has an interface for each: all are\n"
 		"printed, one after the other, or the one that --interface names. Of a client, a device without the agent,\n"

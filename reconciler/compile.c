@@ -10,6 +10,7 @@
 #include "reconciler/exit.h"
 #include "reconciler/links.h"
 #include "reconciler/order.h"
+#include "reconciler/policy.h"
 #include "reconciler/relay.h"
 #include "reconciler/site.h"
 #include "reconciler/transit.h"
@@ -70,6 +71,8 @@ struct compiler {
 	size_t n_joined;
 	struct transit *transits; /* stars with transit */
 	size_t n_transits;
+	struct gateway *gateways; /* nodes with clients */
+	size_t n_gateways;
 	struct link_entry *routed; /* entries with interface_per_link */
 	size_t n_routed;
 	bool *forward; /* by node: it carries traffic for others */
@@ -774,34 +777,27 @@ static void compile_pairs(struct compiler *c)
 /* ------------------------------------------------------------------ clients
  * ---------------------------- */
 
-/* Last, since who is joined with a gateway must be known, and by whom directly. */
+/* After the relays, who make all groups anew. */
 static void compile_clients(struct compiler *c)
 {
-	struct gateways g;
 	struct group *groups;
-	struct link *extra;
-	size_t i, j, n;
+	size_t i;
 
-	if (gateways_make(c->m, c->groups, c->n_groups, c->arena, &g) < 0) {
+	if (gateways_make(c->m, c->arena, &c->gateways, &c->n_gateways) < 0)
 		c->nomem = true;
-		return;
-	}
-	for (i = 0; i < g.n; i++) {
+	for (i = 0; i < c->n_gateways && !c->nomem; i++) {
+		const struct gateway *g = &c->gateways[i];
+
 		groups = arena_grow(c->arena, c->groups, c->n_groups, sizeof(*groups));
 		if (!groups) {
 			c->nomem = true;
 			return;
 		}
 		c->groups = groups;
-		groups[c->n_groups++] = g.list[i].clients;
-		c->forward[g.list[i].node] = true;
-	}
-	for (i = 0; g.n && i < c->m->n_nodes && !c->nomem; i++) {
-		if (gateways_links(&g, (uint32_t)i, c->links[i].list, c->links[i].n, c->arena,
-				   &extra, &n) < 0)
-			c->nomem = true;
-		for (j = 0; !c->nomem && j < n; j++)
-			add_link(c, i, extra[j]);
+		groups[c->n_groups++] = g->clients;
+		c->forward[g->node] = true;
+		add_link(c, g->node,
+			 (struct link){ .kind = LINK_DIRECT, .target = g->clients.name });
 	}
 }
 
@@ -833,11 +829,44 @@ static void add_links(struct compiler *c, size_t node, const struct site_links *
 		add_link(c, node, links->list[i]);
 }
 
+static bool target_has(const struct compiler *c, const char *target, const char *name)
+{
+	size_t i;
+
+	for (i = 0; target_is_group(target) && i < c->n_groups; i++)
+		if (!strcmp(c->groups[i].name, target))
+			return group_has(&c->groups[i], name);
+	return !strcmp(target, name) || !strcmp(target, GROUP_ALL);
+}
+
+/* The clients of those whom a leader meets stand under these by themselves; behind the leader they
+ * must be named. */
+static struct site_links clients_met(struct compiler *c, const struct site *site)
+{
+	const struct link_list *l = &c->links[site->leader];
+	struct site_links ret = { get(c, c->n_gateways, sizeof(*ret.list)), 0 };
+	size_t i, j;
+
+	for (i = 0; !c->nomem && i < c->n_gateways; i++) {
+		const struct gateway *g = &c->gateways[i];
+
+		for (j = 0; j < l->n; j++)
+			if (l->list[j].kind == LINK_DIRECT && g->node != site->leader &&
+			    target_has(c, l->list[j].target, c->m->nodes[g->node].name))
+				break;
+		if (j < l->n)
+			ret.list[ret.n++] = (struct link){ .kind = LINK_THROUGH,
+							   .target = g->clients.name,
+							   .via = c->m->nodes[site->leader].name };
+	}
+	return ret;
+}
+
 /* The nodes behind a leader, once its own links are complete. */
 static void compile_site(struct compiler *c, const struct site *site)
 {
 	const struct link_list *leader = &c->links[site->leader];
-	struct site_links links;
+	struct site_links links, clients = clients_met(c, site);
 	struct group group;
 	size_t i;
 
@@ -850,6 +879,7 @@ static void compile_site(struct compiler *c, const struct site *site)
 			c->nomem = true;
 		else
 			add_links(c, node, &links);
+		add_links(c, node, &clients);
 		if (!c->nomem && group.name)
 			use_group(c, group);
 		if (!viewpoints_meet(&c->views, node, site->leader))
@@ -1175,6 +1205,10 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		fill_record(&c, &m->clients[i].node, &al[holders.client_at[i]], r);
 		r->gateway = m->clients[i].gateway.s;
 	}
+	for (i = 0; i < c.n_gateways && !c.nomem; i++)
+		records[holders.node_at[c.gateways[i].node]].clients = true;
+	if (!c.nomem && policy_compile(m, a, d, &n, nodes, &c.groups, &c.n_groups) < 0)
+		c.nomem = true;
 	if (c.n_groups > 1)
 		qsort(c.groups, c.n_groups, sizeof(*c.groups), cmp_groups);
 	n.groups = c.groups;

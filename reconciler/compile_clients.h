@@ -3,9 +3,11 @@
  * Clients in the compiler: devices without the agent, each a peer of one node, its gateway. Part of
  * reconciler/compile.h.
  *
- * The clients of a gateway are a group, "#clients.GATEWAY". The gateway's document has it as direct
- * peers; every node that is joined with the gateway directly gets "through GATEWAY: that group", so
- * that a client that comes or goes changes its record and its membership and no node document.
+ * The clients of a gateway are the group GROUP_CLIENTS_OF (publication/network.h). The gateway's
+ * document has it as direct peers, and its record says that it has clients; for every node that has
+ * the gateway as a direct peer that puts them under it. So a client that comes or goes changes its
+ * record and its membership, and the first and the last one of a gateway the gateway's record and
+ * document too, and nothing of any other node.
  *
  * Why that stays free of loops and conflicts: a client's addresses are nobody else's, and stand
  * only under its gateway (or, on the gateway, under the client). Where a wider prefix would lead
@@ -14,8 +16,8 @@
  * joined with it sends the packet where it sends those to the gateway itself.
  *
  * A gateway has an endpoint (a client could not reach it otherwise), so nobody who is joined with
- * it needs a relay to meet it: after relays have rewritten the links, it is still a direct peer of
- * all of them. What a relay carries between two others never has a client at one of its ends.
+ * it needs a relay to meet it: it is a direct peer of all of them. What a relay carries between two
+ * others never has a client at one of its ends.
  */
 #ifndef RECONCILER_COMPILE_CLIENTS_H
 #define RECONCILER_COMPILE_CLIENTS_H
@@ -34,35 +36,13 @@ struct holders {
 /* -1: out of memory. Without clients `all` has the nodes of `m` themselves. */
 int holders_make(const struct m_network *m, struct arena *a, struct holders *ret);
 
+/* A node with clients. */
 struct gateway {
 	uint32_t node; /* index in m->nodes */
 	struct group clients;
 };
 
-/* A group that gateways are in. */
-struct gateway_group {
-	const char *name;
-	const uint32_t *gateways; /* indexes into gateways->list, ascending */
-	size_t n;
-};
-
-struct gateways {
-	const struct m_network *m;
-	struct gateway *list; /* sorted by node */
-	size_t n;
-	struct gateway_group *groups; /* sorted by name */
-	size_t n_groups;
-};
-
-/* `groups`: those that the links name, as they are to be published; members are names of nodes. -1:
- * out of memory. */
-int gateways_make(const struct m_network *m, const struct group *groups, size_t n_groups,
-		  struct arena *a, struct gateways *ret);
-/*
- * The links to clients that a node has besides `links`, its others (in any order). Lives in `a`.
- * -1: out of memory.
- */
-int gateways_links(const struct gateways *g, uint32_t node, const struct link *links, size_t n,
-		   struct arena *a, struct link **ret, size_t *ret_n);
+/* Every one, sorted by node. -1: out of memory. */
+int gateways_make(const struct m_network *m, struct arena *a, struct gateway **ret, size_t *ret_n);
 
 #endif

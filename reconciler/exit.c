@@ -6,6 +6,16 @@ static const struct m_node *exit_of(const struct m_network *m, const struct m_no
 	return n->exit_node.s ? m_network_node(m, n->exit_node.s) : NULL;
 }
 
+static bool sends_everything(const struct m_client *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_allowed_ips; i++)
+		if (!c->allowed_ips[i].prefix.len)
+			return true;
+	return false;
+}
+
 bool *exits_find(const struct m_network *m, struct arena *a)
 {
 	bool *ret = arena_array(a, m->n_nodes, sizeof(*ret));
@@ -17,6 +27,9 @@ bool *exits_find(const struct m_network *m, struct arena *a)
 		if (exit)
 			ret[exit - m->nodes] = true;
 	}
+	for (i = 0; ret && i < m->n_clients; i++)
+		if (sends_everything(&m->clients[i]))
+			ret[m_network_node(m, m->clients[i].gateway.s) - m->nodes] = true;
 	return ret;
 }
 

@@ -12,7 +12,10 @@
 #include "reconciler/transit.h"
 #include "schema/model.h"
 
-/* By node: somebody's exit. NULL: out of memory. */
+/*
+ * By node: somebody's exit. So is the gateway of a client that sends everything into the tunnel; it
+ * may have an exit itself, since what it forwards goes straight. NULL: out of memory.
+ */
 bool *exits_find(const struct m_network *m, struct arena *a);
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reconciler/machines.h"
 
+#include "publication/exit.h"
 #include "schema/machines.h"
 
 /* A prefix that some machine may have a way to. */
@@ -153,7 +154,8 @@ static bool routes(const struct checker *x, const struct tenant *t, const struct
 	for (i = 0; i < node->n_links; i++) {
 		const struct link *l = &node->links[i];
 
-		if (l->kind != LINK_ALLOW && l->kind != LINK_ALIVE &&
+		/* A routed link makes no route. */
+		if ((l->kind == LINK_DIRECT || l->kind == LINK_ROUTES || l->kind == LINK_THROUGH) &&
 		    (!l->via || strcmp(l->via, w->behind->name) != 0) &&
 		    in_target(n, l->target, w->behind->name))
 			return true;
@@ -161,10 +163,22 @@ static bool routes(const struct checker *x, const struct tenant *t, const struct
 	return false;
 }
 
+/* Where the way goes: a pool is with its addresses, in the main table. 0: nowhere. */
+static uint64_t table_of(const struct tenant *t, const struct way *w)
+{
+	if (!w->behind)
+		return EXIT_TABLE_MAIN;
+	return t->node->table.set    ? t->node->table.v :
+	       t->network->table.set ? t->network->table.v :
+				       EXIT_TABLE_MAIN;
+}
+
 /* Whoever is in a network sends what is for its pools there. Two pools are schema/machines.h's. */
 static void check_pair(struct checker *x, struct pair *p, const struct tenant *a,
 		       const struct tenant *b)
 {
+	if (table_of(a, p->a) != table_of(b, p->b) || !table_of(a, p->a))
+		return;
 	if ((p->a->behind && !routes(x, a, p->a)) || (p->b->behind && !routes(x, b, p->b)))
 		return;
 	if (!p->machines++) {

@@ -3,6 +3,7 @@
 
 #include "reconciler/plan_attr.h"
 #include "reconciler/plan_peers.h"
+#include "reconciler/plan_policy.h"
 #include "reconciler/plan_view.h"
 
 /* Past so many different changes of interface settings under one change of peers, their nodes are
@@ -12,6 +13,7 @@
 struct maker {
 	struct plan_work w;
 	struct peer_diff peers;
+	struct policy_diff policy;
 	struct plan *plan;
 	struct arena scratch; /* of one run of places */
 	uint32_t only; /* NO_ID, or the one node to speak about */
@@ -227,10 +229,12 @@ static int plan_run(struct maker *m, const struct plan_place *run, size_t n)
 		p->peers_unchanged += c.counts.same;
 		attr_add_node(&l, side_attrs(&m->w.sides[OLD], c.id),
 			      side_attrs(&m->w.sides[NEW], c.id));
+		policy_diff_node(&m->policy, &l, m->w.sides[OLD].nodes[c.id],
+				 m->w.sides[NEW].nodes[c.id]);
 		if (l.failed)
 			return -1;
 		c.attrs = (struct plan_attrs){ l.v, l.n };
-		if (plan_links_node(&m->w, c.id, &c.links) < 0)
+		if (plan_links_node(&m->w, c.id, m->w.out, &c.links) < 0)
 			return -1;
 		if (action == PLAN_CHANGE && !l.n && !c.links.n && !c.counts.n[PLAN_ADD] &&
 		    !c.counts.n[PLAN_CHANGE] && !c.counts.n[PLAN_REMOVE]) {
@@ -384,6 +388,18 @@ static bool tombstones_equal(const struct network *a, const struct network *b)
 	return true;
 }
 
+static bool permits_equal(const struct network *a, const struct network *b)
+{
+	size_t i;
+
+	if (a->n_permits != b->n_permits)
+		return false;
+	for (i = 0; i < a->n_permits; i++)
+		if (!permit_equal(&a->permits[i], &b->permits[i]))
+			return false;
+	return true;
+}
+
 static bool networks_equal(const struct network *a, const struct network *b)
 {
 	size_t i;
@@ -391,7 +407,8 @@ static bool networks_equal(const struct network *a, const struct network *b)
 	if (!a || !b)
 		return a == b;
 	if (a->n_records != b->n_records || a->n_nodes != b->n_nodes ||
-	    a->n_routed != b->n_routed || !groups_equal(a, b) || !tombstones_equal(a, b))
+	    a->n_routed != b->n_routed || !groups_equal(a, b) || !permits_equal(a, b) ||
+	    !tombstones_equal(a, b))
 		return false;
 	for (i = 0; i < a->n_routed; i++) {
 		if (!routed_link_equal(&a->routed[i], &b->routed[i]))
@@ -444,6 +461,8 @@ static int prepare_and_make(const struct network *old, const struct network *new
 	plan.documents = !networks_equal(old, new);
 	arena_init(&m.scratch);
 	r = plan_work_init(&m.w, old, new, a, e);
+	if (!r && policy_diff_init(&m.policy, old, new, a) < 0)
+		r = err_nomem(e);
 	if (!r && node) {
 		m.only = plan_work_id(&m.w, node);
 		if (m.only == NO_ID)

@@ -21,8 +21,8 @@ enum plan_action { PLAN_ADD, PLAN_CHANGE, PLAN_REMOVE };
 
 /*
  * One attribute's change, as text for people: old or new is NULL when it was or will be unset. Of a
- * list ("addresses", "routes", "allowed_ips", "masquerade", "except", "standby") every element that
- * comes or goes is one plan_attr, with only one of from and to; they stand together.
+ * list ("addresses", "routes", "allowed_ips", "masquerade", "except", "standby", "policy") every
+ * element that comes or goes is one plan_attr, with only one of from and to; they stand together.
  */
 struct plan_attr {
 	const char *name; /* as in YAML or render: "endpoint", "allowed_ips", "public_key", "mtu",

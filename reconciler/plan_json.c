@@ -45,7 +45,8 @@ static bool is_list(const char *name)
 {
 	return !strcmp(name, "addresses") || !strcmp(name, "allowed_ips") ||
 	       !strcmp(name, "routes") || !strcmp(name, "masquerade") ||
-	       !strcmp(name, "endpoints") || !strcmp(name, "standby") || !strcmp(name, "except");
+	       !strcmp(name, "endpoints") || !strcmp(name, "standby") || !strcmp(name, "except") ||
+	       !strcmp(name, "policy");
 }
 
 /* {"from": ..., "to": ...}; for lists {"added": [...], "removed": [...]} of the run that starts at

@@ -167,10 +167,10 @@ static void add_attrs(struct attr_list *l, struct end_view *a, struct end_view *
 		    attr_number(l, b->keepalive, b->keepalive));
 }
 
-static int add_link(struct plan_work *w, struct end_view *a, struct end_view *b,
+static int add_link(struct end_view *a, struct end_view *b, struct arena *out,
 		    struct plan_links *ret)
 {
-	struct attr_list l = { .a = w->out };
+	struct attr_list l = { .a = out };
 	struct plan_peer *list;
 
 	add_attrs(&l, a, b);
@@ -178,7 +178,7 @@ static int add_link(struct plan_work *w, struct end_view *a, struct end_view *b,
 		return -1;
 	if (!l.n)
 		return 0;
-	list = arena_grow(w->out, ret->list, ret->n, sizeof(*list));
+	list = arena_grow(out, ret->list, ret->n, sizeof(*list));
 	if (!list)
 		return -1;
 	ret->list = list;
@@ -191,7 +191,7 @@ static int add_link(struct plan_work *w, struct end_view *a, struct end_view *b,
 	return 0;
 }
 
-int plan_links_node(struct plan_work *w, uint32_t id, struct plan_links *ret)
+int plan_links_node(struct plan_work *w, uint32_t id, struct arena *out, struct plan_links *ret)
 {
 	const struct side *old = &w->sides[OLD], *new = &w->sides[NEW];
 	size_t i = old->routed_first[id], j = new->routed_first[id];
@@ -210,7 +210,7 @@ int plan_links_node(struct plan_work *w, uint32_t id, struct plan_links *ret)
 			b = (struct end_view){ 0 };
 		else if (c > 0)
 			a = (struct end_view){ 0 };
-		if (add_link(w, &a, &b, ret) < 0)
+		if (add_link(&a, &b, out, ret) < 0)
 			return -1;
 	}
 	return 0;
@@ -237,7 +237,7 @@ int plan_links_count(struct plan_work *w, uint32_t only, struct plan *ret)
 	bool *told_old = arena_array(&w->tmp, old ? old->n_routed : 0, sizeof(*told_old));
 	bool *told_new = arena_array(&w->tmp, new ? new->n_routed : 0, sizeof(*told_new));
 	size_t standing = only == NO_ID ? w->sides[NEW].n_routed : 0, i;
-	struct arena *out = w->out, scratch;
+	struct arena scratch;
 	struct plan_links links;
 	uint32_t id;
 	int r = 0;
@@ -245,14 +245,13 @@ int plan_links_count(struct plan_work *w, uint32_t only, struct plan *ret)
 	if (!told_old || !told_new)
 		return -1;
 	arena_init(&scratch);
-	w->out = &scratch;
 	for (id = 0; !r && id < w->n; id++) {
 		if (only != NO_ID && only != id)
 			continue;
 		if (only == id)
 			standing =
 				w->sides[NEW].routed_first[id + 1] - w->sides[NEW].routed_first[id];
-		r = plan_links_node(w, id, &links);
+		r = plan_links_node(w, id, &scratch, &links);
 		for (i = 0; !r && i < links.n; i++) {
 			bool gone = links.list[i].action == PLAN_REMOVE;
 
@@ -262,7 +261,6 @@ int plan_links_count(struct plan_work *w, uint32_t only, struct plan *ret)
 		if (scratch.used > 1u << 20)
 			arena_release(&scratch);
 	}
-	w->out = out;
 	arena_release(&scratch);
 	ret->links_unchanged = standing - (size_t)(ret->links[PLAN_ADD] + ret->links[PLAN_CHANGE]);
 	return r;

@@ -138,6 +138,31 @@ static int number_groups(struct plan_work *w, struct side *s, struct err *e)
 	return 0;
 }
 
+static int find_gateways(struct plan_work *w, struct side *s, struct err *e)
+{
+	char name[MAX_GROUP_NAME + 1];
+	size_t n = 0;
+	uint32_t id;
+
+	for (id = 0; id < w->n; id++)
+		n += s->records[id] && s->records[id]->clients;
+	s->gateways = arena_array(&w->tmp, n, sizeof(*s->gateways));
+	if (!s->gateways)
+		return err_nomem(e);
+	for (id = 0; id < w->n; id++) {
+		const struct group *g;
+
+		if (!s->records[id] || !s->records[id]->clients)
+			continue;
+		g = network_group(s->network, group_of_clients(w->names[id], name));
+		if (!g)
+			return missing(s, "group", name, e);
+		s->gateways[s->n_gateways++] =
+			(struct side_gateway){ id, s->groups[g - s->network->groups] };
+	}
+	return 0;
+}
+
 static int resolve_target(struct plan_work *w, const struct side *s, const char *target,
 			  struct ids *ret, struct err *e)
 {
@@ -165,6 +190,28 @@ static int resolve_target(struct plan_work *w, const struct side *s, const char 
 	return 0;
 }
 
+static bool is_direct(const struct view *v, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < v->source->n_links; i++)
+		if (v->links[i].kind == LINK_DIRECT && ids_has(v->links[i].target, id))
+			return true;
+	return false;
+}
+
+static void add_clients(const struct side *s, struct view *view)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_gateways; i++)
+		if (is_direct(view, s->gateways[i].id))
+			view->links[view->n_links++] =
+				(struct view_link){ .kind = LINK_THROUGH,
+						    .via = s->gateways[i].id,
+						    .target = s->gateways[i].clients };
+}
+
 static int resolve_view(struct plan_work *w, const struct side *s, const struct node *node,
 			struct view *view, struct err *e)
 {
@@ -178,7 +225,7 @@ static int resolve_view(struct plan_work *w, const struct side *s, const struct 
 			return missing(s, "node", node->exit, e);
 	}
 	view->n_links = node->n_links;
-	view->links = arena_array(&w->tmp, node->n_links, sizeof(*view->links));
+	view->links = arena_array(&w->tmp, node->n_links + s->n_gateways, sizeof(*view->links));
 	if (!view->links)
 		return err_nomem(e);
 	for (i = 0; i < node->n_links; i++) {
@@ -198,6 +245,7 @@ static int resolve_view(struct plan_work *w, const struct side *s, const struct 
 		if (l->target && resolve_target(w, s, l->target, &v->target, e) < 0)
 			return -1;
 	}
+	add_clients(s, view);
 	return 0;
 }
 
@@ -237,7 +285,7 @@ static bool same_view(const struct view *v, const struct node *n)
 {
 	size_t i;
 
-	if (v->n_links != n->n_links || v->source->n_from != n->n_from ||
+	if (v->source->n_links != n->n_links || v->source->n_from != n->n_from ||
 	    !v->source->exit != !n->exit || (n->exit && strcmp(v->source->exit, n->exit)))
 		return false;
 	for (i = 0; i < n->n_from; i++) {
@@ -354,7 +402,7 @@ static int side_init(struct plan_work *w, struct side *s, struct err *e)
 	}
 	if (!n)
 		return 0;
-	if (number_groups(w, s, e) < 0 || number_seen(w, s, e) < 0)
+	if (number_groups(w, s, e) < 0 || find_gateways(w, s, e) < 0 || number_seen(w, s, e) < 0)
 		return -1;
 	return sort_into_views(w, s, e);
 }

@@ -37,8 +37,14 @@ struct view_link {
 struct view {
 	const struct node *source; /* the first node that has it */
 	uint32_t exit; /* NO_ID: none */
+	/* Its links, and for each direct peer that has clients one that puts them under it. */
 	struct view_link *links;
 	size_t n_links;
+};
+
+struct side_gateway {
+	uint32_t id;
+	struct ids clients;
 };
 
 struct side {
@@ -52,6 +58,8 @@ struct side {
 	size_t n_views;
 	struct ids all;
 	struct ids *groups; /* as network->groups */
+	struct side_gateway *gateways; /* the nodes with clients */
+	size_t n_gateways;
 	/* The routed links that stand: those of node `id` are lines[first[id]..first[id + 1]), by
 	 * the other node's number. `net` is the least number of the nodes that a row of links
 	 * connects it with, those that can come up. */
@@ -135,11 +143,11 @@ size_t plan_places_run(const struct plan_place *places, size_t n, size_t i);
 int record_prefixes(const struct record *r, struct arena *a, struct prefix **ret, size_t *ret_n);
 
 /* reconciler/plan_links.c: fills the routed links of both sides; what becomes of those of one node,
- * in w->out; and counts those of all nodes, or of `only`. -1: out of memory. */
+ * in `out`; and counts those of all nodes, or of `only`. -1: out of memory. */
 int plan_links_init(struct plan_work *w, struct err *e);
 struct plan;
 struct plan_links;
-int plan_links_node(struct plan_work *w, uint32_t id, struct plan_links *ret);
+int plan_links_node(struct plan_work *w, uint32_t id, struct arena *out, struct plan_links *ret);
 int plan_links_count(struct plan_work *w, uint32_t only, struct plan *ret);
 
 /* reconciler/plan_client.c: fills ret->clients and their counts; `only` as below. -1: out of

@@ -4,6 +4,7 @@
 #include "common/text.h"
 #include "publication/exit.h"
 #include "publication/gateway.h"
+#include "publication/ruleset.h"
 
 int render_format_parse(const char *word, enum render_format *ret)
 {
@@ -12,6 +13,7 @@ int render_format_parse(const char *word, enum render_format *ret)
 		[RENDER_WG_QUICK] = "wg-quick",
 		[RENDER_NETWORKD] = "networkd",
 		[RENDER_JSON] = "json",
+		[RENDER_NFT] = "nft",
 	};
 	size_t i;
 
@@ -59,6 +61,20 @@ static void wg_peer(const struct peer *p, bool bare, struct buf *out)
 		buf_addf(out, "PersistentKeepalive = %u\n", p->keepalive);
 }
 
+/* The node's nftables table in one line; nothing when it needs none. */
+static void add_table(const struct config *c, const char *interface, struct buf *out)
+{
+	struct ruleset r;
+
+	ruleset_of(c, interface, &r);
+	ruleset_print(&r, false, out);
+}
+
+static bool has_table(const struct config *c)
+{
+	return c->policy.guarded || c->node->n_masquerade;
+}
+
 static void add_dns(const struct render_client *client, struct buf *out)
 {
 	size_t i;
@@ -72,6 +88,19 @@ static void add_dns(const struct render_client *client, struct buf *out)
 }
 
 /* wg-quick runs these; `%i` is the interface. */
+static void quick_table(const struct config *c, struct buf *out)
+{
+	if (!has_table(c))
+		return;
+	/* A guard stands before the first packet comes. */
+	buf_addf(out,
+		 "%s = nft 'add table inet " RULESET_TABLE "%s; delete table inet " RULESET_TABLE
+		 "%s; ",
+		 c->policy.guarded ? "PreUp" : "PostUp", c->network, c->network);
+	add_table(c, "%i", out);
+	buf_addf(out, "'\nPostDown = nft 'delete table inet " RULESET_TABLE "%s'\n", c->network);
+}
+
 static void quick_gateway(const struct config *c, struct buf *out)
 {
 	unsigned int families = gateway_families(c);
@@ -86,11 +115,6 @@ static void quick_gateway(const struct config *c, struct buf *out)
 			out,
 			"# With it, the kernel minds router advertisements only where accept_ra is 2\n"
 			"PostUp = sysctl -q -w net.ipv6.conf.all.forwarding=1\n");
-	if (!c->node->n_masquerade)
-		return;
-	buf_adds(out, "PostUp = nft '");
-	gateway_rules(c, "%i", out);
-	buf_addf(out, "'\nPostDown = nft 'delete table inet " GATEWAY_TABLE "%s'\n", c->network);
 }
 
 static void quick_rules(const struct config *c, struct buf *out)
@@ -194,11 +218,17 @@ static void networkd_gateway(const struct config *c, struct buf *out)
 
 	if (families)
 		buf_addf(out, "IPForward=%s\n", words[families]);
-	if (!c->node->n_masquerade)
+	if (!has_table(c))
 		return;
-	buf_adds(out,
-		 "# networkd masquerades for an interface or not at all; for nft(8), besides:\n# ");
-	gateway_rules(c, c->node->interface.s, out);
+	if (c->policy.guarded)
+		buf_adds(
+			out,
+			"# networkd guards nothing; for nft(8), before the interface comes up:\n# ");
+	else
+		buf_adds(
+			out,
+			"# networkd masquerades for an interface or not at all; for nft(8), besides:\n# ");
+	add_table(c, c->node->interface.s, out);
 	buf_addc(out, '\n');
 }
 
@@ -289,7 +319,10 @@ static void wg_config(const struct config *c, const struct render_client *client
 			buf_adds(out, "Table = off\n");
 		quick_routes(c, out);
 		quick_gateway(c, out);
+		quick_table(c, out);
 		quick_names(c, out);
+	} else if (c->policy.guarded) {
+		buf_adds(out, "# This node has a policy, which is not said here: --format nft\n");
 	}
 	for (i = 0; i < c->n_peers; i++)
 		wg_peer(&c->peers[i], bare, out);
@@ -358,6 +391,24 @@ static void networkd_config(const struct config *c, struct buf *out)
 	networkd_routes(c, out);
 }
 
+/* To be read by people, and by `nft -f`, which makes the host's table this one. */
+static void nft_config(const struct config *c, struct buf *out)
+{
+	struct ruleset r;
+
+	buf_adds(out, "# Network ");
+	add_safe(out, c->network);
+	buf_adds(out, ", node ");
+	add_safe(out, c->node->name);
+	buf_addf(out, ", interface %s\n", c->node->interface.s);
+	buf_addf(out, "table inet " RULESET_TABLE "%s\ndelete table inet " RULESET_TABLE "%s\n",
+		 c->network, c->network);
+	if (!has_table(c))
+		buf_adds(out, "# It needs none: without a policy all is let in\n");
+	ruleset_of(c, c->node->interface.s, &r);
+	ruleset_print(&r, true, out);
+}
+
 int render(const struct config *c, enum render_format format, struct buf *out, struct err *e)
 {
 	return render_for(c, NULL, format, out, e);
@@ -381,6 +432,9 @@ int render_for(const struct config *c, const struct render_client *client,
 			buf_addc(out, '\n');
 			networkd_config(&c->links[i], out);
 		}
+		break;
+	case RENDER_NFT:
+		nft_config(c, out);
 		break;
 	case RENDER_JSON:
 		if (render_json(c, client, out, e) < 0)

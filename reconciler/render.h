@@ -17,11 +17,12 @@ enum render_format {
 			  */
 	RENDER_NETWORKD, /* systemd.netdev(5) and systemd.network(5), each under a line "# file:
 			    PATH" */
+	RENDER_NFT, /* nft(8) -f: the node's table, its policy and masquerading */
 	RENDER_JSON, /* the contract's object; peers sorted by public key, what is not set is null
 		      */
 };
 
-#define RENDER_FORMATS "wg, wg-quick, networkd, json"
+#define RENDER_FORMATS "wg, wg-quick, networkd, nft, json"
 /* What stands for the private key; 32 bytes in base64 belong there. */
 #define RENDER_KEY_PLACEHOLDER "REPLACE_WITH_PRIVATE_KEY"
 #define RENDER_KEY_LINE "PrivateKey = " RENDER_KEY_PLACEHOLDER

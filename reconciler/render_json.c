@@ -62,6 +62,59 @@ static int set_prefixes(json_t *top, const char *key, const struct prefix *p, si
 	return json_object_set_new(top, key, list) < 0 || r < 0 ? -1 : 0;
 }
 
+static json_t *json_prefixes(const struct party *p)
+{
+	json_t *list = json_array();
+	char text[PREFIX_STRLEN];
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		if (json_array_append_new(list, json_string(prefix_print(&p->prefixes[i], text))) <
+		    0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *json_rule(const struct policy_rule *rule)
+{
+	json_t *on = json_array();
+	char text[SERVICE_STRLEN];
+	size_t i;
+
+	for (i = 0; i < rule->n_services; i++) {
+		if (json_array_append_new(on, json_string(service_print(&rule->services[i],
+									text))) < 0) {
+			json_decref(on);
+			return NULL;
+		}
+	}
+	return json_pack("{s:s, s:s, s:o, s:o}", "from", rule->from->name, "to", rule->to->name,
+			 "on", on, "destinations", json_prefixes(rule->to));
+}
+
+/* Only of a node that has a policy. Sources that several rules name are listed once. */
+static int add_policy(const struct policy *p, json_t *top)
+{
+	json_t *sources = json_object(), *rules = json_array();
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < p->n_sources; i++)
+		r |= json_object_set_new(sources, p->sources[i].name,
+					 json_prefixes(&p->sources[i]));
+	for (i = 0; i < p->n_rules; i++)
+		r |= json_array_append_new(rules, json_rule(&p->rules[i]));
+	return json_object_set_new(top, "policy",
+				   json_pack("{s:o, s:o}", "sources", sources, "rules", rules)) <
+				       0 ||
+			       r < 0 ?
+		       -1 :
+		       0;
+}
+
 /* Only of a node whose names have a domain. */
 static int add_names(const struct node *n, json_t *top)
 {
@@ -125,6 +178,8 @@ static json_t *json_interface(const struct config *c, const struct render_client
 		r |= json_object_set_new(top, "table", json_string("off"));
 	if (top && n->flags & NODE_FORWARD && !c->routed)
 		r |= add_gateway(n, top);
+	if (top && c->policy.guarded)
+		r |= add_policy(&c->policy, top);
 	if (top && n->domain && !c->routed)
 		r |= add_names(n, top);
 	if (r) {

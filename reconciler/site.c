@@ -378,7 +378,9 @@ static void put_outward(struct builder *b, const struct site *site, const struct
 	link.via = node_name(b->s, site->leader);
 	switch (l->kind) {
 	case LINK_DIRECT:
-		if (!strcmp(l->target, site->group.name))
+		/* A peer's own clients stand under it by themselves. */
+		if (!strcmp(l->target, site->group.name) ||
+		    !strncmp(l->target, GROUP_CLIENTS_OF, strlen(GROUP_CLIENTS_OF)))
 			return;
 		link.kind = LINK_THROUGH;
 		break;

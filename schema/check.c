@@ -855,6 +855,57 @@ static void check_topology(struct check *c)
 	}
 }
 
+/* Prefixes are judged by the compiler, which knows what is behind whom. */
+static void check_parties(struct check *c, const struct m_parties *p)
+{
+	struct sample unused = { 0 };
+	struct m_selectors one = { .n = 1 };
+	size_t i;
+
+	for (i = 0; i < p->nodes.n; i++) {
+		one.list = &p->nodes.list[i];
+		/* Clients too are named here. */
+		if (one.list->kind != SELECT_NODE || !m_network_client(c->n, one.list->name))
+			sample_selectors(c, &one, &unused);
+	}
+}
+
+static bool is_given(const struct m_parties *p)
+{
+	return p->nodes.n || p->n_prefixes || p->nodes.lost;
+}
+
+static void check_policy(struct check *c)
+{
+	const struct m_network *n = c->n;
+	size_t i;
+
+	for (i = 0; i < n->n_policy; i++) {
+		check_parties(c, &n->policy[i].from);
+		check_parties(c, &n->policy[i].to);
+	}
+	for (i = 0; i < n->n_assertions; i++) {
+		const struct m_assertion *a = &n->assertions[i];
+		bool positive = is_given(&a->reaches), negative = is_given(&a->never_reaches);
+
+		check_parties(c, &a->from);
+		check_parties(c, &a->reaches);
+		check_parties(c, &a->never_reaches);
+		if (positive && negative)
+			diag_help(
+				c->d,
+				diag_error(
+					c->d, a->pos,
+					"an assertion has `reaches` or `never_reaches`, not both"),
+				"make two of it");
+		else if (!positive && !negative)
+			diag_help(c->d,
+				  diag_error(c->d, a->pos,
+					     "an assertion without `reaches` or `never_reaches`"),
+				  "add `reaches: [tag:db]`, for example");
+	}
+}
+
 static int cmp_route_prefix(const void *pa, const void *pb)
 {
 	const struct m_route *a = *(const struct m_route *const *)pa,
@@ -1090,6 +1141,7 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 	check_viewpoints(&c);
 	check_topology(&c);
 	check_sites(n, scratch, d);
+	check_policy(&c);
 	check_clients(n, scratch, d);
 	check_routed_links(n, d);
 }

@@ -6,6 +6,9 @@
 
 #define NAME "[a-z0-9][a-z0-9.-]{0,62}"
 #define PREFIX "^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
+#define PARTY "^((tag:)?" NAME "|[0-9A-Fa-f:.]+/[0-9]{1,3})$"
+#define PORT "[1-9][0-9]{0,4}"
+#define SERVICE "^(any|icmp|(tcp|udp)(/" PORT "(-" PORT ")?)?)$"
 #define ENDPOINT "^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+)(:[1-9][0-9]{0,4})?$"
 
 /* A JSON text being written, indented by tabs. No object or array in it is empty. */
@@ -96,7 +99,7 @@ static void put_strings(struct json *j, const struct field *f, const char *patte
 	if (f->min)
 		put_number(j, "minItems", f->min);
 	put_number(j, "maxItems", f->max);
-	if (f->type != FIELD_SELECTORS)
+	if (f->type != FIELD_SELECTORS && f->type != FIELD_PARTIES && f->type != FIELD_SERVICES)
 		put_raw(j, "uniqueItems", "true");
 	put_key(j, "items");
 	open_with(j, '{');
@@ -223,6 +226,12 @@ static void put_type(struct json *j, const struct field *f)
 	case FIELD_SELECTORS:
 		put_strings(j, f, "^(tag:)?" NAME "$");
 		break;
+	case FIELD_PARTIES:
+		put_strings(j, f, PARTY);
+		break;
+	case FIELD_SERVICES:
+		put_strings(j, f, SERVICE);
+		break;
 	case FIELD_TABLE:
 		put_table(j, f->table);
 		break;
@@ -241,6 +250,8 @@ static void put_type(struct json *j, const struct field *f)
 		break;
 	case FIELD_LIST:
 		put_text(j, "type", "array");
+		if (f->min)
+			put_number(j, "minItems", f->min);
 		put_number(j, "maxItems", f->max);
 		put_key(j, "items");
 		open_with(j, '{');

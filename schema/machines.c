@@ -4,7 +4,14 @@
 #include "common/buf.h"
 #include "common/limits.h"
 
-enum clash_kind { CLASH_PORT, CLASH_INTERFACE, CLASH_ENDPOINT, CLASH_POOL, CLASH_NETWORK };
+enum clash_kind {
+	CLASH_PORT,
+	CLASH_INTERFACE,
+	CLASH_ENDPOINT,
+	CLASH_POOL,
+	CLASH_EXIT,
+	CLASH_NETWORK
+};
 
 /* What two nodes on one machine both have. When it is their networks that say so, it is told once,
  * however many machines are in both. */
@@ -153,17 +160,25 @@ static void claim_interface(struct checker *x, const struct tenant *t)
 	claim(x, &c);
 }
 
-static void claim_endpoint(struct checker *x, const struct tenant *t)
+static void claim_one_endpoint(struct checker *x, const struct tenant *t, const struct endpoint *e,
+			       struct pos pos)
 {
-	const struct endpoint *e = &t->node->endpoint;
 	const struct m_uint *said;
-	struct claim c = { .tenant = t, .pos = t->node->endpoint_pos, .from = t->node };
+	struct claim c = { .tenant = t, .pos = pos, .from = e, .text = e->host };
 
 	if (!e->host)
 		return;
-	c.text = e->host;
 	c.port = e->port ? e->port : port_of(t, &said);
 	claim(x, &c);
+}
+
+static void claim_endpoints(struct checker *x, const struct tenant *t)
+{
+	size_t i;
+
+	claim_one_endpoint(x, t, &t->node->endpoint, t->node->endpoint_pos);
+	for (i = 0; i < t->node->n_seen; i++)
+		claim_one_endpoint(x, t, &t->node->seen[i].endpoint, t->node->seen[i].pos);
 }
 
 static void claim_pools(struct checker *x, const struct tenant *t)
@@ -176,6 +191,15 @@ static void claim_pools(struct checker *x, const struct tenant *t)
 
 		claim(x, &c);
 	}
+}
+
+/* Where the operator has a table of their own, what leads there is theirs too. */
+static void claim_exit(struct checker *x, const struct tenant *t)
+{
+	struct claim c = { .tenant = t, .pos = t->node->exit_node.pos, .from = t->node };
+
+	if (t->node->exit_node.s && !t->node->table.set && !t->network->table.set)
+		claim(x, &c);
 }
 
 /* ------------------------------------------------------------------ clashes
@@ -271,10 +295,9 @@ static void compare(struct checker *x, enum clash_kind kind)
 static void check_machine(struct checker *x, const struct tenant *list, size_t n)
 {
 	static void (*const claims[])(struct checker *, const struct tenant *) = {
-		[CLASH_PORT] = claim_port,
-		[CLASH_INTERFACE] = claim_interface,
-		[CLASH_ENDPOINT] = claim_endpoint,
-		[CLASH_POOL] = claim_pools,
+		[CLASH_PORT] = claim_port,	    [CLASH_INTERFACE] = claim_interface,
+		[CLASH_ENDPOINT] = claim_endpoints, [CLASH_POOL] = claim_pools,
+		[CLASH_EXIT] = claim_exit,
 	};
 	size_t i, k;
 
@@ -351,6 +374,14 @@ static struct diag_entry *tell_what(struct diag *d, const struct clash *c, const
 			"the pool %s of network `%s` overlaps %s of network `%s`, and `%s` "
 			"and `%s` are %s",
 			text, net_b, other, net_a, node_b, node_a, where);
+	case CLASH_EXIT:
+		*ret_mend =
+			"what is for everywhere goes one way: leave one `exit_node` out, or give it "
+			"a `table`";
+		return diag_error(
+			d, c->pos_b,
+			"`%s` of network `%s` has an exit, as `%s` of network `%s` has %s", node_b,
+			net_b, node_a, net_a, where);
 	case CLASH_NETWORK:
 		break;
 	}

@@ -5,8 +5,8 @@
  *
  * On one machine there is one UDP socket to a port, one interface of a name, one endpoint in front,
  * and one way to an address. So these must differ between the networks that it is in: listen ports,
- * interface names, endpoints; and the pools of these networks must not overlap. Two nodes of one
- * network are on two machines. Each clash names both places.
+ * interface names, endpoints; one of them may have an exit; and the pools of these networks must
+ * not overlap. Two nodes of one network are on two machines. Each clash names both places.
  *
  * Routes need to know who is joined with whom: reconciler/machines.h.
  */

@@ -18,6 +18,7 @@
 #include "common/key.h"
 #include "common/name.h"
 #include "common/prefix.h"
+#include "common/service.h"
 
 struct m_text {
 	const char *s;
@@ -77,6 +78,23 @@ struct m_selectors {
 	struct m_selector *list;
 	size_t n;
 	bool lost; /* one more was refused; never in a model that can be used */
+};
+
+/* One side of a rule or an assertion: nodes, and networks behind nodes. */
+struct m_parties {
+	struct m_selectors nodes;
+	struct m_prefix *prefixes; /* in the order written */
+	size_t n_prefixes;
+};
+
+struct m_service {
+	struct service service;
+	struct pos pos;
+};
+
+struct m_services {
+	struct m_service *list; /* in the order written */
+	size_t n; /* 0: absent, which means any */
 };
 
 /* `dns` of a network or a node. */
@@ -167,6 +185,22 @@ struct m_topology {
 	struct m_uint persistent_keepalive; /* of the pairs that it joins; 0: none */
 };
 
+/* Who may reach whom. Without any rule everybody whom the topology joins. */
+struct m_rule {
+	struct pos pos;
+	struct m_parties from, to;
+	struct m_services on;
+	struct m_text description; /* s NULL: absent */
+};
+
+/* What must hold of the network: one of `reaches` and `never_reaches` is empty. */
+struct m_assertion {
+	struct pos pos;
+	struct m_parties from, reaches, never_reaches;
+	struct m_services on;
+	struct m_text description; /* s NULL: absent */
+};
+
 /* `routed_links`: what the links of topology entries with `interface_per_link` get. */
 struct m_routed {
 	struct m_prefix *transfer; /* pools of /31 and /127, in the order written */
@@ -201,6 +235,12 @@ struct m_network {
 	bool has_topology; /* absent: a full mesh of all nodes */
 	struct m_topology *topology; /* in the order of the file */
 	size_t n_topology;
+	bool has_policy;
+	struct m_rule *policy; /* in the order of the file */
+	size_t n_policy;
+	bool has_assertions;
+	struct m_assertion *assertions; /* in the order of the file */
+	size_t n_assertions;
 	struct m_routed routed;
 	struct m_names names;
 };

@@ -1222,6 +1222,84 @@ static void read_selectors(struct decode *c, const struct field *f, const struct
 	ret->lost = ret->n < v->n;
 }
 
+/* A prefix has a '/', which no selector has; an address without one is told as a prefix. */
+static bool is_prefix(const struct yaml_node *v)
+{
+	struct ipaddr unused;
+
+	return v->kind == YAML_NODE_SCALAR &&
+	       (memchr(v->text, '/', v->n) || ipaddr_parse(v->text, v->n, &unused) == 0);
+}
+
+static void read_parties(struct decode *c, const struct field *f, const struct yaml_node *key,
+			 const struct yaml_node *v, struct m_parties *ret)
+{
+	struct m_selectors *nodes = &ret->nodes;
+	char guess[GUESS];
+	uint32_t i;
+
+	if (v->kind != YAML_NODE_LIST && guess_selector(v, guess)) {
+		nodes->lost = true;
+		TELL(c, v, ("`%s` wants a list, not %s", key->text, kind_word(v)),
+		     ("did you mean `%s: [%s]`?", key->text, guess));
+		return;
+	}
+	if (!want_list(c, f, key, v)) {
+		nodes->lost = true;
+		return;
+	}
+	nodes->list = arena_array(c->arena, v->n, sizeof(*nodes->list));
+	ret->prefixes = arena_array(c->arena, v->n, sizeof(*ret->prefixes));
+	if (!nodes->list || !ret->prefixes) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++) {
+		struct m_prefix *p = &ret->prefixes[ret->n_prefixes];
+
+		if (is_prefix(&v->items[i]))
+			ret->n_prefixes += read_prefix(c, NULL, &v->items[i], &p->prefix, &p->pos);
+		else
+			nodes->n += read_selector(c, &v->items[i], &nodes->list[nodes->n]);
+	}
+	nodes->lost = nodes->n + ret->n_prefixes < v->n;
+	check_twice(c, ret->prefixes, ret->n_prefixes);
+}
+
+static void read_services(struct decode *c, const struct field *f, const struct yaml_node *key,
+			  const struct yaml_node *v, struct m_services *ret)
+{
+	char shown[YAML_SHOWN];
+	const char *why;
+	uint64_t port;
+	uint32_t i;
+
+	if (!want_list(c, f, key, v))
+		return;
+	ret->list = arena_array(c->arena, v->n, sizeof(*ret->list));
+	if (!ret->list) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++) {
+		const struct yaml_node *item = &v->items[i];
+
+		if (!want_scalar(c, NULL, item, "a service"))
+			continue;
+		ret->list[ret->n].pos = yaml_pos(item);
+		if (service_parse(item->text, item->n, &ret->list[ret->n].service, &why) == 0) {
+			ret->n++;
+			continue;
+		}
+		yaml_show(item, shown);
+		if (num_parse(item->text, item->n, 65535, &port) == 0)
+			TELL(c, item, ("`%s` is not a service", shown),
+			     ("write tcp/%s or udp/%s", shown, shown));
+		else
+			TELL(c, item, ("`%s` is not a service", shown), ("%s", why));
+	}
+}
+
 /* Mappings. */
 
 static bool want_map(struct decode *c, const struct table *t, const struct field *f,
@@ -1413,6 +1491,12 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 		break;
 	case FIELD_SELECTORS:
 		read_selectors(c, f, key, v, MEMBER(struct m_selectors, obj, f->value));
+		break;
+	case FIELD_PARTIES:
+		read_parties(c, f, key, v, MEMBER(struct m_parties, obj, f->value));
+		break;
+	case FIELD_SERVICES:
+		read_services(c, f, key, v, MEMBER(struct m_services, obj, f->value));
 		break;
 	case FIELD_TABLE:
 		if (want_map(c, f->table, f, key, v))

@@ -43,6 +43,8 @@ enum field_type {
 	FIELD_TAGS, /* struct m_text *, sorted; extra: size_t count */
 	FIELD_NAMES, /* struct m_text *, in order, unique; extra: size_t count */
 	FIELD_SELECTORS, /* struct m_selectors */
+	FIELD_PARTIES, /* selectors and prefixes: struct m_parties */
+	FIELD_SERVICES, /* struct m_services */
 	FIELD_TABLE, /* a mapping with keys of its own, in the struct at `value` */
 	FIELD_NAMED, /* a mapping of names to structs by `table`: array sorted by name; extra:
 			size_t count */

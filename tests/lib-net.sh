@@ -64,6 +64,22 @@ net_exec() {
 	nsenter -t "${net_holder[$node]}" -m -n --wdns="$PWD" -- "$@"
 }
 
+# net_snapshot NODE: everything that an agent could change on it, as text: links, addresses, routes of all
+# tables, rules, nftables, every setting of net.ipv4.conf and net.ipv6.conf, /etc/hosts. Without what
+# changes by itself.
+net_snapshot() {
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	net_exec "$1" sh -c '
+		ip -d link
+		ip addr
+		for v in -4 -6; do ip $v rule; ip $v route show table all; done
+		nft list ruleset 2>/dev/null
+		for f in $(find /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf -type f | sort); do
+			echo "$f $(cat "$f" 2>/dev/null)"
+		done
+		cat /etc/hosts' | sed -E 's/ expires [0-9]+sec//; s/_lft [0-9]+sec/_lft .../g'
+}
+
 # net_start NODE COMMAND...: in the background, output appended to $NET_DIR/NODE.log; its process id,
 # which is the command's own, is in NET_PID afterwards.
 net_start() {
@@ -148,6 +164,8 @@ net_hold() {
 		mount --bind "$dir/hosts" /etc/hosts
 		[ ! -e /etc/resolv.conf ] || mount --bind "$dir/resolv.conf" /etc/resolv.conf
 		ip link set lo up
+		# A new namespace has what the machine has for IPv4.
+		echo 0 >/proc/sys/net/ipv4/ip_forward
 		echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 		# The machine around it may forward, and a new namespace begins with its settings.
 		echo 0 >/proc/sys/net/ipv4/ip_forward

@@ -12,7 +12,7 @@ unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
 COMPILE := reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/order.c \
-	reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c
+	reconciler/policy.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c
 UNITS += test_compile
 unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
@@ -30,8 +30,8 @@ $(BUILD)/tests/test_pin_set: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_reference
 unit_test_reference := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
-PLAN := reconciler/plan.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c reconciler/plan_loss.c \
-	reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_text.c reconciler/plan_view.c
+PLAN := reconciler/plan.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
+	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c
 UNITS += test_plan
 unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
 $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -47,6 +47,9 @@ unit_test_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 UNITS += test_relay
 unit_test_relay := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 $(BUILD)/tests/test_relay: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_policy
+unit_test_policy := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) tests/ref/admit.c tests/unit/some_network.c
+$(BUILD)/tests/test_policy: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_yaml
 unit_test_yaml := $(COMMON) schema/yaml.c
 UNITS += test_schema
@@ -69,7 +72,7 @@ UNITS += test_uapi
 unit_test_uapi := tests/unit/fake_kern.c agent/diff.c agent/kern_wg.c agent/uapi.c $(COMMON) $(PUBLICATION)
 # The agent without its commands and back ends; pubkit makes publications, pubkit_tool does so for shell tests.
 PUBKIT := tests/unit/pubkit.c publication/sign.c
-AGENT_STATE := agent/accept.c agent/fetch.c agent/host_plan.c agent/names.c agent/snapshot.c agent/store.c
+AGENT_STATE := agent/accept.c agent/fetch.c agent/host_plan.c agent/names.c agent/shared.c agent/snapshot.c agent/store.c
 UNITS += test_agent_config test_store test_accept test_fetch
 unit_test_agent_config := $(COMMON) agent/config.c
 unit_test_store := $(COMMON) $(PUBLICATION) agent/host_plan.c agent/names.c agent/store.c
@@ -80,6 +83,9 @@ unit_test_agent_links := tests/unit/fake_kern.c agent/apply.c agent/diff.c agent
 UNITS += test_host
 unit_test_host := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c tests/unit/fake_host.c
 $(BUILD)/tests/test_host: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_shared
+unit_test_shared := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c agent/shared.c tests/unit/fake_host.c
+$(BUILD)/tests/test_shared: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_names test_names_host test_amend
 unit_test_names := $(COMMON) $(PUBLICATION) agent/hosts_block.c
 unit_test_names_host := $(COMMON) agent/hosts_block.c agent/names.c
@@ -87,7 +93,7 @@ $(BUILD)/tests/test_names_host: OUR_LDFLAGS += $(WRAP_ALLOC)
 unit_test_amend := $(COMMON)
 $(BUILD)/tests/test_amend: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_agent
-unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/links.c agent/resolve.c \
+unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/links.c agent/reduce.c agent/resolve.c \
 	agent/host.c agent/host_nft.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/names_resolved.c agent/names_system.c \
 	tests/unit/fake_host.c tests/unit/fake_kern.c
 $(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC),--wrap=host_system_new

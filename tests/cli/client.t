@@ -199,11 +199,12 @@ expect_match 'is published with a line' "$(git -C "$TRASH/pub" log -1 --format=%
 expect_ok 'nothing more' plan
 expect_match 'to do' "$(<"$OUT")" '^No changes'
 records=$(git -C "$TRASH/pub" grep -h '^record phone ' published)
+expect_match 'the gateway says that it has clients' "$(git -C "$TRASH/pub" grep -h '^record fra1 ' published)" ' clients=yes$'
 expect_eq 'the record of a client' "$records" "record phone key=$public addresses=10.20.0.9 gateway=fra1"
 expect_eq 'its group' "$(git -C "$TRASH/pub" grep -h '^member ' published)" 'member #clients.ams1 tablet
 member #clients.fra1 phone'
 expect_match 'the gateway forwards' "$(git -C "$TRASH/pub" grep -h '^node fra1 ' published)" ' forward=yes .* direct=#clients\.fra1 '
-expect_match 'others go through it' "$(git -C "$TRASH/pub" grep -h '^node anna ' published)" ' through=fra1:#clients\.fra1$'
+expect_match 'the documents of others do not say a word' "$(git -C "$TRASH/pub" grep -h '^node anna ' published)" ' direct=all$'
 expect_no_match 'a client has no document' "$(git -C "$TRASH/pub" grep -h '^node ' published)" '^node (phone|tablet) '
 sed -i 's/gateway: fra1/gateway: ams1/; /^  tablet/d' "$TRASH/pub/networks/prod.yaml"
 printf '  watch: {public_key: %s, gateway: fra1}\n' "$(wg genkey | wg pubkey)" >>"$TRASH/pub/networks/prod.yaml"

@@ -38,7 +38,7 @@ expect_status 'an unknown node' 1 render ana
 expect_match 'gets a guess' "$(<"$ERR")" "no node 'ana'; did you mean 'anna'"
 expect_status 'an unknown network' 1 render anna --network pord
 expect_status 'an unknown format' 64 render anna --format wgquick
-expect_match 'and those there are' "$(<"$ERR")" 'wg, wg-quick, networkd, json'
+expect_match 'and those there are' "$(<"$ERR")" 'wg, wg-quick, networkd, nft, json'
 expect_status '--json with another format' 64 render anna --json --format wg
 expect_status 'no node' 64 render
 expect_status 'two nodes' 64 render anna fra1

@@ -25,7 +25,7 @@ for folder in "$examples"/*/; do
 	expect_ok "$name: validates without a warning" "$MESHRC" validate --strict --repo "$repo"
 	expect_ok "$name: as a commit too" "$MESHRC" validate --strict --repo "$repo" --rev HEAD
 	expect_ok "$name: plan works without a key" "$MESHRC" plan --repo "$repo" --json
-	for format in wg wg-quick networkd json; do
+	for format in wg wg-quick networkd nft json; do
 		bad=
 		for network in "$repo"/networks/*; do
 			while read -r node; do

@@ -18,7 +18,7 @@ fuzz_fuzz_netlink := agent/diff.c agent/kern_rt.c agent/kern_rule.c agent/kern_w
 fuzz_fuzz_uapi := agent/diff.c agent/kern_wg.c agent/uapi.c $(COMMON) $(PUBLICATION)
 FUZZ_TARGETS += fuzz_agent_config fuzz_store
 fuzz_fuzz_agent_config := agent/config.c $(COMMON)
-fuzz_fuzz_store := agent/host_plan.c agent/names.c agent/store.c $(COMMON) $(PUBLICATION)
+fuzz_fuzz_store := agent/host.c agent/host_plan.c agent/names.c agent/shared.c agent/store.c $(COMMON) $(PUBLICATION)
 
 FUZZ_TARGETS += fuzz_hosts
 fuzz_fuzz_hosts := agent/hosts_block.c $(COMMON)

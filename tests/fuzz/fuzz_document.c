@@ -13,6 +13,7 @@
 #include "publication/document.h"
 #include "publication/expand.h"
 #include "publication/names.h"
+#include "publication/ruleset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -126,8 +127,11 @@ static void round_trip(const struct network *n, enum table t, const char *lines,
 	must(network_builder_finish(b, &again, &e) == 0, e.msg);
 	must(again.n_records == n->n_records && again.n_nodes == n->n_nodes &&
 		     again.n_groups == n->n_groups && again.n_freed == n->n_freed &&
-		     again.n_gone == n->n_gone && again.n_routed == n->n_routed,
+		     again.n_gone == n->n_gone && again.n_permits == n->n_permits &&
+		     again.n_routed == n->n_routed,
 	     "decoded to another size");
+	for (i = 0; i < n->n_permits; i++)
+		must(permit_equal(&n->permits[i], &again.permits[i]), "decoded to another permit");
 	for (i = 0; i < n->n_records; i++)
 		must(record_equal(&n->records[i], &again.records[i]), "decoded to another record");
 	for (i = 0; i < n->n_nodes; i++)
@@ -158,6 +162,19 @@ static void try_page(const char *data, size_t len, enum table t, struct network_
 	arena_release(&a);
 }
 
+/* What goes to nft is one line, whatever the documents say. */
+static void try_ruleset(const struct config *c)
+{
+	struct ruleset r;
+	struct buf b;
+
+	buf_init(&b, MAX_RULESET);
+	ruleset_of(c, "wg0", &r);
+	ruleset_print(&r, false, &b);
+	must(!buf_ok(&b) || !b.len || !strpbrk(b.data, "\n'$`\\"), "a rule with a strange byte");
+	buf_release(&b);
+}
+
 static void expand_all(const struct network *n, struct arena *a)
 {
 	struct config c;
@@ -170,6 +187,7 @@ static void expand_all(const struct network *n, struct arena *a)
 			must(e.class != ERR_NONE && e.msg[0], "an error without a reason");
 			continue;
 		}
+		try_ruleset(&c);
 		for (j = 0; j < c.n_links; j++) {
 			const struct config *l = &c.links[j];
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the agent reads back from its own disk: state slots, sets and reports. Every state and set
+ * What the agent reads back from its own disk: state slots, sets, reports and the record
+ * of the host. Every state and set
  * that is accepted is printed again byte for byte. The checksum of a state would keep the fuzzer
  * out, so it is made right first.
  */
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/shared.h"
 #include "agent/store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,6 +40,23 @@ static void slot(const char *data, size_t len)
 	buf_release(&again);
 }
 
+static void shared(const char *data, size_t len)
+{
+	struct shared *s = calloc(1, sizeof(*s));
+	struct err e = { 0 };
+	struct buf again;
+
+	buf_init(&again, 2 * len + 100);
+	if (s && !shared_decode(data, len, s, &e)) {
+		shared_encode(s, &again);
+		same(&again, data, len, "shared");
+	} else if (s && !e.msg[0]) {
+		abort();
+	}
+	buf_release(&again);
+	free(s);
+}
+
 static void with_checksum(const char *data, size_t len)
 {
 	struct digest d;
@@ -49,6 +68,7 @@ static void with_checksum(const char *data, size_t len)
 	buf_add(&b, data, len);
 	buf_addf(&b, "checksum %s\n", digest_print(&d, hex));
 	slot(b.data, b.len);
+	shared(b.data, b.len);
 	buf_release(&b);
 }
 
@@ -62,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	arena_init(&a);
 	slot(text, size);
+	shared(text, size);
 	with_checksum(text, size);
 	buf_init(&b, 4 * size + 4096);
 	if (!set_decode(text, size, &a, &set, NULL)) {

@@ -28,7 +28,7 @@ produce() {
 	[ "$status" -eq 0 ] || return 1
 	meshrc plan >"$out/plan" 2>&1 || return 1
 	while read -r network node; do
-		for format in json wg wg-quick networkd; do
+		for format in json wg wg-quick networkd nft; do
 			printf '==> %s\n' "$node"
 			meshrc render "$node" --network "$network" --format "$format" 2>/dev/null || return 1
 		done >>"$out/$network.all"
@@ -45,8 +45,12 @@ produce() {
 	for network in "$out"/*.all; do
 		[ -e "$network" ] || continue
 		awk -v base="${network%.all}" '
-			/^==> / { file = base "." substr("json    wg      wg-quicknetworkd", n++ % 4 * 8 + 1, 8); gsub(/ /, "", file) }
+			/^==> / { file = base "." substr("json    wg      wg-quicknetworkdnft     ", n++ % 5 * 8 + 1, 8); gsub(/ /, "", file) }
 			{ print > file }' "$network" && rm "$network"
+	done
+	# Of a network where no node has a table there is nothing to see.
+	for network in "$out"/*.nft; do
+		[ ! -e "$network" ] || grep -q '{$' "$network" || rm "$network"
 	done
 }
 

@@ -21,6 +21,25 @@ static const struct peer *longest_match(const struct config *c, const struct ipa
 	return best;
 }
 
+/* Whether the main routing table leads into the tunnel: what is forwarded for others goes by no
+ * other, and so not through the node's own exit. */
+static bool is_routed(const struct config *c, const struct ipaddr *a)
+{
+	size_t i;
+
+	for (i = 0; i < c->node->n_addresses; i++) {
+		struct prefix own = prefix_of_ifaddr(&c->node->addresses[i]);
+
+		if (prefix_contains_addr(&own, a))
+			return true;
+	}
+	for (i = 0; i < c->n_routes; i++) {
+		if (prefix_contains_addr(&c->routes[i], a))
+			return true;
+	}
+	return false;
+}
+
 static bool has_address(const struct record *r, const struct ipaddr *a)
 {
 	size_t i;
@@ -125,7 +144,7 @@ struct journey hops_from(const struct network *n, const struct config *configs,
 			j.fate = FATE_NOT_PASSED_ON;
 			return j;
 		}
-		peer = c ? longest_match(c, to) : NULL;
+		peer = c && (at == from || is_routed(c, to)) ? longest_match(c, to) : NULL;
 		if (c && !peer) {
 			j.fate = at != from && masquerades(network_node(n, at->name), to) ?
 					 FATE_OUTSIDE :

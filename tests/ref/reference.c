@@ -903,13 +903,22 @@ static void close_over(const struct m_network *m, bool to[REF_MAX_NODES][REF_MAX
 	}
 }
 
-static bool is_exit(const struct m_network *m, const struct m_node *n)
+/* Somebody sends everything to it, a node or a client. */
+bool reference_is_exit(const struct m_network *m, const struct m_node *n)
 {
-	size_t i;
+	size_t i, j;
 
 	for (i = 0; i < m->n_nodes; i++) {
 		if (is_exit_of(n, &m->nodes[i]))
 			return true;
+	}
+	for (i = 0; i < m->n_clients; i++) {
+		const struct m_client *c = &m->clients[i];
+
+		for (j = 0; !strcmp(c->gateway.s, n->name) && j < c->n_allowed_ips; j++) {
+			if (!c->allowed_ips[j].prefix.len)
+				return true;
+		}
 	}
 	return false;
 }
@@ -919,7 +928,7 @@ static bool carries(const struct m_network *m, const struct m_node *n)
 	bool is_sender = false;
 	size_t i, j, senders = 0;
 
-	if (n->n_routes || is_exit(m, n) || (led_by(m, n) && led_by(m, n)->n_routes))
+	if (n->n_routes || reference_is_exit(m, n) || (led_by(m, n) && led_by(m, n)->n_routes))
 		return true;
 	for (i = 0; i < m->n_nodes; i++) {
 		if (reference_leader(m, &m->nodes[i]) == n)
@@ -982,7 +991,7 @@ static bool speaks(const struct ref_config *c, unsigned int family)
 static void make_masquerade(const struct m_network *m, struct ref_config *c)
 {
 	const struct m_site *s = led_by(m, c->node);
-	bool exit = is_exit(m, c->node);
+	bool exit = reference_is_exit(m, c->node);
 	size_t i;
 
 	for (i = 0; s && i < s->n_routes; i++) {

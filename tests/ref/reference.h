@@ -92,6 +92,9 @@ bool reference_meet(const struct m_node *a, const struct m_node *b);
 bool reference_entry_joins(const struct m_network *m, const struct m_topology *t,
 			   const struct m_node *a, const struct m_node *b);
 
+/* True when a node or a client sends everything through this node. */
+bool reference_is_exit(const struct m_network *m, const struct m_node *n);
+
 /* True when some entry of the topology joins them with `interface_per_link`. */
 bool reference_routed(const struct m_network *m, const struct m_node *a, const struct m_node *b);
 /* True when some other entry of the topology joins them. */

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "agent/agent.h"
+#include "agent/shared.h"
 #include "common/os_file.h"
 #include "common/os_sys.h"
 #include "common/os_time.h"
@@ -364,6 +365,17 @@ static struct state believed(struct world *w)
 	store_close(s);
 	state.network = "prod";
 	return state;
+}
+
+/* What it would believe to be changed on the host. */
+static struct host_record recorded(struct world *w)
+{
+	struct host_record r = believed(w).host;
+	struct err e = { 0 };
+
+	if (shared_peek(w->state, "prod", &r, &e) < 0)
+		fail_msg("%s", e.msg);
+	return r;
 }
 
 static bool same_floors(const struct state *a, const struct state *b)
@@ -1253,7 +1265,7 @@ static void a_gateway(void **unused)
 	assert_true(w.host.m.forward4 && w.host.m.has_table && w.host.m.list[0].route);
 	assert_non_null(strstr(w.host.m.table, "iifname \"prod\" oifname != \"prod\" ip daddr "
 					       "{ 192.168.10.0/24 } masquerade;"));
-	assert_true(believed(&w).host.n && believed(&w).host.has_table);
+	assert_true(recorded(&w).n && recorded(&w).has_table);
 	w.host.h.sets = 0;
 	must_once(&w);
 	assert_true(!w.host.h.sets && !w.changes);
@@ -1278,7 +1290,7 @@ static void a_gateway(void **unused)
 	assert_int_equal(w.host.m.forward4, 1);
 	take_down(&w, 0);
 	assert_true(host_model_equal(&w.host.m, &before) && !w.model.exists);
-	assert_true(!believed(&w).host.n && !believed(&w).host.has_table);
+	assert_true(!recorded(&w).n && !recorded(&w).has_table);
 	world_release(&w);
 }
 
@@ -1311,6 +1323,345 @@ static void a_gateway_that_cannot(void **unused)
 	w.host.refuse_sysctls = false;
 	take_down(&w, 0);
 	assert_true(host_model_equal(&w.host.m, &before));
+	world_release(&w);
+}
+
+/* ------------------------------------------------------------------ policy
+ * ------------------------- */
+
+#define GUARDED_PEERS 3
+static const uint16_t guarded_ports[] = { 22, 80 };
+#define GUARDED_FLOWS (GUARDED_PEERS * ARRAY_LEN(guarded_ports))
+
+/* Which of n1, n2, n3 are peers, and which of them may come to n0 on which port. */
+struct guarded {
+	unsigned int peers; /* a bit for each */
+	bool policy;
+	unsigned int flows; /* a bit for each, by peer and then by port; only with `policy` */
+};
+
+static void want_guarded(struct world *w, const struct guarded *g)
+{
+	static const char *const self[] = { "n0" };
+	struct arena *a = &w->tree.arena;
+	struct node *nodes = arena_array(a, w->network.n_nodes, sizeof(*nodes));
+	struct link *links = arena_array(a, GUARDED_PEERS, sizeof(*links));
+	struct permit *permits = arena_array(a, GUARDED_PEERS, sizeof(*permits));
+	size_t n_links = 0, n_permits = 0, k, p;
+
+	assert_true(nodes && links && permits);
+	memcpy(nodes, w->network.nodes, w->network.n_nodes * sizeof(*nodes));
+	for (k = 0; k < GUARDED_PEERS; k++) {
+		const char *name = w->network.records[k + 1].name;
+		struct service *on = arena_array(a, 2, sizeof(*on));
+		size_t n = 0;
+
+		if (g->peers >> k & 1)
+			links[n_links++] = (struct link){ .kind = LINK_DIRECT, .target = name };
+		for (p = 0; p < ARRAY_LEN(guarded_ports); p++)
+			if (g->flows >> (k * ARRAY_LEN(guarded_ports) + p) & 1)
+				on[n++] = (struct service){ SERVICE_TCP, guarded_ports[p],
+							    guarded_ports[p] };
+		if (g->policy && n)
+			permits[n_permits++] = (struct permit){ "n0", name, on, n };
+	}
+	nodes[0].links = links;
+	nodes[0].n_links = n_links;
+	nodes[0].flags &= ~(unsigned int)NODE_GUARDED;
+	nodes[0].n_guards = 0;
+	if (g->policy) {
+		nodes[0].flags |= NODE_GUARDED;
+		nodes[0].guards = self;
+		nodes[0].n_guards = n_permits > 0;
+	}
+	w->network.nodes = nodes;
+	w->network.permits = permits;
+	w->network.n_permits = n_permits;
+}
+
+static unsigned int flows_of(const struct guarded *g)
+{
+	unsigned int ret = 0;
+	size_t i;
+
+	for (i = 0; i < GUARDED_FLOWS; i++)
+		if (g->peers >> i / ARRAY_LEN(guarded_ports) & 1 &&
+		    (!g->policy || g->flows >> i & 1))
+			ret |= 1u << i;
+	return ret;
+}
+
+/* Whether a chain of the table lets such a packet go on. */
+static bool chain_lets(const char *table, const char *chain, const struct ipaddr *from,
+		       uint16_t port)
+{
+	char head[40], ports[2][40], source[80], ip[IPADDR_STRLEN];
+	const char *p = NULL, *end, *rule;
+
+	snprintf(head, sizeof(head), "chain %s {", chain);
+	p = strstr(table, head);
+	if (!p)
+		return true;
+	end = strstr(p, "drop;");
+	assert_non_null(end);
+	snprintf(ports[0], sizeof(ports[0]), "tcp dport %u ", port);
+	snprintf(ports[1], sizeof(ports[1]), "tcp dport { 22, 80 } ");
+	snprintf(source, sizeof(source), "saddr %s return", ipaddr_print(from, ip));
+	for (rule = p; rule && rule < end; rule = strchr(rule + 1, ';')) {
+		const char *next = strchr(rule + 1, ';'), *at = strstr(rule + 1, source);
+
+		if (!at || !next || at > next)
+			continue;
+		at = strstr(rule + 1, ports[0]);
+		if (!at || at > next)
+			at = strstr(rule + 1, ports[1]);
+		if (at && at < next)
+			return true;
+	}
+	return false;
+}
+
+/* What the host lets in at this moment. */
+static unsigned int flows_now(const struct world *w)
+{
+	const char *table = w->host.m.has_table ? w->host.m.table : "";
+	unsigned int ret = 0;
+	size_t i, j;
+
+	for (i = 0; i < GUARDED_FLOWS && w->model.exists; i++) {
+		const struct record *r = &w->network.records[i / ARRAY_LEN(guarded_ports) + 1];
+		uint16_t port = guarded_ports[i % ARRAY_LEN(guarded_ports)];
+		bool peer = false;
+
+		for (j = 0; j < w->model.n_peers; j++)
+			peer |= !wgkey_cmp(&w->model.peers[j].key, &r->key) &&
+				w->model.peers[j].n_ips;
+		if (peer && chain_lets(table, "permitted", &r->addresses[0], port) &&
+		    chain_lets(table, "also_permitted", &r->addresses[0], port))
+			ret |= 1u << i;
+	}
+	return ret;
+}
+
+static struct {
+	struct world *w;
+	struct guarded old, new;
+	unsigned int before; /* what was let in when the change began */
+	unsigned int steps;
+	bool on;
+} watch;
+
+/* At no instant is more let in than by one of the two, nor is anything cut that both let in. */
+static void check_flows(void)
+{
+	unsigned int now, either, both;
+
+	if (!watch.on)
+		return;
+	now = flows_now(watch.w);
+	either = flows_of(&watch.old) | flows_of(&watch.new);
+	both = flows_of(&watch.old) & flows_of(&watch.new) & watch.before;
+	if (now & ~either || both & ~now)
+		fail_msg("peers %x policy %d:%x to peers %x policy %d:%x: step %u lets %x in: %s",
+			 watch.old.peers, watch.old.policy, watch.old.flows, watch.new.peers,
+			 watch.new.policy, watch.new.flows, watch.steps, now,
+			 watch.w->host.m.table);
+	watch.steps++;
+}
+
+static void check_model_step(struct model *m, void *arg)
+{
+	check_flows();
+}
+
+static const struct host_ops *host_model_ops;
+
+static int checked_set_table(struct host *h, const char *name, const char *rules, struct err *e)
+{
+	int r = host_model_ops->set_table(h, name, rules, e);
+
+	check_flows();
+	return r;
+}
+
+static void watch_world(struct world *w, struct host_ops *ops)
+{
+	host_model_ops = w->host.h.ops;
+	*ops = *host_model_ops;
+	ops->set_table = checked_set_table;
+	w->host.h.ops = ops;
+	w->model.step = check_model_step;
+	memset(&watch, 0, sizeof(watch));
+	watch.w = w;
+}
+
+static struct guarded random_guarded(uint32_t *state)
+{
+	uint32_t x = *state = *state * 1664525u + 1013904223u;
+
+	return (struct guarded){ x >> 8 & 7, (x >> 16 & 3) != 0, x >> 20 & 63 };
+}
+
+/* The change from one to the other, with the n-th call of the host or operation failing. */
+static void change_guarded(struct world *w, const struct guarded *to, unsigned int host_fails,
+			   unsigned int kern_fails, bool dead)
+{
+	unsigned int i;
+
+	watch.new = *to;
+	watch.before = flows_now(w);
+	watch.on = true;
+	want_guarded(w, to);
+	publish(w);
+	w->host.calls = w->kern.n_ops = 0;
+	w->host.fail_at = host_fails;
+	w->kern.fail_at = kern_fails;
+	w->host.dead = w->kern.fail_for_ever = dead;
+	(void)once(w);
+	w->host.fail_at = w->kern.fail_at = 0;
+	w->host.dead = w->kern.fail_for_ever = false;
+	for (i = 0; i < 2 && once(w) < 0; i++)
+		;
+	watch.on = false;
+	if (i == 2)
+		fail_msg("%s: %s", w->reason, w->message);
+	assert_int_equal(flows_now(w), flows_of(to));
+	w->host.h.sets = 0;
+	must_once(w);
+	assert_true(!w->host.h.sets && !w->changes);
+	watch.old = *to;
+}
+
+static void policy_before_and_after_peers(void **unused)
+{
+	uint32_t seed;
+	unsigned int total = 0;
+
+	for (seed = 1; seed <= 12; seed++) {
+		uint32_t state = seed * 2654435761u, round;
+		struct host_ops ops;
+		struct world w;
+
+		world_init(&w, 1 + GUARDED_PEERS);
+		watch_world(&w, &ops);
+		for (round = 0; round < 12; round++) {
+			struct guarded to = random_guarded(&state);
+
+			change_guarded(&w, &to, round % 3 == 1 ? 1 + (state >> 5) % 12 : 0,
+				       round % 3 == 2 ? 1 + (state >> 5) % 6 : 0, state >> 12 & 1);
+			if (round % 5 == 4) {
+				/* A new boot: no interface, no table. */
+				model_delete(&w.model);
+				w.host.m.has_table = false;
+				w.host.m.table[0] = '\0';
+				w.host.m.boot[0] ^= 1;
+				watch.before = 0;
+				watch.on = true;
+				must_once(&w);
+				watch.on = false;
+				assert_int_equal(flows_now(&w), flows_of(&to));
+			}
+		}
+		total += watch.steps;
+		world_release(&w);
+	}
+	assert_true(total > 300);
+}
+
+/* A policy alone that changes is one transaction, and touches no peer. */
+static void a_policy_alone(void **unused)
+{
+	struct guarded g = { 7, true, 0x15 };
+	struct host_ops ops;
+	struct world w;
+	uint64_t created;
+
+	world_init(&w, 1 + GUARDED_PEERS);
+	watch_world(&w, &ops);
+	change_guarded(&w, &g, 0, 0, false);
+	assert_non_null(strstr(w.host.m.table, "chain permitted { tcp dport 22 ip daddr "));
+	created = w.model.created;
+	g.flows = 0x2a;
+	want_guarded(&w, &g);
+	publish(&w);
+	w.host.h.sets = 0;
+	must_once(&w);
+	assert_int_equal(w.host.h.sets, 1);
+	assert_int_equal(w.changes, 0);
+	assert_true(w.model.created == created);
+	assert_int_equal(flows_now(&w), flows_of(&g));
+	/* With a peer that goes as well, there are two, and the first has both policies. */
+	g.flows = 0x3f;
+	g.peers = 3;
+	watch.old = (struct guarded){ 7, true, 0x2a };
+	w.host.h.sets = 0;
+	change_guarded(&w, &g, 0, 0, false);
+	assert_null(strstr(w.host.m.table, "also_permitted"));
+	/* Taken away by hand: put back before anything else. */
+	w.host.m.has_table = false;
+	must_once(&w);
+	assert_true(w.host.m.has_table);
+	take_down(&w, 0);
+	assert_true(!w.host.m.has_table && !w.model.exists);
+	world_release(&w);
+}
+
+/* Where the kernel has no nftables, a policy keeps the interface as it is: neither open nor cut. */
+static void a_policy_that_cannot(void **unused)
+{
+	struct guarded g = { 3, false, 0 };
+	struct world w;
+	uint64_t created;
+
+	world_init(&w, 1 + GUARDED_PEERS);
+	w.host.no_nftables = true;
+	want_guarded(&w, &g);
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.n_peers, 2);
+	g = (struct guarded){ 7, true, 0x3f };
+	want_guarded(&w, &g);
+	publish(&w);
+	assert_int_equal(once(&w), -1);
+	assert_non_null(
+		strstr(w.message, "the policy cannot be enforced on this host: no nftables"));
+	assert_int_equal(w.model.n_peers, 2);
+	assert_true(believed(&w).accepted.serial == 2 && believed(&w).applied.serial == 1);
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(w.model.n_peers, 2);
+	/* Who is in the network no more goes all the same, and nobody comes. */
+	created = w.model.created;
+	g.peers = 6;
+	want_guarded(&w, &g);
+	publish(&w);
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(w.model.n_peers, 1);
+	assert_non_null(model_peer(&w.model, &w.network.records[2].key));
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(w.changes, 0);
+	assert_true(w.model.created == created);
+	g.peers = 7;
+	/* As soon as it can, or need not. */
+	g.policy = false;
+	want_guarded(&w, &g);
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.n_peers, 3);
+	g.policy = true;
+	want_guarded(&w, &g);
+	publish(&w);
+	assert_int_equal(once(&w), -1);
+	w.host.no_nftables = false;
+	must_once(&w);
+	assert_true(w.host.m.has_table);
+	world_release(&w);
+	/* And a node that has nothing yet gets nothing. */
+	world_init(&w, 1 + GUARDED_PEERS);
+	w.host.no_nftables = true;
+	want_guarded(&w, &g);
+	publish(&w);
+	assert_int_equal(once(&w), -1);
+	assert_false(w.model.exists);
 	world_release(&w);
 }
 
@@ -2306,6 +2657,9 @@ int main(void)
 		cmocka_unit_test(mirrors),
 		cmocka_unit_test(a_gateway),
 		cmocka_unit_test(a_gateway_that_cannot),
+		cmocka_unit_test(policy_before_and_after_peers),
+		cmocka_unit_test(a_policy_alone),
+		cmocka_unit_test(a_policy_that_cannot),
 		cmocka_unit_test(removed_from_the_network),
 		cmocka_unit_test(not_listed_is_not_removed),
 		cmocka_unit_test(another_interface_name),

@@ -162,6 +162,11 @@ static void random_clients(struct dice *d, struct arena *a, struct m_network *m,
 			for (size_t j = 0; j < c->node.n_addresses; j++)
 				c->node.addresses[j].owned = 0;
 		}
+		if (dice_one_in(d, 3)) {
+			c->n_allowed_ips = 1;
+			c->allowed_ips = need(arena_array(a, 1, sizeof(*c->allowed_ips)));
+			c->allowed_ips[0].prefix.family = dice_one_in(d, 2) ? 4 : 6;
+		}
 		/* All of one, or spread. */
 		c->gateway.s = gateways[dice_one_in(d, 2) ? 0 : dice_throw(d, (uint32_t)n)]->name;
 		m->n_clients++;
@@ -617,7 +622,7 @@ struct tally {
 		not_joined, exit_loops;
 	size_t links, kept; /* ends of routed links, lines of them */
 	size_t followed, arrived, by_relay, by_hub, delivered, outside; /* networks, and packets */
-	size_t to_clients, from_clients, between_clients; /* packets */
+	size_t to_clients, from_clients, between_clients, clients_outside; /* packets */
 	size_t by_leader; /* packets */
 	size_t near; /* pairs that meet by an endpoint that not all see */
 	size_t apart; /* pairs that cannot meet, of all entries */
@@ -733,12 +738,13 @@ static void check_packet(const struct m_network *m, const struct network *n,
 	}
 }
 
+static const struct ipaddr outside[] = { { 4, { 203, 0, 113, 9 } },
+					 { 6, { 0x20, 0x01, 0x0d, 0xb8, 0xff } } };
+
 /* To somewhere that is in no network: through the exit, or not into the tunnel at all. */
 static void check_outside(const struct m_network *m, const struct network *n,
 			  const struct config *configs, size_t from, struct tally *tally)
 {
-	static const struct ipaddr outside[] = { { 4, { 203, 0, 113, 9 } },
-						 { 6, { 0x20, 0x01, 0x0d, 0xb8, 0xff } } };
 	const char *exit = m->nodes[from].exit_node.s;
 	const struct record *r = network_record(n, m->nodes[from].name);
 	const struct node *at = exit ? network_node(n, exit) : NULL;
@@ -765,6 +771,30 @@ static void check_outside(const struct m_network *m, const struct network *n,
 		assert_string_equal(went.last, exit);
 		assert_int_equal(went.hops, 1);
 		tally->outside += speaks;
+	}
+}
+
+/* From a client to somewhere that is in no network: its gateway lets it out where somebody needs
+ * that. */
+static void check_client_outside(const struct m_network *m, const struct network *n,
+				 const struct config *configs, const struct record *client,
+				 struct tally *tally)
+{
+	const struct node *gateway = network_node(n, client->gateway);
+	bool exit = reference_is_exit(m, m_network_node(m, client->gateway));
+	size_t i, j;
+
+	for (i = 0; apart && i < client->n_addresses; i++) {
+		const struct ipaddr *from = &client->addresses[i],
+				    *to = &outside[from->family == 6];
+		struct journey went = hops_from(n, configs, client, from, to);
+		bool speaks = false;
+
+		for (j = 0; j < gateway->n_addresses; j++)
+			speaks |= gateway->addresses[j].addr.family == to->family;
+		assert_int_equal(went.fate, exit && speaks ? FATE_OUTSIDE : FATE_NO_WAY);
+		assert_string_equal(went.last, client->gateway);
+		tally->clients_outside += went.fate == FATE_OUTSIDE;
 	}
 }
 
@@ -941,13 +971,15 @@ static void check_clients(const struct m_network *m, const struct network *n,
 {
 	size_t i, j;
 
-	/* A route inside a pool may lead a client's address anywhere: the longest wins. */
-	if (route_in_pool(m))
+	/* A route inside a pool, or a part of it that a node owns, may lead a client's address
+	 * anywhere: the longest wins. */
+	if (route_in_pool(m) || (owners && !apart))
 		return;
 	for (i = 0; i < m->n_clients; i++) {
 		const struct record *client = network_record(n, m->clients[i].node.name);
 		const struct record *gateway = network_record(n, client->gateway);
 
+		check_client_outside(m, n, configs, client, tally);
 		assert_true(all_arrive(n, configs, gateway, client, &tally->to_clients));
 		assert_true(all_arrive(n, configs, client, gateway, &tally->from_clients));
 		for (j = 0; j < n->n_records; j++) {
@@ -1097,8 +1129,9 @@ static void test_random(void **state)
 	assert_true(tally.near > ROUNDS);
 	assert_true(tally.apart > ROUNDS);
 	print_message(
-		"%zu packets arrived at clients, %zu came from clients, %zu from one to another\n",
-		tally.to_clients, tally.from_clients, tally.between_clients);
+		"%zu packets arrived at clients, %zu came from clients, %zu from one to another, %zu left by the gateway\n",
+		tally.to_clients, tally.from_clients, tally.between_clients, tally.clients_outside);
+	assert_true(tally.clients_outside > ROUNDS / 4);
 	assert_true(tally.to_clients > 2 * ROUNDS);
 	assert_true(tally.from_clients > 2 * ROUNDS);
 	assert_true(tally.between_clients > ROUNDS / 2);

@@ -291,6 +291,25 @@ static void test_create(void **state)
 	assert_null(content("nowhere"));
 }
 
+static void test_file_number(void **state)
+{
+	uint64_t a = 0, b = 0, c = 0;
+	struct err e = { 0 };
+
+	put("one", "1", 0600);
+	put("two", "2", 0600);
+	assert_int_equal(symlinkat("one", dir, "link"), 0);
+	assert_int_equal(os_file_number(dir, "one", &a, &e), 0);
+	assert_int_equal(os_file_number(dir, "two", &b, &e), 0);
+	assert_int_equal(os_file_number(dir, "link", &c, &e), 0);
+	assert_true(a && a != b && a == c);
+	assert_int_equal(os_file_number(dir, "none", &a, &e), -1);
+	assert_int_equal(e.class, ERR_NOENT);
+	assert_int_equal(os_unlink(dir, "link", &e), 0);
+	assert_int_equal(os_unlink(dir, "one", &e), 0);
+	assert_int_equal(os_unlink(dir, "two", &e), 0);
+}
+
 /*
  * Every system call of the durable replace fails in turn, with each error that a disk gives: the
  * old bytes or the new ones stand there, whole; success is reported only when the new ones do;
@@ -787,6 +806,7 @@ int main(void)
 		T(test_replace),
 		T(test_create),
 		T(test_write_existing),
+		T(test_file_number),
 		T(test_replace_nth_call_fails),
 		T(test_replace_disk_dies),
 		T(test_replace_killed),

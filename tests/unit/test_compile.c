@@ -1413,21 +1413,38 @@ static void clients_are_reached_through_their_gateway(void **state)
 		     "  aa: {public_key: $5, gateway: a, addresses: [10.0.0.9]}\n"
 		     "  bb: {public_key: $6, gateway: b}\n",
 		     NULL, 1);
-	expect_links(f, "a", "direct=#clients.a direct=all through=b:#clients.b");
-	expect_links(f, "b", "direct=#clients.b direct=all through=a:#clients.a");
-	expect_links(f, "c", "direct=all through=a:#clients.a through=b:#clients.b");
+	expect_links(f, "a", "direct=#clients.a direct=all");
+	expect_links(f, "b", "direct=#clients.b direct=all");
+	expect_links(f, "c", "direct=all");
 	expect_group(f, "#clients.a", "aa z");
 	expect_group(f, "#clients.b", "bb");
 	assert_int_equal(f->network.n_records, 6);
 	assert_int_equal(f->network.n_nodes, 3);
 	/* From the pool, in the order of all names: a, bb, b, c, z around the pin. */
 	expect_record(f, "aa", "addresses=10.0.0.9 gateway=a");
-	expect_record(f, "b", "addresses=10.0.0.2 endpoint=b.example.net:51820");
+	expect_record(f, "b", "addresses=10.0.0.2 endpoint=b.example.net:51820 clients=yes");
 	expect_record(f, "bb", "addresses=10.0.0.3 gateway=b");
 	expect_record(f, "z", "addresses=10.0.0.5 gateway=a");
 	assert_true(network_node(&f->network, "a")->flags & NODE_FORWARD);
 	assert_true(network_node(&f->network, "b")->flags & NODE_FORWARD);
 	assert_false(network_node(&f->network, "c")->flags & NODE_FORWARD);
+}
+
+/* Whether `peer` on `node` has this prefix. */
+static bool peer_has(struct fixture *f, const char *node, const char *peer, const char *prefix)
+{
+	char text[PREFIX_STRLEN];
+	struct config c;
+	struct err e;
+	size_t i, j;
+
+	assert_int_equal(expand(&f->network, network_node(&f->network, node), &f->arena, &c, &e),
+			 0);
+	for (i = 0; i < c.n_peers; i++)
+		for (j = 0; !strcmp(c.peers[i].name, peer) && j < c.peers[i].n_allowed_ips; j++)
+			if (!strcmp(prefix_print(&c.peers[i].allowed_ips[j], text), prefix))
+				return true;
+	return false;
 }
 
 static void only_who_is_joined_with_the_gateway_gets_its_clients(void **state)
@@ -1442,15 +1459,19 @@ static void only_who_is_joined_with_the_gateway_gets_its_clients(void **state)
 		     NULL, 1);
 	expect_links(f, "a", "");
 	expect_links(f, "b", "direct=#clients.b direct=c");
-	expect_links(f, "c", "direct=b through=b:#clients.b");
+	expect_links(f, "c", "direct=b");
+	assert_true(peer_has(f, "b", "p", "10.0.0.4/32"));
+	assert_true(peer_has(f, "c", "b", "10.0.0.4/32"));
 	must_compile(f,
 		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
 		     "clients:\n  p: {public_key: $4, gateway: b}\n"
 		     "topology:\n  - star: {hubs: [a], spokes: ['tag:t']}\n",
 		     NULL, 1);
-	expect_links(f, "a", "direct=tag:t through=b:#clients.b");
+	expect_links(f, "a", "direct=tag:t");
 	expect_links(f, "b", "direct=#clients.b direct=a routes=a:tag:t allow=a:10.0.0.0/24");
 	expect_links(f, "c", "direct=a routes=a:tag:t allow=a:10.0.0.0/24");
+	assert_true(peer_has(f, "a", "b", "10.0.0.4/32"));
+	assert_true(peer_has(f, "c", "a", "10.0.0.0/24"));
 }
 
 #define CLIENT(name, key, gateway) "  " name ": {public_key: $" key ", gateway: " gateway "}\n"
@@ -1472,6 +1493,18 @@ static void a_client_that_comes_or_goes_changes_no_document(void **state)
 		assert_true(node_equal(&first.nodes[i], &f->network.nodes[i]));
 	assert_true(record_equal(network_record(&first, "p"), network_record(&f->network, "p")));
 	expect_record(f, "c2", "addresses=10.0.0.5 gateway=a");
+	/* The first one of a node changes that node alone. */
+	snprintf(yaml, sizeof(yaml), "%s%s%s", top, CLIENT("p", "4", "a"), CLIENT("c2", "5", "b"));
+	must_compile(f, yaml, &first, 2);
+	for (i = 0; i < first.n_nodes; i++) {
+		const char *name = first.nodes[i].name;
+		bool same = strcmp(name, "b") != 0;
+
+		assert_int_equal(node_equal(&first.nodes[i], &f->network.nodes[i]), same);
+		assert_int_equal(record_equal(network_record(&first, name),
+					      network_record(&f->network, name)),
+				 same);
+	}
 }
 
 static void a_clients_address_is_kept_freed_and_given_back(void **state)

@@ -27,23 +27,26 @@ static int teardown(void **state)
 #define KEY_C "CaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 #define KEY_D "DaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 #define KEY_G "GaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
+#define KEY_H "HaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 #define KEY_P "PaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 #define KEY_E "EaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="
 
-/* hub has the highest key, so that the order by key is not the order by name. */
+/* hub has a high key, so that the order by key is not the order by name. */
 static const char records[] =
 	"meshrc records 1\nnetwork prod\n"
 	"record anna key=" KEY_A " addresses=10.20.0.11\n"
 	"record bert key=" KEY_B " addresses=10.20.0.12 routes=192.168.12.0/24\n"
 	"record carl key=" KEY_C " addresses=10.20.0.13,fd20::13 routes=192.168.13.0/24,fd30::/64\n"
+	"record gate key=" KEY_G
+	" addresses=10.20.0.3 endpoint=gate.example.net:51820 clients=yes\n"
 	"record hub key=" KEY_E " addresses=10.20.0.1,fd20::1 endpoint=hub.example.net:51820\n"
-	"record phone key=" KEY_P " addresses=10.20.0.31 gateway=hub\n"
+	"record phone key=" KEY_P " addresses=10.20.0.31 gateway=gate\n"
 	"record site key=" KEY_D
 	" addresses=10.20.0.2 routes=10.20.128.0/17,172.16.0.0/12 endpoint=192.0.2.2:51820\n"
-	"record two key=" KEY_G " addresses=10.20.0.21 endpoint=two.example.net:1"
+	"record two key=" KEY_H " addresses=10.20.0.21 endpoint=two.example.net:1"
 	" at=tag:home/192.168.9.2:2 at=tag:lan/[fd00::2]:3\n";
 static const char groups[] = "meshrc groups 1\nnetwork prod\n"
-			     "member #clients.hub phone\n"
+			     "member #clients.gate phone\n"
 			     "member tag:all3 anna\nmember tag:all3 bert\nmember tag:all3 carl\n"
 			     "member tag:ghost nobody\n"
 			     "member tag:one anna\n";
@@ -53,6 +56,8 @@ static const char groups[] = "meshrc groups 1\nnetwork prod\n"
 #define ANNA_KEEPALIVE NODE("anna", KEY_A) "keepalive=25 addresses=10.20.0.11/16 "
 #define ANNA_FROM(views) NODE("anna", KEY_A) "from=" views " addresses=10.20.0.11/16 "
 #define HUB NODE("hub", KEY_E) "addresses=10.20.0.1/16,fd20::1/64 "
+
+#define GATE NODE("gate", KEY_G) "addresses=10.20.0.3/16 "
 
 static struct network load(void)
 {
@@ -106,15 +111,19 @@ static void test_expand(void **state)
 		{ "one node", ANNA "direct=hub",
 		  "hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820 | fd20::1/128" },
 		{ "itself", ANNA "direct=anna", " |" },
-		{ "a client is a peer of its gateway", HUB "direct=#clients.hub direct=anna",
+		{ "a client is a peer of its gateway", GATE "direct=#clients.gate direct=anna",
 		  "anna[10.20.0.11/32] phone[10.20.0.31/32] |" },
-		{ "and behind it for others", ANNA_KEEPALIVE "direct=hub through=hub:#clients.hub",
-		  "hub[10.20.0.1/32,10.20.0.31/32,fd20::1/128]@hub.example.net:51820+25 | fd20::1/128" },
-		{ "a wider prefix covers it",
-		  ANNA "direct=hub through=hub:#clients.hub allow=hub:10.20.0.0/16",
-		  "hub[10.20.0.0/16,fd20::1/128]@hub.example.net:51820 | fd20::1/128" },
-		{ "through a gateway that is no peer", ANNA "direct=bert through=hub:#clients.hub",
-		  "!hub is to carry traffic for others, but is no peer" },
+		{ "also where the gateway is in its own group",
+		  GATE "direct=#clients.gate direct=gate", "phone[10.20.0.31/32] |" },
+		{ "and behind it for others", ANNA_KEEPALIVE "direct=gate",
+		  "gate[10.20.0.3/32,10.20.0.31/32]@gate.example.net:51820+25 |" },
+		{ "not where the gateway itself is behind another",
+		  ANNA "direct=hub through=hub:gate",
+		  "hub[10.20.0.1/32,10.20.0.3/32,fd20::1/128]@hub.example.net:51820 | fd20::1/128" },
+		{ "not where they are peers themselves", ANNA "direct=#clients.gate direct=gate",
+		  "gate[10.20.0.3/32]@gate.example.net:51820 phone[10.20.0.31/32] |" },
+		{ "a wider prefix covers it", ANNA "direct=gate allow=gate:10.20.0.0/16",
+		  "gate[10.20.0.0/16]@gate.example.net:51820 |" },
 		{ "keepalive towards an endpoint, and to no other",
 		  ANNA_KEEPALIVE "direct=bert direct=hub",
 		  "bert[10.20.0.12/32,192.168.12.0/24] hub[10.20.0.1/32,fd20::1/128]@hub.example.net:51820+25"
@@ -159,6 +168,7 @@ static void test_expand(void **state)
 		  "anna[10.20.0.11/32] bert[10.20.0.12/32,192.168.12.0/24]"
 		  " carl[10.20.0.13/32,192.168.13.0/24,fd20::13/128,fd30::/64]"
 		  " site[10.20.0.2/32,10.20.128.0/17,172.16.0.0/12]@192.0.2.2:51820"
+		  " gate[10.20.0.3/32,10.20.0.31/32]@gate.example.net:51820"
 		  " two[10.20.0.21/32]@two.example.net:1 | 172.16.0.0/12 192.168.12.0/24 192.168.13.0/24 fd30::/64" },
 		{ "routes of a group by way of the hub", ANNA "direct=hub routes=hub:tag:all3",
 		  "hub[10.20.0.1/32,192.168.12.0/24,192.168.13.0/24,fd20::1/128,fd30::/64]@hub.example.net:51820"
@@ -168,7 +178,7 @@ static void test_expand(void **state)
 		  " | 192.168.12.0/24 fd20::1/128" },
 		{ "through a hub to all: not itself, not the hub again",
 		  ANNA "direct=hub through=hub:all",
-		  "hub[10.20.0.1/32,10.20.0.2/32,10.20.0.12/32,10.20.0.13/32,10.20.0.21/32,10.20.128.0/17,172.16.0.0/12,"
+		  "hub[10.20.0.1/32,10.20.0.2/32,10.20.0.3/32,10.20.0.12/32,10.20.0.13/32,10.20.0.21/32,10.20.128.0/17,172.16.0.0/12,"
 		  "192.168.12.0/24,192.168.13.0/24,fd20::1/128,fd20::13/128,fd30::/64]@hub.example.net:51820"
 		  " | 172.16.0.0/12 192.168.12.0/24 192.168.13.0/24 fd20::1/128 fd20::13/128 fd30::/64" },
 		{ "a pool covers what is in it",
@@ -439,11 +449,47 @@ static void test_nth_allocation(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void test_clients_that_are_not_there(void **state)
+{
+	static const char *const pages[] = {
+		"meshrc records 1\nnetwork prod\n"
+		"record gate key=" KEY_G " addresses=10.20.0.3 clients=yes\n",
+		"meshrc groups 1\nnetwork prod\nmember #clients.gate phone\n",
+	};
+	static const char *const why[] = { "the group #clients.gate is not in the network",
+					   "the record of phone is not in the network" };
+	static const char text[] = ANNA "direct=gate";
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct network_builder *b = network_builder_new(&arena, "prod");
+		struct err e = { 0 };
+		struct network n;
+		struct config c;
+		struct node node;
+
+		assert_int_equal(network_builder_add_page(b, TABLE_RECORDS, pages[0],
+							  strlen(pages[0]), &e),
+				 0);
+		if (i)
+			assert_int_equal(network_builder_add_page(b, TABLE_GROUPS, pages[1],
+								  strlen(pages[1]), &e),
+					 0);
+		assert_int_equal(network_builder_finish(b, &n, &e), 0);
+		assert_int_equal(node_decode(text, strlen(text), &arena, &node, &e), 0);
+		assert_int_equal(expand(&n, &node, &arena, &c, &e), -1);
+		assert_int_equal(e.class, ERR_INPUT);
+		assert_non_null(strstr(e.msg, why[i]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_expand), T(test_conflicts),    T(test_peer_equal),
-		T(test_limits), T(test_bounded_work), T(test_nth_allocation),
+		T(test_expand),		T(test_clients_that_are_not_there),
+		T(test_conflicts),	T(test_peer_equal),
+		T(test_limits),		T(test_bounded_work),
+		T(test_nth_allocation),
 	};
 
 	return cmocka_run_group_tests_name("expansion", tests, NULL, NULL);

@@ -170,6 +170,27 @@ static const struct row rows[] = {
 	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x.net"),
 	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x.net"),
 	  { NULL } },
+	{ "one endpoint, for some",
+	  NET("10.1.0.0/24", "listen_port: 1\n")
+		  NODE("x", KEY_A,
+		       "tags: [t], endpoints: {default: 'x.net:7', 'tag:t': '10.0.0.1:77'}"),
+	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: '10.0.0.1:77'"),
+	  { "networks/b.yaml:5:",
+	    "`x` of network `b` has the same endpoint as `x` of network `a`" } },
+	{ "two exits",
+	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "exit_node: e")
+		  NODE("e", KEY_B, "endpoint: e"),
+	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "exit_node: f")
+		  NODE("f", KEY_B, "endpoint: f"),
+	  { "networks/b.yaml:5:",
+	    "`x` of network `b` has an exit, as `x` of network `a` has on the same",
+	    "networks/a.yaml:5:", "leave one `exit_node` out, or give it a `table`" } },
+	{ "two exits, one by a table",
+	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "exit_node: e")
+		  NODE("e", KEY_B, "endpoint: e"),
+	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "exit_node: f, table: 77")
+		  NODE("f", KEY_B, "endpoint: f"),
+	  { NULL } },
 	{ "a pool inside another",
 	  NET("10.1.0.0/16", "listen_port: 1\n") NODE("x", KEY_A, "tags: [t]"),
 	  NET("10.1.7.0/24, 'fd00::/64'", "listen_port: 2\n") NODE("x", KEY_A, "tags: [t]"),
@@ -238,6 +259,36 @@ static const struct row rows[] = {
 	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
 		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
 	  { "behind `h` of network `b` and behind `g` of network `a`" } },
+	{ "a routed link makes no route",
+	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
+		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
+	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x") NODE(
+		  "h", KEY_B,
+		  "endpoint: h, routes: [192.168.1.0/24]") "topology:\n  - mesh: [all]\n    interface_per_link: true\n",
+	  { NULL } },
+	{ "one route, in two tables",
+	  NET("10.1.0.0/24", "listen_port: 1\ntable: 254\n") NODE("x", KEY_A, "endpoint: x")
+		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
+	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x, table: 77")
+		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
+	  { NULL } },
+	{ "one route, in one table of two names",
+	  NET("10.1.0.0/24", "listen_port: 1\ntable: 254\n") NODE("x", KEY_A, "endpoint: x")
+		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
+	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
+		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
+	  { "192.168.1.0/24 is behind `h`" } },
+	{ "one route, in no table",
+	  NET("10.1.0.0/24", "listen_port: 1\ntable: off\n") NODE("x", KEY_A, "endpoint: x")
+		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
+	  NET("10.2.0.0/24", "listen_port: 2\ntable: off\n") NODE("x", KEY_A, "endpoint: x")
+		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
+	  { NULL } },
+	{ "a route in a pool, in another table",
+	  NET("10.1.0.0/16", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x"),
+	  NET("10.2.0.0/24", "listen_port: 2\ntable: 77\n") NODE("x", KEY_A, "endpoint: x")
+		  NODE("h", KEY_B, "endpoint: h, routes: [10.1.7.0/24]"),
+	  { NULL } },
 	{ "a route in a wider one",
 	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
 		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.0.0/16]"),
@@ -245,8 +296,10 @@ static const struct row rows[] = {
 		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
 	  { NULL } },
 	{ "one route, and in one of the networks a wider one behind the same peer",
-	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x") NODE(
-		  "g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]")
+	  NET("10.1.0.0/24",
+	      "listen_port: 1\n") NODE("x", KEY_A,
+				       "endpoint: x") NODE("g", KEY_B,
+							   "endpoint: g, routes: [192.168.1.0/24]")
 		  NODE("w", KEY_C,
 		       "endpoint: w, routes: [192.168.0.0/16]") "topology:\n  - star: {hubs: [w], spokes: [x, g]}\n",
 	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")

@@ -194,6 +194,16 @@ static const char *gateway_of(const struct draft *t, unsigned int index)
 	return NULL;
 }
 
+static bool has_clients(const struct draft *t, unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_N; i++)
+		if (t->nodes[i].in && gateway_of(t, i) == names[index])
+			return true;
+	return false;
+}
+
 static int cmp_links(const void *a, const void *b)
 {
 	return link_cmp(a, b);
@@ -202,17 +212,17 @@ static int cmp_links(const void *a, const void *b)
 static const char *target_name(const struct draft *t, unsigned int target)
 {
 	if (target < MAX_N)
-		return t->nodes[target].in ? names[target] : NULL;
+		return t->nodes[target].in && !gateway_of(t, target) ? names[target] : NULL;
 	return target < MAX_N + 3 ? group_names[target - MAX_N] : GROUP_ALL;
 }
 
-/* Leaves out links that no compiler makes: to nodes that are not there, over hubs that are no
- * peers. */
+/* Leaves out links that no compiler makes: to nodes that are not there and to single clients, over
+ * hubs that are no peers. */
 static struct link *build_links(const struct draft *t, unsigned int index, struct arena *a,
 				size_t *ret_n, const char **ret_exit)
 {
 	const struct draft_node *n = &t->nodes[index];
-	struct link *list = arena_array(a, n->n_links, sizeof(*list));
+	struct link *list = arena_array(a, n->n_links + 1, sizeof(*list));
 	unsigned int peers = 0, i, j;
 	size_t kept = 0;
 
@@ -254,6 +264,14 @@ static struct link *build_links(const struct draft *t, unsigned int index, struc
 		}
 		list[kept++] = l;
 	}
+	if (has_clients(t, index)) {
+		char group[MAX_GROUP_NAME + 1];
+
+		list[kept++] = (struct link){
+			.kind = LINK_DIRECT,
+			.target = arena_strdup(a, group_of_clients(names[index], group)),
+		};
+	}
 	qsort(list, kept, sizeof(*list), cmp_links);
 	for (i = 0, j = 0; i < kept; i++)
 		if (!j || link_cmp(&list[j - 1], &list[i]))
@@ -271,16 +289,38 @@ static struct wgkey key_of(unsigned int k)
 	return key;
 }
 
+/* The groups of the clients of each node, which come before all others. */
+static size_t add_clients(const struct draft *t, struct group *groups, struct arena *a)
+{
+	char name[MAX_GROUP_NAME + 1];
+	unsigned int i, j;
+	size_t n = 0;
+
+	for (i = 0; i < MAX_N; i++) {
+		const char **members = arena_array(a, MAX_N, sizeof(*members));
+
+		if (!t->nodes[i].in || !has_clients(t, i))
+			continue;
+		groups[n] = (struct group){ arena_strdup(a, group_of_clients(names[i], name)),
+					    members, 0 };
+		for (j = 0; j < MAX_N; j++)
+			if (t->nodes[j].in && gateway_of(t, j) == names[i])
+				members[groups[n].n_members++] = names[j];
+		n++;
+	}
+	return n;
+}
+
 static struct network *build(const struct draft *t, struct arena *a)
 {
 	struct network *n = arena_alloc(a, sizeof(*n));
 	struct record *records = arena_array(a, MAX_N, sizeof(*records));
 	struct node *nodes = arena_array(a, MAX_N, sizeof(*nodes));
-	struct group *groups = arena_array(a, 3, sizeof(*groups));
+	struct group *groups = arena_array(a, MAX_N + 3, sizeof(*groups));
 	static const char *const hosts[] = { NULL, "one.example.net", "192.0.2.2",
 					     "three.example.net" };
 	unsigned int i, j;
-	size_t k = 0, n_nodes = 0;
+	size_t k = 0, n_nodes = 0, n_groups;
 
 	for (i = 0; i < MAX_N; i++) {
 		const struct draft_node *from = &t->nodes[i];
@@ -306,6 +346,7 @@ static struct network *build(const struct draft *t, struct arena *a)
 		k++;
 		if (r->gateway)
 			continue;
+		r->clients = has_clients(t, i);
 		r->routes = list;
 		r->n_routes = prefix_canonical(list, from->n_routes);
 		if (from->mtu & 1) {
@@ -350,13 +391,15 @@ static struct network *build(const struct draft *t, struct arena *a)
 		m->links = build_links(t, i, a, &m->n_links, &m->exit);
 		n_nodes++;
 	}
-	for (i = 0; i < 3; i++) {
+	n_groups = add_clients(t, groups, a);
+	for (i = 0; i < 3; i++, n_groups++) {
 		const char **members = arena_array(a, MAX_N, sizeof(*members));
+		struct group *g = &groups[n_groups];
 
-		groups[i] = (struct group){ group_names[i], members, 0 };
+		*g = (struct group){ group_names[i], members, 0 };
 		for (j = 0; j < MAX_N; j++)
-			if (t->nodes[j].in && t->groups[i] & 1u << j)
-				members[groups[i].n_members++] = names[j];
+			if (t->nodes[j].in && !gateway_of(t, j) && t->groups[i] & 1u << j)
+				members[g->n_members++] = names[j];
 	}
 	*n = (struct network){ .name = "mesh",
 			       .records = records,
@@ -364,7 +407,7 @@ static struct network *build(const struct draft *t, struct arena *a)
 			       .nodes = nodes,
 			       .n_nodes = n_nodes,
 			       .groups = groups,
-			       .n_groups = 3 };
+			       .n_groups = n_groups };
 	return n;
 }
 

@@ -66,6 +66,10 @@ static const char *type_of(const struct field *f)
 		return "list of names";
 	case FIELD_SELECTORS:
 		return "list of selectors";
+	case FIELD_PARTIES:
+		return "list of selectors and prefixes";
+	case FIELD_SERVICES:
+		return "list of services";
 	case FIELD_TABLE:
 		return "mapping";
 	case FIELD_NAMED:
@@ -101,6 +105,8 @@ static void add_range(struct buf *b, const struct field *f)
 	case FIELD_NAMES:
 	case FIELD_TAGS:
 	case FIELD_SELECTORS:
+	case FIELD_PARTIES:
+	case FIELD_SERVICES:
 	case FIELD_NAMED:
 	case FIELD_LIST:
 		unit = " entries";
@@ -188,6 +194,7 @@ static void make_reference(struct buf *b)
 		  topology);
 	add_table(b, "star", "In a topology entry.", sub_table(topology, "star"));
 	add_table(b, "link", "In a topology entry.", sub_table(topology, "link"));
+	add_table(b, "A rule", "An entry of `policy`.", sub_table(&grammar_network, "policy"));
 	add_table(b, "routed_links",
 		  "What the links of topology entries with `interface_per_link` get.",
 		  sub_table(&grammar_network, "routed_links"));

@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include "publication/gateway.h"
+#include "publication/ruleset.h"
 #include "reconciler/render.h"
 
 static struct prefix prefix_of(const char *s)
@@ -119,6 +120,7 @@ static void test_gateway(void **state)
 {
 	struct prefix masquerade[2] = { prefix_of("192.168.10.0/24"), prefix_of("fd30::/48") };
 	struct sample s;
+	struct ruleset table;
 	struct buf out;
 
 	sample_init(&s);
@@ -156,7 +158,8 @@ static void test_gateway(void **state)
 	s.node.flags = 0;
 	assert_int_equal(gateway_families(&s.config), 0);
 	buf_init(&out, 100);
-	gateway_rules(&s.config, "prod", &out);
+	ruleset_of(&s.config, "prod", &table);
+	ruleset_print(&table, false, &out);
 	assert_int_equal(out.len, 0);
 	buf_release(&out);
 }

@@ -634,6 +634,70 @@ static void test_count_limits(void **state)
 	buf_release(&b);
 }
 
+static void add_list(struct buf *b, const char *before, const char *item, unsigned int n,
+		     const char *after)
+{
+	unsigned int i;
+
+	buf_reset(b);
+	buf_adds(b, TOP "nodes:\n");
+	add_node(b, 1);
+	buf_adds(b, "}\n");
+	buf_adds(b, before);
+	for (i = 0; i < n; i++)
+		buf_adds(b, item);
+	buf_adds(b, after);
+}
+
+static void test_policy_limits(void **state)
+{
+	struct buf b;
+	unsigned int over;
+
+	buf_init(&b, 8 << 20);
+	for (over = 0; over < 2; over++) {
+		add_list(&b, "policy:\n", " - {from: [all], to: [all]}\n", MAX_RULES + over, "");
+		expect_network("policy", &b,
+			       over ? "`policy` has 4097 entries; at most 4096" : NULL);
+		add_list(&b, "policy:\n - {to: [all], from: [", "all,", MAX_PARTIES + over, "]}\n");
+		expect_network("from", &b, over ? "`from` has 257 entries; at most 256" : NULL);
+		add_list(&b, "policy:\n - {to: [all], from: [all], on: [", "udp/53,",
+			 MAX_SERVICES + over, "]}\n");
+		expect_network("on", &b, over ? "`on` has 257 entries; at most 256" : NULL);
+	}
+	buf_release(&b);
+}
+
+/* What stands in the model, and its places. */
+static void test_policy_model(void **state)
+{
+	const struct m_rule *r;
+	struct outcome o;
+
+	load_network(&o, TOP "nodes:\n  a: {public_key: " KEY_A ", tags: [app]}\n"
+			     "policy:\n"
+			     "  - {from: [a, 10.9.0.0/16, tag:app, all], to: [fd00::/8], "
+			     "on: [tcp/80-90, icmp], description: why}\n"
+			     "  - {from: [all], to: [all]}\n");
+	assert_int_equal(o.rc, 0);
+	assert_int_equal(o.model.networks[0].n_policy, 2);
+	r = &o.model.networks[0].policy[0];
+	assert_int_equal(r->pos.line, 6);
+	assert_int_equal(r->from.nodes.n, 3);
+	assert_int_equal(r->from.nodes.list[1].kind, SELECT_TAG);
+	assert_int_equal(r->from.n_prefixes, 1);
+	assert_int_equal(r->from.prefixes[0].pos.col, 16);
+	assert_int_equal(r->to.nodes.n, 0);
+	assert_int_equal(r->to.prefixes[0].prefix.family, 6);
+	assert_int_equal(r->on.n, 2);
+	assert_int_equal(r->on.list[0].service.first, 80);
+	assert_int_equal(r->on.list[0].service.last, 90);
+	assert_int_equal(r->on.list[1].service.kind, SERVICE_ICMP);
+	assert_string_equal(r->description.s, "why");
+	assert_int_equal(r[1].on.n, 0);
+	outcome_release(&o);
+}
+
 static void test_file_limits(void **state)
 {
 	static const char network[] = "version: 1\naddresses: [10.20.0.0/16]\n";
@@ -1049,7 +1113,8 @@ int main(void)
 		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_fallbacks),
 		cmocka_unit_test(test_tables),	     cmocka_unit_test(test_split),
 		cmocka_unit_test(test_file_order),   cmocka_unit_test(test_count_limits),
-		cmocka_unit_test(test_file_limits),  cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_file_limits),  cmocka_unit_test(test_policy_limits),
+		cmocka_unit_test(test_policy_model), cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_many_errors),  cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_misread),	     cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_json_schema),  cmocka_unit_test(test_no_memory),

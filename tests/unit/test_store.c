@@ -102,53 +102,30 @@ static bool there(const char *name)
 /* ------------------------------------------------------------------ codecs
  * ----------------------------- */
 
-#define BOOT "9b7d5e4c-0000-4111-8222-333344445555"
-
-static void change_host(struct state *s)
+static void add_table(struct state *s)
 {
-	static const struct {
-		enum sysctl_key key;
-		const char *of;
-		uint32_t before, set;
-	} changes[] = {
-		{ SYSCTL_FORWARD4, "all", 0, 1 },      { SYSCTL_REDIRECTS4, "all", 0, 0 },
-		{ SYSCTL_FORWARD6, "all", 0, 1 },      { SYSCTL_RA6, "eth0.100", 1, 2 },
-		{ SYSCTL_RA6, "w#@:", 1, UINT32_MAX },
-	};
-	struct host_record *r = &s->host;
-
-	snprintf(r->boot, sizeof(r->boot), BOOT);
-	for (r->n = 0; r->n < ARRAY_LEN(changes); r->n++) {
-		struct host_change *c = &r->changes[r->n];
-
-		assert_true(sysctl_of(changes[r->n].key, changes[r->n].of, &c->sysctl));
-		c->before = changes[r->n].before;
-		c->set = changes[r->n].set;
-	}
-	r->has_table = true;
-	r->rules = digest("rules");
+	s->host.has_table = true;
+	s->host.rules = digest("rules");
+	s->host.listing = digest("listing");
 }
 
 static void state_round_trip(void **unused)
 {
-	struct state cases[9] = { example(7), example(1), example(9), { .network = "prod" },
-				  example(5), example(6), example(5), example(5),
-				  example(5) },
+	struct state cases[8] = { example(7), example(1), example(9), { .network = "prod" },
+				  example(5), example(5), example(5), example(5) },
 		     back;
 	struct buf text, again;
 	struct err e = { 0 };
 	size_t i;
 
-	change_host(&cases[4]);
-	change_host(&cases[5]);
-	change_host(&cases[6]);
-	cases[6].names = (struct names_record){ true, { "" } };
-	cases[7].names = (struct names_record){ false, { "wg0" } };
-	cases[8].names = (struct names_record){ true, { "hosts" } };
-	cases[7].n_pending = 2;
-	cases[7].pending[0] = (struct ifname){ "wl-a" };
-	cases[7].pending[1] = (struct ifname){ "wl-b" };
-	cases[5].host.n = 0;
+	add_table(&cases[4]);
+	add_table(&cases[5]);
+	cases[5].names = (struct names_record){ true, { "" } };
+	cases[6].names = (struct names_record){ false, { "wg0" } };
+	cases[7].names = (struct names_record){ true, { "hosts" } };
+	cases[6].n_pending = 2;
+	cases[6].pending[0] = (struct ifname){ "wl-a" };
+	cases[6].pending[1] = (struct ifname){ "wl-b" };
 	cases[2].amnesia = T0 + 9;
 	cases[2].generation = 41;
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
@@ -199,51 +176,23 @@ static void state_has_one_spelling(void **unused)
 	buf_release(&text);
 }
 
-/* The lines of the host, by themselves: each is put between a good state and its checksum. */
+/* The line of the table, by itself: each is put between a good state and its checksum. */
 static void state_of_the_host(void **unused)
 {
 #define HASH "e4cfa39a3d37be31c59609e807970799caa68a19bfaa15135f165085e01d41a5"
-#define FORWARD4 "sysctl net.ipv4.conf.all.forwarding 0 1\n"
 	static const struct {
 		const char *what, *lines;
 		bool good;
 	} rows[] = {
 		{ "nothing", "", true },
-		{ "one setting", "host " BOOT "\n" FORWARD4, true },
-		{ "a table", "host " BOOT "\nnftables " HASH " " HASH "\n", true },
-		{ "a boot and nothing in it", "host " BOOT "\n", false },
-		{ "settings of no boot", FORWARD4, false },
-		{ "no boot's id", "host 9b7d5e4c\n" FORWARD4, false },
-		{ "capitals in it", "host 9B7D5E4C-0000-4111-8222-333344445555\n" FORWARD4, false },
-		{ "twice", "host " BOOT "\n" FORWARD4 FORWARD4, false },
-		{ "out of order",
-		  "host " BOOT "\nsysctl net.ipv6.conf.all.forwarding 0 1\n" FORWARD4, false },
-		{ "the table before the settings",
-		  "host " BOOT "\nnftables " HASH " " HASH "\n" FORWARD4, false },
-		{ "two tables",
-		  "host " BOOT "\nnftables " HASH " " HASH "\nnftables " HASH " " HASH "\n",
-		  false },
-		{ "a table without its listing", "host " BOOT "\nnftables " HASH "\n", false },
-		{ "a setting of another kind",
-		  "host " BOOT "\nsysctl net.ipv4.conf.all.rp_filter 0 1\n", false },
-		{ "a setting of a path",
-		  "host " BOOT "\nsysctl net.ipv4.conf.a/../b.forwarding 0 1\n", false },
-		{ "an interface with a dot",
-		  "host " BOOT "\nsysctl net.ipv4.conf.eth0/7.forwarding 0 1\n", true },
-		{ "a setting of two dots",
-		  "host " BOOT "\nsysctl net.ipv4.conf.//.forwarding 0 1\n", false },
-		{ "a setting of a blank", "host " BOOT "\nsysctl net.ipv4.conf..forwarding 0 1\n",
-		  false },
-		{ "an interface's name that is too long",
-		  "host " BOOT "\nsysctl net.ipv4.conf.abcdefghijklmnop.forwarding 0 1\n", false },
-		{ "no value", "host " BOOT "\nsysctl net.ipv4.conf.all.forwarding 0\n", false },
-		{ "a negative value", "host " BOOT "\nsysctl net.ipv4.conf.all.forwarding 0 -1\n",
-		  false },
-		{ "one over the largest value",
-		  "host " BOOT "\nsysctl net.ipv4.conf.all.forwarding 0 4294967296\n", false },
+		{ "a table", "nftables " HASH " " HASH "\n", true },
+		{ "two tables", "nftables " HASH " " HASH "\nnftables " HASH " " HASH "\n", false },
+		{ "a table without its listing", "nftables " HASH "\n", false },
+		{ "a table and more", "nftables " HASH " " HASH " " HASH "\n", false },
+		{ "a setting", "sysctl net.ipv4.conf.all.forwarding 0 1\n", false },
 		{ "a link that is not in force", "pending wl-a\n", true },
-		{ "two, names and a host",
-		  "pending wl-a\npending wl-b\nnames hosts -\nhost " BOOT "\n" FORWARD4, true },
+		{ "two, names and a table",
+		  "pending wl-a\npending wl-b\nnames hosts -\nnftables " HASH " " HASH "\n", true },
 		{ "links out of order", "pending wl-b\npending wl-a\n", false },
 		{ "a link twice", "pending wl-a\npending wl-a\n", false },
 		{ "links behind names", "names hosts -\npending wl-a\n", false },
@@ -252,21 +201,21 @@ static void state_of_the_host(void **unused)
 		{ "a link and more", "pending wl-a x\n", false },
 		{ "names", "names hosts -\n", true },
 		{ "names of a link", "names - wg0\n", true },
-		{ "names and a host", "names hosts wg0\nhost " BOOT "\n" FORWARD4, true },
-		{ "names behind a host", "host " BOOT "\n" FORWARD4 "names hosts -\n", false },
+		{ "names and a table", "names hosts wg0\nnftables " HASH " " HASH "\n", true },
+		{ "names behind a table", "nftables " HASH " " HASH "\nnames hosts -\n", false },
 		{ "no names", "names - -\n", false },
 		{ "names elsewhere", "names /etc/h -\n", false },
 		{ "names without a link", "names hosts\n", false },
 		{ "names of a path", "names - a/b\n", false },
 		{ "names twice", "names hosts -\nnames hosts -\n", false },
 		{ "names and more", "names hosts - x\n", false },
-		{ "another line", "host " BOOT "\n" FORWARD4 "route 10.0.0.0/8\n", false },
+		{ "another line", "route 10.0.0.0/8\n", false },
 	};
 	char hex[DIGEST_STRLEN], *checksum;
 	struct state s = example(7), back;
 	struct digest sum;
 	struct buf text;
-	size_t i, j;
+	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		buf_init(&text, 1 << 16);
@@ -282,25 +231,6 @@ static void state_of_the_host(void **unused)
 			  i);
 		buf_release(&text);
 	}
-	/* As many as fit, and one more. */
-	snprintf(s.host.boot, sizeof(s.host.boot), BOOT);
-	for (j = 0; j < MAX_HOST_CHANGES; j++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "eth%05zu", j);
-		assert_true(sysctl_of(SYSCTL_RA6, name, &s.host.changes[j].sysctl));
-	}
-	s.host.n = MAX_HOST_CHANGES;
-	buf_init(&text, 1 << 16);
-	assert_int_equal(state_encode(&s, &text), 0);
-	assert_int_equal(state_decode(text.data, text.len, "prod", &back, NULL), 0);
-	checksum = strstr(text.data, "checksum ");
-	text.len = (size_t)(checksum - text.data);
-	buf_adds(&text, "sysctl net.ipv6.conf.eth99999.accept_ra 1 2\n");
-	digest_of(text.data, text.len, &sum);
-	buf_addf(&text, "checksum %s\n", digest_print(&sum, hex));
-	assert_int_equal(state_decode(text.data, text.len, "prod", &back, NULL), -1);
-	buf_release(&text);
 }
 
 static void state_of_the_links(void **unused)

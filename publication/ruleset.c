@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "publication/ruleset.h"
+
+#include "common/limits.h"
+#include "publication/expand.h"
+
+/* nft takes comments of at most 128 bytes, the NUL among them. */
+#define MAX_COMMENT 127
+
+struct writer {
+	const struct ruleset *r;
+	struct buf *out;
+	bool lines;
+	unsigned int depth;
+};
+
+void ruleset_add_interface(struct ruleset *r, const char *interface)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_interfaces; i++)
+		if (!strcmp(r->interfaces[i], interface))
+			return;
+	if (r->n_interfaces < RULESET_INTERFACES)
+		r->interfaces[r->n_interfaces++] = interface;
+}
+
+void ruleset_add_policy(struct ruleset *r, const struct policy *p)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_policies; i++)
+		if (policy_equal(r->policies[i], p))
+			return;
+	if (p->guarded && r->n_policies < RULESET_POLICIES)
+		r->policies[r->n_policies++] = p;
+}
+
+void ruleset_of(const struct config *c, const char *interface, struct ruleset *ret)
+{
+	*ret = (struct ruleset){ .network = c->network,
+				 .links = c->links,
+				 .n_links = c->n_links,
+				 .masquerade = c->node->masquerade,
+				 .n_masquerade = c->node->n_masquerade,
+				 .except = c->node->except,
+				 .n_except = c->node->n_except };
+	ruleset_add_interface(ret, interface);
+	ruleset_add_policy(ret, &c->policy);
+}
+
+/* ------------------------------------------------------------------ layout
+ * ----------------------------- */
+
+static void indent(struct writer *w)
+{
+	unsigned int i;
+
+	if (!w->lines) {
+		if (w->depth)
+			buf_addc(w->out, ' ');
+		return;
+	}
+	for (i = 0; i < w->depth; i++)
+		buf_addc(w->out, '\t');
+}
+
+static void end_line(struct writer *w)
+{
+	buf_addc(w->out, w->lines ? '\n' : ';');
+}
+
+static void line(struct writer *w, const char *text)
+{
+	indent(w);
+	buf_adds(w->out, text);
+	end_line(w);
+}
+
+static void open_block(struct writer *w, const char *head)
+{
+	indent(w);
+	buf_addf(w->out, "%s {", head);
+	if (w->lines)
+		buf_addc(w->out, '\n');
+	w->depth++;
+}
+
+static void close_block(struct writer *w)
+{
+	w->depth--;
+	if (!w->lines)
+		buf_addc(w->out, ' ');
+	else
+		indent(w);
+	buf_addc(w->out, '}');
+	if (w->lines)
+		buf_addc(w->out, '\n');
+	else if (w->depth)
+		buf_addc(w->out, ';');
+}
+
+/* ------------------------------------------------------------------ pieces
+ * ----------------------------- */
+
+static size_t count_family(const struct prefix *list, size_t n, unsigned int family)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < n; i++)
+		count += list[i].family == family;
+	return count;
+}
+
+/* An address alone is written without its length. */
+static void add_prefix(struct writer *w, const struct prefix *p)
+{
+	char text[PREFIX_STRLEN];
+
+	prefix_print(p, text);
+	if (p->len == family_bits(p->family))
+		*strchr(text, '/') = '\0';
+	buf_adds(w->out, text);
+}
+
+/* Those of one family; a default route is no address. */
+static void add_list(struct writer *w, const struct prefix *list, size_t n, unsigned int family)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (list[i].family != family || !list[i].len)
+			continue;
+		buf_adds(w->out, any ? ", " : "");
+		add_prefix(w, &list[i]);
+		any = true;
+	}
+}
+
+/* "10.0.0.1" or "{ 10.0.0.1, 10.0.0.2 }" */
+static void add_prefixes(struct writer *w, const struct prefix *list, size_t n, unsigned int family)
+{
+	bool braces = count_family(list, n, family) > 1, any = false;
+	size_t i;
+
+	buf_adds(w->out, braces ? "{ " : "");
+	for (i = 0; i < n; i++) {
+		if (list[i].family != family)
+			continue;
+		buf_adds(w->out, any ? ", " : "");
+		add_prefix(w, &list[i]);
+		any = true;
+	}
+	buf_adds(w->out, braces ? " }" : "");
+}
+
+static void add_interfaces(struct writer *w)
+{
+	const struct ruleset *r = w->r;
+	bool braces = r->n_interfaces + r->n_links > 1;
+	size_t i;
+
+	buf_adds(w->out, braces ? "{ " : "");
+	for (i = 0; i < r->n_interfaces; i++)
+		buf_addf(w->out, "%s\"%s\"", i ? ", " : "", r->interfaces[i]);
+	for (i = 0; i < r->n_links; i++)
+		buf_addf(w->out, ", \"%s\"", r->links[i].node->interface.s);
+	buf_adds(w->out, braces ? " }" : "");
+}
+
+static const char *ip(unsigned int family)
+{
+	return family == 4 ? "ip" : "ip6";
+}
+
+/* ------------------------------------------------------------------ policy
+ * ----------------------------- */
+
+/* "from2v6"; of the second policy "also2v6" */
+static void set_name(size_t policy, size_t source, unsigned int family, char out[static 40])
+{
+	snprintf(out, 40, "%s%zuv%u", policy ? "also" : "from", source + 1, family);
+}
+
+static void add_sets(struct writer *w, size_t policy)
+{
+	const struct policy *p = w->r->policies[policy];
+	char name[40], head[48];
+	unsigned int family;
+	size_t i;
+
+	for (i = 0; i < p->n_sources; i++) {
+		const struct party *s = &p->sources[i];
+
+		for (family = 4; family <= 6; family += 2) {
+			if (count_family(s->prefixes, s->n, family) < 2)
+				continue;
+			set_name(policy, i, family, name);
+			snprintf(head, sizeof(head), "set %s", name);
+			open_block(w, head);
+			line(w, family == 4 ? "type ipv4_addr" : "type ipv6_addr");
+			line(w, "flags interval");
+			indent(w);
+			buf_adds(w->out, "elements = ");
+			add_prefixes(w, s->prefixes, s->n, family);
+			end_line(w);
+			close_block(w);
+		}
+	}
+}
+
+/* The end of the services of one kind that begin at `i`. */
+static size_t same_kind(const struct policy_rule *rule, size_t i)
+{
+	size_t end = i + 1;
+
+	while (end < rule->n_services && rule->services[end].kind == rule->services[i].kind)
+		end++;
+	return end;
+}
+
+static void add_services(struct writer *w, const struct service *s, size_t n, unsigned int family)
+{
+	const char *word = s->kind == SERVICE_TCP ? "tcp" : "udp";
+	size_t i;
+
+	if (s->kind == SERVICE_ANY)
+		return;
+	if (s->kind == SERVICE_ICMP) {
+		buf_addf(w->out, "meta l4proto %s ", family == 4 ? "icmp" : "ipv6-icmp");
+		return;
+	}
+	if (s->first == 1 && s->last == 65535) {
+		buf_addf(w->out, "meta l4proto %s ", word);
+		return;
+	}
+	buf_addf(w->out, "%s dport %s", word, n > 1 ? "{ " : "");
+	for (i = 0; i < n; i++) {
+		buf_addf(w->out, "%s%u", i ? ", " : "", s[i].first);
+		if (s[i].last > s[i].first)
+			buf_addf(w->out, "-%u", s[i].last);
+	}
+	buf_adds(w->out, n > 1 ? " } " : " ");
+}
+
+static void add_source(struct writer *w, size_t policy, const struct party *s, unsigned int family)
+{
+	char name[40];
+
+	if (count_family(s->prefixes, s->n, family) < 2) {
+		add_prefixes(w, s->prefixes, s->n, family);
+		return;
+	}
+	set_name(policy, (size_t)(s - w->r->policies[policy]->sources), family, name);
+	buf_addf(w->out, "@%s", name);
+}
+
+/*
+ * Not for this host, not back into the network, for none of the networks behind the node. The first
+ * two are told apart because the same rules are asked at every hook.
+ */
+static void add_outside(struct writer *w, const struct policy *p, unsigned int family)
+{
+	buf_adds(w->out, "fib daddr type != local oifname != ");
+	add_interfaces(w);
+	buf_addc(w->out, ' ');
+	if (count_family(p->behind, p->n_behind, family)) {
+		buf_addf(w->out, "%s daddr != { ", ip(family));
+		add_list(w, p->behind, p->n_behind, family);
+		buf_adds(w->out, " } ");
+	}
+}
+
+static void add_rule(struct writer *w, size_t policy, const struct policy_rule *rule,
+		     unsigned int family)
+{
+	char comment[MAX_COMMENT + 1];
+	size_t i, end;
+
+	bool outside = !rule->to->prefixes[0].len;
+
+	if (!count_family(rule->from->prefixes, rule->from->n, family) ||
+	    !count_family(rule->to->prefixes, rule->to->n, family))
+		return;
+	snprintf(comment, sizeof(comment), "%s to %s", rule->from->name, rule->to->name);
+	/* The cheapest test first: every packet passes here. */
+	for (i = 0; i < rule->n_services; i = end) {
+		end = same_kind(rule, i);
+		indent(w);
+		add_services(w, &rule->services[i], end - i, family);
+		if (outside) {
+			add_outside(w, w->r->policies[policy], family);
+		} else {
+			buf_addf(w->out, "%s daddr ", ip(family));
+			add_prefixes(w, rule->to->prefixes, rule->to->n, family);
+			buf_addc(w->out, ' ');
+		}
+		buf_addf(w->out, "%s saddr ", ip(family));
+		add_source(w, policy, rule->from, family);
+		buf_addf(w->out, " return comment \"%s\"", comment);
+		end_line(w);
+	}
+}
+
+static void add_permitted(struct writer *w, size_t policy)
+{
+	const struct policy *p = w->r->policies[policy];
+	size_t i;
+
+	open_block(w, policy ? "chain also_permitted" : "chain permitted");
+	for (i = 0; i < p->n_rules; i++) {
+		add_rule(w, policy, &p->rules[i], 4);
+		add_rule(w, policy, &p->rules[i], 6);
+	}
+	line(w, "drop");
+	close_block(w);
+}
+
+static void add_guard(struct writer *w)
+{
+	open_block(w, "chain guard");
+	line(w, "ct state established ct direction reply accept");
+	line(w, "ct state related accept");
+	line(w, "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept");
+	line(w,
+	     "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept");
+	line(w, "jump permitted");
+	if (w->r->n_policies > 1)
+		line(w, "jump also_permitted");
+	line(w, "accept");
+	close_block(w);
+}
+
+/* Of all policies: one that has clients no more may still have their peers. */
+static size_t count_clients(const struct writer *w, unsigned int family)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < w->r->n_policies; i++)
+		n += count_family(w->r->policies[i]->clients.prefixes, w->r->policies[i]->clients.n,
+				  family);
+	return n;
+}
+
+/* What is for a client, however it came. */
+static void add_clients(struct writer *w, bool comes)
+{
+	unsigned int family;
+	size_t i;
+
+	for (family = 4; family <= 6; family += 2)
+		for (i = 0; i < w->r->n_policies; i++) {
+			const struct party *c = &w->r->policies[i]->clients;
+
+			if (!count_family(c->prefixes, c->n, family))
+				continue;
+			indent(w);
+			if (comes) {
+				buf_adds(w->out, "iifname ");
+				add_interfaces(w);
+				buf_addc(w->out, ' ');
+			}
+			buf_adds(w->out, "oifname ");
+			add_interfaces(w);
+			buf_addf(w->out, " %s daddr ", ip(family));
+			add_prefixes(w, c->prefixes, c->n, family);
+			buf_adds(w->out, " jump guard");
+			end_line(w);
+		}
+}
+
+static void add_output(struct writer *w)
+{
+	open_block(w, "chain output");
+	line(w, "type filter hook output priority filter; policy accept");
+	add_clients(w, false);
+	close_block(w);
+}
+
+static void add_hook(struct writer *w, const char *name, bool leaves)
+{
+	char head[32], hook[64];
+
+	snprintf(head, sizeof(head), "chain %s", name);
+	snprintf(hook, sizeof(hook), "type filter hook %s priority filter; policy accept", name);
+	open_block(w, head);
+	line(w, hook);
+	indent(w);
+	buf_adds(w->out, "iifname ");
+	add_interfaces(w);
+	if (leaves) {
+		buf_adds(w->out, " oifname != ");
+		add_interfaces(w);
+	}
+	buf_adds(w->out, " jump guard");
+	end_line(w);
+	if (leaves)
+		add_clients(w, true);
+	close_block(w);
+}
+
+/* ------------------------------------------------------------------ masquerading
+ * ----------------------- */
+
+static void add_leaving(struct writer *w)
+{
+	indent(w);
+	buf_adds(w->out, "iifname ");
+	add_interfaces(w);
+	buf_adds(w->out, " oifname != ");
+	add_interfaces(w);
+	buf_addc(w->out, ' ');
+}
+
+/* "ip daddr { ... }" */
+static void add_destinations(struct writer *w, const char *is, const struct prefix *list, size_t n,
+			     unsigned int family)
+{
+	buf_addf(w->out, "%s daddr %s{ ", ip(family), is);
+	add_list(w, list, n, family);
+	buf_adds(w->out, " }");
+}
+
+static size_t count_defaults(const struct prefix *list, size_t n, unsigned int family)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < n; i++)
+		count += list[i].family == family && !list[i].len;
+	return count;
+}
+
+static void add_masquerade(struct writer *w, unsigned int family)
+{
+	const struct ruleset *r = w->r;
+	size_t all = count_defaults(r->masquerade, r->n_masquerade, family);
+
+	if (count_family(r->masquerade, r->n_masquerade, family) > all) {
+		add_leaving(w);
+		add_destinations(w, "", r->masquerade, r->n_masquerade, family);
+		buf_adds(w->out, " masquerade");
+		end_line(w);
+	}
+	if (all) {
+		add_leaving(w);
+		if (count_family(r->except, r->n_except, family))
+			add_destinations(w, "!= ", r->except, r->n_except, family);
+		else
+			buf_addf(w->out, "meta nfproto ipv%u", family);
+		buf_adds(w->out, " masquerade");
+		end_line(w);
+	}
+}
+
+static void add_postrouting(struct writer *w)
+{
+	open_block(w, "chain postrouting");
+	line(w, "type nat hook postrouting priority srcnat; policy accept");
+	add_masquerade(w, 4);
+	add_masquerade(w, 6);
+	close_block(w);
+}
+
+void ruleset_print(const struct ruleset *r, bool lines, struct buf *out)
+{
+	struct writer w = { .r = r, .out = out, .lines = lines };
+	char head[sizeof("table inet " RULESET_TABLE) + MAX_NAME];
+	size_t i;
+
+	if (!r->n_policies && !r->n_masquerade)
+		return;
+	snprintf(head, sizeof(head), "table inet " RULESET_TABLE "%s", r->network);
+	open_block(&w, head);
+	for (i = 0; i < r->n_policies; i++)
+		add_sets(&w, i);
+	for (i = 0; i < r->n_policies; i++)
+		add_permitted(&w, i);
+	if (r->n_policies) {
+		add_guard(&w);
+		add_hook(&w, "input", false);
+		add_hook(&w, "forward", true);
+		if (count_clients(&w, 4) || count_clients(&w, 6))
+			add_output(&w);
+	}
+	if (r->n_masquerade)
+		add_postrouting(&w);
+	close_block(&w);
+}
