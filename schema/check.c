@@ -1121,6 +1121,29 @@ static void check_names(struct check *c)
 	}
 }
 
+void schema_check_domains(const struct model *m, struct diag *d)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_networks; i++) {
+		const struct m_text *b = &m->networks[i].names.domain;
+
+		for (j = 0; b->s && j < i; j++) {
+			const struct m_text *a = &m->networks[j].names.domain;
+			struct diag_entry *e;
+
+			if (!a->s || strcmp(a->s, b->s) != 0)
+				continue;
+			e = diag_error(d, b->pos, "`%s` and `%s` have the same domain %s",
+				       m->networks[j].name, m->networks[i].name, b->s);
+			diag_other(d, e, a->pos, "it is given here already");
+			diag_help(d, e, "give each network a domain of its own, such as `%s.%s`",
+				  m->networks[i].name, b->s);
+			break;
+		}
+	}
+}
+
 void schema_check(const struct m_network *n, struct arena *scratch, struct diag *d)
 {
 	struct check c = { .n = n, .scratch = scratch, .d = d };

@@ -17,4 +17,7 @@
 
 void schema_check(const struct m_network *n, struct arena *scratch, struct diag *d);
 
+/* No two networks have the same domain: their names would be mixed, and both have a zone of it. */
+void schema_check_domains(const struct model *m, struct diag *d);
+
 #endif

@@ -252,8 +252,10 @@ int schema_load(const struct source *files, size_t n, struct arena *a, struct di
 	}
 	free(l.parts);
 	/* Of what could not be read whole, every second thing said would be wrong. */
-	if (d->errors == before && !d->nomem)
+	if (d->errors == before && !d->nomem) {
 		machines_check(ret, d);
+		schema_check_domains(ret, d);
+	}
 	return d->errors > before || d->nomem ? -1 : 0;
 }
 

@@ -83,6 +83,8 @@ unit_test_agent_links := tests/unit/fake_kern.c agent/apply.c agent/diff.c agent
 UNITS += test_host
 unit_test_host := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c tests/unit/fake_host.c
 $(BUILD)/tests/test_host: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_keys
+unit_test_keys := $(COMMON) $(SCHEMA)
 UNITS += test_shared
 unit_test_shared := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c agent/shared.c tests/unit/fake_host.c
 $(BUILD)/tests/test_shared: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -94,9 +96,9 @@ unit_test_amend := $(COMMON)
 $(BUILD)/tests/test_amend: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_agent
 unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/links.c agent/reduce.c agent/resolve.c \
-	agent/host.c agent/host_nft.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/names_resolved.c agent/names_system.c \
+	agent/host.c agent/host_nft.c agent/host_system.c agent/hosts_block.c \
 	tests/unit/fake_host.c tests/unit/fake_kern.c
-$(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC),--wrap=host_system_new
+$(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC),--wrap=host_system_new,--wrap=names_system_new
 units: $(BUILD)/tests/pubkit_tool $(BUILD)/tests/fake_resolved
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o

@@ -42,7 +42,7 @@ expect_match 'which is read back' "$(<"$TRASH/phone/phone.conf")" '^Endpoint = 1
 pub_apply "$net" || not_ok 'apply'
 cp "$net/repo/networks/mesh.yaml" "$TRASH/with-phone.yaml"
 
-expect_ok 'four machines' net_up fra1 ams1 berta phone
+expect_ok 'four machines, and one that is in no network' net_up fra1 ams1 berta phone far
 once() { # NODE
 	net_exec "$1" "$AGENT" once --url "file://$net/www" --network mesh --node "$1" --trust "$net/root" \
 		--private-key "$TRASH/$1.key" --state-dir "$TRASH/state-$1" --backend userspace --quiet
@@ -93,6 +93,25 @@ expect_match 'and the same addresses' "$(<"$TRASH/phone/phone.conf")" "^Address 
 expect_ok 'up again' quick up
 reaches phone 'the new gateway' 10.20.0.2 fd20:0:0:1::2
 reaches phone 'the old one, through it' 10.20.0.1
+reaches berta 'the telephone' "$phone4" "$phone6"
+
+# Everything into the tunnel: the gateway lets it out again under its own address, since nobody outside
+# knows a way back to any other.
+net_exec far ip addr add 203.0.113.9/32 dev lo
+net_exec ams1 ip route add 203.0.113.9 via "$(net_addr4 far)"
+expect_fail 'what is outside is not reached' pings phone 203.0.113.9
+expect_ok 'down' quick down
+sed -i '/^  phone:/a\    allowed_ips: [0.0.0.0/0, "::/0"]' "$net/repo/networks/mesh.yaml"
+pub_apply "$net" || not_ok 'apply: everything'
+everybody
+expect_match 'the gateway masquerades' "$(net_exec ams1 nft list table inet meshrc-mesh)" 'masquerade'
+expect_no_match 'and no other node' "$(net_exec fra1 nft list ruleset)" 'masquerade'
+expect_ok 'its code' "$MESHRC" render phone --repo "$net/repo" --private-key "$TRASH/phone.key" --format png --output "$TRASH/all.png"
+zbarimg -q --raw "$TRASH/all.png" >"$TRASH/phone/phone.conf" 2>/dev/null
+expect_match 'says so' "$(<"$TRASH/phone/phone.conf")" '^AllowedIPs = 0\.0\.0\.0/0, ::/0$'
+expect_ok 'up once more' quick up
+reaches phone 'the outside' 203.0.113.9
+reaches phone 'a spoke behind the hub' 10.20.0.3 fd20:0:0:1::3
 reaches berta 'the telephone' "$phone4" "$phone6"
 
 # Removed, it reaches nobody.

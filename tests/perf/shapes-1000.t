@@ -3,9 +3,9 @@
 # alone: it measures time
 #
 # Every shape at once, at the size of a large company: 1,000 nodes behind NAT, 2 relays, 50 sites with
-# networks behind them, 100 clients whose gateways are the sites. A plan takes less than 2 seconds; one
-# node, client or site more, and a gateway's first client, are a few published lines each; and the agent
-# of a node comes to what `render` says.
+# networks behind them, 100 clients whose gateways are the sites, and 200 policy rules. A plan takes less
+# than 2 seconds; one node, client, site or rule more, and a gateway's first client, are a few published lines
+# each; and the agent of a node comes to what `render` says.
 . "$(dirname "$0")/../lib.sh"
 
 repo=$TRASH/repo
@@ -29,12 +29,12 @@ fast() {
 	expect_eq "$1 in less than 2 seconds ($ms ms)" "$((ms < 2000))" 1
 }
 
-# network NODES SITES CLIENTS [NAME=GATEWAY]...: one client more for each of the last
+# network NODES SITES CLIENTS RULES [NAME=GATEWAY]...: one client more for each of the last
 network() {
 	python3 - "$public" "$@" >"$repo/networks/corp.yaml" <<'PY'
 import base64, hashlib, sys
 
-public, (nodes, sites, clients), more = sys.argv[1], map(int, sys.argv[2:5]), sys.argv[5:]
+public, (nodes, sites, clients, rules), more = sys.argv[1], map(int, sys.argv[2:6]), sys.argv[6:]
 
 def key(name):
     return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
@@ -46,13 +46,17 @@ for i in range(sites):
     print(f"  site{i:02}:\n    public_key: {key(f'site{i}')}\n    endpoint: 198.51.100.{i + 1}\n    routes:")
     print(f"      - 192.168.{i}.0/24\n      - {{cidr: 172.20.{i}.0/24, masquerade: true}}")
 for i in range(nodes):
-    print(f"  n{i:04}: {{public_key: {public if i == 7 else key(str(i))}}}")
+    print(f"  n{i:04}: {{public_key: {public if i == 7 else key(str(i))}, tags: [team{i % 40}]}}")
 print("clients:")
 for i in range(clients):
     print(f"  phone{i:03}: {{public_key: {key(f'phone{i}')}, gateway: site{i % 50:02}}}")
 for one in more:
     name, gateway = one.split("=")
     print(f"  {name}: {{public_key: {key(name)}, gateway: {gateway}}}")
+print("policy:")
+for i in range(rules):
+    who = f"phone{i // 4:03}" if i % 4 == 3 else f"tag:team{i % 40}"
+    print(f"  - {{from: [{who}], to: [site{i % 50:02}, 192.168.{i % 50}.0/24, tag:team{i % 37}], on: [tcp/{1000 + i}, icmp]}}")
 PY
 }
 
@@ -68,7 +72,7 @@ one_more() {
 	fast "$1: a plan"
 	publish "$1"
 	git -C "$repo" diff -M1% --numstat published^ published >"$OUT"
-	lines=$(awk '/(records|groups|nodes)/ { s += $1 + $2 } END { print s + 0 }' "$OUT")
+	lines=$(awk '/(records|groups|nodes|policy)/ { s += $1 + $2 } END { print s + 0 }' "$OUT")
 	note_file "$1: published diff" "$OUT"
 	expect_eq "$1: $lines published lines" "$((lines > 0 && lines <= $2))" 1
 }
@@ -79,7 +83,7 @@ printf 'version: 1\npublish: {directory: %s}\n' "$TRASH/www" >"$repo/meshrc.yaml
 (umask 077 && wg genkey >"$TRASH/n0007.key")
 public=$(wg pubkey <"$TRASH/n0007.key")
 
-network 1000 50 100
+network 1000 50 100 200
 measured 'validate' "$MESHRC" validate --strict --repo "$repo"
 expect_eq 'no pair is without a way' "$STATUS" 0
 fast 'validate'
@@ -89,7 +93,7 @@ fast 'the first plan'
 expect_eq 'counts every peer' "$(tail -1 "$OUT")" \
 	'Plan: 1,052 nodes to add, 0 to change, 0 to remove; 100 clients to add, 0 to change, 0 to remove; 106,752 peer entries to add, 0 to change, 0 to remove.'
 publish 'all of it'
-note "$(git -C "$repo" ls-tree -r -l published | awk '/records|groups|nodes/ { s += $4 } END { print s }') bytes in pages"
+note "$(git -C "$repo" ls-tree -r -l published | awk '/records|groups|nodes|policy/ { s += $4 } END { print s }') bytes in pages"
 
 # An agent gets there from its own document, by the groups and records that it leads to.
 agent() {
@@ -112,12 +116,14 @@ expect_same 'as render has them' "$TRASH/agent" "$TRASH/rendered"
 measured 'plan with nothing to do' "$MESHRC" plan --repo "$repo"
 fast 'a plan with nothing to do'
 expect_match 'there is nothing to do' "$(<"$OUT")" '^No changes\.'
-network 1001 50 100
+network 1001 50 100 200
 one_more 'one node behind NAT' 6
-network 1001 50 101
+network 1001 50 101 200
 one_more 'one client' 3
-network 1001 50 101 first=relay0
+network 1001 50 101 200 first=relay0
 one_more 'the first client of a node' 6
-network 1001 51 101 first=relay0
-one_more 'one site' 4
+network 1001 51 101 200 first=relay0
+one_more 'one site' 6
+network 1001 51 101 201 first=relay0
+one_more 'one rule' 12
 done_testing

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "agent/agent.h"
+#include "agent/hosts_block.h"
 #include "agent/shared.h"
 #include "common/os_file.h"
 #include "common/os_sys.h"
@@ -205,6 +206,41 @@ struct host *__wrap_host_system_new(struct err *e)
 {
 	fail_msg("an agent without a host");
 	return NULL;
+}
+
+/* Nor to its /etc/hosts: this one has a file of its own, in memory. */
+static char hosts_file[4096];
+
+static int fake_names_hosts(struct names_system *s, const char *network, const char *lines,
+			    size_t len, bool dry, bool *ret_changed, struct err *e)
+{
+	struct buf b;
+
+	buf_init(&b, sizeof(hosts_file) - 1);
+	assert_int_equal(hosts_block_edit(hosts_file, strlen(hosts_file), network, lines, len, &b),
+			 0);
+	*ret_changed = strcmp(hosts_file, b.len ? b.data : "") != 0;
+	if (!dry)
+		snprintf(hosts_file, sizeof(hosts_file), "%s", b.len ? b.data : "");
+	buf_release(&b);
+	return 0;
+}
+
+static void fake_names_end(struct names_system *s)
+{
+}
+
+static const struct names_ops names_ops = { .hosts = fake_names_hosts,
+					    .rest = fake_names_end,
+					    .free = fake_names_end };
+
+struct names_system *__wrap_names_system_new(const struct names_paths *paths, struct err *e);
+struct names_system *__wrap_names_system_new(const struct names_paths *paths, struct err *e)
+{
+	static struct names_system s = { .ops = &names_ops };
+
+	assert_non_null(strstr(paths->journal, "/hosts.journal"));
+	return &s;
 }
 
 struct world {
@@ -1295,6 +1331,87 @@ static void a_gateway(void **unused)
 }
 
 /* What the host refuses is told, and the peers are in force all the same. */
+static void give_domain(struct world *w, const char *domain, bool link_alone)
+{
+	struct node *nodes = arena_array(&w->tree.arena, w->network.n_nodes, sizeof(*nodes));
+
+	assert_non_null(nodes);
+	memcpy(nodes, w->network.nodes, w->network.n_nodes * sizeof(*nodes));
+	nodes[0].domain = domain;
+	/* No link at all: the names of all come all the same. */
+	if (link_alone)
+		nodes[0].n_links = 0;
+	w->network.nodes = nodes;
+}
+
+static unsigned int lines_of_hosts(void)
+{
+	unsigned int n = 0;
+	const char *p;
+
+	for (p = hosts_file; (p = strstr(p, ".mesh.example.net\t# meshrc prod\n")); p++)
+		n++;
+	return n;
+}
+
+static void names_of_all(void **unused)
+{
+	static const struct gone gone[] = { { "n0", 9 } };
+	struct network with;
+	struct record *records;
+	struct world w;
+
+	snprintf(hosts_file, sizeof(hosts_file), "127.0.0.1 localhost\n");
+	world_init(&w, 4);
+	publish(&w);
+	must_once(&w);
+	assert_string_equal(hosts_file, "127.0.0.1 localhost\n");
+	give_domain(&w, "mesh.example.net", true);
+	with = w.network;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.n_peers, 0);
+	assert_true(lines_of_hosts() >= 4);
+	assert_true(believed(&w).names.hosts);
+	/* A name that is none: nothing of that publication is taken. */
+	records = arena_array(&w.tree.arena, w.network.n_records, sizeof(*records));
+	assert_non_null(records);
+	memcpy(records, w.network.records, w.network.n_records * sizeof(*records));
+	records[3].name = "n3-";
+	w.network.records = records;
+	publish(&w);
+	assert_int_equal(once(&w), -1);
+	assert_non_null(strstr(w.message, "n3-.mesh.example.net is no host name"));
+	assert_true(lines_of_hosts() >= 4);
+	/* Down, up, without a domain, with one, and removed. */
+	w.network = with;
+	publish(&w);
+	must_once(&w);
+	take_down(&w, 0);
+	assert_string_equal(hosts_file, "127.0.0.1 localhost\n");
+	assert_false(believed(&w).names.hosts);
+	must_once(&w);
+	assert_true(lines_of_hosts() >= 4);
+	give_domain(&w, NULL, false);
+	publish(&w);
+	must_once(&w);
+	assert_string_equal(hosts_file, "127.0.0.1 localhost\n");
+	w.network = with;
+	publish(&w);
+	must_once(&w);
+	assert_true(lines_of_hosts() >= 4);
+	w.network.nodes++;
+	w.network.n_nodes--;
+	w.network.records++;
+	w.network.n_records--;
+	w.network.gone = gone;
+	w.network.n_gone = 1;
+	publish(&w);
+	must_once(&w);
+	assert_string_equal(hosts_file, "127.0.0.1 localhost\n");
+	world_release(&w);
+}
+
 static void a_gateway_that_cannot(void **unused)
 {
 	struct host_model before;
@@ -2656,6 +2773,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_root),
 		cmocka_unit_test(mirrors),
 		cmocka_unit_test(a_gateway),
+		cmocka_unit_test(names_of_all),
 		cmocka_unit_test(a_gateway_that_cannot),
 		cmocka_unit_test(policy_before_and_after_peers),
 		cmocka_unit_test(a_policy_alone),

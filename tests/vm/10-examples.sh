@@ -15,6 +15,7 @@ snapshot() {
 	ip addr
 	ip route show table all
 	wg show interfaces
+	cat /etc/hosts
 }
 
 # Everything is written to files and looked at later.
@@ -53,10 +54,12 @@ one_node() { # EXAMPLE.NETWORK NODE FOLDER
 	fi
 }
 
-# Every second node, from the one given, in a network namespace of its own.
+# Every second node, from the one given, in a network namespace and with an /etc/hosts of its own.
 worker() { # FIRST NETWORK:NODE...
 	local i=$1 network node
 	shift
+	cp /etc/hosts "$TRASH/hosts.$i"
+	mount --bind "$TRASH/hosts.$i" /etc/hosts || return
 	ip link set lo up
 	snapshot >"$TRASH/fresh.$i"
 	for ((; i < $#; i += 2)); do
@@ -80,8 +83,8 @@ expect_match 'there are nodes' "${#nodes[@]}" '^[0-9]{2,}$'
 
 export TRASH
 export -f one_node worker snapshot agent_strace
-unshare -n bash -c 'worker "$@"' worker 0 "${nodes[@]}" &
-unshare -n bash -c 'worker "$@"' worker 1 "${nodes[@]}"
+unshare -m -n bash -c 'worker "$@"' worker 0 "${nodes[@]}" &
+unshare -m -n bash -c 'worker "$@"' worker 1 "${nodes[@]}"
 wait
 
 declare -A want=() got=()
