@@ -1178,7 +1178,7 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 {
 	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)];
 	const struct config *config = &a->current->config, *was, *previous;
-	struct sock_endpoint *endpoints;
+	struct sock_endpoint *endpoints = NULL;
 	struct links_job job;
 	struct err later = { 0 };
 	struct desired d;

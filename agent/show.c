@@ -411,7 +411,7 @@ static json_t *links_json(const struct status_view *v)
 	json_t *list = json_array();
 	size_t i;
 
-	for (i = 0; i < v->n_links; i++) {
+	for (i = 0; c && i < v->n_links; i++) {
 		json_t *j = json_object();
 
 		json_object_set_new(j, "interface", text(c->links[i].node->interface.s));
@@ -580,9 +580,9 @@ static int add_peers(const struct status_view *v, struct buf *out)
 }
 
 /* A link by its interface, with what is to be said of its peer. */
-static void add_link(const struct status_view *v, size_t i, struct buf *out)
+static void add_link(const struct status_view *v, const struct config *link, size_t i,
+		     struct buf *out)
 {
-	const struct config *link = &config_of(v)->links[i];
 	const struct observed *o = &v->links[i];
 	struct shown_peer s = { 0 };
 	size_t j;
@@ -602,6 +602,7 @@ static void add_link(const struct status_view *v, size_t i, struct buf *out)
 
 int show_status_text(const struct status_view *v, struct buf *out)
 {
+	const struct config *c = config_of(v);
 	const struct agent *a = v->agent;
 	const struct state *s = &a->state;
 	const struct report *r = &a->report;
@@ -660,7 +661,7 @@ int show_status_text(const struct status_view *v, struct buf *out)
 	}
 	if (v->n_links)
 		buf_addf(out, "%-12s %zu\n", "routed links", v->n_links);
-	for (i = 0; i < v->n_links; i++)
-		add_link(v, i, out);
+	for (i = 0; c && i < v->n_links; i++)
+		add_link(v, &c->links[i], i, out);
 	return buf_ok(out) ? 0 : -1;
 }
