@@ -50,12 +50,12 @@ PUBLICATION := \
 	publication/builder.c publication/document.c publication/exit.c publication/expand.c publication/gateway.c publication/line.c \
 	publication/manifest.c publication/names.c publication/network.c publication/policy.c publication/routed.c publication/row.c \
 	publication/ruleset.c publication/verify.c
-SCHEMA := schema/check.c schema/check_client.c schema/check_links.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c \
+SCHEMA := schema/check.c schema/check_client.c schema/check_site.c schema/check_links.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c \
 	schema/pin.c schema/table.c schema/yaml.c
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/assert.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
 	reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/machines.c reconciler/machines_links.c reconciler/names_files.c \
-	reconciler/order.c reconciler/policy.c reconciler/reach.c reconciler/relay.c reconciler/transit.c reconciler/viewpoint.c \
+	reconciler/order.c reconciler/policy.c reconciler/reach.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c \
 	reconciler/plan.c reconciler/plan_admission.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
 	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c \
 	reconciler/qr.c reconciler/qr_png.c reconciler/render.c reconciler/render_client.c reconciler/render_json.c \

@@ -43,6 +43,8 @@
 #define MAX_RESERVED 1024 /* ranges and addresses of one network */
 #define MAX_ROUTES 1024 /* of one node */
 #define MAX_TAGS 64 /* of one node */
+#define MAX_SITES 4096 /* of one network */
+#define MAX_LEADERS 16 /* of one site */
 #define MAX_VIEWPOINTS 64 /* of one node: where it has an endpoint of its own */
 #define MAX_DNS 16 /* name servers and search domains of one client */
 #define MAX_TOPOLOGY 4096 /* entries of one network */

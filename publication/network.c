@@ -129,7 +129,8 @@ const struct endpoint *record_endpoint(const struct record *r, const struct node
 
 bool viewpoint_is_valid(const char *s, size_t len)
 {
-	return len > 4 && !memcmp(s, "tag:", 4) && name_is_valid(s + 4, len - 4);
+	return (len > 4 && !memcmp(s, "tag:", 4) && name_is_valid(s + 4, len - 4)) ||
+	       (len > 5 && !memcmp(s, "site:", 5) && name_is_valid(s + 5, len - 5));
 }
 
 static bool prefixes_equal(const struct prefix *a, size_t na, const struct prefix *b, size_t nb)
@@ -157,7 +158,8 @@ bool record_equal(const struct record *a, const struct record *b)
 
 	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) ||
 	    a->n_addresses != b->n_addresses || !endpoint_equal(&a->endpoint, &b->endpoint) ||
-	    text_cmp(a->gateway, b->gateway) || a->clients != b->clients)
+	    text_cmp(a->gateway, b->gateway) || a->clients != b->clients ||
+	    text_cmp(a->leads, b->leads) || a->leads_at != b->leads_at)
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))

@@ -24,7 +24,7 @@
 
 /* Where a node is reached by those who look from there. */
 struct seen {
-	const char *from; /* a viewpoint: "tag:office" */
+	const char *from; /* a viewpoint: "tag:office", "site:berlin" */
 	struct endpoint endpoint;
 };
 
@@ -49,6 +49,10 @@ struct record {
 	struct endpoint endpoint; /* for all others; host NULL: they cannot reach it first */
 	const struct seen *seen; /* sorted by viewpoint */
 	size_t n_seen;
+	/* NULL, or the site that it is a leader of, the `leads_at`th from 1: the first is the one
+	 * through which others reach the site. */
+	const char *leads;
+	uint8_t leads_at; /* 1..MAX_LEADERS */
 	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
 				and so without a node document, route or endpoint */
 	bool clients; /* a node with clients: they are the group GROUP_CLIENTS_OF NAME */
@@ -252,7 +256,7 @@ const struct permit *network_permits(const struct network *n, const char *to, si
  * does not, first. */
 const struct endpoint *record_endpoint(const struct record *r, const struct node *from);
 
-/* A viewpoint: "tag:NAME". */
+/* A viewpoint: "site:NAME" or "tag:NAME". */
 bool viewpoint_is_valid(const char *s, size_t len);
 
 bool record_equal(const struct record *a, const struct record *b);

@@ -195,13 +195,21 @@ static int own_networks(struct maker *m, struct policy *ret)
 
 	if (!r)
 		return missing(m, "the record of", m->node->name);
-	list = arena_array(m->arena, r->n_routes + r->n_standby, sizeof(*list));
+	list = arena_array(m->arena,
+			   r->n_routes + r->n_standby + m->node->n_masquerade + m->node->n_except,
+			   sizeof(*list));
 	if (!list)
 		return err_nomem(m->err);
 	for (n = 0; n < r->n_routes; n++)
 		list[n] = r->routes[n];
 	for (i = 0; i < r->n_standby; i++)
 		list[n++] = r->standby[i].prefix;
+	/* Those of a site are in the document of its leader alone. */
+	for (i = 0; i < m->node->n_masquerade; i++)
+		if (m->node->masquerade[i].len)
+			list[n++] = m->node->masquerade[i];
+	for (i = 0; i < m->node->n_except; i++)
+		list[n++] = m->node->except[i];
 	ret->behind = list;
 	ret->n_behind = prefix_canonical(list, n);
 	return 0;

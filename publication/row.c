@@ -56,6 +56,8 @@ int record_encode(const struct record *r, struct buf *out)
 		row_put_prefixes(out, r->routes, r->n_routes);
 	}
 	add_standby(out, r);
+	if (r->leads)
+		buf_addf(out, " leads=%s@%u", r->leads, r->leads_at);
 	if (r->endpoint.host) {
 		buf_adds(out, " endpoint=");
 		buf_adds(out, endpoint_print(&r->endpoint, ep));
@@ -433,6 +435,21 @@ static int parse_endpoint(const char *s, size_t len, struct arena *a, struct end
 		       0;
 }
 
+/* "leads=SITE@N". */
+static int parse_leads(const char *s, size_t len, struct arena *a, struct record *r)
+{
+	const char *at = memchr(s, '@', len);
+	size_t n = at ? (size_t)(at - s) : 0;
+	uint64_t v;
+
+	if (!at || !name_is_valid(s, n) || num_parse(at + 1, len - n - 1, MAX_LEADERS, &v) < 0 ||
+	    !v)
+		return -1;
+	r->leads = arena_strndup(a, s, n);
+	r->leads_at = (uint8_t)v;
+	return r->leads ? 0 : -1;
+}
+
 /* "at=VIEWPOINT/ENDPOINT", as many as there are. */
 static int take_seen(struct words *w, struct arena *a, struct record *r)
 {
@@ -492,6 +509,8 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 		return -1;
 	if (words_field(w, "standby", &s, &len) && parse_standby(s, len, a, &r) < 0)
 		return -1;
+	if (words_field(w, "leads", &s, &len) && parse_leads(s, len, a, &r) < 0)
+		return -1;
 	if (words_field(w, "endpoint", &s, &len) && parse_endpoint(s, len, a, &r.endpoint) < 0)
 		return -1;
 	if (take_seen(w, a, &r) < 0)
@@ -499,7 +518,7 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 	if (words_field(w, "gateway", &s, &len)) {
 		/* A client carries nothing for others and is never reached first. */
 		if (!name_is_valid(s, len) || row_same_text(r.name, s, len) || r.n_routes ||
-		    r.n_standby || r.endpoint.host || r.n_seen)
+		    r.n_standby || r.leads || r.endpoint.host || r.n_seen)
 			return -1;
 		r.gateway = arena_strndup(a, s, len);
 		if (!r.gateway)

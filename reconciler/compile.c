@@ -12,6 +12,7 @@
 #include "reconciler/order.h"
 #include "reconciler/policy.h"
 #include "reconciler/relay.h"
+#include "reconciler/site.h"
 #include "reconciler/transit.h"
 #include "reconciler/viewpoint.h"
 
@@ -77,6 +78,7 @@ struct compiler {
 	bool *forward; /* by node: it carries traffic for others */
 	const bool *is_exit; /* by node */
 	struct viewpoints views;
+	struct sites sites;
 	struct order order; /* of gateways for one prefix */
 	bool nomem;
 };
@@ -183,7 +185,7 @@ static void add_group(struct compiler *c, const struct target *t)
 	groups[c->n_groups++] = (struct group){ t->name, names, t->n };
 }
 
-static struct target selector_target(struct compiler *c, const struct m_selector *s)
+static struct target named_by(struct compiler *c, const struct m_selector *s)
 {
 	struct target t = { 0 };
 	const struct m_node *node;
@@ -208,6 +210,37 @@ static struct target selector_target(struct compiler *c, const struct m_selector
 		return t;
 	}
 	return t;
+}
+
+/* A leader stands for those behind it. */
+static struct target outside(struct compiler *c, struct target t)
+{
+	const uint32_t *members;
+	size_t n, len;
+	char *name;
+
+	if (!t.n || c->nomem)
+		return t;
+	if (sites_outside(&c->sites, t.members, t.n, &members, &n) < 0) {
+		c->nomem = true;
+		return t;
+	}
+	if (members == t.members)
+		return t;
+	if (!target_is_group(t.name))
+		return (struct target){ c->m->nodes[members[0]].name, members, n };
+	len = strlen(t.name);
+	name = get(c, len + sizeof(SITES_OUTSIDE), 1);
+	if (name) {
+		memcpy(name, t.name, len);
+		memcpy(name + len, SITES_OUTSIDE, sizeof(SITES_OUTSIDE));
+	}
+	return (struct target){ name, members, n };
+}
+
+static struct target selector_target(struct compiler *c, const struct m_selector *s)
+{
+	return outside(c, named_by(c, s));
 }
 
 static void targets_add(struct compiler *c, struct targets *ts, struct target t)
@@ -269,7 +302,7 @@ static struct target fold_singles(struct compiler *c, const struct m_selectors *
 	for (i = 0; i < n; i++)
 		if (!i || members[i] != members[i - 1])
 			members[kept++] = members[i];
-	return (struct target){ name, members, kept };
+	return outside(c, (struct target){ name, members, kept });
 }
 
 static struct targets resolve(struct compiler *c, const struct m_selectors *s, size_t entry,
@@ -463,17 +496,14 @@ static void add_transit(struct compiler *c, const struct m_topology *t, const ch
 }
 
 /* The first hub in the order written; inside a tag, by name. */
-static const char *first_hub(const struct compiler *c, const struct m_selectors *hubs)
+static const char *first_hub(struct compiler *c, const struct m_selectors *hubs)
 {
-	const struct m_selector *s = &hubs->list[0];
-	const struct tag *tag;
+	struct target t = named_by(c, &hubs->list[0]);
+	uint32_t site = t.n && !c->nomem ? c->sites.of[t.members[0]] : 0;
 
-	if (s->kind == SELECT_NODE)
-		return s->name;
-	if (s->kind == SELECT_ALL)
-		return c->m->nodes[0].name;
-	tag = find_tag(c, s->name);
-	return tag ? c->m->nodes[tag->members[0]].name : NULL;
+	if (!t.n || c->nomem)
+		return NULL;
+	return c->m->nodes[site ? c->sites.list[site - 1].leader : t.members[0]].name;
 }
 
 /* ------------------------------------------------------------------ pairs that cannot meet
@@ -771,6 +801,121 @@ static void compile_clients(struct compiler *c)
 	}
 }
 
+/* ------------------------------------------------------------------ sites
+ * ------------------------------ */
+
+static void use_group(struct compiler *c, struct group g)
+{
+	struct group *groups;
+	size_t i;
+
+	for (i = 0; i < c->n_groups; i++)
+		if (!strcmp(c->groups[i].name, g.name))
+			return;
+	groups = arena_grow(c->arena, c->groups, c->n_groups, sizeof(*groups));
+	if (!groups) {
+		c->nomem = true;
+		return;
+	}
+	c->groups = groups;
+	groups[c->n_groups++] = g;
+}
+
+static void add_links(struct compiler *c, size_t node, const struct site_links *links)
+{
+	size_t i;
+
+	for (i = 0; i < links->n && !c->nomem; i++)
+		add_link(c, node, links->list[i]);
+}
+
+static bool target_has(const struct compiler *c, const char *target, const char *name)
+{
+	size_t i;
+
+	for (i = 0; target_is_group(target) && i < c->n_groups; i++)
+		if (!strcmp(c->groups[i].name, target))
+			return group_has(&c->groups[i], name);
+	return !strcmp(target, name) || !strcmp(target, GROUP_ALL);
+}
+
+/* The clients of those whom a leader meets stand under these by themselves; behind the leader they
+ * must be named. */
+static struct site_links clients_met(struct compiler *c, const struct site *site)
+{
+	const struct link_list *l = &c->links[site->leader];
+	struct site_links ret = { get(c, c->n_gateways, sizeof(*ret.list)), 0 };
+	size_t i, j;
+
+	for (i = 0; !c->nomem && i < c->n_gateways; i++) {
+		const struct gateway *g = &c->gateways[i];
+
+		for (j = 0; j < l->n; j++)
+			if (l->list[j].kind == LINK_DIRECT && g->node != site->leader &&
+			    target_has(c, l->list[j].target, c->m->nodes[g->node].name))
+				break;
+		if (j < l->n)
+			ret.list[ret.n++] = (struct link){ .kind = LINK_THROUGH,
+							   .target = g->clients.name,
+							   .via = c->m->nodes[site->leader].name };
+	}
+	return ret;
+}
+
+/* The nodes behind a leader, once its own links are complete. */
+static void compile_site(struct compiler *c, const struct site *site)
+{
+	const struct link_list *leader = &c->links[site->leader];
+	struct site_links links, clients = clients_met(c, site);
+	struct group group;
+	size_t i;
+
+	c->forward[site->leader] |= site->n_behind || site->n_routes;
+	for (i = 0; i < site->n_behind && !c->nomem; i++) {
+		uint32_t node = site->behind[i];
+
+		if (sites_behind(&c->sites, &c->views, node, leader->list, leader->n, &links,
+				 &group) < 0)
+			c->nomem = true;
+		else
+			add_links(c, node, &links);
+		add_links(c, node, &clients);
+		if (!c->nomem && group.name)
+			use_group(c, group);
+		if (!viewpoints_meet(&c->views, node, site->leader))
+			warn_pair(c, c->m->nodes[node].site.pos, node, site->leader);
+	}
+}
+
+/* Last, since all that a leader has must be known. */
+static void compile_sites(struct compiler *c)
+{
+	struct site_links links;
+	size_t i;
+
+	if (!c->sites.n)
+		return;
+	if (sites_groups(&c->sites, c->groups, c->n_groups) < 0)
+		c->nomem = true;
+	for (i = 0; i < c->m->n_nodes && !c->nomem; i++) {
+		if (c->sites.of[i])
+			continue;
+		if (sites_links(&c->sites, (uint32_t)i, c->links[i].list, c->links[i].n, &links) <
+		    0)
+			c->nomem = true;
+		else
+			add_links(c, i, &links);
+	}
+	for (i = 0; i < c->sites.n && !c->nomem; i++) {
+		c->links[c->sites.list[i].leader].n =
+			unique_links(&c->links[c->sites.list[i].leader]);
+		if (c->sites.list[i].n_behind)
+			use_group(c, c->sites.list[i].group);
+	}
+	for (i = 0; i < c->sites.n && !c->nomem; i++)
+		compile_site(c, &c->sites.list[i]);
+}
+
 /* ------------------------------------------------------------------ records and node documents
  * --------- */
 
@@ -791,6 +936,20 @@ static int cmp_standby(const void *a, const void *b)
 {
 	return prefix_cmp(&((const struct standby *)a)->prefix,
 			  &((const struct standby *)b)->prefix);
+}
+
+/* Which of its site's leaders it is. */
+static void fill_leads(const struct compiler *c, const struct m_node *m, struct record *ret)
+{
+	const struct m_site *s = m->site.s ? m_network_site(c->m, m->site.s) : NULL;
+	size_t i;
+
+	for (i = 0; s && i < s->n_leaders && !ret->leads; i++) {
+		if (strcmp(s->leaders[i].s, m->name) != 0)
+			continue;
+		ret->leads = s->name;
+		ret->leads_at = (uint8_t)(i + 1);
+	}
 }
 
 static void fill_record(struct compiler *c, const struct m_node *m, const struct allocation *al,
@@ -832,6 +991,7 @@ static void fill_record(struct compiler *c, const struct m_node *m, const struct
 		seen[i] = (struct seen){ m->seen[i].from, with_port(m->seen[i].endpoint, port) };
 	ret->seen = seen;
 	ret->n_seen = m->n_seen;
+	fill_leads(c, m, ret);
 }
 
 /* Where its routes go, and what it needs for an exit. */
@@ -918,16 +1078,27 @@ static int cmp_prefixes(const void *a, const void *b)
 	return prefix_cmp(a, b);
 }
 
-/* What the node does for the networks behind it. */
+static const struct m_site *led_site(const struct compiler *c, size_t node)
+{
+	uint32_t led = c->sites.led[node];
+
+	return led ? c->sites.list[led - 1].m : NULL;
+}
+
+/* What the node does for the networks behind it, and at the site that it leads. */
 static void fill_gateway(struct compiler *c, const struct m_node *m, struct node *n)
 {
-	struct prefix *list = get(c, m->n_routes, sizeof(*list)),
+	const struct m_site *site = led_site(c, (size_t)(m - c->m->nodes));
+	size_t i, k = 0, n_standby = 0, n_site = site ? site->n_routes : 0;
+	struct prefix *list = get(c, m->n_routes + n_site, sizeof(*list)),
 		      *standby = get(c, m->n_routes, sizeof(*standby));
-	size_t i, k = 0, n_standby = 0;
 
-	if (!list || !standby || !m->n_routes)
+	if (!list || !standby || !(m->n_routes + n_site))
 		return;
 	n->flags |= NODE_FORWARD;
+	for (i = 0; i < n_site; i++)
+		if (site->routes[i].masquerade)
+			list[k++] = site->routes[i].prefix;
 	for (i = 0; i < m->n_routes; i++) {
 		if (m->routes[i].masquerade)
 			list[k++] = m->routes[i].prefix;
@@ -1009,20 +1180,22 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		c.nomem = true;
 	if (!c.nomem && allocate(&holders.all, published, serial, a, d, al, &n) < 0)
 		return -1;
-	c.nomem |= viewpoints_find(m, a, &c.views) < 0;
+	c.nomem |= viewpoints_find(m, a, &c.views) < 0 || sites_find(m, a, &c.sites) < 0;
 	if (!c.nomem && m->n_nodes)
 		compile_topology(&c);
 	if (!c.nomem && m->n_nodes)
 		compile_pairs(&c);
 	if (!c.nomem)
 		compile_clients(&c);
+	if (!c.nomem)
+		compile_sites(&c);
 	for (i = 0; i < m->n_nodes && !c.nomem; i++) {
 		struct record *r = &records[holders.node_at[i]];
 
 		fill_record(&c, &m->nodes[i], &al[holders.node_at[i]], r);
 		fill_node(&c, i, &al[holders.node_at[i]], &nodes[i]);
 		fill_gateway(&c, &m->nodes[i], &nodes[i]);
-		if (c.is_exit[i] && exit_fill(&m->nodes[i], a, &nodes[i]) < 0)
+		if (c.is_exit[i] && exit_fill(&m->nodes[i], led_site(&c, i), a, &nodes[i]) < 0)
 			c.nomem = true;
 		fill_names(&c, &m->nodes[i], &nodes[i]);
 	}

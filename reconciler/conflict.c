@@ -129,6 +129,18 @@ struct found {
 	size_t more; /* other nodes with the same view */
 };
 
+static bool site_brings(const struct m_site *s, const struct prefix *p, struct pos *ret)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_routes; i++)
+		if (!prefix_cmp(&s->routes[i].prefix, p)) {
+			*ret = s->routes[i].pos;
+			return true;
+		}
+	return false;
+}
+
 /*
  * The place where `peer` gets the prefix from: its own route or address, else another node's route
  * or the network's pool that comes through it. `not` is a place that was named already.
@@ -155,8 +167,15 @@ static struct pos origin(const struct m_network *m, const struct network *n, con
 	for (i = 0; i < m->n_pools; i++)
 		if (!prefix_cmp(&m->pools[i].prefix, p))
 			return m->pools[i].pos;
+	for (i = 0; i < m->n_sites; i++)
+		if (m->sites[i].n_leaders && !strcmp(m->sites[i].leaders[0].s, peer) &&
+		    site_brings(&m->sites[i], p, &pos))
+			return pos;
 	for (i = 0; i < m->n_nodes; i++)
 		if (strcmp(m->nodes[i].name, not_node) != 0 && written_at(&m->nodes[i], p, &pos))
+			return pos;
+	for (i = 0; i < m->n_sites; i++)
+		if (site_brings(&m->sites[i], p, &pos))
 			return pos;
 	for (i = 0; i < m->n_clients; i++)
 		if (strcmp(m->clients[i].gateway.s, peer) == 0 &&

@@ -48,10 +48,12 @@ static bool has_family(const struct node *n, unsigned int family)
 	return false;
 }
 
-int exit_fill(const struct m_node *m, struct arena *a, struct node *n)
+int exit_fill(const struct m_node *m, const struct m_site *site, struct arena *a, struct node *n)
 {
+	size_t n_site = site ? site->n_routes : 0;
 	struct prefix *all = arena_array(a, n->n_masquerade + 2, sizeof(*all)),
-		      *except = arena_array(a, m->n_routes + m->n_addresses, sizeof(*except));
+		      *except = arena_array(a, m->n_routes + m->n_addresses + n_site,
+					    sizeof(*except));
 	size_t i, k = n->n_masquerade, n_except = 0;
 	unsigned int f;
 
@@ -67,6 +69,9 @@ int exit_fill(const struct m_node *m, struct arena *a, struct node *n)
 	for (i = 0; i < m->n_routes; i++)
 		if (!m->routes[i].masquerade && has_family(n, m->routes[i].prefix.family))
 			except[n_except++] = m->routes[i].prefix;
+	for (i = 0; i < n_site; i++)
+		if (!site->routes[i].masquerade && has_family(n, site->routes[i].prefix.family))
+			except[n_except++] = site->routes[i].prefix;
 	for (i = 0; i < m->n_addresses; i++)
 		if (m->addresses[i].owned)
 			except[n_except++] = m_addr_prefix(&m->addresses[i]);

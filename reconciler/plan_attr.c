@@ -97,6 +97,17 @@ void attr_add_addresses(struct attr_list *l, const struct node *a, const struct 
 	}
 }
 
+/* "berlin 2": the site, and which of its leaders the node is. */
+static const char *attr_leads(struct attr_list *l, const struct record *r)
+{
+	char text[MAX_NAME + 16];
+
+	if (!r || !r->leads)
+		return NULL;
+	snprintf(text, sizeof(text), "%s %u", r->leads, r->leads_at);
+	return text_of(l, text);
+}
+
 /* "tag:office 192.168.1.1:51820" */
 static const char *attr_seen(struct attr_list *l, const struct seen *s)
 {
@@ -227,6 +238,7 @@ void attr_add_node(struct attr_list *l, struct attr_side old, struct attr_side n
 	if (whole)
 		attr_endpoints(l, old.record, new.record);
 	attr_add_addresses(l, a, b);
+	attr_change(l, "leads", attr_leads(l, old.record), attr_leads(l, new.record));
 	if (whole)
 		attr_routes(l, old.record, new.record);
 	attr_standby(l, old.record, new.record);

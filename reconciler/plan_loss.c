@@ -2,11 +2,12 @@
 /*
  * Who loses reachability. Two nodes meet when one of them has the other as a direct peer and one of
  * the two has an endpoint for the other. A node reaches another that it meets, or one that has an
- * address under the AllowedIPs of some peer that it meets when that peer (a hub or a relay) meets
- * it; a client also when the peer meets its gateway. Nodes of one view that the same nodes reach
- * first reach the same nodes, but for what depends on themselves: no node is its own hub, and none
- * has its own routes under a hub. An exit is the way out of the network; what of the
- * network a node reaches does not depend on it.
+ * address under the AllowedIPs of some peer that it meets when that peer (a hub, a relay, the
+ * leader of a site) meets it, or leads on by its own links to one that does; a client also when the
+ * peer meets its gateway. Nodes of one view that the same nodes reach first reach the same nodes,
+ * but for what depends on themselves: no node is its own hub, and none has its own routes under a
+ * hub. An exit is the way out of the network; what of the network a node reaches does not depend on
+ * it.
  */
 #include "reconciler/plan.h"
 #include "reconciler/plan_view.h"
@@ -43,6 +44,7 @@ struct losses {
 	struct plan *plan;
 	bool *suspects; /* by number: lost as a direct peer by some node, or with another address */
 	bool any_suspect;
+	bool ways_change; /* some hub leads elsewhere than before */
 	bool any_closed; /* some node is not reached first any more by some other */
 	uint32_t who; /* one of the nodes at hand */
 	uint32_t net[2]; /* a row of routed links joins them with these, on each side */
@@ -207,16 +209,53 @@ static bool meet(const struct side *s, uint32_t a, uint32_t b)
 	return side_meet(s, a, b) && side_joined(s, a, b);
 }
 
-/* A hub that meets a client's gateway passes on to it what is for the client. */
-static bool hub_reaches(const struct plan_work *w, const struct side *s, uint32_t hub, uint32_t to)
+/* Longest way behind the first hub: leader, relay, leader, gateway of a client. */
+#define MAX_STEPS 4
+
+/* A link that leads to a node by way of another. */
+static bool link_holds(const struct view_link *l, const struct record *to, uint32_t id)
+{
+	size_t i, j;
+
+	if (l->kind == LINK_THROUGH)
+		return ids_has(l->target, id);
+	for (i = 0; l->kind == LINK_ALLOW && i < to->n_addresses; i++) {
+		for (j = 0; j < l->n_prefixes; j++) {
+			if (prefix_contains_addr(&l->prefixes[j], &to->addresses[i]))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Whether a hub passes on what is for a node: it meets it, or its links lead on to another that
+ * does. A hub that meets a client's gateway passes on to it what is for the client.
+ */
+static bool hub_reaches(const struct plan_work *w, const struct side *s, uint32_t hub, uint32_t to,
+			unsigned int steps)
 {
 	const char *gateway = s->records[to]->gateway;
+	const struct view *v;
 	uint32_t id;
+	size_t i;
 
 	if (meet(s, hub, to))
 		return true;
 	id = gateway ? plan_work_id(w, gateway) : NO_ID;
-	return id != NO_ID && meet(s, hub, id) && meet(s, id, to);
+	if (id != NO_ID && meet(s, hub, id) && meet(s, id, to))
+		return true;
+	if (!steps || s->view_of[hub] == NO_ID || side_joined(s, hub, to))
+		return false;
+	v = &s->views[s->view_of[hub]];
+	for (i = 0; i < v->n_links; i++) {
+		const struct view_link *l = &v->links[i];
+
+		if (l->via != NO_ID && l->via != to && link_holds(l, s->records[to], to) &&
+		    meet(s, hub, l->via) && hub_reaches(w, s, l->via, to, steps - 1))
+			return true;
+	}
+	return false;
 }
 
 static struct reach reach_find(const struct plan_work *w, const struct side *s, struct ids direct,
@@ -237,7 +276,7 @@ static struct reach reach_find(const struct plan_work *w, const struct side *s, 
 		uint32_t at = covers_find(c, &p);
 
 		for (; at != NO_ID && (!ret.yes || ret.n_but); at = c->list[at].parent) {
-			if (hub_reaches(w, s, c->list[at].hub, to))
+			if (hub_reaches(w, s, c->list[at].hub, to, MAX_STEPS))
 				one_more_way(&ret, &c->list[at]);
 		}
 	}
@@ -535,6 +574,78 @@ static void suspect_clients(struct losses *l)
 	}
 }
 
+static bool same_link(const struct view_link *a, const struct view_link *b)
+{
+	size_t i;
+
+	if (a->kind != b->kind || a->via != b->via || a->target.n != b->target.n ||
+	    a->n_prefixes != b->n_prefixes)
+		return false;
+	for (i = 0; i < a->target.n; i++) {
+		if (a->target.v[i] != b->target.v[i])
+			return false;
+	}
+	for (i = 0; i < a->n_prefixes; i++) {
+		if (prefix_cmp(&a->prefixes[i], &b->prefixes[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Whether a node leads on by links of its own, and no longer by the same. */
+static bool leads_elsewhere(const struct plan_work *w, uint32_t id)
+{
+	const struct side *s = w->sides;
+	const struct view *a, *b;
+	bool leads = false;
+	size_t i;
+
+	if (s[OLD].view_of[id] == NO_ID)
+		return false;
+	a = &s[OLD].views[s[OLD].view_of[id]];
+	for (i = 0; i < a->n_links; i++)
+		leads |= a->links[i].via != NO_ID;
+	if (!leads || s[NEW].view_of[id] == NO_ID)
+		return leads;
+	b = &s[NEW].views[s[NEW].view_of[id]];
+	if (a->n_links != b->n_links)
+		return true;
+	for (i = 0; i < a->n_links; i++) {
+		if (!same_link(&a->links[i], &b->links[i]))
+			return true;
+	}
+	return false;
+}
+
+/* What is behind a hub may be lost by nodes for which nothing changes, when the hub reached it by
+ * way of others. */
+static int find_ways(struct losses *l)
+{
+	const struct plan_work *w = l->w;
+	const struct side *s = &w->sides[OLD];
+	bool *seen = arena_array(&l->w->tmp, w->n, sizeof(*seen));
+	size_t i, j;
+	uint32_t id;
+
+	if (!seen)
+		return -1;
+	for (i = 0; i < s->n_views && !l->ways_change; i++) {
+		for (j = 0; j < s->views[i].n_links && !l->ways_change; j++) {
+			uint32_t via = s->views[i].links[j].via;
+
+			if (via == NO_ID || seen[via])
+				continue;
+			seen[via] = true;
+			l->ways_change = leads_elsewhere(w, via);
+		}
+	}
+	/* What is behind a peer may lead to others too. */
+	for (id = 0; id < w->n && !l->ways_change; id++)
+		l->ways_change = s->records[id] && s->records[id]->n_routes && !seen[id] &&
+				 leads_elsewhere(w, id);
+	return 0;
+}
+
 static int find_suspects(struct losses *l, const struct plan_place *places, size_t n)
 {
 	struct plan_work *w = l->w;
@@ -571,7 +682,7 @@ static int find_suspects(struct losses *l, const struct plan_place *places, size
 			a && b && w->sides[OLD].routed_net[id] != w->sides[NEW].routed_net[id];
 	}
 	suspect_clients(l);
-	return 0;
+	return find_ways(l);
 }
 
 static int losses_of_run(struct losses *l, struct ids run, const struct plan_place *place)
@@ -589,7 +700,8 @@ static int losses_of_run(struct losses *l, struct ids run, const struct plan_pla
 	    covers_make(&s[OLD], direct[OLD], l->who, &l->covers[OLD]) < 0 ||
 	    covers_make(&s[NEW], direct[NEW], l->who, &l->covers[NEW]) < 0)
 		return -1;
-	every = l->any_closed || l->nets_differ || !covers_equal(&l->covers[OLD], &l->covers[NEW]);
+	every = l->any_closed || l->ways_change || l->nets_differ ||
+		!covers_equal(&l->covers[OLD], &l->covers[NEW]);
 	if (!every && !l->any_suspect)
 		return 0;
 	for (id = 0; id < w->n; id++) {

@@ -104,6 +104,23 @@ static void index_gateways(struct policy_maker *p)
 	}
 }
 
+/* The networks of a site are behind its leader. */
+static void index_sites(struct policy_maker *p)
+{
+	const struct m_network *m = p->m;
+	size_t i, j;
+
+	for (i = 0; i < m->n_sites; i++) {
+		const struct m_site *s = &m->sites[i];
+		const struct m_node *leader =
+			s->n_leaders ? m_network_node(m, s->leaders[0].s) : NULL;
+
+		for (j = 0; leader && j < s->n_routes; j++)
+			p->routes[p->n_routes++] = (struct behind){ s->routes[j].prefix,
+								    (uint32_t)(leader - m->nodes) };
+	}
+}
+
 static void index_nodes(struct policy_maker *p)
 {
 	const struct m_network *m = p->m;
@@ -116,9 +133,12 @@ static void index_nodes(struct policy_maker *p)
 	}
 	p->tags = get(p, tags, sizeof(*p->tags));
 	p->tag_nodes = get(p, tags, sizeof(*p->tag_nodes));
+	for (i = 0; i < m->n_sites; i++)
+		routes += m->sites[i].n_routes;
 	p->routes = get(p, routes, sizeof(*p->routes));
 	if (p->nomem)
 		return;
+	index_sites(p);
 	for (i = 0; i < m->n_nodes; i++) {
 		everybody[i] = (uint32_t)i;
 		for (j = 0; j < m->nodes[i].n_tags; j++)

@@ -70,11 +70,15 @@ static uint32_t number_of(const struct viewpoints *v, const char *kind, const ch
 static int make_from(struct viewpoints *v, size_t node)
 {
 	const struct m_node *m = &v->m->nodes[node];
-	uint32_t *list = arena_array(v->arena, m->n_tags, sizeof(*list));
+	uint32_t *list = arena_array(v->arena, m->n_tags + 1, sizeof(*list));
 	size_t i, n = 0;
 
 	if (!list)
 		return -1;
+	if (m->site.s) {
+		list[n] = number_of(v, "site:", m->site.s);
+		n += list[n] < v->n;
+	}
 	for (i = 0; i < m->n_tags; i++) {
 		list[n] = number_of(v, "tag:", m->tags[i].s);
 		n += list[n] < v->n;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Viewpoints. Part of the compiler: who reaches whom first, when nodes have endpoints that only
- * those see who look from a tag.
+ * those see who look from a site or a tag.
  *
- * A node looks from its tags, in the order of their names; the first of them for which another has
- * an endpoint gives the one that it uses, else it uses the other's default. A node with a default
- * endpoint is *open*: all reach it. Two others meet when one of them has an endpoint at a viewpoint
- * from which the other looks.
+ * A node looks from its site, then its tags, in the order of their names; the first of them for
+ * which another has an endpoint gives the one that it uses, else it uses the other's default. A
+ * node with a default endpoint is *open*: all reach it. Two others meet when one of them has an
+ * endpoint at a viewpoint from which the other looks.
  *
  * Nodes that are not open and agree in where they have endpoints and from where they look have the
  * same *stance*: they meet the same nodes.

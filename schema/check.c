@@ -5,6 +5,7 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "schema/check_client.h"
+#include "schema/check_site.h"
 #include "schema/check_links.h"
 
 /* Comparing a word with 100,000 names takes a tenth of a second. */
@@ -786,7 +787,7 @@ static void check_viewpoints(struct check *c)
 		for (j = 0; j < node->n_seen; j++) {
 			const struct m_seen *s = &node->seen[j];
 
-			if (find_tag(c, s->from + 4) == c->n_tags)
+			if (!strncmp(s->from, "tag:", 4) && find_tag(c, s->from + 4) == c->n_tags)
 				unknown_tag(c, s->from + 4, s->from_pos, false);
 		}
 	}
@@ -1162,6 +1163,7 @@ void schema_check(const struct m_network *n, struct arena *scratch, struct diag 
 		return;
 	check_viewpoints(&c);
 	check_topology(&c);
+	check_sites(n, scratch, d);
 	check_policy(&c);
 	check_clients(n, scratch, d);
 	check_routed_links(n, d);

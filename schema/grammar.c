@@ -108,6 +108,13 @@ static const char *check_node_name(const char *s, size_t len)
 	return NULL;
 }
 
+static const char *check_site(const char *s, size_t len)
+{
+	if (!name_is_valid(s, len))
+		return "a site is a name: a-z, 0-9, '.' and '-', beginning with a letter or digit, at most 63 characters";
+	return NULL;
+}
+
 static const struct field publish_fields[] = {
 	{ .key = "branch",
 	  .type = FIELD_WORD,
@@ -288,8 +295,8 @@ static const struct field node_fields[] = {
 	  .has = AT(m_node, endpoint),
 	  .pos = AT(m_node, endpoint_pos),
 	  .shape = "endpoints:\n  default: fra1.example.net\n  tag:office: 192.168.1.1",
-	  .help = "Several endpoints: `tag:NAME` for the nodes that have this tag, `default` (the same as "
-		  "`endpoint`) for all others." },
+	  .help = "Several endpoints: `tag:NAME` for the nodes that have this tag, `site:NAME` for those at this site, `default` "
+		  "(the same as `endpoint`) for all others." },
 	{ .key = "addresses",
 	  .type = FIELD_ADDRESSES,
 	  .flags = FIELD_WHOLE,
@@ -386,6 +393,16 @@ static const struct field node_fields[] = {
 	  .synonyms = "zone location ",
 	  .example = "eu-west",
 	  .help = "Where it is: a relay in the region of one of the two sides of a pair is preferred; absent: nowhere." },
+	{ .key = "site",
+	  .type = FIELD_WORD,
+	  .min = 1,
+	  .max = MAX_NAME,
+	  .check = check_site,
+	  .pattern = "^[a-z0-9][a-z0-9.-]*$",
+	  .value = AT(m_node, site),
+	  .synonyms = "lan ",
+	  .example = "berlin",
+	  .help = "The site that it is at, one of the network's `sites`: others reach it through the site's leader; absent: none." },
 	{ .key = "machine",
 	  .type = FIELD_WORD,
 	  .min = 1,
@@ -513,6 +530,55 @@ static const struct table client_table = {
 	.size = sizeof(struct m_client),
 	.name = AT(m_client, node.name),
 	.pos = AT(m_client, node.pos),
+};
+
+static const char *check_inside(const char *s, size_t len)
+{
+	if ((len == 6 && !memcmp(s, "direct", 6)) || (len == 6 && !memcmp(s, "leader", 6)))
+		return NULL;
+	return "inside of a site nodes meet `direct` or through their `leader`";
+}
+
+static const struct field site_fields[] = {
+	{ .key = "leaders",
+	  .type = FIELD_NAMES,
+	  .flags = FIELD_REQUIRED,
+	  .min = 1,
+	  .max = MAX_LEADERS,
+	  .value = AT(m_site, leaders),
+	  .extra = AT(m_site, n_leaders),
+	  .synonyms = "leader gateway gateways ",
+	  .example = "[ber1, ber2]",
+	  .help = "Nodes of the site, in order: the first is joined with all others for the whole site, the rest stand by." },
+	{ .key = "inside",
+	  .type = FIELD_WORD,
+	  .min = 1,
+	  .max = 16,
+	  .fallback = "direct",
+	  .check = check_inside,
+	  .pattern = "^(direct|leader)$",
+	  .value = AT(m_site, inside),
+	  .help = "How its nodes reach each other: `direct`, those that meet, and the others through the leader; or `leader`, all through it." },
+	{ .key = "routes",
+	  .type = FIELD_ROUTES,
+	  .table = &route_table,
+	  .min = 0,
+	  .max = MAX_ROUTES,
+	  .value = AT(m_site, routes),
+	  .extra = AT(m_site, n_routes),
+	  .synonyms = "route subnets subnet networks lan ",
+	  .example = "[192.168.10.0/24]",
+	  .help = "Networks at the place, behind its leader for all who are not there; each a prefix or a mapping with `cidr`." },
+	{ 0 },
+};
+
+static const struct table site_table = {
+	.what = "a site",
+	.fields = site_fields,
+	.size = sizeof(struct m_site),
+	.name = AT(m_site, name),
+	.pos = AT(m_site, pos),
+	.shape = "berlin:\n  leaders: [ber1]",
 };
 
 static const struct field star_fields[] = {
@@ -873,6 +939,16 @@ static const struct field network_fields[] = {
 	  .extra = AT(m_network, n_clients),
 	  .synonyms = "client devices phones roadwarriors ",
 	  .help = "Devices without the agent (phones, appliances), by name; the topology does not name them." },
+	{ .key = "sites",
+	  .type = FIELD_NAMED,
+	  .table = &site_table,
+	  .min = 0,
+	  .max = MAX_SITES,
+	  .value = AT(m_network, sites),
+	  .extra = AT(m_network, n_sites),
+	  .synonyms = "site locations location ",
+	  .shape = "sites:\n  berlin: {leaders: [ber1]}",
+	  .help = "Places of several nodes, by name: one of them, the leader, is joined with the others for all." },
 	{ .key = "topology",
 	  .type = FIELD_LIST,
 	  .table = &topology_table,

@@ -187,7 +187,7 @@ static void put_type(struct json *j, const struct field *f)
 		put_raw(j, "additionalProperties", "false");
 		put_key(j, "patternProperties");
 		open_with(j, '{');
-		put_key(j, "^(default|tag:" NAME ")$");
+		put_key(j, "^(default|(tag|site):" NAME ")$");
 		open_with(j, '{');
 		put_string(j, ENDPOINT);
 		close_with(j, '}');
@@ -220,6 +220,7 @@ static void put_type(struct json *j, const struct field *f)
 		put_strings(j, f, "^[0-9A-Za-z:.-]+$");
 		break;
 	case FIELD_TAGS:
+	case FIELD_NAMES:
 		put_strings(j, f, "^" NAME "$");
 		break;
 	case FIELD_SELECTORS:

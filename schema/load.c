@@ -282,6 +282,24 @@ const struct m_network *model_network(const struct model *m, const char *name)
 	return NULL;
 }
 
+const struct m_site *m_network_site(const struct m_network *n, const char *name)
+{
+	size_t lo = 0, hi = n->n_sites;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = strcmp(name, n->sites[mid].name);
+
+		if (!c)
+			return &n->sites[mid];
+		if (c < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}
+
 const struct m_client *m_network_client(const struct m_network *n, const char *name)
 {
 	size_t lo = 0, hi = n->n_clients;

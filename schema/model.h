@@ -61,7 +61,7 @@ struct m_route {
 
 /* An entry of `endpoints` other than `default`: where who looks from there reaches the node. */
 struct m_seen {
-	const char *from; /* "tag:NAME" */
+	const char *from; /* "site:NAME" or "tag:NAME" */
 	struct endpoint endpoint; /* port 0: the node's listen port */
 	struct pos pos, from_pos;
 };
@@ -136,6 +136,7 @@ struct m_node {
 	bool relay; /* may carry traffic for pairs that cannot meet */
 	struct pos relay_pos;
 	struct m_text region; /* s NULL: absent */
+	struct m_text site; /* s NULL: absent */
 	struct m_names names;
 	struct m_text machine; /* s NULL: called as the node is */
 };
@@ -156,6 +157,18 @@ struct m_client {
 	size_t n_allowed_ips;
 	struct m_dns *dns; /* of its own file, in the order written */
 	size_t n_dns;
+};
+
+/* Nodes at one place, of which one is joined with the others for all. */
+struct m_site {
+	const char *name;
+	struct pos pos; /* of the name */
+	struct m_text *leaders; /* nodes of it, in order, unique: the first is the one that is
+				   joined */
+	size_t n_leaders;
+	struct m_text inside; /* "direct" or "leader", never NULL */
+	struct m_route *routes; /* networks of the place, behind its leader */
+	size_t n_routes;
 };
 
 enum topology_kind { TOPOLOGY_MESH, TOPOLOGY_STAR, TOPOLOGY_LINK };
@@ -217,6 +230,8 @@ struct m_network {
 	size_t n_nodes;
 	struct m_client *clients; /* sorted by name; no name is a node's too */
 	size_t n_clients;
+	struct m_site *sites; /* sorted by name */
+	size_t n_sites;
 	bool has_topology; /* absent: a full mesh of all nodes */
 	struct m_topology *topology; /* in the order of the file */
 	size_t n_topology;
@@ -252,6 +267,7 @@ struct prefix m_addr_prefix(const struct m_addr *a);
 /* By binary search; NULL when there is none. */
 const struct m_network *model_network(const struct model *m, const char *name);
 const struct m_node *m_network_node(const struct m_network *n, const char *name);
+const struct m_site *m_network_site(const struct m_network *n, const char *name);
 const struct m_client *m_network_client(const struct m_network *n, const char *name);
 
 #define DEFAULT_LISTEN_PORT 51820

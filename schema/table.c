@@ -630,7 +630,7 @@ static void read_endpoint(struct decode *c, const struct yaml_node *key, const s
 
 static bool read_viewpoint(struct decode *c, const struct yaml_node *key)
 {
-	static const char wanted[] = "default or tag:NAME";
+	static const char wanted[] = "default, tag:NAME or site:NAME";
 	struct yaml_node name = *key;
 	char shown[YAML_SHOWN], guess[GUESS];
 	struct diag_entry *e;
@@ -640,6 +640,12 @@ static bool read_viewpoint(struct decode *c, const struct yaml_node *key)
 		name.n -= 4;
 		name.flags &= (uint8_t)~YAML_PLAIN;
 		return read_name(c, &name, "a tag");
+	}
+	if (!strncmp(key->text, "site:", 5) && key->n > 5) {
+		name.text += 5;
+		name.n -= 5;
+		name.flags &= (uint8_t)~YAML_PLAIN;
+		return read_name(c, &name, "a site");
 	}
 	e = diag_error(c->diag, yaml_pos(key), "`%s` is not %s", yaml_show(key, shown), wanted);
 	if (guess_selector(key, guess))
@@ -652,7 +658,7 @@ static bool read_viewpoint(struct decode *c, const struct yaml_node *key)
 	else
 		diag_help(c->diag, e,
 			  "`default` is for all nodes that no other one is for, `tag:NAME` for the "
-			  "nodes with that tag");
+			  "nodes with that tag, `site:NAME` for those at that site");
 	return false;
 }
 
@@ -1066,6 +1072,42 @@ static void read_dns(struct decode *c, const struct field *f, const struct yaml_
 	*MEMBER(size_t, obj, f->extra) = n;
 }
 
+/* Names in the order written. */
+static void read_names(struct decode *c, const struct field *f, const struct yaml_node *key,
+		       const struct yaml_node *v, void *obj)
+{
+	struct m_text *list;
+	size_t n = 0, j;
+	uint32_t i;
+
+	if (!want_list(c, f, key, v))
+		return;
+	list = arena_array(c->arena, v->n, sizeof(*list));
+	if (!list) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0; i < v->n; i++) {
+		if (!want_scalar(c, NULL, &v->items[i], "a name") ||
+		    !read_name(c, &v->items[i], "a name"))
+			continue;
+		for (j = 0; j < n && strcmp(list[j].s, v->items[i].text) != 0; j++)
+			;
+		if (j < n) {
+			diag_other(c->diag,
+				   diag_error(c->diag, yaml_pos(&v->items[i]),
+					      "`%s` is given twice", list[j].s),
+				   list[j].pos, "it is given here already");
+			continue;
+		}
+		list[n] = keep(c, &v->items[i]);
+		if (!list[n++].s)
+			return;
+	}
+	*MEMBER(struct m_text *, obj, f->value) = list;
+	*MEMBER(size_t, obj, f->extra) = n;
+}
+
 static void read_tags(struct decode *c, const struct field *f, const struct yaml_node *key,
 		      const struct yaml_node *v, void *obj)
 {
@@ -1440,6 +1482,9 @@ static void read_field(struct decode *c, const struct field *f, const struct yam
 		break;
 	case FIELD_DNS:
 		read_dns(c, f, key, v, obj);
+		break;
+	case FIELD_NAMES:
+		read_names(c, f, key, v, obj);
 		break;
 	case FIELD_TAGS:
 		read_tags(c, f, key, v, obj);

@@ -41,6 +41,7 @@ enum field_type {
 			 size_t count */
 	FIELD_DNS, /* struct m_dns *, in order; extra: size_t count */
 	FIELD_TAGS, /* struct m_text *, sorted; extra: size_t count */
+	FIELD_NAMES, /* struct m_text *, in order, unique; extra: size_t count */
 	FIELD_SELECTORS, /* struct m_selectors */
 	FIELD_PARTIES, /* selectors and prefixes: struct m_parties */
 	FIELD_SERVICES, /* struct m_services */

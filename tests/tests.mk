@@ -12,7 +12,7 @@ unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
 COMPILE := reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/order.c \
-	reconciler/policy.c reconciler/relay.c reconciler/transit.c reconciler/viewpoint.c
+	reconciler/policy.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c
 UNITS += test_compile
 unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).

@@ -63,40 +63,95 @@ static bool selects(const struct m_selector *s, const struct m_node *n)
 	return false;
 }
 
-static bool in(const struct m_selectors *s, const struct m_node *n)
+/* Sites. */
+
+static const struct m_site *site_of(const struct m_network *m, const struct m_node *n)
 {
 	size_t i;
 
+	for (i = 0; i < m->n_sites; i++) {
+		if (n->site.s && !strcmp(n->site.s, m->sites[i].name))
+			return &m->sites[i];
+	}
+	return NULL;
+}
+
+const struct m_node *reference_leader(const struct m_network *m, const struct m_node *n)
+{
+	const struct m_site *s = site_of(m, n);
+	size_t i;
+
+	for (i = 0; s && i < m->n_nodes; i++) {
+		if (!strcmp(m->nodes[i].name, s->leaders[0].s))
+			return &m->nodes[i] == n ? NULL : &m->nodes[i];
+	}
+	return NULL;
+}
+
+/* The site that the node leads, or NULL. */
+static const struct m_site *led_by(const struct m_network *m, const struct m_node *n)
+{
+	const struct m_site *s = site_of(m, n);
+
+	return s && !strcmp(s->leaders[0].s, n->name) ? s : NULL;
+}
+
+/* Whom others are joined with for the node. */
+static const struct m_node *stands_for(const struct m_network *m, const struct m_node *n)
+{
+	const struct m_node *leader = reference_leader(m, n);
+
+	return leader ? leader : n;
+}
+
+/* A node for which some node of the list stands, itself for the most part. */
+static bool in(const struct m_network *m, const struct m_selectors *s, const struct m_node *n)
+{
+	size_t i, j;
+
 	for (i = 0; i < s->n; i++) {
-		if (selects(&s->list[i], n))
-			return true;
+		for (j = 0; j < m->n_nodes; j++) {
+			if (selects(&s->list[i], &m->nodes[j]) && stands_for(m, &m->nodes[j]) == n)
+				return true;
+		}
 	}
 	return false;
 }
 
-static bool is_hub(const struct m_topology *t, const struct m_node *n)
+static bool is_hub(const struct m_network *m, const struct m_topology *t, const struct m_node *n)
 {
-	return in(&t->a, n);
+	return in(m, &t->a, n);
 }
 
 /* A node on both sides is a hub. */
-static bool is_spoke(const struct m_topology *t, const struct m_node *n)
+static bool is_spoke(const struct m_network *m, const struct m_topology *t, const struct m_node *n)
 {
-	return in(&t->b, n) && !in(&t->a, n);
+	return in(m, &t->b, n) && !in(m, &t->a, n);
 }
 
-bool reference_entry_joins(const struct m_topology *t, const struct m_node *a,
-			   const struct m_node *b)
+bool reference_entry_joins(const struct m_network *m, const struct m_topology *t,
+			   const struct m_node *a, const struct m_node *b)
 {
 	switch (t->kind) {
 	case TOPOLOGY_MESH:
-		return in(&t->a, a) && in(&t->a, b);
+		return in(m, &t->a, a) && in(m, &t->a, b);
 	case TOPOLOGY_STAR:
-		return (is_hub(t, a) && is_spoke(t, b)) || (is_spoke(t, a) && is_hub(t, b));
+		return (is_hub(m, t, a) && is_spoke(m, t, b)) ||
+		       (is_spoke(m, t, a) && is_hub(m, t, b));
 	case TOPOLOGY_LINK:
-		return (in(&t->a, a) && in(&t->b, b)) || (in(&t->b, a) && in(&t->a, b));
+		return (in(m, &t->a, a) && in(m, &t->b, b)) || (in(m, &t->b, a) && in(m, &t->a, b));
 	}
 	return false;
+}
+
+/* Two nodes of one site: with the leader; with each other as the site says, and where they meet. */
+static bool joined_inside(const struct m_network *m, const struct m_node *a, const struct m_node *b)
+{
+	const struct m_node *p = reference_leader(m, a), *q = reference_leader(m, b);
+
+	if (p == b || q == a)
+		return true;
+	return p && p == q && !strcmp(site_of(m, a)->inside.s, "direct") && reference_meet(a, b);
 }
 
 bool reference_joined(const struct m_network *m, const struct m_node *a, const struct m_node *b)
@@ -105,11 +160,15 @@ bool reference_joined(const struct m_network *m, const struct m_node *a, const s
 
 	if (a == b)
 		return false;
+	if (joined_inside(m, a, b))
+		return true;
+	if (reference_leader(m, a) || reference_leader(m, b))
+		return false;
 	if (!m->has_topology)
 		return true;
 	for (i = 0; i < m->n_topology; i++) {
 		if (!m->topology[i].interface_per_link &&
-		    reference_entry_joins(&m->topology[i], a, b))
+		    reference_entry_joins(m, &m->topology[i], a, b))
 			return true;
 	}
 	return false;
@@ -121,7 +180,7 @@ bool reference_routed(const struct m_network *m, const struct m_node *a, const s
 
 	for (i = 0; a != b && m->has_topology && i < m->n_topology; i++) {
 		if (m->topology[i].interface_per_link &&
-		    reference_entry_joins(&m->topology[i], a, b))
+		    reference_entry_joins(m, &m->topology[i], a, b))
 			return true;
 	}
 	return false;
@@ -141,7 +200,7 @@ static const struct m_node *first_hub(const struct m_network *m, const struct m_
 	for (i = 0; i < t->a.n; i++) {
 		for (j = 0; j < m->n_nodes; j++) {
 			if (selects(&t->a.list[i], &m->nodes[j]))
-				return &m->nodes[j];
+				return stands_for(m, &m->nodes[j]);
 		}
 	}
 	return NULL;
@@ -149,13 +208,18 @@ static const struct m_node *first_hub(const struct m_network *m, const struct m_
 
 /* Endpoints. */
 
-/* Of the endpoints of `n` for tags that `viewer` has, the one whose tag comes first by its name;
- * without any, the default. */
+/* Of the endpoints of `n` that are for the viewer's site, that; of those for tags that it has, the
+ * one whose tag comes first by its name; without any, the default. */
 static const struct endpoint *seen_by(const struct m_node *viewer, const struct m_node *n)
 {
 	const struct m_seen *best = NULL;
 	size_t i;
 
+	for (i = 0; i < n->n_seen; i++) {
+		if (viewer->site.s && !strncmp(n->seen[i].from, "site:", 5) &&
+		    !strcmp(n->seen[i].from + 5, viewer->site.s))
+			return &n->seen[i].endpoint;
+	}
 	for (i = 0; i < n->n_seen; i++) {
 		if (strncmp(n->seen[i].from, "tag:", 4) || !has_tag(viewer, n->seen[i].from + 4))
 			continue;
@@ -212,7 +276,7 @@ const struct m_node *reference_relay(const struct m_network *m, const struct m_n
 	bool best_near = false;
 	size_t i;
 
-	if (reference_meet(a, b) || !reference_joined(m, a, b))
+	if (reference_meet(a, b) || !reference_joined(m, a, b) || joined_inside(m, a, b))
 		return NULL;
 	for (i = 0; i < m->n_nodes; i++) {
 		const struct m_node *r = &m->nodes[i];
@@ -473,6 +537,36 @@ static void put_routes(const struct m_network *m, struct ref_peer *p, const stru
 	}
 }
 
+static void put_addresses(const struct ref_config *of, struct ref_peer *p)
+{
+	size_t i;
+
+	for (i = 0; i < of->n_addresses; i++) {
+		struct prefix a = host(&of->addresses[i].addr);
+
+		put(p, &a);
+	}
+}
+
+/* What stands behind the leader of a site besides itself: those at the site, and its networks.
+ * `configs` NULL: without the addresses. */
+static void put_site(const struct m_network *m, const struct ref_config *configs,
+		     const struct m_node *leader, struct ref_peer *ret)
+{
+	const struct m_site *s = led_by(m, leader);
+	size_t i;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		if (reference_leader(m, &m->nodes[i]) != leader)
+			continue;
+		if (configs)
+			put_addresses(&configs[i], ret);
+		put_routes(m, ret, &m->nodes[i]);
+	}
+	for (i = 0; s && i < s->n_routes; i++)
+		put(ret, &s->routes[i].prefix);
+}
+
 /* What a spoke's entry for the first hub of a star with transit gets besides. */
 static void put_transit(const struct m_network *m, const struct m_topology *t,
 			const struct m_node *self, struct ref_peer *p)
@@ -482,8 +576,10 @@ static void put_transit(const struct m_network *m, const struct m_topology *t,
 	for (i = 0; i < m->n_pools; i++)
 		put(p, &m->pools[i].prefix);
 	for (i = 0; i < m->n_nodes; i++) {
-		if (is_spoke(t, &m->nodes[i]) && &m->nodes[i] != self)
+		if (is_spoke(m, t, &m->nodes[i]) && &m->nodes[i] != self) {
 			put_routes(m, p, &m->nodes[i]);
+			put_site(m, NULL, &m->nodes[i], p);
+		}
 	}
 }
 
@@ -540,24 +636,13 @@ static unsigned int keepalive_between(const struct m_network *m, const struct m_
 		const struct m_topology *t = &m->topology[i];
 		unsigned int v = (unsigned int)t->persistent_keepalive.v;
 
-		if (!t->persistent_keepalive.set || !reference_entry_joins(t, self, peer))
+		if (!t->persistent_keepalive.set || !reference_entry_joins(m, t, self, peer))
 			continue;
 		said = true;
 		if (v && (!shortest || v < shortest))
 			shortest = v;
 	}
 	return said ? shortest : keepalive_of(m, self);
-}
-
-static void put_addresses(const struct ref_config *of, struct ref_peer *p)
-{
-	size_t i;
-
-	for (i = 0; i < of->n_addresses; i++) {
-		struct prefix a = host(&of->addresses[i].addr);
-
-		put(p, &a);
-	}
 }
 
 /* On its gateway: its addresses, and nothing else. */
@@ -577,10 +662,47 @@ static void put_node(const struct m_network *m, const struct ref_config *configs
 
 	put_addresses(&configs[index], ret);
 	put_routes(m, ret, &m->nodes[index]);
+	put_site(m, configs, &m->nodes[index], ret);
 	for (i = 0; i < m->n_clients; i++) {
 		if (!strcmp(m->clients[i].gateway.s, m->nodes[index].name))
 			put_addresses(&configs[m->n_nodes + i], ret);
 	}
+}
+
+/* A node's entry for the leader of its site: all that the leader has of others, and those at the
+ * site that are no peers; but what the leader has for its exit is for the leader alone. */
+static void put_leader(const struct m_network *m, const struct ref_config *configs,
+		       const struct m_node *self, size_t leader, struct ref_peer *ret)
+{
+	const struct ref_config *c = &configs[leader];
+	size_t i, j;
+
+	put_addresses(c, ret);
+	put_routes(m, ret, &m->nodes[leader]);
+	for (i = 0; i < c->n_peers; i++) {
+		if (reference_leader(m, c->peers[i].node) == &m->nodes[leader])
+			continue;
+		for (j = 0; j < c->peers[i].n_allowed; j++) {
+			if (c->peers[i].allowed[j].len)
+				put(ret, &c->peers[i].allowed[j]);
+		}
+	}
+	for (i = 0; i < m->n_nodes; i++) {
+		if (&m->nodes[i] == self ||
+		    reference_leader(m, &m->nodes[i]) != &m->nodes[leader] ||
+		    reference_joined(m, self, &m->nodes[i]))
+			continue;
+		put_addresses(&configs[i], ret);
+		put_routes(m, ret, &m->nodes[i]);
+	}
+}
+
+/* A peer at the same site brings nothing of the site besides itself. */
+static void put_mate(const struct m_network *m, const struct ref_config *configs, size_t index,
+		     struct ref_peer *ret)
+{
+	put_addresses(&configs[index], ret);
+	put_routes(m, ret, &m->nodes[index]);
 }
 
 static const struct prefix everything[] = { { .family = 4 }, { .family = 6 } };
@@ -612,7 +734,12 @@ static void make_peer(const struct m_network *m, struct ref_config *configs,
 	size_t i;
 
 	ret->node = n;
-	put_node(m, configs, peer, ret);
+	if (reference_leader(m, self) == n)
+		put_leader(m, configs, self, peer, ret);
+	else if (joined_inside(m, self, n))
+		put_mate(m, configs, peer, ret);
+	else
+		put_node(m, configs, peer, ret);
 	for (i = 0; i < m->n_nodes; i++) {
 		if (reference_relay(m, self, &m->nodes[i]) == n)
 			put_node(m, configs, i, ret);
@@ -620,7 +747,7 @@ static void make_peer(const struct m_network *m, struct ref_config *configs,
 	for (i = 0; m->has_topology && i < m->n_topology; i++) {
 		const struct m_topology *t = &m->topology[i];
 
-		if (passes_on(t) && is_spoke(t, self) && first_hub(m, t) == n)
+		if (passes_on(t) && is_spoke(m, t, self) && first_hub(m, t) == n)
 			put_transit(m, t, self, ret);
 	}
 	sort_and_reduce(ret);
@@ -730,7 +857,7 @@ static void make_routes(const struct m_network *m, struct ref_config *c)
 static bool sends_to(const struct m_network *m, const struct m_topology *t, const struct m_node *n,
 		     const struct m_node *hub)
 {
-	return passes_on(t) && is_spoke(t, n) && first_hub(m, t) == hub;
+	return passes_on(t) && is_spoke(m, t, n) && first_hub(m, t) == hub;
 }
 
 bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
@@ -801,8 +928,12 @@ static bool carries(const struct m_network *m, const struct m_node *n)
 	bool is_sender = false;
 	size_t i, j, senders = 0;
 
-	if (n->n_routes || reference_is_exit(m, n))
+	if (n->n_routes || reference_is_exit(m, n) || (led_by(m, n) && led_by(m, n)->n_routes))
 		return true;
+	for (i = 0; i < m->n_nodes; i++) {
+		if (reference_leader(m, &m->nodes[i]) == n)
+			return true;
+	}
 	for (i = 0; i < n->n_addresses; i++) {
 		if (n->addresses[i].owned)
 			return true;
@@ -859,8 +990,16 @@ static bool speaks(const struct ref_config *c, unsigned int family)
 
 static void make_masquerade(const struct m_network *m, struct ref_config *c)
 {
+	const struct m_site *s = led_by(m, c->node);
 	bool exit = reference_is_exit(m, c->node);
 	size_t i;
+
+	for (i = 0; s && i < s->n_routes; i++) {
+		if (s->routes[i].masquerade)
+			put(&c->masquerade, &s->routes[i].prefix);
+		else if (exit && speaks(c, s->routes[i].prefix.family))
+			put(&c->except, &s->routes[i].prefix);
+	}
 
 	for (i = 0; i < c->node->n_routes; i++) {
 		const struct prefix *p = &c->node->routes[i].prefix;
@@ -965,10 +1104,25 @@ static void make_links(const struct m_network *m, struct arena *a, struct ref_ne
 	}
 }
 
+static void make_peers(const struct m_network *m, struct ref_config *configs, struct ref_config *c)
+{
+	size_t j;
+
+	for (j = 0; j < m->n_nodes; j++) {
+		if (reference_joined(m, c->node, &m->nodes[j]) &&
+		    !reference_relay(m, c->node, &m->nodes[j]))
+			make_peer(m, configs, c->node, j, &c->peers[c->n_peers++]);
+	}
+	for (j = 0; j < m->n_clients; j++) {
+		if (!strcmp(m->clients[j].gateway.s, c->node->name))
+			make_client_peer(m, configs, j, &c->peers[c->n_peers++]);
+	}
+}
+
 void reference(const struct m_network *m, const struct network *addresses_of, struct arena *a,
 	       struct ref_network *ret)
 {
-	size_t i, j;
+	size_t i;
 
 	ret->configs = arena_array(a, n_holders(m), sizeof(*ret->configs));
 	ret->conflict = ret->chain = ret->loop = ret->unclear = ret->apart = false;
@@ -1001,15 +1155,17 @@ void reference(const struct m_network *m, const struct network *addresses_of, st
 		if (n->exit_node.s && !c->no_routes && !c->table && !c->fwmark)
 			c->fwmark = 8311;
 		c->peers = arena_array(a, n_holders(m), sizeof(*c->peers));
-		for (j = 0; j < m->n_nodes; j++) {
-			if (reference_joined(m, n, &m->nodes[j]) &&
-			    !reference_relay(m, n, &m->nodes[j]))
-				make_peer(m, ret->configs, n, j, &c->peers[c->n_peers++]);
-		}
-		for (j = 0; j < m->n_clients; j++) {
-			if (!strcmp(m->clients[j].gateway.s, n->name))
-				make_client_peer(m, ret->configs, j, &c->peers[c->n_peers++]);
-		}
+		if (!reference_leader(m, n))
+			make_peers(m, ret->configs, c);
+	}
+	/* What a leader has, those behind it have too. */
+	for (i = 0; i < m->n_nodes; i++) {
+		if (reference_leader(m, &m->nodes[i]))
+			make_peers(m, ret->configs, &ret->configs[i]);
+	}
+	for (i = 0; i < m->n_nodes; i++) {
+		struct ref_config *c = &ret->configs[i];
+
 		ret->conflict |= two_peers_want_one(c) || wants_its_own(m, c);
 		make_routes(m, c);
 	}

@@ -82,12 +82,15 @@ const struct m_node *reference_relay(const struct m_network *m, const struct m_n
 bool reference_transit(const struct m_network *m, const struct m_node *a, const struct m_node *b,
 		       const struct m_node *hub);
 
+/* The leader of the site that the node is at, when that is another; or NULL. */
+const struct m_node *reference_leader(const struct m_network *m, const struct m_node *n);
+
 /* True when one of the two has an endpoint for the other. */
 bool reference_meet(const struct m_node *a, const struct m_node *b);
 
 /* True when this entry of the topology joins them. */
-bool reference_entry_joins(const struct m_topology *t, const struct m_node *a,
-			   const struct m_node *b);
+bool reference_entry_joins(const struct m_network *m, const struct m_topology *t,
+			   const struct m_node *a, const struct m_node *b);
 
 /* True when a node or a client sends everything through this node. */
 bool reference_is_exit(const struct m_network *m, const struct m_node *n);

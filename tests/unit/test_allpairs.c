@@ -140,7 +140,7 @@ static void random_clients(struct dice *d, struct arena *a, struct m_network *m,
 	uint8_t i;
 
 	for (i = 0; i < m->n_nodes; i++) {
-		if (m->nodes[i].endpoint.host)
+		if (m->nodes[i].endpoint.host && !reference_leader(m, &m->nodes[i]))
 			gateways[n++] = &m->nodes[i];
 	}
 	m->clients = need(arena_array(a, MAX_CLIENTS, sizeof(*m->clients)));
@@ -203,10 +203,48 @@ static void random_dns(struct dice *d, struct arena *a, struct m_names *m)
 
 /* Nodes have endpoints for those with a tag. */
 static bool viewpoints;
+/* Nodes are at sites. */
+static bool sites;
+static const char *const site_names[] = { "here", "there" };
+
+/* Each with a leader of those that are there, and networks of its own. */
+static void random_sites(struct dice *d, struct arena *a, struct m_network *m)
+{
+	size_t i, j;
+
+	m->sites = need(arena_array(a, ARRAY_LEN(site_names), sizeof(*m->sites)));
+	for (i = 0; i < ARRAY_LEN(site_names); i++) {
+		struct m_site *s = &m->sites[m->n_sites];
+		const char *leader = NULL;
+		char text[32];
+
+		for (j = 0; j < m->n_nodes; j++) {
+			const struct m_node *n = &m->nodes[j];
+
+			if (n->site.s && !strcmp(n->site.s, site_names[i]) &&
+			    (!leader || dice_one_in(d, 2)))
+				leader = n->name;
+		}
+		if (!leader)
+			continue;
+		s->name = site_names[i];
+		s->leaders = need(arena_array(a, 1, sizeof(*s->leaders)));
+		s->leaders[0].s = leader;
+		s->n_leaders = 1;
+		s->inside.s = dice_one_in(d, 3) ? "leader" : "direct";
+		s->routes = need(arena_array(a, 1, sizeof(*s->routes)));
+		s->n_routes = dice_throw(d, 2);
+		snprintf(text, sizeof(text), "172.18.%zu.0/24", i);
+		s->routes[0].prefix = prefix_of(text);
+		s->routes[0].masquerade = dice_one_in(d, 2);
+		m->n_sites++;
+	}
+}
 
 static void random_seen(struct dice *d, struct arena *a, uint8_t index, struct m_node *n)
 {
-	static const char *const from[] = { "tag:dc", "tag:eu", "tag:nat", "tag:nobody" };
+	static const char *const from[] = { "site:here", "site:there", "tag:dc",
+					    "tag:eu",	 "tag:nat",    "tag:nobody" };
 	size_t i;
 
 	n->seen = need(arena_array(a, ARRAY_LEN(from), sizeof(*n->seen)));
@@ -236,6 +274,8 @@ static void random_node(struct dice *d, struct arena *a, const struct m_network 
 	}
 	if (viewpoints)
 		random_seen(d, a, index, n);
+	if (sites && dice_one_in(d, 2))
+		n->site.s = site_names[dice_throw(d, ARRAY_LEN(site_names))];
 	if (dice_one_in(d, 3))
 		random_pins(d, a, m, n, index);
 	if (apart && dice_one_in(d, 3)) {
@@ -403,6 +443,7 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 		apart = dice_one_in(d, 3);
 		viewpoints = dice_one_in(d, 2);
 		owners = dice_one_in(d, 3);
+		sites = dice_one_in(d, 3);
 	}
 	if (dice_one_in(d, 2))
 		random_reserved(d, a, m);
@@ -439,6 +480,8 @@ static struct m_network *random_network(struct dice *d, struct arena *a,
 	}
 	if (m->n_nodes)
 		random_topology(d, a, m);
+	if (sites)
+		random_sites(d, a, m);
 	random_exits(d, m);
 	if (dice_one_in(d, 2))
 		random_clients(d, a, m, like);
@@ -580,6 +623,7 @@ struct tally {
 	size_t links, kept; /* ends of routed links, lines of them */
 	size_t followed, arrived, by_relay, by_hub, delivered, outside; /* networks, and packets */
 	size_t to_clients, from_clients, between_clients, clients_outside; /* packets */
+	size_t by_leader; /* packets */
 	size_t near; /* pairs that meet by an endpoint that not all see */
 	size_t apart; /* pairs that cannot meet, of all entries */
 };
@@ -600,15 +644,19 @@ static bool share_a_hub(const struct m_network *m, const struct m_node *a, const
 }
 
 /*
- * A route into the network's own pool. Then the owner's addresses vanish in its route, and a hub's
- * pool may be longer: such an address may lead elsewhere, even to and fro. Of what leads nowhere
- * else nothing may loop.
+ * A route into the network's own pool, or a prefix about an address that another may have. Then the
+ * owner's addresses vanish in its route, and a hub's pool may be longer: such an address may lead
+ * elsewhere, even to and fro. Of what leads nowhere else nothing may loop.
  */
 static bool route_in_pool(const struct m_network *m)
 {
 	size_t i, j, k;
 
 	for (i = 0; i < m->n_nodes; i++) {
+		for (j = 0; !apart && j < m->nodes[i].n_addresses; j++) {
+			if (m->nodes[i].addresses[j].owned)
+				return true;
+		}
 		for (j = 0; j < m->nodes[i].n_routes; j++) {
 			for (k = 0; k < m->n_pools; k++) {
 				if (prefix_overlaps(&m->nodes[i].routes[j].prefix,
@@ -631,6 +679,21 @@ static bool delivers(const struct network *n, const char *name, const struct ipa
 			return true;
 	}
 	return false;
+}
+
+/* What the one's leader and the other's can do, those behind them can. */
+static bool by_leaders(const struct m_network *m, const struct m_node *a, const struct m_node *b)
+{
+	const struct m_node *p = reference_leader(m, a), *q = reference_leader(m, b);
+
+	if ((!p && !q) || (p && !reference_meet(a, p)) || (q && !reference_meet(b, q)))
+		return false;
+	p = p ? p : a;
+	q = q ? q : b;
+	if (p == q)
+		return true;
+	return reference_joined(m, p, q) ? reference_meet(p, q) || reference_relay(m, p, q) :
+					   share_a_hub(m, p, q);
 }
 
 /* Follows a packet from one node to one address at another, from each of its own addresses. */
@@ -666,6 +729,11 @@ static void check_packet(const struct m_network *m, const struct network *n,
 			tally->arrived++;
 			tally->by_relay += relayed;
 			tally->by_hub += !joined;
+		} else if (by_leaders(m, a, b)) {
+			if (j.fate != FATE_ARRIVED || strcmp(j.last, b->name) != 0)
+				fail_msg("from %s to %s by leaders: fate %d at %s", a->name,
+					 b->name, j.fate, j.last);
+			tally->by_leader++;
 		}
 	}
 }
@@ -827,12 +895,16 @@ static void check_warnings(const struct m_network *m, const struct diag *d, stru
 			/* A routed link goes through no relay, and is one whatever joins it. */
 			bool alone = !reference_meet(a, b) && reference_routed(m, a, b);
 
+			const struct m_node *p = reference_leader(m, a),
+					    *q = reference_leader(m, b);
+
+			want += cut && (p == b || q == a);
 			if (!m->has_topology)
-				want += cut;
+				want += cut && !p && !q;
 			want += alone;
 			for (k = 0; m->has_topology && k < m->n_topology; k++)
 				want += cut && !m->topology[k].interface_per_link &&
-					reference_entry_joins(&m->topology[k], a, b);
+					reference_entry_joins(m, &m->topology[k], a, b);
 		}
 	}
 	for (i = 0; i < d->n; i++) {
@@ -1052,6 +1124,8 @@ static void test_random(void **state)
 	assert_true(tally.not_joined > ROUNDS / 100);
 	assert_true(tally.exit_loops > 5);
 	print_message("%zu pairs without an endpoint for all meet all the same\n", tally.near);
+	print_message("%zu packets arrived by leaders of sites\n", tally.by_leader);
+	assert_true(tally.by_leader > 2 * ROUNDS);
 	assert_true(tally.near > ROUNDS);
 	assert_true(tally.apart > ROUNDS);
 	print_message(

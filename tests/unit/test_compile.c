@@ -22,6 +22,7 @@ static const char *const keys[] = {
 	"TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=",
 	"HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=",
 	"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
+	"fH2WEgT/+GMEYguBe8sL1qYsd4SCphlLd1Q6G69+zHY=",
 };
 
 struct fixture {
@@ -985,6 +986,101 @@ static void two_nodes_own_what_is_nested(void **state)
 		     NULL, "the pool 10.0.0.0/29 has no address left for node `e`");
 }
 
+#define TWO_SITES                                                                              \
+	"version: 1\naddresses: [10.0.0.0/24]\nsites:\n"                                       \
+	"  x: {leaders: [x1, x2], routes: [192.168.1.0/24, {cidr: 172.16.0.0/12, masquerade: " \
+	"true}]}\n"                                                                            \
+	"  y: {leaders: [y1], inside: leader}\nnodes:\n"                                       \
+	"  a: {public_key: $1}\n"                                                              \
+	"  x1: {public_key: $2, site: x, endpoint: x.example.net}\n"                           \
+	"  x2: {public_key: $3, site: x, tags: [t], endpoints: {site:x: 192.168.1.2}}\n"       \
+	"  x3: {public_key: $4, site: x, routes: [192.168.3.0/24]}\n"                          \
+	"  x4: {public_key: $5, site: x}\n"                                                    \
+	"  y1: {public_key: $6, site: y, endpoint: y.example.net}\n"                           \
+	"  y2: {public_key: $7, site: y, endpoints: {site:y: 192.168.1.9}}\n"
+
+/* docs/format.md names the groups. */
+static void leaders_stand_for_their_sites(void **state)
+{
+	struct fixture *f = *state;
+	const struct group *g;
+
+	must_compile(f, TWO_SITES, NULL, 1);
+	expect_links(f, "a",
+		     "direct=all#outside through=x1:site:x through=y1:site:y "
+		     "allow=x1:172.16.0.0/12,192.168.1.0/24");
+	expect_links(f, "x1", "direct=all#outside direct=site:x through=y1:site:y");
+	/* x2 is met by all of the site, x3 and x4 meet but x2. */
+	expect_links(f, "x2",
+		     "direct=site:x direct=x1 through=x1:all#outside through=x1:site:x "
+		     "through=x1:site:y");
+	expect_links(f, "x3",
+		     "direct=site:x#met#from!site:x direct=x1 through=x1:all#outside "
+		     "through=x1:site:x through=x1:site:y");
+	expect_links(f, "x4",
+		     "direct=site:x#met#from!site:x direct=x1 through=x1:all#outside "
+		     "through=x1:site:x through=x1:site:y");
+	/* Through the leader, though they could meet. */
+	expect_links(f, "y2",
+		     "direct=y1 through=y1:all#outside through=y1:site:x through=y1:site:y "
+		     "allow=y1:172.16.0.0/12,192.168.1.0/24");
+	g = network_group(&f->network, "all#outside");
+	assert_int_equal(g->n_members, 3);
+	assert_string_equal(g->members[1], "x1");
+	assert_string_equal(network_record(&f->network, "x1")->leads, "x");
+	assert_int_equal(network_record(&f->network, "x1")->leads_at, 1);
+	assert_int_equal(network_record(&f->network, "x2")->leads_at, 2);
+	assert_null(network_record(&f->network, "x3")->leads);
+	assert_int_equal(network_record(&f->network, "x1")->n_routes, 0);
+	assert_int_equal(network_node(&f->network, "x1")->n_masquerade, 1);
+	assert_true(network_node(&f->network, "x1")->flags & NODE_FORWARD);
+	assert_true(network_node(&f->network, "y1")->flags & NODE_FORWARD);
+	assert_false(network_node(&f->network, "x2")->flags & NODE_FORWARD);
+}
+
+/* Selecting any node of a site joins the leader, and once. */
+static void entries_select_sites(void **state)
+{
+	struct fixture *f = *state;
+
+	must_compile(f,
+		     TWO_SITES "topology:\n  - link: {between: [a], and: [x3, x4, tag:t]}\n"
+			       "  - star: {hubs: [y2], spokes: [a, x4], transit: false}\n",
+		     NULL, 1);
+	expect_links(f, "a",
+		     "direct=tag:t#outside direct=x1 direct=y1 "
+		     "through=x1:site:x through=y1:site:y allow=x1:172.16.0.0/12,192.168.1.0/24");
+	expect_links(f, "y1",
+		     "direct=a direct=site:y direct=x1 through=x1:site:x "
+		     "allow=x1:172.16.0.0/12,192.168.1.0/24");
+	/* By a hub: what is at the site of another spoke, without the addresses. */
+	must_compile(f, TWO_SITES "topology:\n  - star: {hubs: [y2], spokes: [a, x4]}\n", NULL, 1);
+	expect_links(f, "a",
+		     "direct=y1 routes=y1:site:x routes=y1:x1 through=y1:site:y "
+		     "allow=y1:10.0.0.0/24 allow=y1:172.16.0.0/12,192.168.1.0/24");
+	expect_links(f, "x3",
+		     "direct=site:x#met#from!site:x direct=x1 routes=x1:a "
+		     "through=x1:site:x through=x1:site:y through=x1:y1 allow=x1:10.0.0.0/24");
+}
+
+static void sites_that_clash(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_error(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nsites:\n"
+		     "  x: {leaders: [b], routes: [192.168.1.0/24]}\nnodes:\n"
+		     "  a: {public_key: $1, endpoint: 'a:1'}\n"
+		     "  b: {public_key: $2, endpoint: 'b:1', site: x}\n"
+		     "  c: {public_key: $3, endpoint: 'c:1', routes: [192.168.1.0/24]}\n",
+		     NULL, "192.168.1.0/24 would stand under two peers, `b` and `c`, on node `a`");
+	must_compile(f,
+		     "version: 1\naddresses: [10.0.0.0/24]\nsites:\n  x: {leaders: [b]}\nnodes:\n"
+		     "  a: {public_key: $1, site: x}\n  b: {public_key: $2, site: x}\n",
+		     NULL, 1);
+	assert_non_null(strstr(messages(f), "`a` and `b` cannot meet: neither has an endpoint"));
+}
+
 /* docs/format.md names the parts. */
 static void relays_cut_groups_into_parts(void **state)
 {
@@ -1541,6 +1637,9 @@ int main(void)
 		TEST(a_clash_between_two_hubs_is_found),
 		TEST(a_node_owns_a_prefix),
 		TEST(two_nodes_own_what_is_nested),
+		TEST(leaders_stand_for_their_sites),
+		TEST(entries_select_sites),
+		TEST(sites_that_clash),
 		TEST(relays_cut_groups_into_parts),
 		TEST(who_meets_in_a_lan_needs_no_relay),
 		TEST(a_relay_that_is_seen_by_some),

@@ -463,6 +463,55 @@ static bool meets(const struct network *n, const struct config *configs, const c
 	       (sees(n, from, to) || sees(n, to, from));
 }
 
+static bool in_target(const struct network *n, const char *target, const char *name)
+{
+	const struct record *r = network_record(n, name);
+
+	if (!strcmp(target, GROUP_ALL))
+		return !r->gateway;
+	return target_is_group(target) ? group_has(network_group(n, target), name) :
+					 !strcmp(target, name);
+}
+
+/* Whether a link of the node leads to `to` by way of another. */
+static bool leads(const struct link *l, const struct network *n, const char *to)
+{
+	const struct record *r = network_record(n, to);
+	size_t i, j;
+
+	if (l->kind == LINK_THROUGH)
+		return in_target(n, l->target, to);
+	for (i = 0; l->kind == LINK_ALLOW && i < l->n_prefixes; i++)
+		for (j = 0; j < r->n_addresses; j++)
+			if (prefix_contains_addr(&l->prefixes[i], &r->addresses[j]))
+				return true;
+	return false;
+}
+
+/* Whether a hub passes on what is for a node, over so many others at most. */
+static bool passes_on(const struct network *n, const struct config *configs, const char *hub,
+		      const char *to, unsigned int others)
+{
+	const struct record *r = network_record(n, to);
+	const struct node *node = network_node(n, hub);
+	size_t i;
+
+	if (meets(n, configs, hub, to))
+		return true;
+	if (r->gateway && meets(n, configs, hub, r->gateway) && meets(n, configs, r->gateway, to))
+		return true;
+	if (!others || !node || peer_named(config_of(n, configs, hub), to))
+		return false;
+	for (i = 0; i < node->n_links; i++) {
+		const struct link *l = &node->links[i];
+
+		if (l->via && strcmp(l->via, to) != 0 && leads(l, n, to) &&
+		    meets(n, configs, hub, l->via) && passes_on(n, configs, l->via, to, others - 1))
+			return true;
+	}
+	return false;
+}
+
 static bool reaches(const struct network *n, const struct config *configs, const char *from,
 		    const char *to)
 {
@@ -475,11 +524,7 @@ static bool reaches(const struct network *n, const struct config *configs, const
 	for (i = 0; i < c->n_peers; i++) {
 		const struct peer *hub = &c->peers[i];
 
-		bool meets_gateway = r->gateway && meets(n, configs, hub->name, r->gateway) &&
-				     meets(n, configs, r->gateway, to);
-
-		if (!meets(n, configs, from, hub->name) ||
-		    (!meets(n, configs, hub->name, to) && !meets_gateway))
+		if (!meets(n, configs, from, hub->name) || !passes_on(n, configs, hub->name, to, 4))
 			continue;
 		for (j = 0; j < hub->n_allowed_ips; j++)
 			for (k = 0; k < r->n_addresses; k++)

@@ -61,6 +61,7 @@ static const char *type_of(const struct field *f)
 		return "list of addresses and domains";
 	case FIELD_ROUTES:
 		return "list of prefixes or mappings";
+	case FIELD_NAMES:
 	case FIELD_TAGS:
 		return "list of names";
 	case FIELD_SELECTORS:
@@ -99,6 +100,7 @@ static void add_range(struct buf *b, const struct field *f)
 	case FIELD_RANGES:
 	case FIELD_DNS:
 	case FIELD_ROUTES:
+	case FIELD_NAMES:
 	case FIELD_TAGS:
 	case FIELD_SELECTORS:
 	case FIELD_PARTIES:
@@ -183,6 +185,7 @@ static void make_reference(struct buf *b)
 		  sub_table(&grammar_network, "dns"));
 	add_table(b, "dns of a node", "Under `dns` of a node.",
 		  sub_table(sub_table(&grammar_network, "nodes"), "dns"));
+	add_table(b, "A site", "Under `sites`, by its name.", sub_table(&grammar_network, "sites"));
 	add_table(b, "A topology entry",
 		  "In the list `topology`: exactly one of `mesh`, `star` and `link`, and what may "
 		  "stand beside it.",

@@ -553,6 +553,38 @@ static void test_count_limits(void **state)
 		buf_reset(&b);
 		buf_adds(&b, TOP "nodes:\n");
 		add_node(&b, 1);
+		buf_adds(&b, ", endpoints: {default: a,");
+		for (i = 0; i < MAX_VIEWPOINTS + over; i++)
+			buf_addf(&b, "tag:t%u: a,", i);
+		buf_adds(&b, "}}\n");
+		expect_network("endpoints", &b,
+			       over ? "`endpoints` has 66 entries; at most 65" : NULL);
+
+		buf_reset(&b);
+		buf_adds(&b, TOP "sites:\n x: {leaders: [");
+		for (i = 0; i < MAX_LEADERS + over; i++)
+			buf_addf(&b, "n%u,", i);
+		buf_adds(&b, "]}\nnodes:\n");
+		for (i = 0; i < MAX_LEADERS + over; i++) {
+			add_node(&b, i);
+			buf_adds(&b, ", site: x}\n");
+		}
+		expect_network("leaders", &b, over ? "`leaders` has 17 entries; at most 16" : NULL);
+
+		buf_reset(&b);
+		buf_adds(&b, TOP "sites:\n");
+		for (i = 0; i < MAX_SITES + over; i++)
+			buf_addf(&b, " s%u: {leaders: [n%u]}\n", i, i);
+		buf_adds(&b, "nodes:\n");
+		for (i = 0; i < MAX_SITES + over; i++) {
+			add_node(&b, i);
+			buf_addf(&b, ", site: s%u}\n", i);
+		}
+		expect_network("sites", &b, over ? "`sites` has 4097 entries; at most 4096" : NULL);
+
+		buf_reset(&b);
+		buf_adds(&b, TOP "nodes:\n");
+		add_node(&b, 1);
 		buf_adds(&b, ", tags: [");
 		for (i = 0; i < MAX_TAGS + over; i++)
 			buf_addf(&b, "t%u,", i);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "schema/check_site.h"
+
+#include "common/limits.h"
+#include "common/text.h"
+
+/* Comparing a word with 100,000 names takes a tenth of a second. */
+#define MAX_SUGGESTIONS 16
+
+struct check {
+	const struct m_network *n;
+	struct arena *scratch;
+	struct diag *d;
+	const char **names; /* of all nodes, made when first needed */
+	const char **sites; /* of all sites, likewise */
+	unsigned int suggestions;
+};
+
+static void out_of_memory(struct check *c)
+{
+	c->d->nomem = true;
+	c->d->errors++;
+}
+
+static void unknown_site(struct check *c, const char *name, struct pos pos)
+{
+	struct diag_entry *e = diag_error(c->d, pos, "there is no site `%s`", name);
+	const char *better;
+	size_t i;
+
+	if (!e || c->suggestions++ >= MAX_SUGGESTIONS)
+		return;
+	if (!c->sites) {
+		c->sites = arena_array(c->scratch, c->n->n_sites, sizeof(*c->sites));
+		for (i = 0; c->sites && i < c->n->n_sites; i++)
+			c->sites[i] = c->n->sites[i].name;
+	}
+	better = c->sites ? text_suggest(name, c->sites, c->n->n_sites) : NULL;
+	if (better)
+		diag_help(c->d, e, "did you mean `%s`?", better);
+	else
+		diag_help(c->d, e, "write it down:\nsites:\n  %s: {leaders: [NODE]}", name);
+}
+
+static void unknown_leader(struct check *c, const struct m_text *leader)
+{
+	struct diag_entry *e = diag_error(c->d, leader->pos, "there is no node `%s`", leader->s);
+	const char *better;
+	size_t i;
+
+	if (!e || c->suggestions++ >= MAX_SUGGESTIONS)
+		return;
+	if (!c->names) {
+		c->names = arena_array(c->scratch, c->n->n_nodes, sizeof(*c->names));
+		for (i = 0; c->names && i < c->n->n_nodes; i++)
+			c->names[i] = c->n->nodes[i].name;
+	}
+	better = c->names ? text_suggest(leader->s, c->names, c->n->n_nodes) : NULL;
+	if (better)
+		diag_help(c->d, e, "did you mean `%s`?", better);
+}
+
+static void check_leaders(struct check *c, const struct m_site *s)
+{
+	struct diag_entry *e;
+	size_t i;
+
+	for (i = 0; i < s->n_leaders; i++) {
+		const struct m_text *leader = &s->leaders[i];
+		const struct m_node *node = m_network_node(c->n, leader->s);
+
+		if (!node) {
+			unknown_leader(c, leader);
+			continue;
+		}
+		if (node->n_routes + s->n_routes > MAX_ROUTES)
+			diag_error(
+				c->d, leader->pos,
+				"`%s` and its site have %zu routes together; at most %d are accepted",
+				leader->s, node->n_routes + s->n_routes, MAX_ROUTES);
+		if (node->site.s && !strcmp(node->site.s, s->name))
+			continue;
+		e = diag_error(c->d, leader->pos, "`%s` cannot lead `%s`: it is not at that site",
+			       leader->s, s->name);
+		diag_other(c->d, e, node->site.s ? node->site.pos : node->pos,
+			   node->site.s ? "it is at another one" : "the node");
+		diag_help(c->d, e, "write `site: %s` at the node, or choose another leader",
+			  s->name);
+	}
+}
+
+/* The leader through which others reach the node; NULL: they reach it directly. */
+static const char *leader_of(const struct check *c, const struct m_node *node)
+{
+	const struct m_site *s = node->site.s ? m_network_site(c->n, node->site.s) : NULL;
+
+	return s && s->n_leaders && strcmp(s->leaders[0].s, node->name) != 0 ? s->leaders[0].s :
+									       NULL;
+}
+
+/* Packets to the endpoint would go to the leader, into the tunnel that they carry. */
+static void check_endpoint(struct check *c, const struct m_node *node, const struct m_site *s)
+{
+	char text[PREFIX_STRLEN];
+	struct diag_entry *e;
+	struct ipaddr a;
+	size_t i;
+
+	if (!node->endpoint.host ||
+	    ipaddr_parse(node->endpoint.host, strlen(node->endpoint.host), &a) < 0)
+		return;
+	for (i = 0; i < s->n_routes; i++) {
+		if (!s->routes[i].prefix.len || !prefix_contains_addr(&s->routes[i].prefix, &a))
+			continue;
+		e = diag_error(c->d, node->endpoint_pos,
+			       "the endpoint of `%s` is inside %s of its own site", node->name,
+			       prefix_print(&s->routes[i].prefix, text));
+		diag_other(c->d, e, s->routes[i].pos, "the route");
+		diag_help(c->d, e,
+			  "it is an endpoint for the site alone: write `endpoints: {site:%s: %s}`",
+			  s->name, node->endpoint.host);
+		return;
+	}
+}
+
+/* Everything goes to the exit, which must be a peer. */
+static void check_exit(struct check *c, const struct m_node *node, const char *leader)
+{
+	const struct m_node *exit =
+		node->exit_node.s ? m_network_node(c->n, node->exit_node.s) : NULL;
+	struct diag_entry *e;
+
+	if (!exit || (exit->site.s && !strcmp(exit->site.s, node->site.s)))
+		return;
+	e = diag_error(c->d, node->exit_node.pos,
+		       "`%s` cannot be the exit of `%s`, which reaches it through `%s`, the leader "
+		       "of its site",
+		       exit->name, node->name, leader);
+	diag_help(c->d, e, "an exit is a node that it meets: `%s`, or another one at the site",
+		  leader);
+}
+
+static void check_node(struct check *c, const struct m_node *node)
+{
+	const struct m_site *s;
+	const char *leader;
+	size_t i;
+
+	for (i = 0; i < node->n_seen; i++)
+		if (!strncmp(node->seen[i].from, "site:", 5) &&
+		    !m_network_site(c->n, node->seen[i].from + 5))
+			unknown_site(c, node->seen[i].from + 5, node->seen[i].from_pos);
+	if (!node->site.s)
+		return;
+	s = m_network_site(c->n, node->site.s);
+	if (!s) {
+		unknown_site(c, node->site.s, node->site.pos);
+		return;
+	}
+	check_endpoint(c, node, s);
+	leader = leader_of(c, node);
+	if (leader)
+		check_exit(c, node, leader);
+	if (leader && node->relay)
+		diag_help(c->d,
+			  diag_warn(c->d, node->relay_pos,
+				    "`%s` cannot be a relay: others reach it through `%s`, the "
+				    "leader of its site",
+				    node->name, leader),
+			  "let the leader be the relay, or remove `relay`");
+}
+
+static void check_client(struct check *c, const struct m_client *client)
+{
+	const struct m_node *gateway = m_network_node(c->n, client->gateway.s);
+	const char *leader = gateway ? leader_of(c, gateway) : NULL;
+	struct diag_entry *e;
+
+	if (!leader)
+		return;
+	e = diag_error(c->d, client->gateway.pos,
+		       "`%s` cannot be a gateway: others reach it through `%s`, the leader of its "
+		       "site",
+		       gateway->name, leader);
+	diag_help(c->d, e, "choose `%s`", leader);
+}
+
+struct site_route {
+	const struct m_route *route;
+	const struct m_site *site;
+};
+
+static int cmp_routes(const void *pa, const void *pb)
+{
+	const struct site_route *a = pa, *b = pb;
+	int c = prefix_cmp(&a->route->prefix, &b->route->prefix);
+
+	return c ? c : strcmp(a->site->name, b->site->name);
+}
+
+static void check_route(struct check *c, const struct m_route *r)
+{
+	char text[PREFIX_STRLEN];
+
+	if (r->metric.set)
+		diag_help(c->d,
+			  diag_error(c->d, r->metric.pos, "a route of a site has no `metric`"),
+			  "the order of the `leaders` says who comes first");
+	if (!r->prefix.len)
+		diag_help(c->d,
+			  diag_error(c->d, r->pos, "%s cannot be a route",
+				     prefix_print(&r->prefix, text)),
+			  "name the networks at the site");
+}
+
+static void check_routes(struct check *c)
+{
+	char text[PREFIX_STRLEN];
+	struct site_route *list;
+	struct diag_entry *e;
+	size_t i, j, n = 0;
+
+	for (i = 0; i < c->n->n_sites; i++)
+		n += c->n->sites[i].n_routes;
+	list = arena_array(c->scratch, n, sizeof(*list));
+	if (!list) {
+		out_of_memory(c);
+		return;
+	}
+	for (i = 0, n = 0; i < c->n->n_sites; i++)
+		for (j = 0; j < c->n->sites[i].n_routes; j++) {
+			list[n++] =
+				(struct site_route){ &c->n->sites[i].routes[j], &c->n->sites[i] };
+			check_route(c, &c->n->sites[i].routes[j]);
+		}
+	if (n > 1)
+		qsort(list, n, sizeof(*list), cmp_routes);
+	for (i = 1; i < n; i++) {
+		if (list[i].site == list[i - 1].site ||
+		    prefix_cmp(&list[i].route->prefix, &list[i - 1].route->prefix))
+			continue;
+		e = diag_error(c->d, list[i].route->pos, "the sites `%s` and `%s` both have %s",
+			       list[i - 1].site->name, list[i].site->name,
+			       prefix_print(&list[i].route->prefix, text));
+		diag_other(c->d, e, list[i - 1].route->pos, "it is given here already");
+		diag_help(
+			c->d, e,
+			"WireGuard sends a prefix to one peer only: renumber one of them, or name a longer one, which wins");
+	}
+}
+
+void check_sites(const struct m_network *n, struct arena *scratch, struct diag *d)
+{
+	struct check c = { .n = n, .scratch = scratch, .d = d };
+	size_t i;
+
+	for (i = 0; i < n->n_sites; i++)
+		check_leaders(&c, &n->sites[i]);
+	for (i = 0; i < n->n_nodes; i++)
+		check_node(&c, &n->nodes[i]);
+	for (i = 0; i < n->n_clients; i++)
+		check_client(&c, &n->clients[i]);
+	check_routes(&c);
+}
