@@ -35,8 +35,7 @@ int64_t agent_clock(const struct agent_config *c)
 	return c->has_now ? c->now : os_now();
 }
 
-/* ------------------------------------------------------------------ the private key
- * -------------------- */
+/* ---- the private key ---- */
 
 static int make_key(const char *path, struct err *e)
 {
@@ -111,8 +110,7 @@ int agent_key(struct agent *a, bool make, struct err *e)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ opening
- * ---------------------------- */
+/* ---- opening ---- */
 
 /* A stored root is trusted by the hash in the state, like everything stored. */
 static bool load_stored_root(struct agent *a, struct root *ret)
@@ -273,8 +271,7 @@ void agent_close(struct agent *a)
 	*a = (struct agent){ 0 };
 }
 
-/* ------------------------------------------------------------------ fetching
- * --------------------------- */
+/* ---- fetching ---- */
 
 /* One try at one URL. */
 struct attempt {
@@ -641,8 +638,7 @@ out:
 	return r;
 }
 
-/* ------------------------------------------------------------------ converging
- * ------------------------- */
+/* ---- converging ---- */
 
 static char *alias_of(struct agent *a, char *out, size_t size)
 {
@@ -1453,8 +1449,7 @@ int agent_observe(struct agent *a, const struct ifname *name, struct arena *aren
 	return need_kern(a, e) < 0 ? -1 : a->kern->ops->observe(a->kern, name, arena, ret, e);
 }
 
-/* ------------------------------------------------------------------ afterwards
- * ------------------------- */
+/* ---- afterwards ---- */
 
 static const char *error_text(struct arena *arena, const struct err *e)
 {

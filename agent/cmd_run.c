@@ -33,8 +33,7 @@ struct daemon {
 	bool told_stale;
 };
 
-/* ------------------------------------------------------------------ waiting
- * ---------------------------- */
+/* ---- waiting ---- */
 
 /* Between 80 and 120 percent, so that many agents that start together do not stay together. */
 static int64_t jitter(int64_t ms)
@@ -159,8 +158,7 @@ static void throttle(struct daemon *d, int64_t started)
 	}
 }
 
-/* ------------------------------------------------------------------ working
- * ---------------------------- */
+/* ---- working ---- */
 
 static void tell_error(struct daemon *d, const struct cycle *c, const struct err *e)
 {

@@ -52,8 +52,7 @@ static void PRINTF_LIKE(4, 5) refuse(struct fetch_request *r, enum err_class cla
 	buf_reset(&r->body);
 }
 
-/* ------------------------------------------------------------------ file://
- * ---------------------------- */
+/* ---- file:// ---- */
 
 static void get_file(struct fetcher *f, int dir, struct fetch_request *r, int64_t deadline)
 {
@@ -96,8 +95,7 @@ static void get_files(struct fetcher *f, const char *path, struct fetch_request 
 	os_close(dir);
 }
 
-/* ------------------------------------------------------------------ https:// and http://
- * --------------- */
+/* ---- https:// and http:// ---- */
 
 static size_t take_body(char *data, size_t size, size_t n, void *arg)
 {

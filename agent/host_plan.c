@@ -3,8 +3,7 @@
 
 #include "publication/gateway.h"
 
-/* ------------------------------------------------------------------ names of settings
- * ------------------ */
+/* ---- names of settings ---- */
 
 static const struct {
 	const char *family, *word;
@@ -91,8 +90,7 @@ int sysctl_parse(const char *s, size_t len, struct sysctl *ret)
 	return -1;
 }
 
-/* ------------------------------------------------------------------ the record
- * ------------------------- */
+/* ---- the record ---- */
 
 bool boot_id_is_valid(const char *s, size_t len)
 {
@@ -154,8 +152,7 @@ static const struct host_change *record_find(const struct host_record *r, enum s
 	return NULL;
 }
 
-/* ------------------------------------------------------------------ the plan
- * --------------------------- */
+/* ---- the plan ---- */
 
 struct maker {
 	const struct host_seen *seen;

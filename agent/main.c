@@ -74,8 +74,7 @@ static const struct cli_program program = {
 	.options = options,
 };
 
-/* ------------------------------------------------------------------ settings
- * --------------------------- */
+/* ---- settings ---- */
 
 static struct arena arena;
 static struct buf file_text;
@@ -186,8 +185,7 @@ int cmd_settings(unsigned int needs, struct agent_config *ret)
 	return -1;
 }
 
-/* ------------------------------------------------------------------ what commands share
- * ---------------- */
+/* ---- what commands share ---- */
 
 static void say(const char *sentence)
 {
@@ -392,8 +390,7 @@ void cmd_print_ops(const struct convergence *c, struct buf *out)
 	}
 }
 
-/* ------------------------------------------------------------------ main
- * ------------------------------- */
+/* ---- main ---- */
 
 int main(int argc, char **argv)
 {

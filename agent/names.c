@@ -54,8 +54,7 @@ static int not_as_wanted(struct run *x, const char *what)
 	return failed(x, &e);
 }
 
-/* ------------------------------------------------------------------ /etc/hosts
- * ------------------------- */
+/* ---- /etc/hosts ---- */
 
 static int hosts(struct run *x, const char *lines, size_t len, bool dry, bool *ret_changed)
 {
@@ -89,8 +88,7 @@ static int bring_hosts(struct run *x, const char *lines, size_t len)
 	return save(x, &next);
 }
 
-/* ------------------------------------------------------------------ systemd-resolved
- * ------------------- */
+/* ---- systemd-resolved ---- */
 
 static bool link_is(const struct link_names *have, const struct link_names *want)
 {
@@ -162,8 +160,7 @@ static int revert_link(struct run *x)
 	return x->dry ? 0 : save(x, &next);
 }
 
-/* ------------------------------------------------------------------ all of it
- * -------------------------- */
+/* ---- all of it ---- */
 
 /* False: what is there stays as it is, since nobody can say what it should be. */
 static bool choose(struct run *x, enum names_how *ret)

@@ -107,8 +107,7 @@ void resolved_close(struct resolved *r)
 	free(r);
 }
 
-/* ------------------------------------------------------------------ reading
- * ---------------------------- */
+/* ---- reading ---- */
 
 static int read_server(sd_bus_message *m, struct arena *a, struct ipaddr **list, size_t *n)
 {
@@ -236,8 +235,7 @@ int resolved_link(struct resolved *x, unsigned int ifindex, struct arena *a, str
 	return r < 0 ? -1 : 0;
 }
 
-/* ------------------------------------------------------------------ writing
- * ---------------------------- */
+/* ---- writing ---- */
 
 static int append_servers(sd_bus_message *m, const struct link_names *n)
 {

@@ -21,8 +21,7 @@ static struct system_names *of(struct names_system *s)
 	return (struct system_names *)(void *)s;
 }
 
-/* ------------------------------------------------------------------ who asks systemd-resolved
- * ---------- */
+/* ---- who asks systemd-resolved ---- */
 
 /* True when a line of the file begins with `key` and has one of `words` among the words behind it.
  * A file that cannot be read says nothing. */
@@ -116,8 +115,7 @@ static int system_set_link(struct names_system *s, const struct ifname *i,
 	return resolved_set_link(of(s)->resolved, index, names, e);
 }
 
-/* ------------------------------------------------------------------ /etc/hosts
- * ------------------------- */
+/* ---- /etc/hosts ---- */
 
 struct edit {
 	const char *network, *lines;

@@ -13,8 +13,7 @@
 #define LOCK_SECONDS 10
 #define LOCK "host_lock"
 
-/* ------------------------------------------------------------------ text
- * ------------------------------- */
+/* ---- text ---- */
 
 static const char *families_print(unsigned int families)
 {
@@ -127,8 +126,7 @@ int shared_decode(const char *data, size_t len, struct shared *ret, struct err *
 			      "the record of what was changed on the host is damaged");
 }
 
-/* ------------------------------------------------------------------ the file
- * --------------------------- */
+/* ---- the file ---- */
 
 static int name_of_file(char *ret, size_t size, struct err *e)
 {
@@ -232,8 +230,7 @@ int shared_peek(const char *state_dir, const char *network, struct host_record *
 	return r < 0 ? -1 : 0;
 }
 
-/* ------------------------------------------------------------------ who needs what
- * --------------------- */
+/* ---- who needs what ---- */
 
 static void drop_user(struct shared *s, struct shared_user *u)
 {

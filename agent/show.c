@@ -268,8 +268,7 @@ int show_verify(const struct agent *a, const struct cycle *cycle, const struct e
 	return dump(j, out);
 }
 
-/* ------------------------------------------------------------------ status
- * ----------------------------- */
+/* ---- status ---- */
 
 static bool links_missing(const struct status_view *v)
 {

@@ -33,8 +33,7 @@ void snapshot_free(struct snapshot *s)
 	free(s);
 }
 
-/* ------------------------------------------------------------------ documents
- * -------------------------- */
+/* ---- documents ---- */
 
 struct collector {
 	const struct source_of_documents *from;
@@ -215,8 +214,7 @@ static int get_pages(struct collector *c, enum table t, const struct document_re
 	return 0;
 }
 
-/* ------------------------------------------------------------------ what is needed
- * --------------------- */
+/* ---- what is needed ---- */
 
 /* Marks the pages of an index that can hold `key`. */
 static void mark(const struct index *ix, const char *key, bool *wanted)
@@ -538,8 +536,7 @@ static int get_needed(struct collector *c, const struct node *node, struct netwo
 	return get_clients(c, node, &groups, &records, all, &so_far);
 }
 
-/* ------------------------------------------------------------------ the whole
- * -------------------------- */
+/* ---- the whole ---- */
 
 static int cmp_entries(const void *a, const void *b)
 {

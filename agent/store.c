@@ -28,8 +28,7 @@ struct store {
 	uint64_t generation;
 };
 
-/* ------------------------------------------------------------------ text
- * ------------------------------- */
+/* ---- text ---- */
 
 static bool word_time(struct text *t, int64_t *ret)
 {
@@ -67,8 +66,7 @@ static void add_number(struct buf *out, uint64_t n)
 	buf_addf(out, " %llu", (unsigned long long)n);
 }
 
-/* ------------------------------------------------------------------ a slot
- * ----------------------------- */
+/* ---- a slot ---- */
 
 /* Only there when there is a table; the settings of the host are in agent/shared.h. */
 static void encode_table(const struct host_record *r, struct buf *out)
@@ -285,8 +283,7 @@ int state_decode(const char *data, size_t len, const char *network, struct state
 	return 0;
 }
 
-/* ------------------------------------------------------------------ a set
- * ------------------------------ */
+/* ---- a set ---- */
 
 int set_entry_cmp(const struct set_entry *a, const struct set_entry *b)
 {
@@ -367,8 +364,7 @@ bad:
 	return err_set(e, ERR_INPUT, "not a list of documents");
 }
 
-/* ------------------------------------------------------------------ the report
- * ------------------------- */
+/* ---- the report ---- */
 
 /* Text from outside on a line of its own: whatever would end the line becomes a blank. */
 static void add_rest(struct buf *out, const char *s)
@@ -459,8 +455,7 @@ void report_decode(const char *data, size_t len, struct arena *a, struct report 
 	}
 }
 
-/* ------------------------------------------------------------------ the folder
- * ------------------------- */
+/* ---- the folder ---- */
 
 /* Who may write to our folder may choose what we believe. */
 static int check_folder(int fd, const char *what, struct err *e)
@@ -658,8 +653,7 @@ int store_save(struct store *s, struct state *state, struct err *e)
 	return r < 0 ? err_prefix(e, "cannot save the state") : 0;
 }
 
-/* ------------------------------------------------------------------ objects
- * ---------------------------- */
+/* ---- objects ---- */
 
 int store_get(struct store *s, const struct document_ref *ref, struct buf *out, struct err *e)
 {
@@ -836,8 +830,7 @@ out:
 	return r;
 }
 
-/* ------------------------------------------------------------------ the rest
- * --------------------------- */
+/* ---- the rest ---- */
 
 int store_report(struct store *s, const struct report *r, struct err *e)
 {

@@ -42,8 +42,7 @@ static bool same_state(const struct stat *a, const struct stat *b)
 	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* ------------------------------------------------------------------ opening
- * ---------------------------- */
+/* ---- opening ---- */
 
 static int open_file(struct amend *x)
 {
@@ -100,8 +99,7 @@ static int read_all(struct amend *x, struct buf *out)
 	return os_read_fd(x->fd, x->max, out, x->err) < 0 ? err_prefix(x->err, "%s", x->path) : 0;
 }
 
-/* ------------------------------------------------------------------ in its place
- * ----------------------- */
+/* ---- in its place ---- */
 
 static int write_from(struct amend *x, const struct buf *new, size_t from, struct err *e)
 {
@@ -218,8 +216,7 @@ out:
 	return r;
 }
 
-/* ------------------------------------------------------------------ by rename
- * -------------------------- */
+/* ---- by rename ---- */
 
 /* Access lists, the label of SELinux. */
 static int copy_attributes(struct amend *x, int to)
@@ -298,8 +295,7 @@ static int replace(struct amend *x, const struct buf *new)
 	return sync_folder(x) < 0 ? -1 : 1;
 }
 
-/* ------------------------------------------------------------------ all of it
- * -------------------------- */
+/* ---- all of it ---- */
 
 static bool same_bytes(const struct buf *a, const struct buf *b)
 {

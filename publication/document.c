@@ -272,8 +272,7 @@ out:
 	return r;
 }
 
-/* ------------------------------------------------------------------ decoding of documents
- * -------------- */
+/* ---- decoding of documents ---- */
 
 int document_header(struct line_reader *r, const char *kind, const char *network, struct err *e)
 {

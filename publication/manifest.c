@@ -5,8 +5,7 @@
 #include "common/timefmt.h"
 #include "publication/line.h"
 
-/* ------------------------------------------------------------------ body and signatures
- * ---------------- */
+/* ---- body and signatures ---- */
 
 int signed_split(const char *data, size_t len, struct signed_doc *ret, struct err *e)
 {
@@ -56,8 +55,7 @@ void signed_append(struct buf *b, const struct signkey *key, const struct signat
 	buf_addf(b, "signature %s %s\n", signkey_print(key, k), signature_print(sig, s));
 }
 
-/* ------------------------------------------------------------------ fields that both bodies have
- * ------- */
+/* ---- fields that both bodies have ---- */
 
 static void put_mesh(struct buf *out, const struct mesh_id *mesh)
 {
@@ -126,8 +124,7 @@ static int want_end(struct line_reader *r, struct err *e)
 	return got > 0 ? line_bad(r, e, "an unknown line") : got;
 }
 
-/* ------------------------------------------------------------------ manifest
- * --------------------------- */
+/* ---- manifest ---- */
 
 int manifest_encode(const struct manifest *m, struct buf *out)
 {
@@ -253,8 +250,7 @@ int manifest_decode(const char *body, size_t len, struct arena *a, struct manife
 	return 0;
 }
 
-/* ------------------------------------------------------------------ root
- * ------------------------------- */
+/* ---- root ---- */
 
 static void put_keys(struct buf *out, const char *word, const struct signkey *keys, size_t n)
 {

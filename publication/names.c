@@ -37,8 +37,7 @@ void names_put_hosts(const struct network *n, const char *domain, const char *ta
 		*ret_names = n->n_records;
 }
 
-/* ------------------------------------------------------------------ which zones
- * ------------------------ */
+/* ---- which zones ---- */
 
 static unsigned int cut_of(const struct prefix *p)
 {
@@ -243,8 +242,7 @@ int names_make(const struct network *n, struct arena *a, struct names *ret, stru
 	return 0;
 }
 
-/* ------------------------------------------------------------------ a zone file
- * ------------------------ */
+/* ---- a zone file ---- */
 
 /* Seconds: a secondary server asks hourly, tries again after ten minutes, and goes on for a month.
  * Names that are there or not are kept for five minutes. */

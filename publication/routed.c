@@ -31,8 +31,7 @@ struct ifaddr routed_address(const struct prefix *transfer, unsigned int end)
 	return a;
 }
 
-/* ------------------------------------------------------------------ the line
- * --------------------------- */
+/* ---- the line ---- */
 
 char *routed_key(const struct routed_link *l, char out[static ROUTED_KEY_SIZE])
 {
@@ -132,8 +131,7 @@ int routed_words(struct words *w, struct arena *a, struct routed_link *ret)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ expansion
- * -------------------------- */
+/* ---- expansion ---- */
 
 static const struct prefix everything[2] = { { .family = 4 }, { .family = 6 } };
 

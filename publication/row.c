@@ -203,8 +203,7 @@ void freed_key(const struct ipaddr *a, char out[static 34])
 	hex_print(a->b, sizeof(a->b), out + 1);
 }
 
-/* ------------------------------------------------------------------ decoding of lines
- * ------------------ */
+/* ---- decoding of lines ---- */
 
 int row_name(struct words *w, struct arena *a, const char **ret)
 {

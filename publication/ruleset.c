@@ -49,8 +49,7 @@ void ruleset_of(const struct config *c, const char *interface, struct ruleset *r
 	ruleset_add_policy(ret, &c->policy);
 }
 
-/* ------------------------------------------------------------------ layout
- * ----------------------------- */
+/* ---- layout ---- */
 
 static void indent(struct writer *w)
 {
@@ -100,8 +99,7 @@ static void close_block(struct writer *w)
 		buf_addc(w->out, ';');
 }
 
-/* ------------------------------------------------------------------ pieces
- * ----------------------------- */
+/* ---- pieces ---- */
 
 static size_t count_family(const struct prefix *list, size_t n, unsigned int family)
 {
@@ -174,8 +172,7 @@ static const char *ip(unsigned int family)
 	return family == 4 ? "ip" : "ip6";
 }
 
-/* ------------------------------------------------------------------ policy
- * ----------------------------- */
+/* ---- policy ---- */
 
 /* "from2v6"; of the second policy "also2v6" */
 static void set_name(size_t policy, size_t source, unsigned int family, char out[static 40])
@@ -400,8 +397,7 @@ static void add_hook(struct writer *w, const char *name, bool leaves)
 	close_block(w);
 }
 
-/* ------------------------------------------------------------------ masquerading
- * ----------------------- */
+/* ---- masquerading ---- */
 
 static void add_leaving(struct writer *w)
 {

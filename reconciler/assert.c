@@ -17,8 +17,7 @@ struct end_list {
 	size_t n;
 };
 
-/* ------------------------------------------------------------------ ends
- * ------------------------------- */
+/* ---- ends ---- */
 
 static int cmp_ends(const void *pa, const void *pb)
 {
@@ -138,8 +137,7 @@ int assert_ends(struct reach *r, const struct m_network *m, const struct m_parti
 	return 0;
 }
 
-/* ------------------------------------------------------------------ clients
- * ---------------------------- */
+/* ---- clients ---- */
 
 static bool sends_to(const struct m_network *m, const struct m_client *c, const struct ipaddr *a)
 {
@@ -183,8 +181,7 @@ enum reach_answer assert_client(const struct reach *r, const struct m_network *m
 	return a < b ? a : b;
 }
 
-/* ------------------------------------------------------------------ one assertion
- * ---------------------- */
+/* ---- one assertion ---- */
 
 struct broken {
 	const struct reach_end *from, *to;

@@ -56,8 +56,7 @@ static const struct yaml_pair *find_clients(const struct yaml_node *root)
 	return NULL;
 }
 
-/* ------------------------------------------------------------------ lines
- * ------------------------------ */
+/* ---- lines ---- */
 
 /* Where line `line` (from 1) begins; the end of the text for one behind the last. */
 static size_t line_start(const struct source *f, uint32_t line)
@@ -127,8 +126,7 @@ static size_t block_end(const struct place *p)
 	return end;
 }
 
-/* ------------------------------------------------------------------ the entry
- * -------------------------- */
+/* ---- the entry ---- */
 
 /* What other YAML programs would not read as text needs quotes. */
 static void add_word(struct buf *out, const char *s)

@@ -37,8 +37,7 @@ struct answer {
 	struct buf why; /* when it does not */
 };
 
-/* ------------------------------------------------------------------ who is asked about
- * ----------------- */
+/* ---- who is asked about ---- */
 
 static int tell_unknown(const struct asked *q, const char *word)
 {
@@ -182,8 +181,7 @@ static int all_ends(struct asked *q, struct reach_end **ret, size_t *n)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ answers
- * ---------------------------- */
+/* ---- answers ---- */
 
 static unsigned int common_family(const struct reach *r, const struct reach_end *from,
 				  const struct reach_end *to)
@@ -243,8 +241,7 @@ static int find_answer(struct asked *q, const struct reach_end *from, const stru
 	return 0;
 }
 
-/* ------------------------------------------------------------------ printing
- * --------------------------- */
+/* ---- printing ---- */
 
 static void put_text(struct asked *q, const char *from, const char *to, const struct answer *a)
 {

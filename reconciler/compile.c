@@ -92,8 +92,7 @@ static void *get(struct compiler *c, size_t n, size_t size)
 	return p;
 }
 
-/* ------------------------------------------------------------------ selectors
- * -------------------------- */
+/* ---- selectors ---- */
 
 struct tagged {
 	const char *tag;
@@ -336,8 +335,7 @@ static bool *mark(struct compiler *c, const struct targets *ts)
 	return in;
 }
 
-/* ------------------------------------------------------------------ links
- * ------------------------------ */
+/* ---- links ---- */
 
 static int cmp_links(const void *a, const void *b)
 {
@@ -506,8 +504,7 @@ static const char *first_hub(struct compiler *c, const struct m_selectors *hubs)
 	return c->m->nodes[site ? c->sites.list[site - 1].leader : t.members[0]].name;
 }
 
-/* ------------------------------------------------------------------ pairs that cannot meet
- * ------------- */
+/* ---- pairs that cannot meet ---- */
 
 static bool reachable(const struct compiler *c, size_t i)
 {
@@ -639,8 +636,7 @@ static void add_joined(struct compiler *c, const struct m_topology *t, const boo
 	list[c->n_joined++] = (struct joined_sets){ t->pos, a, b };
 }
 
-/* ------------------------------------------------------------------ topology
- * --------------------------- */
+/* ---- topology ---- */
 
 static void compile_mesh(struct compiler *c, const struct m_topology *t, size_t entry)
 {
@@ -731,8 +727,7 @@ static void compile_topology(struct compiler *c)
 	}
 }
 
-/* ------------------------------------------------------------------ relays
- * ----------------------------- */
+/* ---- relays ---- */
 
 static void apply_relays(struct compiler *c, struct relays *r, struct link_set *links)
 {
@@ -774,8 +769,7 @@ static void compile_pairs(struct compiler *c)
 		apply_relays(c, &r, links);
 }
 
-/* ------------------------------------------------------------------ clients
- * ---------------------------- */
+/* ---- clients ---- */
 
 /* After the relays, who make all groups anew. */
 static void compile_clients(struct compiler *c)
@@ -801,8 +795,7 @@ static void compile_clients(struct compiler *c)
 	}
 }
 
-/* ------------------------------------------------------------------ sites
- * ------------------------------ */
+/* ---- sites ---- */
 
 static void use_group(struct compiler *c, struct group g)
 {
@@ -916,8 +909,7 @@ static void compile_sites(struct compiler *c)
 		compile_site(c, &c->sites.list[i]);
 }
 
-/* ------------------------------------------------------------------ records and node documents
- * --------- */
+/* ---- records and node documents ---- */
 
 static uint64_t setting(const struct m_uint *own, const struct m_uint *network, uint64_t fallback)
 {

@@ -55,8 +55,7 @@ static void *get(struct maker *x, size_t n, size_t size)
 	return p;
 }
 
-/* ------------------------------------------------------------------ pairs
- * ------------------------------ */
+/* ---- pairs ---- */
 
 static int cmp_pairs(const void *pa, const void *pb)
 {
@@ -231,8 +230,7 @@ static void check_mtu(struct maker *x)
 	}
 }
 
-/* ------------------------------------------------------------------ what there was
- * --------------------- */
+/* ---- what there was ---- */
 
 static const struct pair *find_pair(const struct maker *x, const char *a, const char *b)
 {
@@ -370,8 +368,7 @@ static void keep(struct maker *x, size_t i)
 	}
 }
 
-/* ------------------------------------------------------------------ ports
- * ------------------------------ */
+/* ---- ports ---- */
 
 static int cmp_port_uses(const void *pa, const void *pb)
 {
@@ -506,8 +503,7 @@ static void make_ports(struct maker *x)
 			hand_out_port(x, i / 2, i % 2, &cursors[x->pairs[i / 2].node[i % 2]], uses);
 }
 
-/* ------------------------------------------------------------------ transfer networks
- * ------------------ */
+/* ---- transfer networks ---- */
 
 static int cmp_transfer_uses(const void *pa, const void *pb)
 {
@@ -653,8 +649,7 @@ static void fill_transfer(struct maker *x, size_t i)
 	x->links[i].n_transfer = n;
 }
 
-/* ------------------------------------------------------------------ interfaces
- * ------------------------- */
+/* ---- interfaces ---- */
 
 struct named {
 	uint32_t node;
@@ -731,8 +726,7 @@ static void make_interfaces(struct maker *x)
 	}
 }
 
-/* ------------------------------------------------------------------ the whole
- * -------------------------- */
+/* ---- the whole ---- */
 
 static void host_addresses(struct maker *x, struct node *n)
 {

@@ -32,8 +32,7 @@ struct checker {
 	bool nomem;
 };
 
-/* ------------------------------------------------------------------ which prefixes there are
- * ------------ */
+/* ---- which prefixes there are ---- */
 
 static size_t network_index(const struct checker *x, const struct tenant *t)
 {
@@ -117,8 +116,7 @@ static void collect_pairs(struct checker *x)
 	}
 }
 
-/* ------------------------------------------------------------------ who has them
- * ------------------------ */
+/* ---- who has them ---- */
 
 static bool in_target(const struct network *n, const char *target, const char *name)
 {
@@ -212,8 +210,7 @@ static void check_machine(struct checker *x, const struct tenant *list, size_t n
 	}
 }
 
-/* ------------------------------------------------------------------ telling
- * ----------------------------- */
+/* ---- telling ---- */
 
 static struct pos place_of(const struct checker *x, const struct way *w)
 {

@@ -57,8 +57,7 @@ struct admissions {
 	size_t n_entries;
 };
 
-/* ------------------------------------------------------------------ members and kinds
- * ------------------ */
+/* ---- members and kinds ---- */
 
 static bool in(const struct network *n, const char *name)
 {
@@ -124,8 +123,7 @@ static int find_kinds(struct admissions *x, size_t t)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ rows
- * ------------------------------- */
+/* ---- rows ---- */
 
 static bool bit(const uint64_t *bits, size_t i)
 {
@@ -235,8 +233,7 @@ static int find_rows(struct admissions *x, uint32_t from, uint32_t to, struct ro
 	return 0;
 }
 
-/* ------------------------------------------------------------------ what comes and goes
- * ---------------- */
+/* ---- what comes and goes ---- */
 
 static bool is_any(const struct service *list, size_t n)
 {
@@ -322,8 +319,7 @@ static int compare_kinds(struct admissions *x, uint32_t from, uint32_t to)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ fewer and larger entries
- * --------------- */
+/* ---- fewer and larger entries ---- */
 
 static int cmp_size(size_t a, size_t b)
 {
@@ -411,8 +407,7 @@ static void merge(struct admissions *x, bool from)
 	x->n_entries = n;
 }
 
-/* ------------------------------------------------------------------ the plan's
- * --------------------------- */
+/* ---- the plan's ---- */
 
 static int names_of(struct admissions *x, const uint64_t *bits, const char *const **ret,
 		    size_t *ret_n, bool *ret_clients)
@@ -488,8 +483,7 @@ static int list_entries(struct admissions *x)
 	return list ? 0 : -1;
 }
 
-/* ------------------------------------------------------------------ the whole
- * -------------------------- */
+/* ---- the whole ---- */
 
 static bool guarded(const struct network *n)
 {

@@ -9,8 +9,7 @@
 #include "reconciler/plan_attr.h"
 #include "reconciler/plan_view.h"
 
-/* ------------------------------------------------------------------ both sides
- * ------------------------- */
+/* ---- both sides ---- */
 
 static uint32_t root_of(uint32_t *net, uint32_t id)
 {
@@ -88,8 +87,7 @@ int plan_links_init(struct plan_work *w, struct err *e)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ one node
- * --------------------------- */
+/* ---- one node ---- */
 
 /* A link as one of its nodes has it. */
 struct end_view {
@@ -216,8 +214,7 @@ int plan_links_node(struct plan_work *w, uint32_t id, struct arena *out, struct 
 	return 0;
 }
 
-/* ------------------------------------------------------------------ counts
- * ----------------------------- */
+/* ---- counts ---- */
 
 /* A link is counted once, though both of its nodes tell of it. */
 static void count_one(const struct network *n, const char *a, const struct plan_peer *p, bool *told,

@@ -58,8 +58,7 @@ static void *get(struct policy_maker *p, size_t n, size_t size)
 	return ret;
 }
 
-/* ------------------------------------------------------------------ what the sides mean
- * ---------------- */
+/* ---- what the sides mean ---- */
 
 static int cmp_tagged(const void *pa, const void *pb)
 {
@@ -357,8 +356,7 @@ static void add_parties(struct policy_maker *p, struct side_list *l, bool to,
 		add_prefix(p, l, to, &m->prefixes[i]);
 }
 
-/* ------------------------------------------------------------------ permits
- * ---------------------------- */
+/* ---- permits ---- */
 
 /* One pair of one rule. */
 struct pair {
@@ -495,8 +493,7 @@ static void compile_rules(struct policy_maker *p)
 	make_permits(p, &pairs);
 }
 
-/* ------------------------------------------------------------------ guards and groups
- * ------------------ */
+/* ---- guards and groups ---- */
 
 static int cmp_sides(const void *a, const void *b)
 {

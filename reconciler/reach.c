@@ -62,8 +62,7 @@ struct reach {
 	uint8_t *ways; /* by pair of numbers: an answer plus one; NULL: not remembered */
 };
 
-/* ------------------------------------------------------------------ tables
- * ----------------------------- */
+/* ---- tables ---- */
 
 static bool bit(const uint64_t *bits, uint32_t i)
 {
@@ -195,8 +194,7 @@ static struct table *table_of(struct reach *r, uint32_t id)
 	return t->made || table_make(r, view, t) == 0 ? t : NULL;
 }
 
-/* ------------------------------------------------------------------ one packet
- * ------------------------- */
+/* ---- one packet ---- */
 
 /* An address, and whose it is (NO_ID: none that a record has). */
 struct place {
@@ -271,13 +269,18 @@ static bool is_client(const struct reach *r, uint32_t id)
 	return r->side->records[id]->gateway != NULL;
 }
 
-static bool takes(const struct reach *r, const struct table *t, uint32_t there, uint32_t here,
-		  const struct place *from, const struct place *to)
+/* Whether `there` takes a packet from `here` as one of the source: -1: out of memory. */
+static int takes(struct reach *r, uint32_t there, uint32_t here, const struct place *from,
+		 const struct place *to)
 {
+	const struct table *t;
 	int len;
 
 	if (is_client(r, there))
 		return gateway_of(r, there) == here && to->id == there;
+	t = table_of(r, there);
+	if (!t)
+		return -1;
 	return next_of(t, there, from, &len) == here;
 }
 
@@ -327,8 +330,8 @@ static int follow(struct reach *r, uint32_t start, const struct place *from, con
 	for (hops = 0; hops <= r->w.n + 2; hops++, at = next) {
 		const struct record *here = r->side->records[at];
 		const struct node *node = r->side->nodes[at];
-		const struct table *t = NULL, *theirs = NULL;
-		int len = -1, own;
+		const struct table *t;
+		int len = -1, own, taken;
 
 		note(p, at);
 		*ret_last = at;
@@ -373,12 +376,10 @@ static int follow(struct reach *r, uint32_t start, const struct place *from, con
 			p->fate = REACH_CANNOT_MEET;
 			return 0;
 		}
-		if (!is_client(r, next)) {
-			theirs = table_of(r, next);
-			if (!theirs)
-				return -1;
-		}
-		if (!takes(r, theirs, next, at, from, to)) {
+		taken = takes(r, next, at, from, to);
+		if (taken < 0)
+			return -1;
+		if (!taken) {
 			note(p, next);
 			p->fate = REACH_NOT_TAKEN;
 			return 0;
@@ -387,8 +388,7 @@ static int follow(struct reach *r, uint32_t start, const struct place *from, con
 	return 0;
 }
 
-/* ------------------------------------------------------------------ ends
- * ------------------------------- */
+/* ---- ends ---- */
 
 uint32_t reach_id(const struct reach *r, const char *name)
 {
@@ -587,8 +587,7 @@ static struct place place_of(const struct reach *r, const struct reach_end *e, s
 	return (struct place){ NO_ID, e->kind == REACH_OUTSIDE, e->address };
 }
 
-/* ------------------------------------------------------------------ ways
- * ------------------------------- */
+/* ---- ways ---- */
 
 struct way {
 	bool arrives, answered;
@@ -699,8 +698,7 @@ int reach_ways(struct reach *r, const struct reach_end *from, const struct reach
 	return 0;
 }
 
-/* ------------------------------------------------------------------ policy
- * ----------------------------- */
+/* ---- policy ---- */
 
 static int cmp_names(const void *a, const void *b)
 {
@@ -987,8 +985,7 @@ int reach_ask(struct reach *r, const struct reach_end *from, const struct reach_
 	return 0;
 }
 
-/* ------------------------------------------------------------------ making
- * ----------------------------- */
+/* ---- making ---- */
 
 static int cmp_prefixes(const void *a, const void *b)
 {
@@ -1092,8 +1089,7 @@ void reach_free(struct reach *r)
 	free(r);
 }
 
-/* ------------------------------------------------------------------ words
- * ------------------------------ */
+/* ---- words ---- */
 
 char *reach_end_print(const struct reach *r, const struct reach_end *e,
 		      char out[static REACH_END_STRLEN])

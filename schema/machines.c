@@ -44,8 +44,7 @@ struct checker {
 	bool nomem;
 };
 
-/* ------------------------------------------------------------------ who shares a machine
- * ---------------- */
+/* ---- who shares a machine ---- */
 
 static int cmp_tenants(const void *pa, const void *pb)
 {
@@ -108,8 +107,7 @@ int machines_tenants(const struct model *m, struct tenant **ret, size_t *ret_n)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ what they claim
- * --------------------- */
+/* ---- what they claim ---- */
 
 static void claim(struct checker *x, const struct claim *c)
 {
@@ -202,8 +200,7 @@ static void claim_exit(struct checker *x, const struct tenant *t)
 		claim(x, &c);
 }
 
-/* ------------------------------------------------------------------ clashes
- * ----------------------------- */
+/* ---- clashes ---- */
 
 static bool same_clash(const struct clash *a, const struct clash *b)
 {
@@ -319,8 +316,7 @@ static void check_machine(struct checker *x, const struct tenant *list, size_t n
 	}
 }
 
-/* ------------------------------------------------------------------ telling
- * ----------------------------- */
+/* ---- telling ---- */
 
 static const char *interface_of(const struct tenant *t)
 {

@@ -25,8 +25,7 @@
 #define DAY INT64_C(86400)
 #define T0 PUBKIT_ISSUED
 
-/* ------------------------------------------------------------------ a fetcher in memory
- * ---------------- */
+/* ---- a fetcher in memory ---- */
 
 struct fake_fetcher {
 	struct fetcher base;
@@ -115,8 +114,7 @@ static void fake_free(struct fetcher *f)
 
 static const struct fetcher_ops fake_ops = { .get = fake_get, .free = fake_free };
 
-/* ------------------------------------------------------------------ an interface that has memory
- * -------- */
+/* ---- an interface that has memory ---- */
 
 /* The model stands for the kernel, whose memory is its own: it does not run out with ours. */
 static const struct kern_ops *model_ops;
@@ -193,8 +191,7 @@ static const struct kern_ops kern_ops = { .name = "fake",
 					  .marked = kern_marked,
 					  .free = kern_free };
 
-/* ------------------------------------------------------------------ a world
- * ---------------------------- */
+/* ---- a world ---- */
 
 static char top[64];
 static unsigned int dirs;
@@ -440,8 +437,7 @@ static void refused(struct world *w, const char *what, const char *reason)
 		fail_msg("%s: the interface changed", what);
 }
 
-/* ------------------------------------------------------------------ the straight way
- * ------------------- */
+/* ---- the straight way ---- */
 
 static void from_nothing_to_in_force(void **unused)
 {
@@ -631,8 +627,7 @@ static void nothing_reachable(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ what is refused
- * -------------------- */
+/* ---- what is refused ---- */
 
 static void every_byte_of_a_manifest(void **unused)
 {
@@ -958,8 +953,7 @@ static void pages_of_a_publisher_that_errs(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ roots
- * ------------------------------ */
+/* ---- roots ---- */
 
 static void put_root(struct world *w, const char *path, const struct pubkit_root *r)
 {
@@ -1067,8 +1061,7 @@ static void many_roots(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ mirrors
- * ---------------------------- */
+/* ---- mirrors ---- */
 
 static void copy_tree(struct pubkit_tree *to, const struct pubkit_tree *from)
 {
@@ -1241,8 +1234,7 @@ static void mirrors(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ leaving and returning
- * --------------- */
+/* ---- leaving and returning ---- */
 
 static void without_us(struct world *w, const struct gone *gone, size_t n_gone)
 {
@@ -1443,8 +1435,7 @@ static void a_gateway_that_cannot(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ policy
- * ------------------------- */
+/* ---- policy ---- */
 
 #define GUARDED_PEERS 3
 static const uint16_t guarded_ports[] = { 22, 80 };
@@ -2031,8 +2022,7 @@ static void looking_changes_nothing(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ damage
- * ----------------------------- */
+/* ---- damage ---- */
 
 static void damaged_documents_are_fetched_again(void **unused)
 {
@@ -2111,8 +2101,7 @@ static void a_wrong_clock(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ keys and pins
- * ----------------------- */
+/* ---- keys and pins ---- */
 
 static void private_keys(void **unused)
 {
@@ -2270,8 +2259,7 @@ static void pins(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ every failure
- * ---------------------- */
+/* ---- every failure ---- */
 
 static struct os_sys real;
 static unsigned int calls, fail_call;
@@ -2549,8 +2537,7 @@ static void memory_runs_out(void **unused)
 	assert_true(at > 60);
 }
 
-/* ------------------------------------------------------------------ exits
- * ------------------------------- */
+/* ---- exits ---- */
 
 /* n0 sends everything through this node; NULL: through nobody. */
 static void set_exit(struct world *w, const char *exit)
@@ -2726,8 +2713,7 @@ static void every_operation_of_an_exit_fails(void **unused)
 	assert_true(tried > 60);
 }
 
-/* ------------------------------------------------------------------ main
- * ------------------------------- */
+/* ---- main ---- */
 
 static int make_top(void **unused)
 {

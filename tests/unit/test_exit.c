@@ -17,8 +17,7 @@
 
 static const struct ifname wg0 = { "wg0" };
 
-/* ------------------------------------------------------------------ values
- * --------------------------------- */
+/* ---- values ---- */
 
 static struct ifaddr address(const char *s)
 {
@@ -109,8 +108,7 @@ static void test_values(void **state)
 	assert_int_not_equal(exit_priority("prod"), exit_priority("office"));
 }
 
-/* ------------------------------------------------------------------ messages
- * ------------------------------- */
+/* ---- messages ---- */
 
 static void test_messages(void **state)
 {
@@ -213,8 +211,7 @@ static void test_others(void **state)
 	assert_int_equal(rule_parse(nlh, &back, &e), -1);
 }
 
-/* ------------------------------------------------------------------ around the interface
- * ------------------- */
+/* ---- around the interface ---- */
 
 struct machine {
 	struct model m;

@@ -85,8 +85,7 @@ static void want(struct world *w, unsigned int families, const char *rules)
 	w->wanted.rules = rules;
 }
 
-/* ------------------------------------------------------------------ names
- * ------------------------------ */
+/* ---- names ---- */
 
 static void names_of_settings(void **unused)
 {
@@ -132,8 +131,7 @@ static void names_of_settings(void **unused)
 		     sysctl_of(SYSCTL_RA6, "", &s) || sysctl_of(SYSCTL_RA6, "..", &s));
 }
 
-/* ------------------------------------------------------------------ the straight way
- * ------------------- */
+/* ---- the straight way ---- */
 
 static void on_and_off(void **unused)
 {
@@ -293,8 +291,7 @@ static void a_table_in_other_hands(void **unused)
 	world_release(&w);
 }
 
-/* ------------------------------------------------------------------ failures
- * --------------------------- */
+/* ---- failures ---- */
 
 static void one_does_not_stop_the_other(void **unused)
 {

@@ -103,8 +103,7 @@ static void expect_error(const char *yaml, const struct network *published, cons
 		fail_msg("'%s' is not in:\n%s", text, messages());
 }
 
-/* ------------------------------------------------------------------ the line
- * --------------------------- */
+/* ---- the line ---- */
 
 static void test_lines(void **state)
 {
@@ -275,8 +274,7 @@ static void test_manifest(void **state)
 	buf_release(&b);
 }
 
-/* ------------------------------------------------------------------ over the time
- * ---------------------- */
+/* ---- over the time ---- */
 
 #define HEAD "version: 1\naddresses: [10.20.0.0/24]\n"
 #define NODES                                                  \
@@ -434,8 +432,7 @@ static void test_names(void **state)
 		     NULL, "networks/net.yaml:7:5: error: the interface of node `a` to `b`");
 }
 
-/* ------------------------------------------------------------------ what becomes of it
- * ----------------- */
+/* ---- what becomes of it ---- */
 
 static void expect_node(const struct network *n, const char *name, const char *want)
 {

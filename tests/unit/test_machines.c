@@ -409,8 +409,7 @@ static void test_after_other_errors(void **state)
 	expect_clash("a typo", nets, 2, 1, words);
 }
 
-/* ------------------------------------------------------------------ against the expansions
- * -------------- */
+/* ---- against the expansions ---- */
 
 static const char *const some_keys[] = { KEY_A, KEY_B, KEY_C, KEY_D };
 

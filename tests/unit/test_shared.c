@@ -352,8 +352,7 @@ static void any_order(void **unused)
 	assert_true(faults > 200);
 }
 
-/* ------------------------------------------------------------------ codec
- * ------------------------------ */
+/* ---- codec ---- */
 
 static void fill(struct shared *s, size_t users, size_t changes)
 {

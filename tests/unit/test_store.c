@@ -99,8 +99,7 @@ static bool there(const char *name)
 	return os_exists(AT_FDCWD, path);
 }
 
-/* ------------------------------------------------------------------ codecs
- * ----------------------------- */
+/* ---- codecs ---- */
 
 static void add_table(struct state *s)
 {
@@ -329,8 +328,7 @@ static void report_round_trip(void **unused)
 	arena_release(&a);
 }
 
-/* ------------------------------------------------------------------ slots
- * ------------------------------ */
+/* ---- slots ---- */
 
 static void save_serial(struct store *s, uint64_t serial)
 {
@@ -432,8 +430,7 @@ static void a_torn_slot_costs_nothing(void **unused)
 	buf_release(&older);
 }
 
-/* ------------------------------------------------------------------ faults
- * ----------------------------- */
+/* ---- faults ---- */
 
 static struct os_sys real;
 static unsigned int calls, fail_call;
@@ -631,8 +628,7 @@ static void a_slot_that_cannot_be_read(void **unused)
 	store_close(s);
 }
 
-/* ------------------------------------------------------------------ folder and objects
- * ----------------- */
+/* ---- folder and objects ---- */
 
 static void others_must_not_write(void **unused)
 {
