@@ -66,7 +66,9 @@ RECONCILER := \
 	reconciler/cmd_watch.c
 RECONCILER_ONLY := publication/sign.c
 AGENT := \
-	agent/main.c agent/accept.c agent/agent.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
+	agent/main.c agent/accept.c agent/agent.c agent/agent_applied.c agent/agent_converge.c \
+	agent/agent_down.c agent/agent_endpoints.c agent/agent_fetch.c agent/agent_host.c agent/agent_interfaces.c agent/agent_key.c \
+	agent/agent_names.c agent/agent_report.c agent/agent_trust.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
 	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/exit_route.c agent/fetch.c \
 	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/kern_kernel.c \
 	agent/kern_rt.c agent/kern_rule.c agent/kern_userspace.c agent/kern_wg.c agent/links.c agent/names.c agent/names_resolved.c agent/names_system.c agent/nl.c \
