@@ -32,10 +32,8 @@ static void *scratch_array(struct check *c, size_t n, size_t size)
 {
 	void *p = arena_array(c->scratch, n, size);
 
-	if (!p) {
-		c->d->nomem = true;
-		c->d->errors++;
-	}
+	if (!p)
+		diag_nomem(c->d);
 	return p;
 }
 

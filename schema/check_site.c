@@ -16,12 +16,6 @@ struct check {
 	unsigned int suggestions;
 };
 
-static void out_of_memory(struct check *c)
-{
-	c->d->nomem = true;
-	c->d->errors++;
-}
-
 static void unknown_site(struct check *c, const char *name, struct pos pos)
 {
 	struct diag_entry *e = diag_error(c->d, pos, "there is no site `%s`", name);
@@ -224,7 +218,7 @@ static void check_routes(struct check *c)
 		n += c->n->sites[i].n_routes;
 	list = arena_array(c->scratch, n, sizeof(*list));
 	if (!list) {
-		out_of_memory(c);
+		diag_nomem(c->d);
 		return;
 	}
 	for (i = 0, n = 0; i < c->n->n_sites; i++)
