@@ -55,7 +55,8 @@ SCHEMA := \
 	schema/check_names.c schema/check_pools.c schema/check_routes.c schema/check_selectors.c schema/check_site.c schema/check_special.c \
 	schema/check_ways.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c schema/pin.c \
 	schema/table.c schema/table_address.c schema/table_endpoint.c schema/table_list.c schema/table_misread.c schema/table_scalar.c \
-	schema/table_selector.c schema/table_want.c schema/yaml.c
+	schema/table_selector.c schema/table_want.c \
+	schema/yaml.c schema/yaml_bytes.c schema/yaml_error.c schema/yaml_keys.c schema/yaml_secret.c
 RECONCILER := \
 	reconciler/main.c reconciler/allocate.c reconciler/assert.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
 	reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/machines.c reconciler/machines_links.c reconciler/names_files.c \

@@ -55,7 +55,7 @@ unit_test_reach := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) \
 	tests/ref/admit.c tests/ref/hops.c tests/unit/some_network.c
 $(BUILD)/tests/test_reach: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_yaml
-unit_test_yaml := $(COMMON) schema/yaml.c
+unit_test_yaml := $(COMMON) $(filter schema/yaml%,$(SCHEMA))
 UNITS += test_schema
 unit_test_schema := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_schema: OUR_LDFLAGS += $(WRAP_ALLOC)
