@@ -11,8 +11,6 @@ UNITS += test_common_mem test_common_file test_common_cli
 unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
-COMPILE := reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/order.c \
-	reconciler/policy.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c
 UNITS += test_compile
 unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
@@ -30,8 +28,6 @@ $(BUILD)/tests/test_pin_set: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_reference
 unit_test_reference := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
-PLAN := reconciler/plan.c reconciler/plan_admission.c reconciler/reach.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
-	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c
 UNITS += test_plan
 unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
 $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -98,8 +94,10 @@ unit_test_names_host := $(COMMON) agent/hosts_block.c agent/names.c
 $(BUILD)/tests/test_names_host: OUR_LDFLAGS += $(WRAP_ALLOC)
 unit_test_amend := $(COMMON)
 $(BUILD)/tests/test_amend: OUR_LDFLAGS += $(WRAP_ALLOC)
+# The cycle: agent.h.
+CYCLE := agent/agent.c $(filter agent/agent_%.c,$(AGENT))
 UNITS += test_agent
-unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/links.c agent/reduce.c agent/resolve.c \
+unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) $(CYCLE) agent/links.c agent/reduce.c agent/resolve.c \
 	agent/host.c agent/host_nft.c agent/host_system.c agent/hosts_block.c \
 	tests/unit/fake_host.c tests/unit/fake_kern.c
 $(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC),--wrap=host_system_new,--wrap=names_system_new
