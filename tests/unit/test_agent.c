@@ -1688,13 +1688,18 @@ static void a_policy_alone(void **unused)
 	watch_world(&w, &ops);
 	change_guarded(&w, &g, 0, 0, false);
 	assert_non_null(strstr(w.host.m.table, "chain permitted { tcp dport 22 ip daddr "));
+	/* The table is read once in a cycle that finds it right. */
+	w.host.lists = 0;
+	must_once(&w);
+	assert_int_equal(w.host.lists, 1);
 	created = w.model.created;
 	g.flows = 0x2a;
 	want_guarded(&w, &g);
 	publish(&w);
-	w.host.h.sets = 0;
+	w.host.h.sets = w.host.lists = 0;
 	must_once(&w);
 	assert_int_equal(w.host.h.sets, 1);
+	assert_int_equal(w.host.lists, 2);
 	assert_int_equal(w.changes, 0);
 	assert_true(w.model.created == created);
 	assert_int_equal(flows_now(&w), flows_of(&g));
@@ -1707,8 +1712,10 @@ static void a_policy_alone(void **unused)
 	assert_null(strstr(w.host.m.table, "also_permitted"));
 	/* Taken away by hand: put back before anything else. */
 	w.host.m.has_table = false;
+	w.host.lists = 0;
 	must_once(&w);
 	assert_true(w.host.m.has_table);
+	assert_int_equal(w.host.lists, 2);
 	take_down(&w, 0);
 	assert_true(!w.host.m.has_table && !w.model.exists);
 	world_release(&w);
