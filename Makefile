@@ -56,7 +56,8 @@ SCHEMA := schema/check.c schema/check_client.c schema/check_site.c schema/check_
 COMPILE := \
 	reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/compile_document.c reconciler/compile_meet.c \
 	reconciler/compile_select.c reconciler/compile_sites.c reconciler/compile_topology.c reconciler/conflict.c reconciler/exit.c \
-	reconciler/group_name.c reconciler/link_set.c reconciler/links.c reconciler/order.c reconciler/policy.c reconciler/relay.c \
+	reconciler/group_name.c reconciler/link_set.c reconciler/links.c reconciler/links_names.c reconciler/links_pairs.c \
+	reconciler/links_ports.c reconciler/links_transfer.c reconciler/order.c reconciler/policy.c reconciler/relay.c \
 	reconciler/relay_choice.c reconciler/relay_group.c reconciler/relay_rewrite.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c
 REACH := \
 	reconciler/reach.c reconciler/reach_end.c reconciler/reach_follow.c reconciler/reach_policy.c reconciler/reach_print.c \

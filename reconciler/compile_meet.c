@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reconciler/compile_impl.h"
 
-/* Pairs that cannot meet are named one by one up to here for each topology entry. */
-#define MAX_NAMED_PAIRS 5
-
 void compile_warn_pair(struct compiler *c, struct pos pos, size_t a, size_t b)
 {
 	struct diag_entry *e =

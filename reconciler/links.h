@@ -10,7 +10,7 @@
  *	port		the lowest one of the range that this node never used for a link, else the
  *			one that it freed longest ago
  *	transfer	of each pool, the lowest /31 or /127 that no link ever had, else the one
- *that was freed longest ago
+ *			that was freed longest ago
  *
  * New links get theirs in the order of their nodes' names.
  */

@@ -19,6 +19,9 @@
 #include "publication/network.h"
 #include "schema/model.h"
 
+/* Pairs that cannot meet are told one by one up to here for each topology entry, then by number. */
+#define MAX_NAMED_PAIRS 5
+
 /* Numbers of viewpoints, ascending. */
 struct view_set {
 	const uint32_t *v;
