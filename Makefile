@@ -50,8 +50,12 @@ PUBLICATION := \
 	publication/builder.c publication/document.c publication/exit.c publication/expand.c publication/gateway.c publication/line.c \
 	publication/manifest.c publication/names.c publication/network.c publication/policy.c publication/routed.c publication/row.c \
 	publication/ruleset.c publication/verify.c
-SCHEMA := schema/check.c schema/check_client.c schema/check_site.c schema/check_links.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c \
-	schema/pin.c schema/table.c schema/yaml.c
+SCHEMA := \
+	schema/check.c schema/check_addresses.c schema/check_client.c schema/check_endpoints.c schema/check_keys.c schema/check_links.c \
+	schema/check_names.c schema/check_pools.c schema/check_routes.c schema/check_selectors.c schema/check_site.c schema/check_special.c \
+	schema/check_ways.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c schema/pin.c \
+	schema/table.c schema/table_address.c schema/table_endpoint.c schema/table_list.c schema/table_misread.c schema/table_scalar.c \
+	schema/table_selector.c schema/table_want.c schema/yaml.c
 # What the unit programs take whole: the compiler, who reaches whom, the plan.
 COMPILE := \
 	reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/compile_document.c reconciler/compile_meet.c \
@@ -76,7 +80,9 @@ RECONCILER := $(COMPILE) $(PLAN) \
 	reconciler/cmd_watch.c
 RECONCILER_ONLY := publication/sign.c
 AGENT := \
-	agent/main.c agent/accept.c agent/agent.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
+	agent/main.c agent/accept.c agent/agent.c agent/agent_applied.c agent/agent_converge.c \
+	agent/agent_down.c agent/agent_endpoints.c agent/agent_fetch.c agent/agent_host.c agent/agent_interfaces.c agent/agent_key.c \
+	agent/agent_names.c agent/agent_report.c agent/agent_trust.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
 	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/exit_route.c agent/fetch.c \
 	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/kern_kernel.c \
 	agent/kern_rt.c agent/kern_rule.c agent/kern_userspace.c agent/kern_wg.c agent/links.c agent/names.c agent/names_resolved.c agent/names_system.c agent/nl.c \

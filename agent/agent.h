@@ -33,6 +33,7 @@ struct agent {
 	struct names_system *names;
 	char *journal; /* of the names */
 	struct resolver *resolver;
+	char alias[MAX_NAME + sizeof(ALIAS_PREFIX)]; /* of our interfaces */
 	struct secret private_key;
 	struct wgkey public_key;
 	bool has_key;

@@ -36,12 +36,6 @@ struct reader {
 	struct yaml_stats stats;
 };
 
-static void out_of_memory(struct diag *d)
-{
-	d->nomem = true;
-	d->errors++;
-}
-
 struct pos yaml_pos(const struct yaml_node *n)
 {
 	return (struct pos){
@@ -430,13 +424,13 @@ static bool check_key(struct reader *r, const struct yaml_node *key)
 	return true;
 }
 
-void yaml_duplicate(struct diag *d, const struct yaml_node *key, const struct yaml_node *first)
+void yaml_duplicate(struct diag *d, const struct yaml_node *again, struct pos first)
 {
 	char shown[YAML_SHOWN];
 	struct diag_entry *e =
-		diag_error(d, yaml_pos(key), "`%s` is given twice", yaml_show(key, shown));
+		diag_error(d, yaml_pos(again), "`%s` is given twice", yaml_show(again, shown));
 
-	diag_other(d, e, yaml_pos(first), "it is given here already");
+	diag_other(d, e, first, "it is given here already");
 }
 
 static int cmp_text(const struct yaml_node *a, const struct yaml_node *b)
@@ -510,7 +504,7 @@ static int find_duplicates(struct reader *r, struct yaml_pair *pairs, uint32_t n
 			first = i;
 			continue;
 		}
-		yaml_duplicate(r->diag, &pairs[idx[i]].key, &pairs[idx[first]].key);
+		yaml_duplicate(r->diag, &pairs[idx[i]].key, yaml_pos(&pairs[idx[first]].key));
 	}
 	for (i = n; i-- > 1;)
 		if (!cmp_text(&pairs[idx[i - 1]].key, &pairs[idx[i]].key))
@@ -591,7 +585,7 @@ static void close_all(struct reader *r)
 		if (f->node.kind == YAML_NODE_MAP && (r->n_pending - f->base) % 2)
 			r->n_pending--;
 		if (close_collection(r, &r->last) < 0) {
-			out_of_memory(r->diag);
+			diag_nomem(r->diag);
 			return;
 		}
 	}
@@ -990,7 +984,7 @@ static void tell_parser_error(struct reader *r)
 			   r->parser.problem ? r->parser.problem : "unreadable");
 		break;
 	default:
-		out_of_memory(r->diag);
+		diag_nomem(r->diag);
 		break;
 	}
 }
@@ -1037,7 +1031,7 @@ static int read_events(struct reader *r)
 		yaml_event_delete(&ev);
 	}
 	if (rc < 0)
-		out_of_memory(r->diag);
+		diag_nomem(r->diag);
 	return rc;
 }
 
@@ -1086,7 +1080,7 @@ int yaml_read(const struct source *s, struct arena *a, struct diag *d, struct ya
 	r = calloc(1, sizeof(*r));
 	if (!r || !yaml_parser_initialize(&r->parser)) {
 		free(r);
-		out_of_memory(d);
+		diag_nomem(d);
 		return -1;
 	}
 	r->source = s;

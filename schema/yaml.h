@@ -78,8 +78,8 @@ struct pos yaml_pos(const struct yaml_node *n);
  */
 uint32_t *yaml_sort(const struct yaml_pair *pairs, uint32_t n);
 
-/* The error of a key that is given twice, at `key`, naming `first` too. */
-void yaml_duplicate(struct diag *d, const struct yaml_node *key, const struct yaml_node *first);
+/* The error of a key or an entry that is given twice, at `again`, naming `first` too. */
+void yaml_duplicate(struct diag *d, const struct yaml_node *again, struct pos first);
 
 /* The scalar's text for a message: cut to some 60 bytes at a character. */
 #define YAML_SHOWN 72

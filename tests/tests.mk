@@ -94,8 +94,10 @@ unit_test_names_host := $(COMMON) agent/hosts_block.c agent/names.c
 $(BUILD)/tests/test_names_host: OUR_LDFLAGS += $(WRAP_ALLOC)
 unit_test_amend := $(COMMON)
 $(BUILD)/tests/test_amend: OUR_LDFLAGS += $(WRAP_ALLOC)
+# The cycle: agent.h.
+CYCLE := agent/agent.c $(filter agent/agent_%.c,$(AGENT))
 UNITS += test_agent
-unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/links.c agent/reduce.c agent/resolve.c \
+unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) $(CYCLE) agent/links.c agent/reduce.c agent/resolve.c \
 	agent/host.c agent/host_nft.c agent/host_system.c agent/hosts_block.c \
 	tests/unit/fake_host.c tests/unit/fake_kern.c
 $(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC),--wrap=host_system_new,--wrap=names_system_new

@@ -47,7 +47,7 @@ done
 expect_eq 'every YAML key is in meshrc.yaml(5) or meshrc-network(5)' "$missing" ''
 
 missing=
-codes=$(grep -rhoE '"([A-Z]{3,}-)*[A-Z]{3,}"' --include='*.c' publication agent/accept.c agent/agent.c agent/fetch.c \
+codes=$(grep -rhoE '"([A-Z]{3,}-)*[A-Z]{3,}"' --include='*.c' publication agent/accept.c agent/agent.c agent/agent_*.c agent/fetch.c \
 	agent/snapshot.c reconciler/apply.c | tr -d '"' | grep -vxE 'HEAD|GET|AAAA|SSLKEYLOGFILE' | sort -u)
 expect_match 'there are reason codes' "$codes" 'BAD-SIG'
 for code in $codes; do
