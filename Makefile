@@ -48,8 +48,8 @@ COMMON := \
 	common/os_amend.c common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
 	publication/builder.c publication/document.c publication/exit.c publication/expand.c publication/gateway.c publication/line.c \
-	publication/manifest.c publication/names.c publication/network.c publication/policy.c publication/routed.c publication/row.c \
-	publication/ruleset.c publication/verify.c
+	publication/manifest.c publication/names.c publication/network.c publication/policy.c publication/routed.c publication/row.c publication/row_node.c \
+	publication/row_permit.c publication/row_record.c publication/ruleset.c publication/verify.c
 SCHEMA := \
 	schema/check.c schema/check_addresses.c schema/check_client.c schema/check_endpoints.c schema/check_keys.c schema/check_links.c \
 	schema/check_names.c schema/check_pools.c schema/check_routes.c schema/check_selectors.c schema/check_site.c schema/check_special.c \
