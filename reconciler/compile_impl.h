@@ -34,12 +34,6 @@ struct targets {
 	size_t n;
 };
 
-/* The pairs of one topology entry: each of a with each of b. */
-struct joined {
-	struct pos pos;
-	const bool *a, *b; /* by node */
-};
-
 struct compiler {
 	const struct m_network *m;
 	struct arena *arena;
@@ -55,7 +49,7 @@ struct compiler {
 	size_t n_pools;
 	struct joined *joined; /* by every topology entry but those with interface_per_link */
 	size_t n_joined;
-	struct link_entry *routed; /* by those */
+	struct joined *routed; /* by those */
 	size_t n_routed;
 	struct transit *transits; /* stars with transit */
 	size_t n_transits;

@@ -36,34 +36,19 @@ static void add_transit(struct compiler *c, const struct m_topology *t, const ch
 		(struct transit){ t, (uint32_t)(m_network_node(c->m, hub) - c->m->nodes), spokes };
 }
 
-static void add_routed(struct compiler *c, struct pos pos, const bool *a, const bool *b)
-{
-	struct link_entry *list = arena_grow(c->arena, c->routed, c->n_routed, sizeof(*list));
-
-	if (!list) {
-		c->nomem = true;
-		return;
-	}
-	c->routed = list;
-	list[c->n_routed++] = (struct link_entry){ pos, a, b };
-}
-
 /* Keeps the entry's pairs until it is known which of them a relay joins. */
 static void add_joined(struct compiler *c, const struct m_topology *t, const bool *a, const bool *b)
 {
-	struct joined *list;
+	struct joined **list = t->interface_per_link ? &c->routed : &c->joined, *grown;
+	size_t *n = t->interface_per_link ? &c->n_routed : &c->n_joined;
 
-	if (t->interface_per_link) {
-		add_routed(c, t->pos, a, b);
-		return;
-	}
-	list = arena_grow(c->arena, c->joined, c->n_joined, sizeof(*list));
-	if (!list) {
+	grown = arena_grow(c->arena, *list, *n, sizeof(*grown));
+	if (!grown) {
 		c->nomem = true;
 		return;
 	}
-	c->joined = list;
-	list[c->n_joined++] = (struct joined){ t->pos, a, b };
+	*list = grown;
+	grown[(*n)++] = (struct joined){ t->pos, a, b };
 }
 
 static void compile_mesh(struct compiler *c, const struct m_topology *t, size_t entry)

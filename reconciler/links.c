@@ -193,7 +193,7 @@ static void make(struct link_maker *x, struct network *ret)
 }
 
 int links_make(const struct m_network *m, const struct viewpoints *views,
-	       const struct link_entry *entries, size_t n_entries, const struct network *published,
+	       const struct joined *entries, size_t n_entries, const struct network *published,
 	       uint64_t serial, struct node *nodes, struct arena *a, struct diag *d,
 	       struct network *ret)
 {

@@ -17,7 +17,7 @@ struct link_pair {
 struct link_maker {
 	const struct m_network *m;
 	const struct viewpoints *views;
-	const struct link_entry *entries;
+	const struct joined *entries;
 	size_t n_entries;
 	const struct network *old; /* never NULL; may be empty */
 	uint64_t serial;

@@ -31,7 +31,7 @@ static void unique_pairs(struct link_maker *x)
 	x->n = kept;
 }
 
-static bool too_many(struct link_maker *x, const struct link_entry *entry)
+static bool too_many(struct link_maker *x, const struct joined *entry)
 {
 	diag_help(x->diag,
 		  diag_error(x->diag, entry->pos,
@@ -72,7 +72,7 @@ static bool make_room(struct link_maker *x, size_t more)
 /* False when there are too many, or memory ran out. `a` and `b` have room for all nodes. */
 static bool add_pairs(struct link_maker *x, uint32_t number, uint32_t *a, uint32_t *b)
 {
-	const struct link_entry *entry = &x->entries[number];
+	const struct joined *entry = &x->entries[number];
 	size_t n_a = members(x, entry->a, a), n_b = members(x, entry->b, b), i, j;
 
 	/* Of a mesh each pair comes twice, and each node with itself. */
