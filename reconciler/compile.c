@@ -1160,6 +1160,7 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	struct allocation *al = get(&c, m->n_nodes + m->n_clients, sizeof(*al));
 	struct record *records = get(&c, m->n_nodes + m->n_clients, sizeof(*records));
 	struct node *nodes = get(&c, m->n_nodes, sizeof(*nodes));
+	const struct m_site *site;
 	size_t i, errors = d->errors;
 
 	c.links = get(&c, m->n_nodes, sizeof(*c.links));
@@ -1187,7 +1188,9 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 		fill_record(&c, &m->nodes[i], &al[holders.node_at[i]], r);
 		fill_node(&c, i, &al[holders.node_at[i]], &nodes[i]);
 		fill_gateway(&c, &m->nodes[i], &nodes[i]);
-		if (c.is_exit[i] && exit_fill(&m->nodes[i], led_site(&c, i), a, &nodes[i]) < 0)
+		site = led_site(&c, i);
+		if ((c.is_exit[i] && exit_fill(&m->nodes[i], a, &nodes[i]) < 0) ||
+		    (site && exit_fill_site(site, c.is_exit[i], m->n_policy > 0, a, &nodes[i]) < 0))
 			c.nomem = true;
 		fill_names(&c, &m->nodes[i], &nodes[i]);
 	}

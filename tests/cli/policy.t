@@ -114,6 +114,19 @@ sed -i 's/tcp\/5432, icmp\]}/tcp\/5433]}/' $prod
 expect_status 'what is not reached' 1 "$MESHRC" validate
 expect_match 'with the reason' "$(<"$ERR")" 'but nothing of it is let in by the policy of b'
 
+# The networks of a site are behind its leader, and at hand for those who are there.
+at_site() { # POLICY AND ASSERTIONS
+	file | sed 's/^    tags: \[web\]/&\n    site: office/; s/^  c:/&\n    site: office/; s/192\.168\.40\.0\/24/192.168.0.0\/16/'
+	printf 'sites:\n  office: {leaders: [a], routes: [192.168.50.0/24]}\n'
+}
+# What is outside is no network of the site, though no record has that.
+at_site >$prod <<-EOF
+	policy:
+	  - {from: [b], to: [0.0.0.0/0]}
+EOF
+expect_ok 'rules about what is outside' "$MESHRC" render a --format nft
+expect_match 'leave the site out' "$(<"$OUT")" 'ip daddr != \{? ?.*192\.168\.50\.0/24'
+
 # As many pairs as are shown, and one too many.
 {
 	printf 'version: 1\naddresses: [10.20.0.0/16]\nnodes:\n'
