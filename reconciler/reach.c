@@ -37,6 +37,13 @@ struct classes {
 	uint32_t *of; /* by address: its class plus one; 0: not looked at yet */
 };
 
+/* The networks of a site, which no record has: they are behind its leader. */
+struct place_routes {
+	uint32_t leader;
+	const struct prefix *list;
+	size_t n;
+};
+
 struct reach {
 	struct plan_work w;
 	const struct side *side;
@@ -46,8 +53,12 @@ struct reach {
 	size_t words; /* of a bit set of numbers */
 	uint32_t *first_address; /* by number: index of its first address among all */
 	uint32_t n_addresses;
+	const struct place_routes **led, **at; /* by number: of the site that it leads, that it is
+						  at; or NULL. NULL: there are no sites */
 	struct prefix *networks; /* every route and pool part, sorted, each once */
 	size_t n_networks;
+	struct prefix *own; /* the addresses of all, sorted */
+	size_t n_own;
 	bool guarded;
 	struct classes from, to;
 	uint32_t *from_name; /* by permit: its `from` among from.names */
@@ -203,41 +214,68 @@ struct place {
 	struct ipaddr address;
 };
 
-/* The longest network behind the node that holds the address; -1: none. */
-static int own_length(const struct record *r, const struct ipaddr *a)
+static void longest(const struct prefix *p, const struct ipaddr *a, int *len)
 {
+	if (p->len > *len && prefix_contains_addr(p, a))
+		*len = p->len;
+}
+
+/* The longest network behind the node that holds the address; -1: none. */
+static int own_length(const struct reach *r, uint32_t id, const struct ipaddr *a)
+{
+	const struct place_routes *site = r->led ? r->led[id] : NULL;
+	const struct record *rec = r->side->records[id];
 	int len = -1;
 	size_t i;
 
-	for (i = 0; i < r->n_routes; i++)
-		if (prefix_contains_addr(&r->routes[i], a) && r->routes[i].len > len)
-			len = r->routes[i].len;
-	for (i = 0; i < r->n_standby; i++)
-		if (prefix_contains_addr(&r->standby[i].prefix, a) &&
-		    r->standby[i].prefix.len > len)
-			len = r->standby[i].prefix.len;
+	for (i = 0; i < rec->n_routes; i++)
+		longest(&rec->routes[i], a, &len);
+	for (i = 0; i < rec->n_standby; i++)
+		longest(&rec->standby[i].prefix, a, &len);
+	for (i = 0; site && i < site->n; i++)
+		longest(&site->list[i], a, &len);
 	return len;
+}
+
+/* No node is its own peer, nor are its own networks under another. */
+static bool is_under(const struct wide *w, uint32_t at, const struct prefix *address)
+{
+	return w->via != at && w->by != at && prefix_contains(&w->prefix, address);
+}
+
+/* Whether something as wide as what is at `i`, or wider, stands under the same peer: then that is
+ * all that stands there; but what goes to an exit stands beside the rest. */
+static bool is_covered(const struct table *t, uint32_t i, uint32_t at, uint32_t via,
+		       const struct prefix *address)
+{
+	for (; i != NO_ID; i = t->wide[i].parent)
+		if (t->wide[i].via == via && t->wide[i].by != NO_ID &&
+		    is_under(&t->wide[i], at, address))
+			return true;
+	return false;
+}
+
+/* The peer under which the address of the other node itself stands, or NO_ID. */
+static uint32_t exact_of(const struct table *t, uint32_t at, uint32_t id)
+{
+	struct through key = { id, NO_ID }, *found;
+
+	if (id == NO_ID || id == at)
+		return NO_ID;
+	if (bit(t->direct, id))
+		return id;
+	found = t->n_through ? bsearch(&key, t->through, t->n_through, sizeof(key), cmp_through) :
+			       NULL;
+	return found && found->via != at ? found->via : NO_ID;
 }
 
 /* The peer of the node that the longest allowed IP for the place names, or NO_ID. */
 static uint32_t next_of(const struct table *t, uint32_t at, const struct place *to, int *ret_len)
 {
 	struct prefix address = prefix_of_addr(&to->address);
+	uint32_t exact = exact_of(t, at, to->id), i;
 	size_t low = 0, high = t->n_wide;
-	uint32_t i;
 
-	*ret_len = (int)family_bits(to->address.family);
-	if (to->id != NO_ID && to->id != at) {
-		struct through key = { to->id, NO_ID }, *found;
-
-		if (bit(t->direct, to->id))
-			return to->id;
-		found = t->n_through ?
-				bsearch(&key, t->through, t->n_through, sizeof(key), cmp_through) :
-				NULL;
-		if (found && found->via != at)
-			return found->via;
-	}
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
@@ -246,11 +284,14 @@ static uint32_t next_of(const struct table *t, uint32_t at, const struct place *
 		else
 			high = mid;
 	}
-	for (i = low ? (uint32_t)low - 1 : NO_ID; i != NO_ID; i = t->wide[i].parent) {
+	i = low ? (uint32_t)low - 1 : NO_ID;
+	*ret_len = (int)family_bits(to->address.family);
+	if (exact != NO_ID && !is_covered(t, i, at, exact, &address))
+		return exact;
+	for (; i != NO_ID; i = t->wide[i].parent) {
 		const struct wide *w = &t->wide[i];
 
-		/* No node is its own peer, nor are its own networks under another. */
-		if (w->via == at || w->by == at || !prefix_contains(&w->prefix, &address))
+		if (!is_under(w, at, &address) || is_covered(t, w->parent, at, w->via, &address))
 			continue;
 		*ret_len = w->prefix.len;
 		return w->via;
@@ -328,7 +369,6 @@ static int follow(struct reach *r, uint32_t start, const struct place *from, con
 
 	*p = (struct reach_path){ .fate = REACH_LOOP };
 	for (hops = 0; hops <= r->w.n + 2; hops++, at = next) {
-		const struct record *here = r->side->records[at];
 		const struct node *node = r->side->nodes[at];
 		const struct table *t;
 		int len = -1, own, taken;
@@ -353,7 +393,7 @@ static int follow(struct reach *r, uint32_t start, const struct place *from, con
 				next = NO_ID;
 				len = -1;
 			}
-			own = own_length(here, &to->address);
+			own = own_length(r, at, &to->address);
 			if (own >= 0 && own >= len) {
 				p->fate = to->id == NO_ID && !to->outside ? REACH_ARRIVES :
 									    REACH_ASTRAY;
@@ -488,20 +528,57 @@ static bool find_address(const struct reach *r, const struct prefix *p, struct i
 	return false;
 }
 
-/* The first node that has all of the prefix behind it, or NO_ID. */
-static uint32_t behind_whom(const struct reach *r, const struct prefix *p)
+static void narrowest(const struct prefix *list, size_t n, const struct prefix *p, uint32_t id,
+		      int *len, uint32_t *ret)
 {
-	uint32_t id;
 	size_t i;
 
+	for (i = 0; i < n; i++)
+		if (list[i].len > *len && prefix_contains(&list[i], p)) {
+			*len = list[i].len;
+			*ret = id;
+		}
+}
+
+/* The first node that has all of the prefix behind it, in the narrowest of its networks; or NO_ID.
+ */
+static uint32_t behind_whom(const struct reach *r, const struct prefix *p)
+{
+	uint32_t id, ret = NO_ID;
+	int len = -1;
+
 	for (id = 0; id < r->w.n; id++) {
+		const struct place_routes *site = r->led ? r->led[id] : NULL;
 		const struct record *rec = r->side->records[id];
 
-		for (i = 0; rec && i < rec->n_routes; i++)
-			if (prefix_contains(&rec->routes[i], p))
-				return id;
+		if (rec)
+			narrowest(rec->routes, rec->n_routes, p, id, &len, &ret);
+		if (rec && site)
+			narrowest(site->list, site->n, p, id, &len, &ret);
 	}
-	return NO_ID;
+	return ret;
+}
+
+static int cmp_prefixes(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+static bool has_address(const struct record *r, const struct ipaddr *a)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_addresses; i++)
+		if (!ipaddr_cmp(&r->addresses[i], a))
+			return true;
+	return false;
+}
+
+/* The address of a node or client itself. */
+static bool is_somebody(const struct reach *r, const struct prefix *p)
+{
+	return p->len == family_bits(p->family) && r->n_own &&
+	       bsearch(p, r->own, r->n_own, sizeof(*p), cmp_prefixes);
 }
 
 static int add_end(struct reach *r, const struct prefix *p, struct arena *a,
@@ -511,6 +588,9 @@ static int add_end(struct reach *r, const struct prefix *p, struct arena *a,
 
 	end.id = behind_whom(r, p);
 	if (end.id == NO_ID || !find_address(r, p, &end.address))
+		return 0;
+	/* Of all nodes, only its owner is in a part of a pool; no other is behind anybody. */
+	if (is_somebody(r, p) && !has_address(r->side->records[end.id], &end.address))
 		return 0;
 	grown = arena_grow(a, *list, *n, sizeof(*grown));
 	if (!grown)
@@ -564,6 +644,18 @@ bool reach_outside(struct reach *r, unsigned int family, struct reach_end *ret)
 	return false;
 }
 
+/* Whether the node is at the site that has the address in one of its networks. */
+static bool is_next_to(const struct reach *r, uint32_t id, const struct ipaddr *a)
+{
+	const struct place_routes *site = r->at ? r->at[id] : NULL;
+	size_t i;
+
+	for (i = 0; site && i < site->n; i++)
+		if (prefix_contains_addr(&site->list[i], a))
+			return true;
+	return false;
+}
+
 bool reach_same(const struct reach *r, const struct reach_end *a, const struct reach_end *b)
 {
 	const struct reach_end *net = a->kind == REACH_BEHIND ? a : b, *other = net == a ? b : a;
@@ -571,7 +663,8 @@ bool reach_same(const struct reach *r, const struct reach_end *a, const struct r
 	if (a->kind == REACH_OUTSIDE || b->kind == REACH_OUTSIDE)
 		return a->kind == b->kind;
 	if (net->kind == REACH_BEHIND && other->kind == REACH_NODE)
-		return own_length(r->side->records[other->id], &net->address) >= 0;
+		return own_length(r, other->id, &net->address) >= 0 ||
+		       is_next_to(r, other->id, &net->address);
 	return a->id == b->id;
 }
 
@@ -584,6 +677,8 @@ static struct place place_of(const struct reach *r, const struct reach_end *e, s
 {
 	if (e->kind == REACH_NODE)
 		return (struct place){ e->id, false, r->side->records[e->id]->addresses[i] };
+	if (e->kind == REACH_BEHIND && has_address(r->side->records[e->id], &e->address))
+		return (struct place){ e->id, false, e->address };
 	return (struct place){ NO_ID, e->kind == REACH_OUTSIDE, e->address };
 }
 
@@ -987,9 +1082,20 @@ int reach_ask(struct reach *r, const struct reach_end *from, const struct reach_
 
 /* ---- making ---- */
 
-static int cmp_prefixes(const void *a, const void *b)
+static int collect_addresses(struct reach *r)
 {
-	return prefix_cmp(a, b);
+	const struct network *n = r->net;
+	size_t i, j;
+
+	r->own = arena_array(&r->arena, r->n_addresses, sizeof(*r->own));
+	if (!r->own)
+		return -1;
+	for (i = 0; i < n->n_records; i++)
+		for (j = 0; j < n->records[i].n_addresses; j++)
+			r->own[r->n_own++] = prefix_of_addr(&n->records[i].addresses[j]);
+	if (r->n_own > 1)
+		qsort(r->own, r->n_own, sizeof(*r->own), cmp_prefixes);
+	return 0;
 }
 
 static int collect_networks(struct reach *r)
@@ -1001,6 +1107,8 @@ static int collect_networks(struct reach *r)
 	for (i = 0; i < n->n_records; i++)
 		k += n->records[i].n_routes + n->records[i].n_standby + n->records[i].n_addresses;
 	k += 2 * n->n_permits;
+	for (i = 0; r->led && i < r->w.n; i++)
+		k += r->led[i] ? r->led[i]->n : 0;
 	list = arena_array(&r->arena, k, sizeof(*list));
 	if (!list)
 		return -1;
@@ -1014,6 +1122,9 @@ static int collect_networks(struct reach *r)
 		for (j = 0; j < rec->n_addresses; j++)
 			list[k++] = prefix_of_addr(&rec->addresses[j]);
 	}
+	for (i = 0; r->led && i < r->w.n; i++)
+		for (j = 0; r->led[i] && j < r->led[i]->n; j++)
+			list[k++] = r->led[i]->list[j];
 	for (i = 0; i < n->n_permits; i++) {
 		if (target_is_prefix(n->permits[i].to, &p) && p.len)
 			list[k++] = p;
@@ -1030,7 +1141,49 @@ static int collect_networks(struct reach *r)
 	return 0;
 }
 
-static int prepare(struct reach *r)
+static int index_site(struct reach *r, const struct m_site *s, struct place_routes *ret)
+{
+	uint32_t leader = s->n_leaders ? reach_id(r, s->leaders[0].s) : REACH_NOBODY;
+	struct prefix *list = arena_array(&r->arena, s->n_routes, sizeof(*list));
+	size_t i;
+
+	if (!list)
+		return -1;
+	for (i = 0; i < s->n_routes; i++)
+		list[i] = s->routes[i].prefix;
+	*ret = (struct place_routes){ leader, list, s->n_routes };
+	if (leader != REACH_NOBODY)
+		r->led[leader] = ret;
+	return 0;
+}
+
+static int index_sites(struct reach *r, const struct m_network *m)
+{
+	struct place_routes *sites;
+	size_t i;
+
+	if (!m || !m->n_sites)
+		return 0;
+	sites = arena_array(&r->arena, m->n_sites, sizeof(*sites));
+	r->led = arena_array(&r->arena, r->w.n, sizeof(*r->led));
+	r->at = arena_array(&r->arena, r->w.n, sizeof(*r->at));
+	if (!sites || !r->led || !r->at)
+		return -1;
+	for (i = 0; i < m->n_sites; i++)
+		if (index_site(r, &m->sites[i], &sites[i]) < 0)
+			return -1;
+	for (i = 0; i < m->n_nodes; i++) {
+		const char *name = m->nodes[i].site.s;
+		const struct m_site *site = name ? m_network_site(m, name) : NULL;
+		uint32_t id = site ? reach_id(r, m->nodes[i].name) : REACH_NOBODY;
+
+		if (id != REACH_NOBODY)
+			r->at[id] = &sites[site - m->sites];
+	}
+	return 0;
+}
+
+static int prepare(struct reach *r, const struct m_network *m)
 {
 	uint32_t id;
 
@@ -1051,13 +1204,14 @@ static int prepare(struct reach *r)
 	}
 	for (id = 0; id < r->w.n; id++)
 		r->guarded |= r->side->nodes[id] && r->side->nodes[id]->flags & NODE_GUARDED;
-	return collect_networks(r) < 0 || classes_init(r, &r->from, false) < 0 ||
+	return index_sites(r, m) < 0 || collect_addresses(r) < 0 || collect_networks(r) < 0 ||
+			       classes_init(r, &r->from, false) < 0 ||
 			       classes_init(r, &r->to, true) < 0 || index_permits(r) < 0 ?
 		       -1 :
 		       0;
 }
 
-int reach_new(const struct network *n, struct reach **ret, struct err *e)
+int reach_new(const struct network *n, const struct m_network *m, struct reach **ret, struct err *e)
 {
 	struct reach *r = calloc(1, sizeof(*r));
 
@@ -1070,7 +1224,7 @@ int reach_new(const struct network *n, struct reach **ret, struct err *e)
 		return -1;
 	}
 	r->side = &r->w.sides[NEW];
-	if (prepare(r) < 0) {
+	if (prepare(r, m) < 0) {
 		reach_free(r);
 		return err_nomem(e);
 	}

@@ -33,7 +33,7 @@ $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
 PLAN := reconciler/plan.c reconciler/plan_admission.c reconciler/reach.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
 	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c
 UNITS += test_plan
-unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
+unit_test_plan := $(COMMON) $(PUBLICATION) $(SCHEMA) $(PLAN)
 $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_plan_links
 unit_test_plan_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN)

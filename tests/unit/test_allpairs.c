@@ -712,7 +712,7 @@ static void check_packet(const struct m_network *m, const struct network *n,
 
 		if (r->addresses[i].family != address->family)
 			continue;
-		j = hops_from(n, configs, r, &r->addresses[i], address);
+		j = hops_from(NULL, n, configs, r, &r->addresses[i], address);
 		if (j.fate == FATE_LOOP)
 			assert_true(route_in_pool(m));
 		if (!apart)
@@ -752,7 +752,7 @@ static void check_outside(const struct m_network *m, const struct network *n,
 
 	for (i = 0; i < r->n_addresses; i++) {
 		const struct ipaddr *to = &outside[r->addresses[i].family == 6];
-		struct journey went = hops_from(n, configs, r, &r->addresses[i], to);
+		struct journey went = hops_from(NULL, n, configs, r, &r->addresses[i], to);
 		bool speaks = false;
 
 		for (j = 0; at && j < at->n_addresses; j++)
@@ -787,7 +787,7 @@ static void check_client_outside(const struct m_network *m, const struct network
 	for (i = 0; apart && i < client->n_addresses; i++) {
 		const struct ipaddr *from = &client->addresses[i],
 				    *to = &outside[from->family == 6];
-		struct journey went = hops_from(n, configs, client, from, to);
+		struct journey went = hops_from(NULL, n, configs, client, from, to);
 		bool speaks = false;
 
 		for (j = 0; j < gateway->n_addresses; j++)
@@ -947,7 +947,8 @@ static bool all_arrive(const struct network *n, const struct config *configs,
 
 			if (from->addresses[i].family != to->addresses[j].family)
 				continue;
-			way = hops_from(n, configs, from, &from->addresses[i], &to->addresses[j]);
+			way = hops_from(NULL, n, configs, from, &from->addresses[i],
+					&to->addresses[j]);
 			if (way.fate != FATE_ARRIVED || strcmp(way.last, to->name) != 0)
 				return false;
 			++*ret_packets;

@@ -77,12 +77,12 @@ static enum reach_answer ways_by_hops(const struct world *w, const struct reach_
 			if (s->family != t->family)
 				continue;
 			pairs++;
-			there = hops_from(&w->n, w->configs, a, s, t);
+			there = hops_from(w->m, &w->n, w->configs, a, s, t);
 			if (!is_there(w, &there, to))
 				continue;
 			arrived++;
-			back = hops_from(&w->n, w->configs, network_record(&w->n, there.last), t,
-					 s);
+			back = hops_from(w->m, &w->n, w->configs, network_record(&w->n, there.last),
+					 t, s);
 			answered += is_there(w, &back, from);
 		}
 	return pairs && answered == pairs ? REACH_ALL : arrived ? REACH_SOME : REACH_NONE;
@@ -224,7 +224,7 @@ static void test_random(void **state)
 			for (i = 0; i < w.n.n_nodes; i++)
 				if (expand(&w.n, &w.n.nodes[i], &a, &w.configs[i], &e) < 0)
 					fail_msg("%s", e.msg);
-			assert_int_equal(reach_new(&w.n, &w.reach, &e), 0);
+			assert_int_equal(reach_new(&w.n, w.m, &w.reach, &e), 0);
 			make_ends(&w, &a);
 			for (i = 0; i < w.n_ends; i++)
 				for (j = 0; j < w.n_ends; j++)
@@ -330,7 +330,7 @@ static void check_admissions(struct dice *d, const struct network n[2], const st
 	size_t i, j, k;
 
 	for (i = 0; i < 2; i++)
-		assert_int_equal(reach_new(&n[i], &r[i], &e), 0);
+		assert_int_equal(reach_new(&n[i], NULL, &r[i], &e), 0);
 	for (i = 0; i < n[0].n_records; i++)
 		for (j = 0; j < n[0].n_records; j++) {
 			const char *from = n[0].records[i].name, *to = n[0].records[j].name;
@@ -415,7 +415,7 @@ static int ask_all(const struct network *n, struct arena *a, size_t *ret_all)
 	int ret = -1;
 
 	*ret_all = 0;
-	if (reach_new(n, &r, &e) < 0) {
+	if (reach_new(n, NULL, &r, &e) < 0) {
 		assert_int_equal(e.class, ERR_NOMEM);
 		return -1;
 	}
