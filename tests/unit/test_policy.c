@@ -248,6 +248,14 @@ static void check_pairs(struct dice *d, const struct m_network *m, const struct 
 			k++;
 		}
 	}
+	/* The networks of a site are behind its leader. */
+	for (i = 0; i < m->n_sites; i++)
+		for (j = 0; j < m->sites[i].n_routes; j++) {
+			hosts[k] = host_of(d, &m->sites[i].routes[j].prefix);
+			ends[k] = (struct ref_end){ m_network_node(m, m->sites[i].leaders[0].s),
+						    &hosts[k], true, false };
+			k++;
+		}
 	for (i = 0; i < m->n_clients; i++) {
 		const struct record *r = network_record(n, m->clients[i].node.name);
 
