@@ -72,7 +72,7 @@ void reach_free(struct reach *r);
 /* By name; REACH_NOBODY when there is no such node or client. */
 uint32_t reach_id(const struct reach *r, const char *name);
 const char *reach_name(const struct reach *r, uint32_t id);
-const struct ipaddr *reach_addresses(const struct reach *r, uint32_t id, size_t *ret_n);
+bool reach_is_client(const struct reach *r, uint32_t id);
 size_t reach_count(const struct reach *r); /* numbers are below */
 
 /* An end of each kind. */
@@ -85,6 +85,10 @@ int reach_behind(struct reach *r, const struct prefix *p, struct arena *a, struc
 		 size_t *n);
 /* False when every address of the family lies in some network. */
 bool reach_outside(struct reach *r, unsigned int family, struct reach_end *ret);
+
+/* All of a node or client, else the one. */
+const struct ipaddr *reach_addresses(const struct reach *r, const struct reach_end *e,
+				     size_t *ret_n);
 
 /* Two ends that no packet through the network joins: the same node, one host's networks, a node and
  * a network of its site. */
@@ -123,11 +127,11 @@ int reach_class(struct reach *r, const struct reach_end *e, unsigned int family,
 int reach_services(struct reach *r, uint32_t from_class, uint32_t to_class, struct arena *a,
 		   struct service **ret, size_t *ret_n);
 
-/* "db1", "192.168.10.0/24 behind gw1", "outside (IPv4)" */
+/* "db1", "192.168.10.0/24 behind gw1", "what is outside (IPv4)" */
 #define REACH_END_STRLEN (PREFIX_STRLEN + 16 + 64)
 char *reach_end_print(const struct reach *r, const struct reach_end *e,
 		      char out[static REACH_END_STRLEN]);
-/* "app1, hub, db1: hub does not forward" */
+/* "app1 -> hub: hub passes nothing on" */
 void reach_path_print(const struct reach *r, const struct reach_path *p, struct buf *out);
 
 #endif
