@@ -10,7 +10,7 @@
 struct run {
 	struct host *host;
 	const struct host_wanted *wanted;
-	char table[sizeof(RULESET_TABLE) + MAX_NAME];
+	const char *table; /* in the arena: the operations name it, and outlive this */
 	bool look;
 	struct arena *arena;
 	struct err *err;
@@ -282,6 +282,16 @@ bool host_concerned(const struct host_wanted *wanted, const struct host_record *
 	return wanted->families || *wanted->rules || !host_record_empty(record) || look;
 }
 
+static const char *table_name(const char *network, struct arena *a)
+{
+	size_t size = sizeof(RULESET_TABLE) + strlen(network);
+	char *name = arena_alloc(a, size);
+
+	if (name)
+		snprintf(name, size, RULESET_TABLE "%s", network);
+	return name;
+}
+
 int host_converge(struct host *h, const struct host_wanted *wanted, const char *network, bool look,
 		  bool dry, struct host_record *record, const struct host_store *store,
 		  struct arena *a, struct host_result *ret, struct err *e)
@@ -297,7 +307,9 @@ int host_converge(struct host *h, const struct host_wanted *wanted, const char *
 	if (!host_concerned(wanted, record, look))
 		return 0;
 	ret->verified = false;
-	snprintf(x.table, sizeof(x.table), RULESET_TABLE "%s", network);
+	x.table = table_name(network, a);
+	if (!x.table)
+		return err_nomem(e);
 	before = h->sets;
 	r = converge(&x, dry, record, store, ret);
 	ret->sets = h->sets - before;

@@ -48,6 +48,16 @@ static void world_release(struct world *w)
 	arena_release(&w->arena);
 }
 
+/* Where the frames of what was called before were. */
+static void __attribute__((noinline)) use_stack(void)
+{
+	volatile char all[16384];
+	size_t i;
+
+	for (i = 0; i < sizeof(all); i++)
+		all[i] = '#';
+}
+
 static int run(struct world *w, bool look, bool dry)
 {
 	struct host_store store = { save, w };
@@ -60,6 +70,7 @@ static int run(struct world *w, bool look, bool dry)
 	w->host.want_table = *w->wanted.rules;
 	r = host_converge(&w->host.h, &w->wanted, "prod", look, dry, &w->record, &store, &w->arena,
 			  &w->result, &w->error);
+	use_stack();
 	buf_init(&text, sizeof(w->ops) - 1);
 	for (i = 0; i < w->result.n_ops; i++) {
 		host_op_print(&w->result.ops[i], &text);
