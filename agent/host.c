@@ -183,10 +183,18 @@ static int do_op(struct run *x, const struct host_op *op, struct err *e)
 				 e);
 }
 
+/* Without the table nothing begins to be carried: it would go unmasked and unguarded. */
+static void skip_after(enum host_phase phase, bool skip[static HOST_PHASES])
+{
+	skip[phase] = true;
+	if (phase == HOST_TABLE)
+		skip[HOST_ON4] = skip[HOST_ON6] = true;
+}
+
 /* The first error is told; the phases that it does not concern are done all the same. */
 static int do_ops(struct run *x, const struct host_plan *p)
 {
-	bool failed[HOST_PHASES] = { false };
+	bool skip[HOST_PHASES] = { false };
 	struct err why;
 	size_t i;
 	int r = 0;
@@ -194,12 +202,12 @@ static int do_ops(struct run *x, const struct host_plan *p)
 	for (i = 0; i < p->n; i++) {
 		const struct host_op *op = &p->ops[i];
 
-		if (failed[op->phase])
+		if (skip[op->phase])
 			continue;
 		why = (struct err){ 0 };
 		if (!do_op(x, op, &why))
 			continue;
-		failed[op->phase] = true;
+		skip_after(op->phase, skip);
 		if (!r)
 			*x->err = why;
 		r = -1;

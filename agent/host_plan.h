@@ -113,7 +113,8 @@ struct host_wanted {
 
 enum host_op_kind { HOST_SYSCTL, HOST_TABLE_SET, HOST_TABLE_REMOVE };
 
-/* In this order. One that fails ends the operations of its own phase alone. */
+/* In this order. One that fails ends the operations of its own phase alone; but without the table
+ * nothing is turned on. */
 enum host_phase { HOST_OFF4, HOST_OFF6, HOST_TABLE, HOST_ON4, HOST_ON6, HOST_PHASES };
 
 struct host_op {

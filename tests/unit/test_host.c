@@ -311,10 +311,17 @@ static void one_does_not_stop_the_other(void **unused)
 	world_init(&w);
 	fake_host_add(&w.host, "eth0");
 	w.host.refuse_tables = true;
+	/* Without the table nothing is carried; what is to end ends all the same. */
 	want(&w, BOTH, RULES);
 	assert_int_equal(run(&w, false, false), -1);
-	assert_true(w.host.m.forward4 && w.host.m.forward6 && !w.result.verified);
+	assert_true(!w.host.m.forward4 && !w.host.m.forward6 && !w.result.verified);
+	want(&w, GATEWAY_IPV6, "");
+	must_run(&w);
+	want(&w, GATEWAY_IPV4, RULES);
+	assert_int_equal(run(&w, false, false), -1);
+	assert_true(!w.host.m.forward4 && !w.host.m.forward6 && w.host.m.list[0].ra == 1);
 	w.host.refuse_tables = false;
+	want(&w, BOTH, RULES);
 	must_run(&w);
 	want(&w, 0, "");
 	w.host.refuse_sysctls = true;
