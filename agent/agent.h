@@ -106,10 +106,19 @@ struct convergence {
 	size_t n_links;
 	struct exit_result exit; /* policy rules of an exit */
 	struct host_result host; /* policy, forwarding and masquerading */
-	unsigned int host_sets; /* of host.sets: what was sent before the interface changed */
+	/* The table, as far as it had to be made before an interface changed; its `sets` are in
+	 * those of `host` too. */
+	struct host_result guard;
 	struct names_result names;
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
+	/* Interfaces that are wanted under names of somebody else's. They are not touched, nor does
+	 * anything of ours name them. */
+	struct refusal *refused;
+	size_t n_refused;
+	/* The same, and those that could not be made: not in the table. */
+	struct ifname *without;
+	size_t n_without;
 	/* Interfaces that carry our alias and are not wanted under their names: taken away. */
 	struct ifname *others;
 	size_t n_others;

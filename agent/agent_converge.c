@@ -8,7 +8,9 @@
  */
 static int converge_gone(struct agent *a, bool dry, struct convergence *c, struct err *e)
 {
-	if (agent_find_others(a, NULL, NULL, &c->arena, &c->others, &c->n_others, e) < 0)
+	size_t n_all;
+
+	if (agent_find_others(a, NULL, NULL, &c->arena, &c->others, &c->n_others, &n_all, e) < 0)
 		return -1;
 	if (c->n_others) {
 		c->acted = true;
@@ -20,16 +22,31 @@ static int converge_gone(struct agent *a, bool dry, struct convergence *c, struc
 		       -1;
 }
 
-/* Without its policy nothing may be added. What is in the network no more goes all the same. */
+/* NULL: the name of the main interface is ours to use. */
+static const struct err *main_refusal(const struct convergence *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_refused; i++)
+		if (!strcmp(c->refused[i].name.s, c->interface.s))
+			return &c->refused[i].why;
+	return NULL;
+}
+
+/* Without its policy nothing may be added, and an interface that is not there is not made. What is
+ * in the network no more goes all the same. */
 static void reduce_interface(struct agent *a, const struct desired *d,
 			     const struct config *previous, struct convergence *c)
 {
+	struct observed there = { 0 };
 	struct desired less = *d;
 	struct sock_endpoint *none;
 	struct config config;
 	struct err unused;
 
-	if (!previous || c->n_others || config_reduce(previous, d->config, &c->arena, &config) < 0)
+	if (!previous || c->n_others || main_refusal(c) ||
+	    a->kern->ops->observe(a->kern, &c->interface, &c->arena, &there, &unused) < 0 ||
+	    !there.exists || config_reduce(previous, d->config, &c->arena, &config) < 0)
 		return;
 	none = arena_array(&c->arena, config.n_peers, sizeof(*none));
 	if (!none)
@@ -42,31 +59,31 @@ static void reduce_interface(struct agent *a, const struct desired *d,
 }
 
 /* The old interfaces stay until the new ones are known to be ours to have. */
-static int hold_others(struct agent *a, const struct links_job *job, const struct desired *main,
-		       const struct config *previous, struct convergence *c, struct err *e)
+static void hold_others(struct agent *a, const struct links_job *job, struct convergence *c)
 {
 	const struct ifname *old = &a->state.applied.interface;
-	struct apply_result unused;
+	bool no_main = main_refusal(c) != NULL;
 	size_t i, kept = 0;
-	int r = 0;
 
-	if (!c->n_others)
-		return 0;
-	r = apply_plan(a->kern, &c->interface, main, previous, job->now, &c->arena, &unused, e);
 	for (i = 0; i < c->n_others; i++) {
 		const struct ifname *name = &c->others[i];
 		bool is_main = !a->state.applied.serial || !strcmp(name->s, old->s);
 
-		if (!(is_main && r < 0) && !links_holds(job, name))
+		if (!(is_main && no_main) && !links_holds(job, name))
 			c->others[kept++] = *name;
 	}
 	c->n_others = kept;
-	return r;
 }
 
 static int converge_main(struct agent *a, const struct desired *d, const struct config *previous,
 			 bool dry, int64_t now, struct convergence *ret, struct err *e)
 {
+	const struct err *why = main_refusal(ret);
+
+	if (why) {
+		*e = *why;
+		return -1;
+	}
 	if (dry)
 		return apply_plan(a->kern, &ret->interface, d, previous, now, &ret->arena,
 				  &ret->result, e);
@@ -80,10 +97,11 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 	const struct config *config = &a->current->config, *was, *previous;
 	struct sock_endpoint *endpoints = NULL;
 	struct links_job job;
-	struct err later = { 0 };
+	struct err later = { 0 }, table_error = { 0 };
 	struct desired d;
 	bool main_is_right;
-	int r;
+	size_t n_all;
+	int r, table;
 
 	ret->acted = true;
 	if (a->has_key && a->current->standing == STANDING_MEMBER &&
@@ -93,7 +111,7 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 	ret->interface = a->config->interface.s[0] ? a->config->interface : config->node->interface;
 	ret->n_peers = config->n_peers;
 	if (agent_find_others(a, &ret->interface, config, &ret->arena, &ret->others, &ret->n_others,
-			      e) < 0)
+			      &n_all, e) < 0)
 		return -1;
 	was = agent_previous(a);
 	previous = strcmp(a->state.applied.interface.s, ret->interface.s) != 0 ? NULL : was;
@@ -104,10 +122,6 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 			      .public_key = a->public_key,
 			      .alias = a->alias };
 	/* Handshakes carry the kernel's time, so this is the real clock whatever --now says. */
-	if (!dry && agent_guard_first(a, &d, ret, e) < 0) {
-		reduce_interface(a, &d, previous, ret);
-		return -1;
-	}
 	job = (struct links_job){ .kern = a->kern,
 				  .config = config,
 				  .previous = was,
@@ -119,10 +133,23 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 				  .alias = d.alias,
 				  .now = os_now(),
 				  .arena = &ret->arena };
-	r = dry ? 0 : hold_others(a, &job, &d, previous, ret, e);
-	if (!dry)
-		r = agent_also(r, agent_remove_others(a, ret->others, ret->n_others, &later),
-			       &later, e);
+	/* Whose a name is, before anything is done that says it. */
+	if (agent_find_refused(a, &d, previous, &job, ret->others + ret->n_others,
+			       n_all - ret->n_others, ret, e) < 0)
+		return -1;
+	job.refused = ret->refused;
+	job.n_refused = ret->n_refused;
+	table = dry ? 0 : agent_guard_first(a, &d, ret, &table_error);
+	if (table < 0 && a->current->config.policy.guarded) {
+		*e = table_error;
+		reduce_interface(a, &d, previous, ret);
+		return -1;
+	}
+	r = 0;
+	if (!dry) {
+		hold_others(a, &job, ret);
+		r = agent_remove_others(a, ret->others, ret->n_others, e);
+	}
 	if (!r)
 		r = converge_main(a, &d, previous, dry, job.now, ret, e);
 	main_is_right = !r || ret->result.all_but_routes;
@@ -130,6 +157,9 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 	if (!main_is_right && !dry)
 		job.previous = NULL;
 	r = agent_also(r, links_converge(&job, dry, &ret->links, &ret->n_links, &later), &later, e);
+	if (r < 0 && !dry)
+		table = agent_also(table, agent_guard_after(a, ret, &later), &later, &table_error);
+	r = agent_also(r, table, &table_error, e);
 	if (dry || !main_is_right)
 		return r;
 	/* The peers are right, so this is what is compared with next: otherwise each further
@@ -207,13 +237,12 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	/* Where the peers of some interface are right, the host is seen to, whatever else went
 	 * wrong; names go with the main one. */
 	if (r < 0 && !some_right(ret)) {
-		ret->host.sets = ret->host_sets;
+		ret->host.sets = ret->guard.sets;
 		return -1;
 	}
 	main_is_right = !r || ret->result.verified || ret->result.all_but_routes;
-	r = agent_also(r, agent_host(a, &ret->interface, dry, &ret->arena, &ret->host, &later),
-		       &later, e);
-	ret->host.sets += ret->host_sets;
+	r = agent_also(r, agent_host(a, dry, ret, &later), &later, e);
+	ret->host.sets += ret->guard.sets;
 	if (main_is_right)
 		r = agent_also(r,
 			       agent_names(a, &ret->interface, dry, &ret->arena, &ret->names,

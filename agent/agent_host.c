@@ -82,19 +82,22 @@ static const char *rules_text(const struct ruleset *r, struct arena *arena, stru
 }
 
 /* What the host around the interface is to be for a->current. */
-static int want_host(struct agent *a, const struct ifname *interface, struct arena *arena,
-		     struct host_wanted *ret, struct err *e)
+static int want_host(struct agent *a, struct convergence *c, struct host_wanted *ret, struct err *e)
 {
 	const struct snapshot *s = a->current;
-	struct host_wanted w = { .interface = *interface,
+	struct host_wanted w = { .interface = c->interface,
 				 .config = s->has_config ? &s->config : NULL,
+				 .without = c->without,
+				 .n_without = c->n_without,
 				 .rules = "" };
 	struct ruleset rules;
 
 	if (s->has_config && s->standing == STANDING_MEMBER) {
 		w.families = gateway_families(&s->config);
-		ruleset_of(&s->config, interface->s, &rules);
-		w.rules = rules_text(&rules, arena, e);
+		ruleset_of(&s->config, c->interface.s, &rules);
+		rules.without = c->without;
+		rules.n_without = c->n_without;
+		w.rules = rules_text(&rules, &c->arena, e);
 		if (!w.rules)
 			return -1;
 	}
@@ -102,14 +105,13 @@ static int want_host(struct agent *a, const struct ifname *interface, struct are
 	return 0;
 }
 
-int agent_host(struct agent *a, const struct ifname *interface, bool dry, struct arena *arena,
-	       struct host_result *ret, struct err *e)
+int agent_host(struct agent *a, bool dry, struct convergence *c, struct err *e)
 {
 	struct host_wanted wanted;
 
-	return want_host(a, interface, arena, &wanted, e) < 0 ?
+	return want_host(a, c, &wanted, e) < 0 ?
 		       -1 :
-		       converge_host(a, &wanted, false, dry, arena, ret, e);
+		       converge_host(a, &wanted, false, dry, &c->arena, &c->host, e);
 }
 
 int agent_host_down(struct agent *a, struct arena *arena, struct err *e)
@@ -120,42 +122,88 @@ int agent_host_down(struct agent *a, struct arena *arena, struct err *e)
 	return converge_host(a, &nothing, true, false, arena, &unused, e);
 }
 
-int agent_guard_first(struct agent *a, const struct desired *d, struct convergence *c,
-		      struct err *e)
+static bool is_guarded(const struct agent *a)
+{
+	return a->current->standing == STANDING_MEMBER && a->current->config.policy.guarded;
+}
+
+/* The old policy is another one. */
+static bool policy_changes(struct agent *a)
+{
+	const struct config *next = &a->current->config, *old = agent_previous(a);
+
+	return is_guarded(a) && old && old->policy.guarded &&
+	       !policy_equal(&old->policy, &next->policy);
+}
+
+/* For while the interfaces are changed from one configuration to the other. */
+static int put_table(struct agent *a, struct convergence *c, struct err *e)
 {
 	const struct config *next = &a->current->config, *old = agent_previous(a);
 	struct host_wanted w = { .interface = c->interface, .table_alone = true };
+	struct ruleset rules = { .network = next->network };
 	struct host_result result;
-	struct apply_result plan;
-	struct ruleset rules;
 	size_t i;
 	int r;
 
-	if (!next->policy.guarded || a->current->standing != STANDING_MEMBER)
-		return 0;
-	ruleset_of(next, c->interface.s, &rules);
-	if (old && old->policy.guarded && !policy_equal(&old->policy, &next->policy)) {
-		/* One transaction does, when it is the only change. */
-		if (apply_plan(a->kern, &c->interface, d, old, os_now(), &c->arena, &plan, e) < 0)
-			return -1;
-		if (!plan.n_ops && !c->n_others)
-			return 0;
-		ruleset_add_policy(&rules, &old->policy);
+	if (a->current->standing == STANDING_MEMBER) {
+		ruleset_of(next, c->interface.s, &rules);
+		if (policy_changes(a))
+			ruleset_add_policy(&rules, &old->policy);
+		if (old) {
+			rules.masquerade = old->node->masquerade;
+			rules.n_masquerade = old->node->n_masquerade;
+			rules.except = old->node->except;
+			rules.n_except = old->node->n_except;
+		}
+		for (i = 0; i < c->n_others; i++)
+			ruleset_add_interface(&rules, c->others[i].s);
+		rules.without = c->without;
+		rules.n_without = c->n_without;
 	}
-	if (old) {
-		rules.masquerade = old->node->masquerade;
-		rules.n_masquerade = old->node->n_masquerade;
-		rules.except = old->node->except;
-		rules.n_except = old->node->n_except;
-	}
-	if (a->state.applied.serial)
-		ruleset_add_interface(&rules, a->state.applied.interface.s);
-	for (i = 0; i < c->n_others; i++)
-		ruleset_add_interface(&rules, c->others[i].s);
 	w.rules = rules_text(&rules, &c->arena, e);
 	if (!w.rules)
 		return -1;
 	r = converge_host(a, &w, false, false, &c->arena, &result, e);
-	c->host_sets += result.sets;
+	if (!c->guard.n_ops) {
+		c->guard.ops = result.ops;
+		c->guard.n_ops = result.n_ops;
+	}
+	c->guard.sets += result.sets;
 	return r;
+}
+
+/* The state may have been lost, and the table not. */
+static bool may_have_table(const struct agent *a)
+{
+	return a->state.host.has_table || a->state.amnesia;
+}
+
+int agent_guard_first(struct agent *a, const struct desired *d, struct convergence *c,
+		      struct err *e)
+{
+	struct apply_result plan;
+
+	if (!is_guarded(a) && !(c->n_without && may_have_table(a)))
+		return 0;
+	if (policy_changes(a) && !c->n_without) {
+		/* One transaction does, when it is the only change. */
+		if (apply_plan(a->kern, &c->interface, d, agent_previous(a), os_now(), &c->arena,
+			       &plan, e) < 0)
+			return -1;
+		if (!plan.n_ops && !c->n_others)
+			return 0;
+	}
+	return put_table(a, c, e);
+}
+
+int agent_guard_after(struct agent *a, struct convergence *c, struct err *e)
+{
+	size_t before = c->n_without;
+
+	if (!may_have_table(a))
+		return 0;
+	if (agent_find_absent(a, c, e) < 0)
+		return -1;
+	return c->n_without > before ? put_table(a, c, e) : 0;
 }

@@ -103,6 +103,25 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 	return 0;
 }
 
+/*
+ * One that was made just now and never came up is of no use to anybody, and keeps its addresses
+ * from whoever else has them. One that was there before stays, whatever state it is in.
+ */
+static void take_back(struct kern *k, const struct ifname *name, const char *alias, struct arena *a,
+		      struct apply_result *ret)
+{
+	static const struct op gone = { .kind = OP_LINK_DELETE };
+	struct err unused;
+
+	if (ret->before.exists || !ret->after.exists || ret->after.up ||
+	    strcmp(ret->after.alias, alias) != 0)
+		return;
+	ret->n_changes++;
+	ret->all_but_routes = false;
+	if (!k->ops->apply(k, name, &gone, 1, NULL, alias, &unused))
+		(void)observe(k, name, a, &ret->after, &unused);
+}
+
 int apply_desired(struct kern *k, const struct ifname *name, const struct desired *d,
 		  const struct config *previous, const struct secret *private_key, int64_t now,
 		  struct arena *a, struct apply_result *ret, struct err *e)
@@ -113,6 +132,8 @@ int apply_desired(struct kern *k, const struct ifname *name, const struct desire
 
 	*ret = (struct apply_result){ 0 };
 	r = converge(k, name, d, previous, private_key, now, a, ret, e ? e : &unused);
+	if (r < 0)
+		take_back(k, name, d->alias, a, ret);
 	ret->stats = stats_since(&k->stats, &before);
 	return r;
 }

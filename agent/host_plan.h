@@ -89,7 +89,7 @@ struct sysctl_value {
 };
 
 struct host_wanted;
-/* The interfaces of `wanted`, from 0; NULL behind the last. */
+/* The interfaces of `wanted`, from 0; NULL behind the last, "" for one that is left out. */
 const char *host_own_interface(const struct host_wanted *wanted, size_t i);
 
 /* The host as it is. */
@@ -107,6 +107,8 @@ struct host_wanted {
 	struct ifname interface; /* ours, the main one */
 	const struct config
 		*config; /* with our others, those of routed links; NULL: there are none */
+	const struct ifname *without; /* those of them that are not ours to touch, or not there */
+	size_t n_without;
 	const char *rules; /* of the table (publication/ruleset.h); "": no table */
 	bool table_alone; /* the settings stay as they are, whatever `families` says */
 };

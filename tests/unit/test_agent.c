@@ -1770,7 +1770,107 @@ static void a_policy_that_cannot(void **unused)
 	publish(&w);
 	assert_int_equal(once(&w), -1);
 	assert_false(w.model.exists);
+	/* Nor does one that had it before it was started anew. */
+	w.host.no_nftables = false;
+	must_once(&w);
+	model_delete(&w.model);
+	w.host.m.has_table = false;
+	w.host.no_nftables = true;
+	assert_int_equal(once(&w), -1);
+	assert_false(w.model.exists);
 	world_release(&w);
+}
+
+/* A table of ours names no interface of somebody else's, whatever it was before. */
+static void a_policy_and_a_foreign_interface(void **unused)
+{
+	struct guarded g = { 7, true, 0x15 };
+	struct world w;
+
+	world_init(&w, 1 + GUARDED_PEERS);
+	want_guarded(&w, &g);
+	publish(&w);
+	foreign = "prod";
+	assert_int_equal(once(&w), -1);
+	assert_non_null(strstr(w.message, "interface prod: it is there and is no WireGuard"));
+	assert_true(!w.host.m.has_table && !w.host.h.sets && !w.model.exists);
+	foreign = NULL;
+	must_once(&w);
+	assert_true(w.host.m.has_table && w.model.exists);
+	/* Ours went away, and somebody else took the name. */
+	model_delete(&w.model);
+	foreign = "prod";
+	assert_int_equal(once(&w), -1);
+	assert_true(!w.host.m.has_table && !w.model.exists);
+	assert_int_equal(once(&w), -1);
+	foreign = NULL;
+	must_once(&w);
+	assert_non_null(strstr(w.host.m.table, "iifname \"prod\" jump guard"));
+	/* The same where there is no policy, but masquerading. */
+	g.policy = false;
+	want_guarded(&w, &g);
+	make_gateway(&w, true);
+	publish(&w);
+	must_once(&w);
+	assert_non_null(strstr(w.host.m.table, "masquerade"));
+	model_delete(&w.model);
+	foreign = "prod";
+	assert_int_equal(once(&w), -1);
+	assert_false(w.host.m.has_table);
+	foreign = NULL;
+	must_once(&w);
+	assert_true(w.host.m.has_table);
+	world_release(&w);
+	/* What cannot be read is not known to be ours. */
+	world_init(&w, 1 + GUARDED_PEERS);
+	g.policy = true;
+	want_guarded(&w, &g);
+	publish(&w);
+	w.kern.fail_observe_at = 1;
+	assert_int_equal(once(&w), -1);
+	assert_true(!w.host.m.has_table && !w.model.exists);
+	must_once(&w);
+	assert_true(w.host.m.has_table);
+	world_release(&w);
+}
+
+/* An interface that cannot be set up is not left behind, nor named; one that was there stays. */
+static void a_policy_and_an_interface_that_cannot(void **unused)
+{
+	static const enum op_kind kinds[] = { OP_DEVICE, OP_PEER_SET, OP_ADDR_ADD, OP_LINK_UP };
+	struct guarded g = { 3, true, 0x15 };
+	struct world w;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(kinds); i++) {
+		world_init(&w, 1 + GUARDED_PEERS);
+		want_guarded(&w, &g);
+		publish(&w);
+		w.kern.fail_kind = kinds[i];
+		w.kern.fail_this_kind = true;
+		assert_int_equal(once(&w), -1);
+		assert_true(!w.model.exists && !w.host.m.has_table);
+		assert_int_equal(believed(&w).applied.serial, 0);
+		assert_int_equal(once(&w), -1);
+		assert_true(!w.model.exists && !w.host.m.has_table);
+		w.kern.fail_this_kind = false;
+		must_once(&w);
+		assert_true(w.model.exists && w.host.m.has_table);
+		/* Down, as by hand: the same failure takes nothing away. */
+		w.model.up = false;
+		w.model.listen_port = 1;
+		g.peers = 7;
+		want_guarded(&w, &g);
+		publish(&w);
+		w.kern.fail_this_kind = true;
+		if (kinds[i] != OP_ADDR_ADD)
+			assert_int_equal(once(&w), -1);
+		assert_true(w.model.exists && w.host.m.has_table);
+		w.kern.fail_this_kind = false;
+		must_once(&w);
+		world_release(&w);
+		g.peers = 3;
+	}
 }
 
 static void removed_from_the_network(void **unused)
@@ -2764,6 +2864,8 @@ int main(void)
 		cmocka_unit_test(policy_before_and_after_peers),
 		cmocka_unit_test(a_policy_alone),
 		cmocka_unit_test(a_policy_that_cannot),
+		cmocka_unit_test(a_policy_and_a_foreign_interface),
+		cmocka_unit_test(a_policy_and_an_interface_that_cannot),
 		cmocka_unit_test(removed_from_the_network),
 		cmocka_unit_test(not_listed_is_not_removed),
 		cmocka_unit_test(another_interface_name),
