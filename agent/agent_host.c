@@ -136,6 +136,22 @@ static bool policy_changes(struct agent *a)
 	       !policy_equal(&old->policy, &next->policy);
 }
 
+/* For whoever is told what was done; without memory it stays untold. */
+static void keep_ops(struct convergence *c, const struct host_result *result)
+{
+	size_t i;
+
+	for (i = 0; i < result->n_ops; i++) {
+		struct host_op *grown = arena_grow(&c->arena, c->guard.ops, c->guard.n_ops,
+						   sizeof(*grown));
+
+		if (!grown)
+			return;
+		c->guard.ops = grown;
+		c->guard.ops[c->guard.n_ops++] = result->ops[i];
+	}
+}
+
 /* For while the interfaces are changed from one configuration to the other. */
 static int put_table(struct agent *a, struct convergence *c, struct err *e)
 {
@@ -165,10 +181,7 @@ static int put_table(struct agent *a, struct convergence *c, struct err *e)
 	if (!w.rules)
 		return -1;
 	r = converge_host(a, &w, false, false, &c->arena, &result, e);
-	if (!c->guard.n_ops) {
-		c->guard.ops = result.ops;
-		c->guard.n_ops = result.n_ops;
-	}
+	keep_ops(c, &result);
 	c->guard.sets += result.sets;
 	return r;
 }

@@ -75,7 +75,11 @@ expect_fail 'without rules' agent once
 expect_eq 'nor then' "$(table)" ''
 net_exec a ip link del wg0
 guarded wg0
-expect_ok 'when it is free' agent once
+expect_ok 'plan' agent plan
+expect_match 'names the table' "$(<"$OUT")" '^  nftables table inet meshrc-prod added$'
+expect_ok 'when it is free' agent once --verbose
+expect_match 'tells of it before the interface' "$(grep -A1 nftables "$ERR" | xargs)" \
+	'^nftables table inet meshrc-prod added create the interface$'
 expect_match 'there is a table' "$(table)" 'iifname "wg0" jump guard'
 
 # ---------------------------------------------------------------- a name that was ours
