@@ -75,6 +75,9 @@ expect_fail 'without rules' agent once
 expect_eq 'nor then' "$(table)" ''
 net_exec a ip link del wg0
 guarded wg0
+expect_fail 'plan without the right to ask' net_exec a setpriv --bounding-set -net_admin --inh-caps -net_admin \
+	"$AGENT" plan --config "$TRASH/a.conf"
+expect_match 'says what it takes' "$(<"$ERR")" 'it takes root, or the capability CAP_NET_ADMIN'
 expect_ok 'plan' agent plan
 expect_match 'names the table' "$(<"$OUT")" '^  nftables table inet meshrc-prod added$'
 expect_ok 'when it is free' agent once --verbose
