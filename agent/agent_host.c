@@ -142,8 +142,8 @@ static void keep_ops(struct convergence *c, const struct host_result *result)
 	size_t i;
 
 	for (i = 0; i < result->n_ops; i++) {
-		struct host_op *grown = arena_grow(&c->arena, c->guard.ops, c->guard.n_ops,
-						   sizeof(*grown));
+		struct host_op *grown =
+			arena_grow(&c->arena, c->guard.ops, c->guard.n_ops, sizeof(*grown));
 
 		if (!grown)
 			return;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/apply.h"
 
+#include <errno.h>
+
 #define MAX_ROUNDS 2
 
 static int observe(struct kern *k, const struct ifname *name, struct arena *a, struct observed *ret,
@@ -52,6 +54,22 @@ static bool only_around(const struct op *ops, size_t n)
 	return true;
 }
 
+/* The kernel says this when the interface comes up, a daemon when it is told the port. */
+static void tell_port(const struct kern *k, const struct desired *d, struct err *e)
+{
+	const struct node *n = d->config->node;
+	char text[200];
+
+	if (k->refused != EADDRINUSE || !(n->flags & NODE_HAS_LISTEN_PORT))
+		return;
+	snprintf(
+		text, sizeof(text),
+		"UDP port %u is taken on this host (`ss -ulnp sport = :%u` shows by whom): end that, "
+		"or give this node another `listen_port`",
+		n->listen_port, n->listen_port);
+	err_suffix(e, text);
+}
+
 static int converge(struct kern *k, const struct ifname *name, const struct desired *d,
 		    const struct config *previous, const struct secret *private_key, int64_t now,
 		    struct arena *a, struct apply_result *ret, struct err *e)
@@ -78,6 +96,8 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 		ret->rounds++;
 		ret->n_changes += n;
 		r = k->ops->apply(k, name, ops, n, private_key, d->alias, &why);
+		if (r < 0)
+			tell_port(k, d, &why);
 		/* Whatever it said: part of it may have been done. What is left is found out, not
 		 * guessed. */
 		if (observe(k, name, a, &ret->after, r < 0 ? NULL : e) < 0) {

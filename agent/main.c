@@ -365,8 +365,8 @@ void cmd_tell_exit(const struct agent *a, const struct convergence *c)
 
 size_t cmd_n_ops(const struct convergence *c)
 {
-	return c->exit.plan.n_before + c->guard.n_ops + convergence_ops(c) + c->exit.plan.n_after + c->host.n_ops +
-	       c->names.n_ops;
+	return c->exit.plan.n_before + c->guard.n_ops + convergence_ops(c) + c->exit.plan.n_after +
+	       c->host.n_ops + c->names.n_ops;
 }
 
 static void print_host_ops(const struct host_result *r, struct buf *out)

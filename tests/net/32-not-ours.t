@@ -128,6 +128,7 @@ expect_ok 'the port is taken' wait_for 10 sh -c "nsenter -t ${net_holder[a]} -n 
 guarded wg0
 for n in 1 2; do
 	expect_fail "once, try $n" agent once
+	expect_match "try $n: names the port" "$(<"$ERR")" 'UDP port 51820 is taken on this host \(`ss -ulnp sport = :51820` shows by whom\)'
 	expect_eq "try $n: there is no interface" "$(net_exec a ip -o link show type tun)" ''
 	expect_eq "try $n: nor a table" "$(table)" ''
 done

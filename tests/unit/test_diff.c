@@ -3,6 +3,8 @@
  * agent/apply.h on it. */
 #include "tests/unit/unit.h"
 
+#include <errno.h>
+
 #include "agent/apply.h"
 #include "tests/unit/dice.h"
 #include "tests/unit/fake_kern.h"
@@ -708,6 +710,14 @@ static void test_taken_back(void **state)
 		assert_true(s.m.exists && s.result.after.exists);
 		tear_down(&s);
 	}
+	/* A port that is taken is named. */
+	set_up(&s, "-", wanted);
+	s.f.fail_kind = OP_LINK_UP;
+	s.f.fail_this_kind = true;
+	s.f.fail_errno = EADDRINUSE;
+	assert_int_equal(go(&s), -1);
+	assert_non_null(strstr(s.e.msg, "made to fail: UDP port 5 is taken on this host"));
+	tear_down(&s);
 	/* What is up does its work, though a route is missing. */
 	set_up(&s, "-", "route=10.5.0.0/16|A 10.5.0.0/16");
 	s.f.fail_kind = OP_ROUTE_ADD;
