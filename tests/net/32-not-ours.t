@@ -70,6 +70,9 @@ expect_fail 'once' agent once
 expect_match 'says whose it is' "$(<"$ERR")" 'interface wg0: it is there and is no WireGuard interface'
 expect_ok 'the administrator still comes in' comes_in
 expect_eq 'there is no table' "$(table)" ''
+# Where the kernel has WireGuard, this fails as above.
+expect_fail 'another back end' agent once --backend kernel
+expect_eq 'says one thing, and that it is an error' "$(grep -vc 'error: ' "$ERR") $(wc -l <"$ERR")" '0 1'
 network wg0 </dev/null
 expect_fail 'without rules' agent once
 expect_eq 'nor then' "$(table)" ''
