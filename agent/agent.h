@@ -105,6 +105,7 @@ struct convergence {
 	struct link_convergence *links; /* the interfaces of routed links */
 	size_t n_links;
 	struct exit_result exit; /* policy rules of an exit */
+	bool exit_held; /* they stay as they are, since the interface does */
 	struct host_result host; /* policy, forwarding and masquerading */
 	/* The table, as far as it had to be made before an interface changed; its `sets` are in
 	 * those of `host` too. */

@@ -1748,6 +1748,14 @@ static void a_policy_that_cannot(void **unused)
 	assert_int_equal(once(&w), -1);
 	assert_int_equal(w.changes, 0);
 	assert_true(w.model.created == created);
+	/* From an interface that is to have another name as well. */
+	snprintf(w.config.interface.s, sizeof(w.config.interface.s), "other");
+	g.peers = 4;
+	want_guarded(&w, &g);
+	publish(&w);
+	assert_int_equal(once(&w), -1);
+	assert_true(w.model.n_peers == 0 && !strcmp(model_name.s, "prod"));
+	w.config.interface.s[0] = '\0';
 	g.peers = 7;
 	/* As soon as it can, or need not. */
 	g.policy = false;
@@ -2754,6 +2762,92 @@ static void an_exit_and_no_state(void **unused)
 	world_release(&w);
 }
 
+/* Rules of another network stand in the place of ours: all but the way to the exit is as it should
+ * be. */
+static void an_exit_in_anothers_place(void **unused)
+{
+	struct exit_rule theirs = { .family = 4,
+				    .priority = exit_priority("prod"),
+				    .from = { 4, 0, { 0 } },
+				    .table = 4711 };
+	struct network full;
+	struct wgkey gone;
+	struct world w;
+
+	world_init(&w, 4);
+	publish(&w);
+	must_once(&w);
+	full = w.network;
+	w.model.rules[w.model.n_rules++] = theirs;
+	set_exit(&w, "n1");
+	assert_int_equal(once(&w), -1);
+	assert_non_null(strstr(w.message, "the way to the exit: another network on this host"));
+	assert_true(w.model.n_rules == 1 && !exit_rule_cmp(&w.model.rules[0], &theirs));
+	assert_int_equal(believed(&w).applied.serial, 2);
+	/* Whoever leaves the network leaves the interface. */
+	gone = w.network.records[3].key;
+	assert_non_null(model_peer(&w.model, &gone));
+	w.network.n_nodes--;
+	w.network.n_records--;
+	publish(&w);
+	assert_int_equal(once(&w), -1);
+	assert_null(model_peer(&w.model, &gone));
+	assert_int_equal(w.model.n_peers, 2);
+	/* And a machine that was started anew has its interface. */
+	model_delete(&w.model);
+	assert_int_equal(once(&w), -1);
+	assert_true(w.model.exists && w.model.up && w.model.n_peers == 2);
+	w.network = full;
+	w.model.n_rules = 0;
+	set_exit(&w, "n1");
+	must_once(&w);
+	assert_int_equal(w.model.n_rules, 6);
+	/* Rules of ours that cannot be read: nobody comes, and whoever left goes. */
+	w.network.n_nodes--;
+	w.network.n_records--;
+	publish(&w);
+	w.model.step = check_way;
+	w.kern.n_looks = 0;
+	w.kern.fail_look_at = 1;
+	assert_int_equal(once(&w), -1);
+	assert_null(model_peer(&w.model, &gone));
+	assert_true(w.model.n_peers == 2 && leads_in(&w.model));
+	must_once(&w);
+	world_release(&w);
+}
+
+/* Without its policy nothing changes about the way to the exit. */
+static void an_exit_and_a_policy_that_cannot(void **unused)
+{
+	struct guarded g = { 7, true, 0x3f };
+	struct world w;
+
+	world_init(&w, 1 + GUARDED_PEERS);
+	want_guarded(&w, &g);
+	set_exit(&w, "n1");
+	must_once(&w);
+	assert_int_equal(w.model.n_rules, 6);
+	w.model.step = check_way;
+	w.host.no_nftables = true;
+	set_exit(&w, "n2");
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(w.model.n_rules, 6);
+	assert_true(leads_in(&w.model) && w.model.n_peers == 3);
+	/* The exit itself leaves: then all goes as without one. */
+	w.host.no_nftables = false;
+	must_once(&w);
+	w.host.no_nftables = true;
+	g.peers = 5;
+	want_guarded(&w, &g);
+	set_exit(&w, NULL);
+	assert_int_equal(once(&w), -1);
+	assert_false(leads_in(&w.model));
+	assert_int_equal(w.model.n_peers, 2);
+	w.host.no_nftables = false;
+	must_once(&w);
+	world_release(&w);
+}
+
 /*
  * From one exit to another, to none, and down, with the n-th operation failing, or all from it on,
  * as if the agent had been killed. The next run makes it good.
@@ -2885,6 +2979,8 @@ int main(void)
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(an_exit),
 		cmocka_unit_test(an_exit_and_no_state),
+		cmocka_unit_test(an_exit_in_anothers_place),
+		cmocka_unit_test(an_exit_and_a_policy_that_cannot),
 		cmocka_unit_test(every_operation_of_an_exit_fails),
 	};
 
