@@ -53,9 +53,12 @@ PUBLICATION := \
 SCHEMA := \
 	schema/check.c schema/check_addresses.c schema/check_client.c schema/check_endpoints.c schema/check_keys.c schema/check_links.c \
 	schema/check_names.c schema/check_pools.c schema/check_routes.c schema/check_selectors.c schema/check_site.c schema/check_special.c \
-	schema/check_ways.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c schema/pin.c \
+	schema/check_ways.c \
+	schema/grammar.c schema/grammar_client.c schema/grammar_meshrc.c schema/grammar_node.c schema/grammar_policy.c schema/grammar_site.c \
+	schema/grammar_topology.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c schema/pin.c \
 	schema/table.c schema/table_address.c schema/table_endpoint.c schema/table_list.c schema/table_misread.c schema/table_scalar.c \
-	schema/table_selector.c schema/table_want.c schema/yaml.c
+	schema/table_selector.c schema/table_want.c \
+	schema/yaml.c schema/yaml_bytes.c schema/yaml_error.c schema/yaml_keys.c schema/yaml_secret.c
 # What the unit programs take whole: the compiler, who reaches whom, the plan.
 COMPILE := \
 	reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c \

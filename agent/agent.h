@@ -106,9 +106,9 @@ struct convergence {
 	size_t n_links;
 	struct exit_result exit; /* policy rules of an exit */
 	bool exit_held; /* they stay as they are, since the interface does */
-	struct host_result host; /* policy, forwarding and masquerading */
-	/* The table, as far as it had to be made before an interface changed; its `sets` are in
-	 * those of `host` too. */
+	struct host_result host; /* policy, forwarding and masquerading; `sets` has all of it */
+	/* Of it, the table, as far as it had to be made before an interface changed, or had to be
+	 * mended since one could not be made. */
 	struct host_result guard;
 	struct names_result names;
 	const char **unresolved; /* names without an address */

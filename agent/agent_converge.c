@@ -279,12 +279,8 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	}
 	main_is_right = !r || ret->result.verified || ret->result.all_but_routes;
 	r = agent_also(r, agent_host(a, dry, ret, &later), &later, e);
-	ret->host.sets += ret->guard.sets;
 	if (main_is_right)
-		r = agent_also(r,
-			       agent_names(a, &ret->interface, dry, &ret->arena, &ret->names,
-					   &later),
-			       &later, e);
+		r = agent_also(r, agent_names(a, dry, ret, &later), &later, e);
 	return r;
 }
 

@@ -20,10 +20,9 @@ static int save_host(void *arg, const struct host_record *r, struct err *e)
 	next.host = *r;
 	next.host.n = 0;
 	next.host.boot[0] = '\0';
-	if (!host_record_equal(&next.host, &s->agent->state.host)) {
-		if (agent_save(s->agent, &next, e) < 0)
-			return -1;
-	}
+	if (!host_record_equal(&next.host, &s->agent->state.host) &&
+	    agent_save(s->agent, &next, e) < 0)
+		return -1;
 	return shared_save(s->shared, r, e);
 }
 
@@ -108,10 +107,13 @@ static int want_host(struct agent *a, struct convergence *c, struct host_wanted 
 int agent_host(struct agent *a, bool dry, struct convergence *c, struct err *e)
 {
 	struct host_wanted wanted;
+	int r = want_host(a, c, &wanted, e);
 
-	return want_host(a, c, &wanted, e) < 0 ?
-		       -1 :
-		       converge_host(a, &wanted, false, dry, &c->arena, &c->host, e);
+	wanted.listing = c->guard.listing;
+	if (!r)
+		r = converge_host(a, &wanted, false, dry, &c->arena, &c->host, e);
+	c->host.sets += c->guard.sets;
+	return r;
 }
 
 int agent_host_down(struct agent *a, struct arena *arena, struct err *e)
@@ -180,9 +182,11 @@ static int put_table(struct agent *a, struct convergence *c, struct err *e)
 	w.rules = rules_text(&rules, &c->arena, e);
 	if (!w.rules)
 		return -1;
+	w.listing = c->guard.listing;
 	r = converge_host(a, &w, false, false, &c->arena, &result, e);
 	keep_ops(c, &result);
 	c->guard.sets += result.sets;
+	c->guard.listing = result.listing;
 	return r;
 }
 

@@ -75,7 +75,7 @@ static void check_interface(struct check *c)
 
 void schema_check(const struct m_network *n, struct arena *scratch, struct diag *d)
 {
-	/* Sites and clients have suggestions of their own. */
+	/* Sites and clients have a count of suggestions of their own. */
 	struct check c = { .n = n, .scratch = scratch, .d = d }, sites = c, clients = c;
 
 	check_pools(&c);

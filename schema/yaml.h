@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One YAML file -> a tree of typed values, each with its place. The only file that uses libyaml,
- * and of that the event interface alone, since its document loader takes what must be refused here
- * (measured on 0.2.5): duplicate keys, aliases, tags, several documents, NUL in a scalar, any
+ * One YAML file -> a tree of typed values, each with its place. Of libyaml, which nothing else
+ * uses, it takes the event interface alone, since its document loader takes what must be refused
+ * here (measured on 0.2.5): duplicate keys, aliases, tags, several documents, NUL in a scalar, any
  * depth.
  *
  * Refused with their place: all of the above, anchors, merge keys, directives, keys that are no

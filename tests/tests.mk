@@ -12,7 +12,7 @@ unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
 UNITS += test_compile
-unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
+unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) tests/unit/text_network.c
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
 WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(BUILD)/tests/test_common_mem: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -32,14 +32,14 @@ UNITS += test_plan
 unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
 $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_plan_links
-unit_test_plan_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN)
+unit_test_plan_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) tests/unit/text_network.c
 UNITS += test_render
 unit_test_render := $(COMMON) $(PUBLICATION) reconciler/render.c reconciler/render_json.c
 UNITS += test_allpairs
 unit_test_allpairs := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) \
 	tests/ref/hops.c tests/ref/reference.c
 UNITS += test_links
-unit_test_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
+unit_test_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) tests/unit/text_network.c
 UNITS += test_relay
 unit_test_relay := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 $(BUILD)/tests/test_relay: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -51,7 +51,7 @@ unit_test_reach := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) \
 	tests/ref/admit.c tests/ref/hops.c tests/unit/some_network.c
 $(BUILD)/tests/test_reach: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_yaml
-unit_test_yaml := $(COMMON) schema/yaml.c
+unit_test_yaml := $(COMMON) $(filter schema/yaml%,$(SCHEMA))
 UNITS += test_schema
 unit_test_schema := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_schema: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -84,7 +84,9 @@ UNITS += test_host
 unit_test_host := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c tests/unit/fake_host.c
 $(BUILD)/tests/test_host: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_keys
-unit_test_keys := $(COMMON) $(SCHEMA)
+unit_test_keys := $(COMMON) $(SCHEMA) tests/unit/repositories.c
+UNITS += test_mutations
+unit_test_mutations := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) reconciler/assert.c tests/unit/repositories.c
 UNITS += test_shared
 unit_test_shared := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c agent/shared.c tests/unit/fake_host.c
 $(BUILD)/tests/test_shared: OUR_LDFLAGS += $(WRAP_ALLOC)

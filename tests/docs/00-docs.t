@@ -39,7 +39,7 @@ done
 expect_eq 'every setting of the agent is in agent.conf(5)' "$missing" ''
 
 missing=
-mapfile -t keys < <(sed -n 's/.*{ *\.key = "\([a-z_]*\)".*/\1/p' schema/grammar.c)
+mapfile -t keys < <(sed -n 's/.*{ *\.key = "\([a-z_]*\)".*/\1/p' schema/grammar*.c)
 expect_match 'the grammar has keys' "${keys[*]}" 'public_key'
 for key in "${keys[@]}"; do
 	grep -q "\*[-a-z{:*, .]*\b$key\b" docs/man/meshrc-network.5.scd docs/man/meshrc.yaml.5.scd || missing+=" $key"
