@@ -2808,7 +2808,7 @@ static void an_exit_in_anothers_place(void **unused)
 	w.model.n_rules = 0;
 	set_exit(&w, "n1");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 6);
+	assert_int_equal(w.model.n_rules, 7);
 	/* Rules of ours that cannot be read: nobody comes, and whoever left goes. */
 	w.network.n_nodes--;
 	w.network.n_records--;
@@ -2833,12 +2833,12 @@ static void an_exit_and_a_policy_that_cannot(void **unused)
 	want_guarded(&w, &g);
 	set_exit(&w, "n1");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 6);
+	assert_int_equal(w.model.n_rules, 7);
 	w.model.step = check_way;
 	w.host.no_nftables = true;
 	set_exit(&w, "n2");
 	assert_int_equal(once(&w), -1);
-	assert_int_equal(w.model.n_rules, 6);
+	assert_int_equal(w.model.n_rules, 7);
 	assert_true(leads_in(&w.model) && w.model.n_peers == 3);
 	/* The exit itself leaves: then all goes as without one. */
 	w.host.no_nftables = false;
