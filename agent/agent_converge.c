@@ -221,7 +221,9 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 	r = agent_also(r, links_converge(&job, dry, &ret->links, &ret->n_links, &later), &later, e);
 	if (r < 0 && !dry)
 		table = agent_also(table, agent_guard_after(a, ret, &later), &later, &table_error);
-	r = agent_also(r, table, &table_error, e);
+	/* Where there is no policy, agent_host tells of what is still amiss with the table. */
+	if (!main_is_right || a->current->config.policy.guarded)
+		r = agent_also(r, table, &table_error, e);
 	r = agent_also(r, exit, &exit_error, e);
 	if (dry || !main_is_right)
 		return r;

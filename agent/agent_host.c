@@ -154,6 +154,59 @@ static void keep_ops(struct convergence *c, const struct host_result *result)
 	}
 }
 
+static bool has(const struct prefix *list, size_t n, const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!prefix_cmp(&list[i], p))
+			return true;
+	return false;
+}
+
+static bool is_exit(const struct prefix *masquerade, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!masquerade[i].len)
+			return true;
+	return false;
+}
+
+/*
+ * What one of the two masquerades is masqueraded: a flow that begins without stays without. Where
+ * they are the same, so is the table.
+ */
+static int add_masquerade(struct ruleset *r, const struct node *old, struct arena *arena,
+			  struct err *e)
+{
+	size_t n = r->n_masquerade, n_except = 0, i;
+	struct prefix *list = arena_array(arena, n + old->n_masquerade, sizeof(*list));
+	struct prefix *except = arena_array(arena, r->n_except, sizeof(*except));
+
+	if (!list || !except)
+		return err_nomem(e);
+	if (n)
+		memcpy(list, r->masquerade, n * sizeof(*list));
+	for (i = 0; i < old->n_masquerade; i++)
+		if (!has(r->masquerade, r->n_masquerade, &old->masquerade[i]))
+			list[n++] = old->masquerade[i];
+	if (!is_exit(r->masquerade, r->n_masquerade)) {
+		r->except = old->except;
+		r->n_except = old->n_except;
+	} else if (is_exit(old->masquerade, old->n_masquerade)) {
+		for (i = 0; i < r->n_except; i++)
+			if (has(old->except, old->n_except, &r->except[i]))
+				except[n_except++] = r->except[i];
+		r->except = except;
+		r->n_except = n_except;
+	}
+	r->masquerade = list;
+	r->n_masquerade = n;
+	return 0;
+}
+
 /* For while the interfaces are changed from one configuration to the other. */
 static int put_table(struct agent *a, struct convergence *c, struct err *e)
 {
@@ -168,12 +221,8 @@ static int put_table(struct agent *a, struct convergence *c, struct err *e)
 		ruleset_of(next, c->interface.s, &rules);
 		if (policy_changes(a))
 			ruleset_add_policy(&rules, &old->policy);
-		if (old) {
-			rules.masquerade = old->node->masquerade;
-			rules.n_masquerade = old->node->n_masquerade;
-			rules.except = old->node->except;
-			rules.n_except = old->node->n_except;
-		}
+		if (old && add_masquerade(&rules, old->node, &c->arena, e) < 0)
+			return -1;
 		for (i = 0; i < c->n_others; i++)
 			ruleset_add_interface(&rules, c->others[i].s);
 		rules.without = c->without;
@@ -196,12 +245,17 @@ static bool may_have_table(const struct agent *a)
 	return a->state.host.has_table || a->state.amnesia;
 }
 
+static bool masquerades(const struct agent *a)
+{
+	return a->current->standing == STANDING_MEMBER && a->current->config.node->n_masquerade;
+}
+
 int agent_guard_first(struct agent *a, const struct desired *d, struct convergence *c,
 		      struct err *e)
 {
 	struct apply_result plan;
 
-	if (!is_guarded(a) && !(c->n_without && may_have_table(a)))
+	if (!is_guarded(a) && !masquerades(a) && !(c->n_without && may_have_table(a)))
 		return 0;
 	if (policy_changes(a) && !c->n_without) {
 		/* One transaction does, when it is the only change. */

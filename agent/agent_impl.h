@@ -88,8 +88,8 @@ int agent_resolve(struct agent *a, const struct config *previous, int64_t resolv
  * two configurations lets in, and nothing is cut that both let in. When the old one is not known,
  * the new one alone decides.
  *
- * Where this fails nothing may change on the interface: it would be open. c->guard is what came of
- * it.
+ * What is masqueraded is so from the first packet on. Where there is a policy and this fails,
+ * nothing may change on the interface: it would be open. c->guard is what came of it.
  */
 int agent_guard_first(struct agent *a, const struct desired *d, struct convergence *c,
 		      struct err *e) MUST_CHECK;

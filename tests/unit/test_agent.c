@@ -1322,6 +1322,57 @@ static void a_gateway(void **unused)
 	world_release(&w);
 }
 
+/* Behind the node, before and after: both are masqueraded while the interface changes. */
+static void check_masked(struct model *m, void *arg)
+{
+	const struct world *w = arg;
+
+	if (m->n_peers && !strstr(w->host.m.table, "192.168.10.0/24"))
+		fail_msg("a peer before its masquerading: %s", w->host.m.table);
+	if (m->n_peers && believed(now_in).accepted.serial > 1 &&
+	    !strstr(w->host.m.table, "192.168.20.0/24"))
+		fail_msg("a peer before its new masquerading: %s", w->host.m.table);
+}
+
+static void masquerading_before_peers(void **unused)
+{
+	static const struct prefix others[1] = { { 4, 24, { 192, 168, 20 } } };
+	struct node *nodes;
+	struct world w;
+
+	world_init(&w, 4);
+	make_gateway(&w, true);
+	publish(&w);
+	w.model.step = check_masked;
+	w.model.step_arg = &w;
+	must_once(&w);
+	assert_int_equal(w.model.n_peers, 3);
+	/* A new boot. */
+	model_delete(&w.model);
+	w.host.m.has_table = false;
+	w.host.m.table[0] = '\0';
+	w.host.m.boot[0] ^= 1;
+	must_once(&w);
+	w.host.h.sets = 0;
+	must_once(&w);
+	assert_int_equal(w.host.h.sets, 0);
+	/* Another network behind it, and a peer less. */
+	make_gateway(&w, true);
+	nodes = arena_array(&w.tree.arena, w.network.n_nodes, sizeof(*nodes));
+	assert_non_null(nodes);
+	memcpy(nodes, w.network.nodes, w.network.n_nodes * sizeof(*nodes));
+	nodes[0].masquerade = others;
+	w.network.nodes = nodes;
+	w.network.n_nodes--;
+	w.network.n_records--;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.n_peers, 2);
+	assert_null(strstr(w.host.m.table, "192.168.10.0/24"));
+	assert_non_null(strstr(w.host.m.table, "192.168.20.0/24"));
+	world_release(&w);
+}
+
 /* What the host refuses is told, and the peers are in force all the same. */
 static void give_domain(struct world *w, const char *domain, bool link_alone)
 {
@@ -2960,6 +3011,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_root),
 		cmocka_unit_test(mirrors),
 		cmocka_unit_test(a_gateway),
+		cmocka_unit_test(masquerading_before_peers),
 		cmocka_unit_test(names_of_all),
 		cmocka_unit_test(a_gateway_that_cannot),
 		cmocka_unit_test(policy_before_and_after_peers),
