@@ -99,6 +99,8 @@ struct convergence {
 	struct arena arena;
 	bool acted; /* false: there is nothing to bring up, or to take away (removed before anything
 		       was in force) */
+	/* Nothing was in force as far as the state knows: what a lost one knew may still stand. */
+	bool first;
 	struct ifname interface;
 	size_t n_peers;
 	struct apply_result result;

@@ -265,6 +265,7 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 		e = &own;
 	*ret = (struct convergence){ 0 };
 	arena_init(&ret->arena);
+	ret->first = !a->state.applied.serial;
 	if (!a->current)
 		return err_set(e, ERR_NOENT, "nothing was accepted yet");
 	if (agent_need_kern(a, e) < 0)

@@ -111,7 +111,7 @@ int agent_host(struct agent *a, bool dry, struct convergence *c, struct err *e)
 
 	wanted.listing = c->guard.listing;
 	if (!r)
-		r = converge_host(a, &wanted, false, dry, &c->arena, &c->host, e);
+		r = converge_host(a, &wanted, c->first, dry, &c->arena, &c->host, e);
 	c->host.sets += c->guard.sets;
 	return r;
 }
@@ -232,7 +232,7 @@ static int put_table(struct agent *a, struct convergence *c, struct err *e)
 	if (!w.rules)
 		return -1;
 	w.listing = c->guard.listing;
-	r = converge_host(a, &w, false, false, &c->arena, &result, e);
+	r = converge_host(a, &w, c->first, false, &c->arena, &result, e);
 	keep_ops(c, &result);
 	c->guard.sets += result.sets;
 	c->guard.listing = result.listing;
@@ -240,9 +240,9 @@ static int put_table(struct agent *a, struct convergence *c, struct err *e)
 }
 
 /* The state may have been lost, and the table not. */
-static bool may_have_table(const struct agent *a)
+static bool may_have_table(const struct agent *a, const struct convergence *c)
 {
-	return a->state.host.has_table || a->state.amnesia;
+	return a->state.host.has_table || a->state.amnesia || c->first;
 }
 
 static bool masquerades(const struct agent *a)
@@ -255,7 +255,7 @@ int agent_guard_first(struct agent *a, const struct desired *d, struct convergen
 {
 	struct apply_result plan;
 
-	if (!is_guarded(a) && !masquerades(a) && !(c->n_without && may_have_table(a)))
+	if (!is_guarded(a) && !masquerades(a) && !(c->n_without && may_have_table(a, c)))
 		return 0;
 	if (policy_changes(a) && !c->n_without) {
 		/* One transaction does, when it is the only change. */
@@ -272,7 +272,7 @@ int agent_guard_after(struct agent *a, struct convergence *c, struct err *e)
 {
 	size_t before = c->n_without;
 
-	if (!may_have_table(a))
+	if (!may_have_table(a, c))
 		return 0;
 	if (agent_find_absent(a, c, e) < 0)
 		return -1;

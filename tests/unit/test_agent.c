@@ -1285,6 +1285,9 @@ static void a_gateway(void **unused)
 	before = w.host.m;
 	publish(&w);
 	must_once(&w);
+	assert_int_equal(w.host.h.sets, 0);
+	w.host.calls = 0;
+	must_once(&w);
 	assert_int_equal(w.host.calls, 0);
 	make_gateway(&w, true);
 	full = w.network;
@@ -1769,6 +1772,34 @@ static void a_policy_alone(void **unused)
 	assert_int_equal(w.host.lists, 2);
 	take_down(&w, 0);
 	assert_true(!w.host.m.has_table && !w.model.exists);
+	world_release(&w);
+}
+
+/* The state folder is gone, and the network has no policy any more: the table goes all the same. */
+static void a_policy_that_nothing_tells_of(void **unused)
+{
+	struct guarded g = { 7, true, 0x15 };
+	char old[200];
+	struct world w;
+
+	world_init(&w, 1 + GUARDED_PEERS);
+	want_guarded(&w, &g);
+	publish(&w);
+	must_once(&w);
+	assert_true(w.host.m.has_table);
+	snprintf(old, sizeof(old), "%s.old", w.state);
+	assert_int_equal(rename(w.state, old), 0);
+	g.policy = false;
+	want_guarded(&w, &g);
+	publish(&w);
+	must_once(&w);
+	assert_false(w.host.m.has_table);
+	assert_int_equal(w.model.n_peers, 3);
+	/* Where tables cannot be looked at there is none. */
+	snprintf(old, sizeof(old), "%s.older", w.state);
+	assert_int_equal(rename(w.state, old), 0);
+	w.host.no_nftables = true;
+	must_once(&w);
 	world_release(&w);
 }
 
@@ -3016,6 +3047,7 @@ int main(void)
 		cmocka_unit_test(a_gateway_that_cannot),
 		cmocka_unit_test(policy_before_and_after_peers),
 		cmocka_unit_test(a_policy_alone),
+		cmocka_unit_test(a_policy_that_nothing_tells_of),
 		cmocka_unit_test(a_policy_that_cannot),
 		cmocka_unit_test(a_policy_and_a_foreign_interface),
 		cmocka_unit_test(a_policy_and_an_interface_that_cannot),
