@@ -339,6 +339,37 @@ static void one_does_not_stop_the_other(void **unused)
 	world_release(&w);
 }
 
+/* What could not be set is not ours when somebody else sets it. */
+static void set_by_others_meanwhile(void **unused)
+{
+	struct host_model theirs;
+	struct world w;
+
+	world_init(&w);
+	fake_host_add(&w.host, "eth0");
+	w.host.refuse_sysctls = true;
+	want(&w, BOTH, "");
+	assert_int_equal(run(&w, false, false), -1);
+	assert_true(host_record_empty(&w.record) && host_record_empty(&w.disk));
+	assert_int_equal(w.result.sets, 0);
+	w.host.m.forward4 = w.host.m.forward6 = 1;
+	must_run(&w);
+	theirs = w.host.m;
+	want(&w, 0, "");
+	must_run(&w);
+	assert_true(host_model_equal(&w.host.m, &theirs));
+	/* What was set before the refusal stays ours. */
+	w.host.refuse_sysctls = false;
+	w.host.m.forward4 = w.host.m.forward6 = 0;
+	want(&w, GATEWAY_IPV4, "");
+	must_run(&w);
+	w.host.refuse_sysctls = true;
+	want(&w, BOTH, "");
+	assert_int_equal(run(&w, false, false), -1);
+	assert_true(w.disk.n == 1 && w.disk.changes[0].sysctl.key == SYSCTL_FORWARD4);
+	world_release(&w);
+}
+
 static void too_many_interfaces(void **unused)
 {
 	struct host_model before;
@@ -533,6 +564,7 @@ int main(void)
 		cmocka_unit_test(a_reboot),
 		cmocka_unit_test(a_table_in_other_hands),
 		cmocka_unit_test(one_does_not_stop_the_other),
+		cmocka_unit_test(set_by_others_meanwhile),
 		cmocka_unit_test(too_many_interfaces),
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(every_call_fails),
