@@ -136,6 +136,10 @@ install: all
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 schema/network.schema.json schema/meshrc.schema.json $(DESTDIR)$(PREFIX)/share/meshrc/
 	install -m 755 hooks/pre-commit hooks/pre-receive hooks/post-receive $(DESTDIR)$(PREFIX)/share/meshrc/hooks/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in meshrc-agent.service meshrc-agent@.service; do \
+		sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/$$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit; \
+	done
 	$(install_docs)
 
 clean:
