@@ -47,13 +47,13 @@ COMMON := \
 	common/name.c common/num.c common/prefix.c common/secret.c common/service.c common/text.c common/timefmt.c \
 	common/os_amend.c common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
-	publication/builder.c publication/document.c publication/exit.c publication/expand.c publication/gateway.c publication/line.c \
+	publication/builder.c publication/client.c publication/document.c publication/exit.c publication/expand.c publication/gateway.c publication/line.c \
 	publication/manifest.c publication/names.c publication/network.c publication/policy.c publication/routed.c publication/row.c \
 	publication/ruleset.c publication/verify.c
 SCHEMA := schema/check.c schema/check_client.c schema/check_site.c schema/check_links.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c \
 	schema/pin.c schema/table.c schema/yaml.c
 RECONCILER := \
-	reconciler/main.c reconciler/allocate.c reconciler/assert.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
+	reconciler/main.c reconciler/allocate.c reconciler/assert.c reconciler/client_config.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
 	reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/machines.c reconciler/machines_links.c reconciler/names_files.c \
 	reconciler/order.c reconciler/policy.c reconciler/reach.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c \
 	reconciler/plan.c reconciler/plan_admission.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \

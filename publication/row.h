@@ -30,6 +30,10 @@ void row_put_key(struct buf *out, const struct wgkey *k);
 int row_name(struct words *w, struct arena *a, const char **ret);
 int row_key(struct words *w, struct wgkey *ret);
 int row_number(struct words *w, const char *name, uint64_t min, uint64_t max, uint64_t *ret);
+/* " allowed_ips=... dns=... mtu=N keepalive=N": what is not as without it; and back, *ret NULL
+ * where nothing is. */
+void row_put_settings(struct buf *out, const struct client_settings *s);
+int row_settings(struct words *w, struct arena *a, const struct client_settings **ret);
 /* Whole lines. */
 int record_words(struct words *w, struct arena *a, struct record *ret);
 int node_words(struct words *w, struct arena *a, struct node *ret);

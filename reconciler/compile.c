@@ -1196,6 +1196,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 
 		fill_record(&c, &m->clients[i].node, &al[holders.client_at[i]], r);
 		r->gateway = m->clients[i].gateway.s;
+		if (client_settings_make(m, &m->clients[i], nodes, a, &r->settings) < 0)
+			c.nomem = true;
 	}
 	for (i = 0; i < c.n_gateways && !c.nomem; i++)
 		records[holders.node_at[c.gateways[i].node]].clients = true;

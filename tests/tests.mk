@@ -11,7 +11,7 @@ UNITS += test_common_mem test_common_file test_common_cli
 unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
-COMPILE := reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/order.c \
+COMPILE := reconciler/allocate.c reconciler/client_config.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/order.c \
 	reconciler/policy.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c
 UNITS += test_compile
 unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)

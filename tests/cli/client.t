@@ -200,7 +200,7 @@ expect_ok 'nothing more' plan
 expect_match 'to do' "$(<"$OUT")" '^No changes'
 records=$(git -C "$TRASH/pub" grep -h '^record phone ' published)
 expect_match 'the gateway says that it has clients' "$(git -C "$TRASH/pub" grep -h '^record fra1 ' published)" ' clients=yes$'
-expect_eq 'the record of a client' "$records" "record phone key=$public addresses=10.20.0.9 gateway=fra1"
+expect_eq 'the record of a client' "$records" "record phone key=$public addresses=10.20.0.9 gateway=fra1 dns=10.20.0.1,corp.example.net"
 expect_eq 'its group' "$(git -C "$TRASH/pub" grep -h '^member ' published)" 'member #clients.ams1 tablet
 member #clients.fra1 phone'
 expect_match 'the gateway forwards' "$(git -C "$TRASH/pub" grep -h '^node fra1 ' published)" ' forward=yes .* direct=#clients\.fra1 '
