@@ -6,6 +6,8 @@
 
 /* Pairs of nodes are remembered up to so many nodes: a byte each. */
 #define MAX_REMEMBERED 4096
+/* Prefixes of different lengths that hold one address. */
+#define MAX_NESTED 130
 
 /* Something wider than a peer's own address, under a peer. */
 struct wide {
@@ -219,25 +221,55 @@ static int own_length(const struct record *r, const struct ipaddr *a)
 	return len;
 }
 
-/* The peer of the node that the longest allowed IP for the place names, or NO_ID. */
+/* Of each peer, the widest of its prefixes that hold an address: of these the longest wins. */
+struct match {
+	uint32_t via[MAX_NESTED];
+	int len[MAX_NESTED];
+	size_t n;
+};
+
+static void add_match(struct match *m, uint32_t via, int len)
+{
+	size_t i;
+
+	for (i = 0; i < m->n; i++)
+		if (m->via[i] == via) {
+			/* An exit's way out stands beside what else it has. */
+			m->len[i] = len ? len : m->len[i];
+			return;
+		}
+	if (m->n == MAX_NESTED)
+		return;
+	m->via[m->n] = via;
+	m->len[m->n++] = len;
+}
+
+/* Under whom the address itself stands, or NO_ID. */
+static uint32_t host_of(const struct table *t, uint32_t at, const struct place *to)
+{
+	struct through key = { to->id, NO_ID }, *found;
+
+	if (to->id == NO_ID || to->id == at)
+		return NO_ID;
+	if (bit(t->direct, to->id))
+		return to->id;
+	found = t->n_through ? bsearch(&key, t->through, t->n_through, sizeof(key), cmp_through) :
+			       NULL;
+	return found && found->via != at ? found->via : NO_ID;
+}
+
+/* The peer of the node that the longest allowed IP for the place names, or NO_ID. Under one peer a
+ * prefix that another covers is none. */
 static uint32_t next_of(const struct table *t, uint32_t at, const struct place *to, int *ret_len)
 {
 	struct prefix address = prefix_of_addr(&to->address);
-	size_t low = 0, high = t->n_wide;
-	uint32_t i;
+	size_t low = 0, high = t->n_wide, best = 0, j;
+	uint32_t i, host = host_of(t, at, to);
+	struct match m;
 
-	*ret_len = (int)family_bits(to->address.family);
-	if (to->id != NO_ID && to->id != at) {
-		struct through key = { to->id, NO_ID }, *found;
-
-		if (bit(t->direct, to->id))
-			return to->id;
-		found = t->n_through ?
-				bsearch(&key, t->through, t->n_through, sizeof(key), cmp_through) :
-				NULL;
-		if (found && found->via != at)
-			return found->via;
-	}
+	m.n = 0;
+	if (host != NO_ID)
+		add_match(&m, host, (int)family_bits(to->address.family));
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
@@ -252,11 +284,16 @@ static uint32_t next_of(const struct table *t, uint32_t at, const struct place *
 		/* No node is its own peer, nor are its own networks under another. */
 		if (w->via == at || w->by == at || !prefix_contains(&w->prefix, &address))
 			continue;
-		*ret_len = w->prefix.len;
-		return w->via;
+		add_match(&m, w->via, w->prefix.len);
 	}
 	*ret_len = -1;
-	return NO_ID;
+	if (!m.n)
+		return NO_ID;
+	for (j = 1; j < m.n; j++)
+		if (m.len[j] > m.len[best])
+			best = j;
+	*ret_len = m.len[best];
+	return m.via[best];
 }
 
 static uint32_t gateway_of(const struct reach *r, uint32_t id)

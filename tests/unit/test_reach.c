@@ -29,6 +29,28 @@ struct world {
 	size_t n_ends;
 };
 
+/* Inside each other, all in the first of those that make_ends takes apart. */
+static void nest_routes(struct dice *d, struct m_network *m)
+{
+	static const struct prefix list[] = {
+		{ 4, 16, { 172, 20 } },	      { 4, 17, { 172, 20 } },
+		{ 4, 20, { 172, 20 } },	      { 4, 22, { 172, 20, 4 } },
+		{ 4, 24, { 172, 20, 1 } },    { 4, 24, { 172, 20, 2 } },
+		{ 4, 24, { 172, 20, 5 } },    { 4, 25, { 172, 20, 1, 128 } },
+		{ 4, 32, { 172, 20, 5, 7 } }, { 4, 32, { 172, 20, 1, 200 } },
+	};
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++) {
+		struct m_node *n = &m->nodes[i];
+
+		n->n_routes = dice_throw(d, 3);
+		for (j = 0; j < n->n_routes; j++)
+			n->routes[j] =
+				(struct m_route){ .prefix = list[dice_throw(d, ARRAY_LEN(list))] };
+	}
+}
+
 struct tally {
 	size_t networks, pairs, all, some, none, behind, outside, clients, admitted, refused;
 };
@@ -203,9 +225,8 @@ static void make_ends(struct world *w, struct arena *a)
 	assert_true(w->n_ends <= MAX_ENDS);
 }
 
-static void test_random(void **state)
+static void random_networks(bool nested, struct tally *t)
 {
-	struct tally t = { 0 };
 	size_t i, j;
 
 	for (seed_now = 1; seed_now <= ROUNDS; seed_now++) {
@@ -220,6 +241,8 @@ static void test_random(void **state)
 		diag_init(&diag, &a);
 		w.m = some_network(&d, &a);
 		assert_non_null(w.m);
+		if (nested)
+			nest_routes(&d, w.m);
 		if (compile(w.m, NULL, 1, &a, &diag, &w.n) == 0) {
 			for (i = 0; i < w.n.n_nodes; i++)
 				if (expand(&w.n, &w.n.nodes[i], &a, &w.configs[i], &e) < 0)
@@ -228,12 +251,19 @@ static void test_random(void **state)
 			make_ends(&w, &a);
 			for (i = 0; i < w.n_ends; i++)
 				for (j = 0; j < w.n_ends; j++)
-					check_pair(&d, &w, &w.ends[i], &w.ends[j], &t);
+					check_pair(&d, &w, &w.ends[i], &w.ends[j], t);
 			reach_free(w.reach);
-			t.networks++;
+			t->networks++;
 		}
 		arena_release(&a);
 	}
+}
+
+static void test_random(void **state)
+{
+	struct tally t = { 0 };
+
+	random_networks(false, &t);
 	print_message(
 		"%zu networks, %zu pairs: all %zu (%zu behind, %zu outside, %zu clients), some %zu, none %zu; "
 		"policy: %zu admitted, %zu refused\n",
@@ -243,6 +273,18 @@ static void test_random(void **state)
 	assert_true(t.all > 10 * (size_t)ROUNDS && t.none > 10 * (size_t)ROUNDS);
 	assert_true(t.behind > ROUNDS && t.outside > ROUNDS / 10 && t.clients > ROUNDS);
 	assert_true(t.admitted > ROUNDS && t.refused > ROUNDS);
+}
+
+/* Under one peer a prefix that another covers is none: one of middle length under another peer wins
+ * then, also against a longer one. */
+static void test_nested(void **state)
+{
+	struct tally t = { 0 };
+
+	random_networks(true, &t);
+	print_message("%zu networks, %zu pairs: all %zu (%zu behind), some %zu, none %zu\n",
+		      t.networks, t.pairs, t.all, t.behind, t.some, t.none);
+	assert_true(t.networks > 300 && t.behind > ROUNDS);
 }
 
 /* ---- Who gains and loses by policy ---- */
@@ -509,6 +551,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_random, say_seed),
+		cmocka_unit_test_teardown(test_nested, say_seed),
 		cmocka_unit_test_teardown(test_admissions, say_seed),
 		cmocka_unit_test(test_no_memory),
 	};
