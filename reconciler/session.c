@@ -8,6 +8,7 @@
 #include "publication/verify.h"
 #include "reconciler/assert.h"
 #include "reconciler/compile.h"
+#include "reconciler/hidden.h"
 #include "reconciler/machines.h"
 #include "schema/load.h"
 #include "schema/machines.h"
@@ -166,7 +167,8 @@ static int compile_one(struct session *s, struct session_network *n)
 	if (compile(n->model, n->old ? &n->old->network : NULL, serial, &s->arena, &s->diag,
 		    compiled) == 0)
 		n->compiled = compiled;
-	if (n->compiled && assert_check(n->model, compiled, &s->arena, &s->diag) < 0)
+	if (n->compiled && (hidden_check(n->model, compiled, &s->diag) < 0 ||
+			    assert_check(n->model, compiled, &s->arena, &s->diag) < 0))
 		return err_nomem(NULL);
 	cli_progress_clear();
 	return 0;

@@ -58,6 +58,9 @@ UNITS += test_reach
 unit_test_reach := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) \
 	tests/ref/admit.c tests/ref/hops.c tests/unit/some_network.c
 $(BUILD)/tests/test_reach: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_hidden
+unit_test_hidden := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) reconciler/hidden.c tests/ref/hops.c tests/unit/some_network.c
+$(BUILD)/tests/test_hidden: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_yaml
 unit_test_yaml := $(COMMON) schema/yaml.c
 UNITS += test_schema
