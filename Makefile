@@ -50,14 +50,28 @@ PUBLICATION := \
 	publication/builder.c publication/client.c publication/document.c publication/exit.c publication/expand.c publication/gateway.c publication/line.c \
 	publication/manifest.c publication/names.c publication/network.c publication/policy.c publication/routed.c publication/row.c \
 	publication/ruleset.c publication/verify.c
-SCHEMA := schema/check.c schema/check_client.c schema/check_site.c schema/check_links.c schema/grammar.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c \
-	schema/pin.c schema/table.c schema/yaml.c
-RECONCILER := \
-	reconciler/main.c reconciler/allocate.c reconciler/assert.c reconciler/client_config.c reconciler/client_edit.c reconciler/client_file.c reconciler/compile.c \
-	reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/hidden.c reconciler/links.c reconciler/machines.c reconciler/machines_links.c reconciler/names_files.c \
-	reconciler/order.c reconciler/policy.c reconciler/reach.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c \
+SCHEMA := \
+	schema/check.c schema/check_addresses.c schema/check_client.c schema/check_endpoints.c schema/check_keys.c schema/check_links.c \
+	schema/check_names.c schema/check_pools.c schema/check_routes.c schema/check_selectors.c schema/check_site.c schema/check_special.c \
+	schema/check_ways.c \
+	schema/grammar.c schema/grammar_client.c schema/grammar_meshrc.c schema/grammar_node.c schema/grammar_policy.c schema/grammar_site.c \
+	schema/grammar_topology.c schema/jsonschema.c schema/load.c schema/machines.c schema/merge.c schema/pin.c \
+	schema/table.c schema/table_address.c schema/table_endpoint.c schema/table_list.c schema/table_misread.c schema/table_scalar.c \
+	schema/table_selector.c schema/table_want.c \
+	schema/yaml.c schema/yaml_bytes.c schema/yaml_error.c schema/yaml_keys.c schema/yaml_secret.c
+# What the unit programs take whole: the compiler, who reaches whom, the plan.
+COMPILE := \
+	reconciler/allocate.c reconciler/client_config.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c \
+	reconciler/order.c reconciler/policy.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c
+REACH := \
+	reconciler/reach.c reconciler/reach_end.c reconciler/reach_follow.c reconciler/reach_policy.c reconciler/reach_print.c \
+	reconciler/reach_table.c
+PLAN := $(REACH) \
 	reconciler/plan.c reconciler/plan_admission.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
-	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c \
+	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c
+RECONCILER := $(COMPILE) $(PLAN) \
+	reconciler/main.c reconciler/assert.c reconciler/client_edit.c reconciler/client_file.c reconciler/hidden.c reconciler/machines.c reconciler/machines_links.c \
+	reconciler/names_files.c \
 	reconciler/qr.c reconciler/qr_png.c reconciler/render.c reconciler/render_client.c reconciler/render_json.c \
 	reconciler/repo.c reconciler/repo_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \
 	reconciler/apply.c reconciler/hooks.c reconciler/pin.c reconciler/spawn.c reconciler/watch.c \
@@ -66,7 +80,9 @@ RECONCILER := \
 	reconciler/cmd_watch.c
 RECONCILER_ONLY := publication/sign.c
 AGENT := \
-	agent/main.c agent/accept.c agent/agent.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
+	agent/main.c agent/accept.c agent/agent.c agent/agent_applied.c agent/agent_converge.c \
+	agent/agent_down.c agent/agent_endpoints.c agent/agent_fetch.c agent/agent_host.c agent/agent_interfaces.c agent/agent_key.c \
+	agent/agent_names.c agent/agent_report.c agent/agent_trust.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
 	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/exit_route.c agent/fetch.c \
 	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/kern_kernel.c \
 	agent/kern_rt.c agent/kern_rule.c agent/kern_userspace.c agent/kern_wg.c agent/links.c agent/names.c agent/names_resolved.c agent/names_system.c agent/nl.c \

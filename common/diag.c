@@ -113,6 +113,12 @@ void diag_other(struct diag *d, struct diag_entry *e, struct pos other, const ch
 	va_end(ap);
 }
 
+void diag_nomem(struct diag *d)
+{
+	d->nomem = true;
+	d->errors++;
+}
+
 void diag_hide(struct diag *d, struct pos from, uint32_t last_line)
 {
 	struct diag_hidden *hidden = arena_grow(d->arena, d->hidden, d->n_hidden, sizeof(*hidden));

@@ -68,6 +68,8 @@ struct diag_entry *diag_warn(struct diag *d, struct pos pos, const char *fmt, ..
 void diag_help(struct diag *d, struct diag_entry *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void diag_other(struct diag *d, struct diag_entry *e, struct pos other, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
+/* Counts an error that cannot be told: memory ran out. */
+void diag_nomem(struct diag *d);
 /*
  * No excerpt shows what stands from `from` to the end of the line `last_line` of the same source: a
  * secret that somebody put into a file. Running out of memory sets d->nomem, after which no excerpt

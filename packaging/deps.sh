@@ -39,6 +39,7 @@ packages() {
 		test iproute2 network namespaces
 		test iputils-ping reachability between test nodes
 		test nftables tests that cut connections
+		test valgrind tests: instructions of a plan are counted
 		test bird2 tests: a routing daemon over routed links
 		test procps tests that look at processes
 		test qemu-system-x86 boots a kernel with WireGuard

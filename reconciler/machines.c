@@ -325,10 +325,8 @@ void machines_check_routes(const struct model *m, const struct network *const *c
 			if (x.pairs[i].machines)
 				tell(&x, &x.pairs[i], d);
 	}
-	if (x.nomem) {
-		d->nomem = true;
-		d->errors++;
-	}
+	if (x.nomem)
+		diag_nomem(d);
 	free(x.tenants);
 	arena_release(&x.arena);
 }

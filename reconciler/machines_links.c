@@ -303,10 +303,8 @@ void machines_check_links(const struct model *m, const struct network *const *co
 	x.nomem = machines_tenants(m, &x.tenants, &x.n_tenants) < 0;
 	if (!x.nomem && x.n_tenants)
 		check(&x);
-	if (x.nomem) {
-		d->nomem = true;
-		d->errors++;
-	}
+	if (x.nomem)
+		diag_nomem(d);
 	free(x.tenants);
 	arena_release(&x.arena);
 }

@@ -116,11 +116,11 @@ int reach_class(struct reach *r, const struct reach_end *e, unsigned int family,
 int reach_services(struct reach *r, uint32_t from_class, uint32_t to_class, struct arena *a,
 		   struct service **ret, size_t *ret_n);
 
-/* "db1", "192.168.10.0/24 behind gw1", "outside (IPv4)" */
+/* "db1", "192.168.10.0/24 behind gw1", "what is outside (IPv4)" */
 #define REACH_END_STRLEN (PREFIX_STRLEN + 16 + 64)
 char *reach_end_print(const struct reach *r, const struct reach_end *e,
 		      char out[static REACH_END_STRLEN]);
-/* "app1, hub, db1: hub does not forward" */
+/* "app1 -> hub: hub passes nothing on" */
 void reach_path_print(const struct reach *r, const struct reach_path *p, struct buf *out);
 
 #endif

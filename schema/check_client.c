@@ -1,34 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "schema/check_client.h"
+#include "schema/check_impl.h"
 
 #include "common/limits.h"
 #include "common/text.h"
 
-/* Comparing a word with 100,000 names takes a tenth of a second. */
-#define MAX_SUGGESTIONS 16
-
-struct check {
-	const struct m_network *n;
-	struct arena *scratch;
-	struct diag *d;
-	const char **names; /* of the nodes that can be gateways, made when first needed */
-	size_t n_names;
-	unsigned int suggestions;
-};
-
 static const char *suggest_gateway(struct check *c, const char *name)
 {
-	size_t i;
+	const char **names;
+	size_t i, n = 0;
 
-	if (c->suggestions++ >= MAX_SUGGESTIONS)
+	if (!check_may_suggest(c))
 		return NULL;
-	if (!c->names) {
-		c->names = arena_array(c->scratch, c->n->n_nodes, sizeof(*c->names));
-		for (i = 0; c->names && i < c->n->n_nodes; i++)
-			if (c->n->nodes[i].endpoint.host)
-				c->names[c->n_names++] = c->n->nodes[i].name;
-	}
-	return c->names ? text_suggest(name, c->names, c->n_names) : NULL;
+	names = check_array(c, c->n->n_nodes, sizeof(*names));
+	for (i = 0; names && i < c->n->n_nodes; i++)
+		if (c->n->nodes[i].endpoint.host)
+			names[n++] = c->n->nodes[i].name;
+	return names ? text_suggest(name, names, n) : NULL;
 }
 
 static void unknown_gateway(struct check *c, const struct m_client *client)
@@ -111,17 +98,17 @@ static void check_name(struct check *c, const struct m_client *client)
 	diag_help(c->d, e, "nodes and clients share their names: rename one of them");
 }
 
-void check_clients(const struct m_network *n, struct arena *scratch, struct diag *d)
+void check_clients(struct check *c)
 {
-	struct check c = { .n = n, .scratch = scratch, .d = d };
+	const struct m_network *n = c->n;
 	size_t i;
 
 	if (n->n_clients && n->n_nodes + n->n_clients > MAX_NODES)
-		diag_error(d, n->clients[n->n_clients - 1].node.pos,
+		diag_error(c->d, n->clients[n->n_clients - 1].node.pos,
 			   "%zu nodes and %zu clients; at most %d are accepted together",
 			   n->n_nodes, n->n_clients, MAX_NODES);
 	for (i = 0; i < n->n_clients; i++) {
-		check_name(&c, &n->clients[i]);
-		check_gateway(&c, &n->clients[i]);
+		check_name(c, &n->clients[i]);
+		check_gateway(c, &n->clients[i]);
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "schema/check_links.h"
+#include "schema/check_impl.h"
 
 #include "common/limits.h"
 
@@ -46,7 +46,7 @@ static void check_pool(const struct m_network *n, size_t at, struct diag *d)
 }
 
 /* A wider route does no harm: the link's own network is more specific. */
-static void check_routes(const struct m_node *node, const struct m_prefix *p, struct diag *d)
+static void check_node_routes(const struct m_node *node, const struct m_prefix *p, struct diag *d)
 {
 	char text[PREFIX_STRLEN], pool[PREFIX_STRLEN];
 	struct diag_entry *e;
@@ -123,9 +123,11 @@ static void check_ports(const struct m_network *n, struct diag *d)
 		tell_port(n, &n->listen_port, "the network", d);
 }
 
-void check_routed_links(const struct m_network *n, struct diag *d)
+void check_routed_links(struct check *c)
 {
+	const struct m_network *n = c->n;
 	const struct m_routed *r = &n->routed;
+	struct diag *d = c->d;
 	bool any = false;
 	size_t i, j;
 
@@ -144,7 +146,7 @@ void check_routed_links(const struct m_network *n, struct diag *d)
 	for (i = 0; i < r->n_transfer; i++) {
 		check_pool(n, i, d);
 		for (j = 0; j < n->n_nodes; j++) {
-			check_routes(&n->nodes[j], &r->transfer[i], d);
+			check_node_routes(&n->nodes[j], &r->transfer[i], d);
 			check_endpoint(&n->nodes[j], &r->transfer[i], d);
 		}
 	}

@@ -1,63 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "schema/check_site.h"
+#include "schema/check_impl.h"
 
 #include "common/limits.h"
 #include "common/text.h"
 
-/* Comparing a word with 100,000 names takes a tenth of a second. */
-#define MAX_SUGGESTIONS 16
-
-struct check {
-	const struct m_network *n;
-	struct arena *scratch;
-	struct diag *d;
-	const char **names; /* of all nodes, made when first needed */
-	const char **sites; /* of all sites, likewise */
-	unsigned int suggestions;
-};
-
-static void out_of_memory(struct check *c)
-{
-	c->d->nomem = true;
-	c->d->errors++;
-}
-
 static void unknown_site(struct check *c, const char *name, struct pos pos)
 {
 	struct diag_entry *e = diag_error(c->d, pos, "there is no site `%s`", name);
-	const char *better;
+	const char **names, *better;
 	size_t i;
 
-	if (!e || c->suggestions++ >= MAX_SUGGESTIONS)
+	if (!e || !check_may_suggest(c))
 		return;
-	if (!c->sites) {
-		c->sites = arena_array(c->scratch, c->n->n_sites, sizeof(*c->sites));
-		for (i = 0; c->sites && i < c->n->n_sites; i++)
-			c->sites[i] = c->n->sites[i].name;
-	}
-	better = c->sites ? text_suggest(name, c->sites, c->n->n_sites) : NULL;
+	names = check_array(c, c->n->n_sites, sizeof(*names));
+	for (i = 0; names && i < c->n->n_sites; i++)
+		names[i] = c->n->sites[i].name;
+	better = names ? text_suggest(name, names, c->n->n_sites) : NULL;
 	if (better)
 		diag_help(c->d, e, "did you mean `%s`?", better);
 	else
 		diag_help(c->d, e, "write it down:\nsites:\n  %s: {leaders: [NODE]}", name);
-}
-
-static void unknown_leader(struct check *c, const struct m_text *leader)
-{
-	struct diag_entry *e = diag_error(c->d, leader->pos, "there is no node `%s`", leader->s);
-	const char *better;
-	size_t i;
-
-	if (!e || c->suggestions++ >= MAX_SUGGESTIONS)
-		return;
-	if (!c->names) {
-		c->names = arena_array(c->scratch, c->n->n_nodes, sizeof(*c->names));
-		for (i = 0; c->names && i < c->n->n_nodes; i++)
-			c->names[i] = c->n->nodes[i].name;
-	}
-	better = c->names ? text_suggest(leader->s, c->names, c->n->n_nodes) : NULL;
-	if (better)
-		diag_help(c->d, e, "did you mean `%s`?", better);
 }
 
 static void check_leaders(struct check *c, const struct m_site *s)
@@ -70,7 +32,7 @@ static void check_leaders(struct check *c, const struct m_site *s)
 		const struct m_node *node = m_network_node(c->n, leader->s);
 
 		if (!node) {
-			unknown_leader(c, leader);
+			check_unknown_node(c, leader->s, leader->pos);
 			continue;
 		}
 		if (node->n_routes + s->n_routes > MAX_ROUTES)
@@ -172,7 +134,8 @@ static void check_node(struct check *c, const struct m_node *node)
 
 static void check_client(struct check *c, const struct m_client *client)
 {
-	const struct m_node *gateway = m_network_node(c->n, client->gateway.s);
+	const struct m_node *gateway =
+		client->gateway.s ? m_network_node(c->n, client->gateway.s) : NULL;
 	const char *leader = gateway ? leader_of(c, gateway) : NULL;
 	struct diag_entry *e;
 
@@ -185,80 +148,15 @@ static void check_client(struct check *c, const struct m_client *client)
 	diag_help(c->d, e, "choose `%s`", leader);
 }
 
-struct site_route {
-	const struct m_route *route;
-	const struct m_site *site;
-};
-
-static int cmp_routes(const void *pa, const void *pb)
+void check_sites(struct check *c)
 {
-	const struct site_route *a = pa, *b = pb;
-	int c = prefix_cmp(&a->route->prefix, &b->route->prefix);
-
-	return c ? c : strcmp(a->site->name, b->site->name);
-}
-
-static void check_route(struct check *c, const struct m_route *r)
-{
-	char text[PREFIX_STRLEN];
-
-	if (r->metric.set)
-		diag_help(c->d,
-			  diag_error(c->d, r->metric.pos, "a route of a site has no `metric`"),
-			  "the order of the `leaders` says who comes first");
-	if (!r->prefix.len)
-		diag_help(c->d,
-			  diag_error(c->d, r->pos, "%s cannot be a route",
-				     prefix_print(&r->prefix, text)),
-			  "name the networks at the site");
-}
-
-static void check_routes(struct check *c)
-{
-	char text[PREFIX_STRLEN];
-	struct site_route *list;
-	struct diag_entry *e;
-	size_t i, j, n = 0;
-
-	for (i = 0; i < c->n->n_sites; i++)
-		n += c->n->sites[i].n_routes;
-	list = arena_array(c->scratch, n, sizeof(*list));
-	if (!list) {
-		out_of_memory(c);
-		return;
-	}
-	for (i = 0, n = 0; i < c->n->n_sites; i++)
-		for (j = 0; j < c->n->sites[i].n_routes; j++) {
-			list[n++] =
-				(struct site_route){ &c->n->sites[i].routes[j], &c->n->sites[i] };
-			check_route(c, &c->n->sites[i].routes[j]);
-		}
-	if (n > 1)
-		qsort(list, n, sizeof(*list), cmp_routes);
-	for (i = 1; i < n; i++) {
-		if (list[i].site == list[i - 1].site ||
-		    prefix_cmp(&list[i].route->prefix, &list[i - 1].route->prefix))
-			continue;
-		e = diag_error(c->d, list[i].route->pos, "the sites `%s` and `%s` both have %s",
-			       list[i - 1].site->name, list[i].site->name,
-			       prefix_print(&list[i].route->prefix, text));
-		diag_other(c->d, e, list[i - 1].route->pos, "it is given here already");
-		diag_help(
-			c->d, e,
-			"WireGuard sends a prefix to one peer only: renumber one of them, or name a longer one, which wins");
-	}
-}
-
-void check_sites(const struct m_network *n, struct arena *scratch, struct diag *d)
-{
-	struct check c = { .n = n, .scratch = scratch, .d = d };
+	const struct m_network *n = c->n;
 	size_t i;
 
 	for (i = 0; i < n->n_sites; i++)
-		check_leaders(&c, &n->sites[i]);
+		check_leaders(c, &n->sites[i]);
 	for (i = 0; i < n->n_nodes; i++)
-		check_node(&c, &n->nodes[i]);
+		check_node(c, &n->nodes[i]);
 	for (i = 0; i < n->n_clients; i++)
-		check_client(&c, &n->clients[i]);
-	check_routes(&c);
+		check_client(c, &n->clients[i]);
 }

@@ -25,12 +25,6 @@ struct load {
 	const struct source *settings, *misnamed;
 };
 
-static void out_of_memory(struct diag *d)
-{
-	d->nomem = true;
-	d->errors++;
-}
-
 static bool ends_with(const char *s, size_t len, const char *end)
 {
 	size_t n = strlen(end);
@@ -101,7 +95,7 @@ static int sort_files(struct load *l, const struct source *files, size_t n)
 	}
 	l->parts = malloc(n * sizeof(*l->parts) + 1);
 	if (!l->parts) {
-		out_of_memory(l->diag);
+		diag_nomem(l->diag);
 		return -1;
 	}
 	for (i = 0; i < n; i++)
@@ -149,7 +143,7 @@ static int read_parts(struct load *l, const struct part *parts, size_t n, struct
 
 	*ret = (struct yaml_node){ .kind = YAML_NODE_BAD };
 	if (!roots) {
-		out_of_memory(l->diag);
+		diag_nomem(l->diag);
 		return -1;
 	}
 	for (i = 0; i < n; i++) {
@@ -200,7 +194,7 @@ static void load_network(struct load *l, const struct part *parts, size_t n, str
 	ret->pos = (struct pos){ .source = parts[0].source, .line = 1, .col = 1 };
 	ret->name = arena_strndup(l->arena, parts[0].name, parts[0].len);
 	if (!ret->name) {
-		out_of_memory(l->diag);
+		diag_nomem(l->diag);
 		return;
 	}
 	check_name(l, parts, n, ret->name);
@@ -227,7 +221,7 @@ static void load_networks(struct load *l, struct model *m)
 	}
 	m->networks = arena_array(l->arena, n, sizeof(*m->networks));
 	if (!m->networks) {
-		out_of_memory(l->diag);
+		diag_nomem(l->diag);
 		return;
 	}
 	for (i = 0; i < l->n_parts; i = end) {

@@ -419,10 +419,8 @@ void machines_check(const struct model *m, struct diag *d)
 	}
 	for (i = 0; i < x.n_clashes && !x.nomem; i++)
 		tell(d, &x.clashes[i]);
-	if (x.nomem) {
-		d->nomem = true;
-		d->errors++;
-	}
+	if (x.nomem)
+		diag_nomem(d);
 	free(list);
 	arena_release(&x.arena);
 }

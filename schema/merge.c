@@ -93,7 +93,7 @@ static void tell_twice(struct merge *m, const struct yaml_pair *pairs, const uin
 		    first->value.kind == YAML_NODE_SCALAR && p->value.flags == first->value.flags &&
 		    !strcmp(p->value.text, first->value.text))
 			continue;
-		yaml_duplicate(m->diag, &p->key, &first->key);
+		yaml_duplicate(m->diag, &p->key, yaml_pos(&first->key));
 	}
 }
 
@@ -186,8 +186,6 @@ void merge_roots(const struct yaml_node *roots, size_t n, const struct table *t,
 	struct merge m = { .arena = a, .diag = d };
 
 	merge_maps(&m, roots, (uint32_t)n, &keys, ret);
-	if (m.nomem) {
-		d->nomem = true;
-		d->errors++;
-	}
+	if (m.nomem)
+		diag_nomem(d);
 }

@@ -2,7 +2,7 @@
 /*
  * The grammar as data: a table per mapping of the format, a row per key. Three things are made from
  * the same rows: the decoder here (YAML tree -> model), the JSON Schema (schema/jsonschema.h) and
- * its help texts. The rows themselves are in schema/grammar.c.
+ * its help texts. The rows themselves are in schema/grammar*.c.
  */
 #ifndef SCHEMA_TABLE_H
 #define SCHEMA_TABLE_H

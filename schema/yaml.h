@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One YAML file -> a tree of typed values, each with its place. The only file that uses libyaml,
- * and of that the event interface alone, since its document loader takes what must be refused here
- * (measured on 0.2.5): duplicate keys, aliases, tags, several documents, NUL in a scalar, any
+ * One YAML file -> a tree of typed values, each with its place. Of libyaml, which nothing else
+ * uses, it takes the event interface alone, since its document loader takes what must be refused
+ * here (measured on 0.2.5): duplicate keys, aliases, tags, several documents, NUL in a scalar, any
  * depth.
  *
  * Refused with their place: all of the above, anchors, merge keys, directives, keys that are no
@@ -78,8 +78,8 @@ struct pos yaml_pos(const struct yaml_node *n);
  */
 uint32_t *yaml_sort(const struct yaml_pair *pairs, uint32_t n);
 
-/* The error of a key that is given twice, at `key`, naming `first` too. */
-void yaml_duplicate(struct diag *d, const struct yaml_node *key, const struct yaml_node *first);
+/* The error of a key or an entry that is given twice, at `again`, naming `first` too. */
+void yaml_duplicate(struct diag *d, const struct yaml_node *again, struct pos first);
 
 /* The scalar's text for a message: cut to some 60 bytes at a character. */
 #define YAML_SHOWN 72

@@ -11,10 +11,8 @@ UNITS += test_common_mem test_common_file test_common_cli
 unit_test_common_mem := $(COMMON)
 unit_test_common_file := $(COMMON)
 unit_test_common_cli := $(COMMON)
-COMPILE := reconciler/allocate.c reconciler/client_config.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c reconciler/order.c \
-	reconciler/policy.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c
 UNITS += test_compile
-unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
+unit_test_compile := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) tests/unit/text_network.c
 # Programs that make the n-th allocation fail (tests/unit/fail_alloc.h).
 WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(BUILD)/tests/test_common_mem: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -30,24 +28,22 @@ $(BUILD)/tests/test_pin_set: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_reference
 unit_test_reference := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
-PLAN := reconciler/client_config.c reconciler/plan.c reconciler/plan_admission.c reconciler/reach.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
-	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c
 UNITS += test_plan
-unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
+unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN) reconciler/client_config.c
 $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_clients
 unit_test_clients := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) reconciler/render.c reconciler/render_client.c reconciler/render_json.c \
 	tests/ref/client.c tests/unit/some_network.c
 $(BUILD)/tests/test_clients: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_plan_links
-unit_test_plan_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN)
+unit_test_plan_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) tests/unit/text_network.c
 UNITS += test_render
 unit_test_render := $(COMMON) $(PUBLICATION) reconciler/render.c reconciler/render_json.c
 UNITS += test_allpairs
 unit_test_allpairs := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) \
 	tests/ref/hops.c tests/ref/reference.c
 UNITS += test_links
-unit_test_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
+unit_test_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) tests/unit/text_network.c
 UNITS += test_relay
 unit_test_relay := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 $(BUILD)/tests/test_relay: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -62,7 +58,7 @@ UNITS += test_hidden
 unit_test_hidden := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) reconciler/hidden.c tests/ref/hops.c tests/unit/some_network.c
 $(BUILD)/tests/test_hidden: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_yaml
-unit_test_yaml := $(COMMON) schema/yaml.c
+unit_test_yaml := $(COMMON) $(filter schema/yaml%,$(SCHEMA))
 UNITS += test_schema
 unit_test_schema := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_schema: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -95,7 +91,9 @@ UNITS += test_host
 unit_test_host := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c tests/unit/fake_host.c
 $(BUILD)/tests/test_host: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_keys
-unit_test_keys := $(COMMON) $(SCHEMA)
+unit_test_keys := $(COMMON) $(SCHEMA) tests/unit/repositories.c
+UNITS += test_mutations
+unit_test_mutations := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) reconciler/assert.c tests/unit/repositories.c
 UNITS += test_shared
 unit_test_shared := $(COMMON) $(PUBLICATION) agent/host.c agent/host_plan.c agent/shared.c tests/unit/fake_host.c
 $(BUILD)/tests/test_shared: OUR_LDFLAGS += $(WRAP_ALLOC)
@@ -105,8 +103,10 @@ unit_test_names_host := $(COMMON) agent/hosts_block.c agent/names.c
 $(BUILD)/tests/test_names_host: OUR_LDFLAGS += $(WRAP_ALLOC)
 unit_test_amend := $(COMMON)
 $(BUILD)/tests/test_amend: OUR_LDFLAGS += $(WRAP_ALLOC)
+# The cycle: agent.h.
+CYCLE := agent/agent.c $(filter agent/agent_%.c,$(AGENT))
 UNITS += test_agent
-unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) agent/agent.c agent/links.c agent/reduce.c agent/resolve.c \
+unit_test_agent := $(COMMON) $(PUBLICATION) $(PUBKIT) $(AGENT_STATE) $(KERN) $(CYCLE) agent/links.c agent/reduce.c agent/resolve.c \
 	agent/host.c agent/host_nft.c agent/host_system.c agent/hosts_block.c \
 	tests/unit/fake_host.c tests/unit/fake_kern.c
 $(BUILD)/tests/test_agent: OUR_LDFLAGS += $(WRAP_ALLOC),--wrap=host_system_new,--wrap=names_system_new

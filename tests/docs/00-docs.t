@@ -39,7 +39,7 @@ done
 expect_eq 'every setting of the agent is in agent.conf(5)' "$missing" ''
 
 missing=
-mapfile -t keys < <(sed -n 's/.*{ *\.key = "\([a-z_]*\)".*/\1/p' schema/grammar.c)
+mapfile -t keys < <(sed -n 's/.*{ *\.key = "\([a-z_]*\)".*/\1/p' schema/grammar*.c)
 expect_match 'the grammar has keys' "${keys[*]}" 'public_key'
 for key in "${keys[@]}"; do
 	grep -q "\*[-a-z{:*, .]*\b$key\b" docs/man/meshrc-network.5.scd docs/man/meshrc.yaml.5.scd || missing+=" $key"
@@ -47,7 +47,7 @@ done
 expect_eq 'every YAML key is in meshrc.yaml(5) or meshrc-network(5)' "$missing" ''
 
 missing=
-codes=$(grep -rhoE '"([A-Z]{3,}-)*[A-Z]{3,}"' --include='*.c' publication agent/accept.c agent/agent.c agent/fetch.c \
+codes=$(grep -rhoE '"([A-Z]{3,}-)*[A-Z]{3,}"' --include='*.c' publication agent/accept.c agent/agent.c agent/agent_*.c agent/fetch.c \
 	agent/snapshot.c reconciler/apply.c | tr -d '"' | grep -vxE 'HEAD|GET|AAAA|SSLKEYLOGFILE' | sort -u)
 expect_match 'there are reason codes' "$codes" 'BAD-SIG'
 for code in $codes; do

@@ -29,6 +29,7 @@ sound() {
 			"size_t ${name}_len(const char *s)" '{' $'\treturn strlen(s);' '}' >"$f.c"
 	done
 	printf '#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-or-later\necho "$1"\n' >run
+	chmod +x run
 }
 
 compile() {
@@ -68,6 +69,7 @@ passes headers 'a sound tree'
 passes banned 'a sound tree'
 passes spdx 'a sound tree'
 passes words 'a sound tree'
+passes executable 'a sound tree'
 passes shellcheck 'a sound tree'
 passes format 'a sound tree'
 passes cppcheck 'a sound tree' # with no exception that would hide something
@@ -257,6 +259,21 @@ done
 sound
 printf '%s\n' "$mark" '/* mktemp x.XX''XXXX and "$dir/wor''k/x" and network/*/wor''k are fine */' >common/fine.c
 passes words 'what only resembles them'
+
+# executable
+sound
+chmod -x run
+refuses executable 'a script that cannot be run' '^run:1: is not executable: chmod'
+sound
+mkdir -p tests/cli
+echo 'echo 1..0' >tests/cli/plan.t
+refuses executable 'a test that tests/run could not start' '^tests/cli/plan.t:1: is not executable: chmod'
+chmod +x tests/cli/plan.t
+passes executable 'one that it could'
+git init -q . && git add . && git update-index --chmod=-x tests/cli/plan.t
+refuses executable 'a bit that git does not have' '^tests/cli/plan.t:1: is not executable for git'
+git update-index --chmod=+x tests/cli/plan.t
+passes executable 'one that it has'
 
 # By git, what it ignores is not looked at, and what it does not know yet is.
 sound

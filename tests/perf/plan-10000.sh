@@ -7,24 +7,12 @@
 # judged: a second was promised too, and docs/benchmarks.md says what was measured.
 #
 #	tests/perf/plan-10000.sh [N]		as part of the tests: tests/perf/plan-10000.t
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 n=${1:-10000}
-here=$ROOT/tests/perf
 repo=$TRASH/repo
-export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@localhost GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@localhost
 
 have python3 || skip_all 'needs python3'
-
-# measured NAME COMMAND...: its figures in $ms and $kb, its output in $OUT; the better of two runs
-measured() {
-	local name=$1 again
-	shift
-	read -r ms kb STATUS < <(python3 "$here/measure.py" "$OUT" "$@" 2>"$ERR")
-	read -r again _ _ < <(python3 "$here/measure.py" "$OUT" "$@" 2>>"$ERR")
-	[ "$again" -ge "$ms" ] || ms=$again
-	note "$name: $ms ms, $kb kB"
-}
 
 # holds NAME: the promise of memory, where it was made (not for a build with sanitizers)
 holds() {
@@ -38,7 +26,7 @@ thousands() {
 
 "$MESHRC" init --quiet --no-hooks "$repo" --keys "$TRASH/keys" || exit 1
 rm "$repo"/networks/*
-python3 "$here/full-mesh.py" "$n" >"$repo/networks/big.yaml"
+python3 "$ROOT/tests/perf/full-mesh.py" "$n" >"$repo/networks/big.yaml"
 git -C "$repo" add -A && git -C "$repo" commit -qm first
 
 measured 'validate' "$MESHRC" validate --repo "$repo"

@@ -4,23 +4,12 @@
 #
 # 1,000 nodes behind NAT in a full mesh with two relays: 999,000 ways from one to another, of which none
 # may be written down by itself. Times are printed, not judged.
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 nodes=1000
 repo=$TRASH/repo
-export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@localhost GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@localhost
 
 have python3 || skip_all 'needs python3'
-
-# measured NAME COMMAND...: its figures, its output in $OUT; the better of two runs
-measured() {
-	local name=$1 ms kb again
-	shift
-	read -r ms kb STATUS < <(python3 "$ROOT/tests/perf/measure.py" "$OUT" "$@" 2>"$ERR")
-	read -r again _ _ < <(python3 "$ROOT/tests/perf/measure.py" "$OUT" "$@" 2>>"$ERR")
-	[ "$again" -ge "$ms" ] || ms=$again
-	note "$name: $ms ms, $kb kB"
-}
 
 # network NODES OPTION...: relays without a region, or one in each of two (with --regions)
 network() {

@@ -83,6 +83,21 @@ static struct fake_link *want(int32_t ifindex, sd_bus_error *e)
 	return l;
 }
 
+/* The link that a call begins with. 0: go on; else what the handler returns. */
+static int take_link(sd_bus_message *m, sd_bus_error *e, struct fake_link **ret)
+{
+	int32_t ifindex;
+	int r = misbehave(m, e);
+
+	if (r)
+		return r;
+	r = sd_bus_message_read(m, "i", &ifindex);
+	if (r < 0)
+		return r;
+	*ret = want(ifindex, e);
+	return *ret ? 0 : -1;
+}
+
 static const char *name_of(const struct fake_link *l)
 {
 	static char name[IF_NAMESIZE];
@@ -115,18 +130,11 @@ static int set_dns(sd_bus_message *m, void *arg, sd_bus_error *e)
 {
 	struct fake_link *l, set = { 0 };
 	char text[INET6_ADDRSTRLEN];
-	int32_t ifindex;
 	size_t i;
-	int r = misbehave(m, e);
+	int r = take_link(m, e, &l);
 
 	if (r)
 		return r;
-	r = sd_bus_message_read(m, "i", &ifindex);
-	if (r < 0)
-		return r;
-	l = want(ifindex, e);
-	if (!l)
-		return -1;
 	r = sd_bus_message_enter_container(m, 'a', "(iay)");
 	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', "iay")) > 0 &&
 	       set.n_servers < MAX_SERVERS) {
@@ -157,17 +165,10 @@ static int set_domains(sd_bus_message *m, void *arg, sd_bus_error *e)
 {
 	struct fake_link *l;
 	const char *domain = "";
-	int32_t ifindex;
-	int routed = 0, r = misbehave(m, e);
+	int routed = 0, r = take_link(m, e, &l);
 
 	if (r)
 		return r;
-	r = sd_bus_message_read(m, "i", &ifindex);
-	if (r < 0)
-		return r;
-	l = want(ifindex, e);
-	if (!l)
-		return -1;
 	r = sd_bus_message_enter_container(m, 'a', "(sb)");
 	if (r >= 0)
 		r = sd_bus_message_read(m, "(sb)", &domain, &routed);
@@ -184,17 +185,13 @@ static int set_domains(sd_bus_message *m, void *arg, sd_bus_error *e)
 static int set_default_route(sd_bus_message *m, void *arg, sd_bus_error *e)
 {
 	struct fake_link *l;
-	int32_t ifindex;
-	int on, r = misbehave(m, e);
+	int on, r = take_link(m, e, &l);
 
 	if (r)
 		return r;
-	r = sd_bus_message_read(m, "ib", &ifindex, &on);
+	r = sd_bus_message_read(m, "b", &on);
 	if (r < 0)
 		return r;
-	l = want(ifindex, e);
-	if (!l)
-		return -1;
 	printf("SetLinkDefaultRoute %s %s\n", name_of(l), on ? "yes" : "no");
 	l->fallback = on;
 	return sd_bus_reply_method_return(m, NULL);
@@ -203,20 +200,13 @@ static int set_default_route(sd_bus_message *m, void *arg, sd_bus_error *e)
 static int revert(sd_bus_message *m, void *arg, sd_bus_error *e)
 {
 	struct fake_link *l;
-	int32_t ifindex;
-	int r = misbehave(m, e);
+	int r = take_link(m, e, &l);
 
 	if (r)
 		return r;
-	r = sd_bus_message_read(m, "i", &ifindex);
-	if (r < 0)
-		return r;
-	l = want(ifindex, e);
-	if (!l)
-		return -1;
 	printf("RevertLink %s\n", name_of(l));
 	if (!forget)
-		*l = (struct fake_link){ .ifindex = ifindex, .fallback = -1 };
+		*l = (struct fake_link){ .ifindex = l->ifindex, .fallback = -1 };
 	return sd_bus_reply_method_return(m, NULL);
 }
 

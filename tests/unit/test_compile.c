@@ -1,34 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The compiler: YAML text in, records and node documents out, compared as the lines they are
  * published as. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "tests/unit/unit.h"
 
 #include "common/buf.h"
 #include "common/limits.h"
 #include "publication/document.h"
 #include "publication/expand.h"
 #include "reconciler/compile.h"
-#include "schema/load.h"
-
-/* Public keys of nobody: distinct, valid, of no low order. */
-static const char *const keys[] = {
-	"9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=",
-	"2RzKFbGMx5g7fG0BrWCI7JIpGvcwGkqUaCoENYueJw4=",
-	"gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=",
-	"TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=",
-	"HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=",
-	"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
-	"fH2WEgT/+GMEYguBe8sL1qYsd4SCphlLd1Q6G69+zHY=",
-};
+#include "tests/unit/text_network.h"
 
 struct fixture {
 	struct arena arena;
 	struct diag diag;
-	struct model model;
 	struct network network;
 	int result;
 };
@@ -51,50 +35,15 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* `$N` in the text stands for the N-th key. */
-static const char *with_keys(struct arena *a, const char *yaml)
-{
-	struct buf b;
-	char *s;
-
-	buf_init(&b, 16 << 20);
-	for (; *yaml; yaml++) {
-		if (*yaml == '$') {
-			buf_adds(&b, keys[*++yaml - '1']);
-			continue;
-		}
-		buf_addc(&b, *yaml);
-	}
-	s = arena_strdup(a, b.data);
-	buf_release(&b);
-	return s;
-}
-
 static void compile_yaml(struct fixture *f, const char *yaml, const struct network *published,
 			 uint64_t serial)
 {
-	struct source *files = arena_array(&f->arena, 2, sizeof(*files));
-	const char *text = with_keys(&f->arena, yaml);
-
-	files[0] = (struct source){ "meshrc.yaml", "version: 1\n", 11 };
-	files[1] = (struct source){ "networks/net.yaml", text, strlen(text) };
-	diag_init(&f->diag, &f->arena);
-	f->result = schema_load(files, 2, &f->arena, &f->diag, &f->model);
-	if (!f->result)
-		f->result = compile(&f->model.networks[0], published, serial, &f->arena, &f->diag,
-				    &f->network);
+	f->result = text_compile(&f->arena, &f->diag, yaml, published, serial, &f->network);
 }
 
 static char *messages(struct fixture *f)
 {
-	struct buf b;
-	char *text;
-
-	buf_init(&b, 1 << 20);
-	diag_render(&f->diag, false, &b);
-	text = arena_strdup(&f->arena, b.data);
-	buf_release(&b);
-	return text;
+	return text_of_diag(&f->arena, &f->diag);
 }
 
 static void must_compile(struct fixture *f, const char *yaml, const struct network *published,
@@ -144,6 +93,7 @@ static void expect_error(struct fixture *f, const char *yaml, const struct netwo
 		fail_msg("'%s' is not in:\n%s", text, messages(f));
 }
 
+#define TOP "version: 1\naddresses: [10.0.0.0/24]\n"
 #define NODE(name, key) "  " name ": {public_key: $" key ", endpoint: '" name ":1'}\n"
 
 #define THREE                                                           \
@@ -156,7 +106,7 @@ static void no_topology_is_a_full_mesh(void **state)
 {
 	struct fixture *f = *state;
 
-	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE, NULL, 1);
+	must_compile(f, TOP THREE, NULL, 1);
 	expect_links(f, "a", "direct=all");
 	expect_links(f, "c", "direct=all");
 	assert_int_equal(f->network.n_groups, 0);
@@ -166,17 +116,12 @@ static void a_mesh_joins_its_members_only(void **state)
 {
 	struct fixture *f = *state;
 
-	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
-		     "topology:\n  - mesh: ['tag:t']\n",
-		     NULL, 1);
+	must_compile(f, TOP THREE "topology:\n  - mesh: ['tag:t']\n", NULL, 1);
 	expect_links(f, "a", "");
 	expect_links(f, "b", "direct=tag:t");
 	assert_int_equal(f->network.n_groups, 1);
 	assert_int_equal(f->network.groups[0].n_members, 2);
-	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE "topology:\n  - mesh: [a, b]\n",
-		     NULL, 1);
+	must_compile(f, TOP THREE "topology:\n  - mesh: [a, b]\n", NULL, 1);
 	expect_links(f, "a", "direct=b");
 	expect_links(f, "b", "direct=a");
 	expect_links(f, "c", "");
@@ -193,7 +138,7 @@ static void a_star_has_transit_unless_told_otherwise(void **state)
 	expect_links(f, "a", "direct=tag:t");
 	expect_links(f, "b", "direct=a routes=a:tag:t allow=a:10.0.0.0/24,fd00::/64");
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
+		     TOP THREE
 		     "topology:\n  - star: {hubs: [a], spokes: ['tag:t'], transit: false}\n",
 		     NULL, 1);
 	expect_links(f, "b", "direct=a");
@@ -204,7 +149,7 @@ static void a_hub_among_the_spokes_stays_a_hub(void **state)
 	struct fixture *f = *state;
 
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
+		     TOP THREE
 		     "topology:\n  - star: {hubs: [a, b], spokes: [all], transit: false}\n",
 		     NULL, 1);
 	/* Not joined with each other, and nobody with itself. */
@@ -219,10 +164,8 @@ static void a_link_joins_both_sides(void **state)
 {
 	struct fixture *f = *state;
 
-	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
-		     "topology:\n  - link: {between: ['tag:t'], and: [a, b]}\n",
-		     NULL, 1);
+	must_compile(f, TOP THREE "topology:\n  - link: {between: ['tag:t'], and: [a, b]}\n", NULL,
+		     1);
 	expect_links(f, "a", "direct=tag:t");
 	expect_links(f, "b", "direct=a direct=tag:t");
 	expect_links(f, "c", "direct=a direct=b");
@@ -231,8 +174,8 @@ static void a_link_joins_both_sides(void **state)
 static void pairs_that_cannot_meet_are_warned_of(void **state)
 {
 	struct fixture *f = *state;
-	static const char yaml[] =
-		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+	static const char yaml[] = TOP
+		"nodes:\n"
 		"  a: {public_key: $1}\n  b: {public_key: $2}\n  c: {public_key: $3, endpoint: 'c:1'}\n";
 
 	must_compile(f, yaml, NULL, 1);
@@ -636,10 +579,10 @@ static void one_prefix_under_two_peers_names_both_places(void **state)
 	struct fixture *f = *state;
 
 	expect_error(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
-		     "  a: {public_key: $1, endpoint: 'a:1', routes: [192.168.1.0/24]}\n"
-		     "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n"
-		     "  c: {public_key: $3, endpoint: 'c:1'}\n",
+		     TOP "nodes:\n"
+			 "  a: {public_key: $1, endpoint: 'a:1', routes: [192.168.1.0/24]}\n"
+			 "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n"
+			 "  c: {public_key: $3, endpoint: 'c:1'}\n",
 		     NULL, "networks/net.yaml:4:");
 	assert_non_null(
 		strstr(messages(f), "192.168.1.0/24 would stand under two peers, `a` and `b`"));
@@ -650,7 +593,8 @@ static void the_same_route_twice_is_fine_where_nobody_sees_both(void **state)
 {
 	must_compile(
 		*state,
-		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		TOP
+		"nodes:\n"
 		"  a: {public_key: $1, endpoint: 'a:1', routes: [192.168.1.0/24]}\n"
 		"  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n"
 		"  c: {public_key: $3, endpoint: 'c:1'}\n  d: {public_key: $4, endpoint: 'd:1'}\n"
@@ -703,8 +647,8 @@ static void gateways_have_an_order(void **state)
 	struct fixture *f = *state;
 
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "20")
-			     GATE("b", "2", "10") GATE("c", "3", "300") NODE("d", "4"),
+		     TOP "nodes:\n" GATE("a", "1", "20") GATE("b", "2", "10") GATE("c", "3", "300")
+			     NODE("d", "4"),
 		     NULL, 1);
 	assert_int_equal(f->diag.n, 0);
 	expect_record(f, "a",
@@ -722,7 +666,7 @@ static void gateways_have_an_order(void **state)
 	/* No metric is 0, the first. */
 	must_compile(
 		f,
-		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE(
+		TOP "nodes:\n" GATE(
 			"a", "1",
 			"1") "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.1.0/24]}\n" NODE("d",
 												       "4"),
@@ -731,7 +675,7 @@ static void gateways_have_an_order(void **state)
 	/* What is in another prefix has nothing to do with it. */
 	must_compile(
 		f,
-		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE(
+		TOP "nodes:\n" GATE(
 			"a", "1",
 			"1") "  b: {public_key: $2, endpoint: 'b:1', routes: [192.168.0.0/16]}\n" NODE("d",
 												       "4"),
@@ -745,14 +689,12 @@ static void an_order_must_be_clear(void **state)
 	struct fixture *f = *state;
 
 	expect_error(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10")
-			     GATE("b", "2", "20") GATE("c", "3", "20") NODE("d", "4"),
+		     TOP "nodes:\n" GATE("a", "1", "10") GATE("b", "2", "20") GATE("c", "3", "20")
+			     NODE("d", "4"),
 		     NULL, "networks/net.yaml:6:");
 	assert_non_null(
 		strstr(messages(f), "`b` and `c` have the same metric 20 for 192.168.1.0/24"));
-	expect_error(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10")
-			     GATE("b", "2", "10") NODE("d", "4"),
+	expect_error(f, TOP "nodes:\n" GATE("a", "1", "10") GATE("b", "2", "10") NODE("d", "4"),
 		     NULL, "192.168.1.0/24 would stand under two peers, `a` and `b`");
 	assert_non_null(strstr(messages(f), "give each a `metric`"));
 }
@@ -763,8 +705,8 @@ static void who_knows_the_second_alone_is_warned(void **state)
 
 	must_compile(
 		f,
-		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10") GATE(
-			"b", "2", "20") NODE("c", "3") NODE("d", "4")
+		TOP
+		"nodes:\n" GATE("a", "1", "10") GATE("b", "2", "20") NODE("c", "3") NODE("d", "4")
 			NODE("e",
 			     "5") "topology:\n  - mesh: [a, c]\n  - mesh: [b, d]\n  - mesh: [b, e]\n",
 		NULL, 1);
@@ -775,10 +717,9 @@ static void who_knows_the_second_alone_is_warned(void **state)
 	/* Through a hub that carries it all is well. */
 	must_compile(
 		f,
-		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" GATE("a", "1", "10") GATE(
-			"b", "2", "20") NODE("c", "3")
-			NODE("d",
-			     "4") "topology:\n  - star: {hubs: [c], spokes: [a, d]}\n  - mesh: [b, d]\n  - mesh: [b, c]\n",
+		TOP "nodes:\n" GATE("a", "1", "10") GATE("b", "2", "20") NODE("c", "3") NODE(
+			"d",
+			"4") "topology:\n  - star: {hubs: [c], spokes: [a, d]}\n  - mesh: [b, d]\n  - mesh: [b, c]\n",
 		NULL, 1);
 	assert_int_equal(f->diag.n, 0);
 	assert_true(has_route(f, "d", "c"));
@@ -846,13 +787,14 @@ static void exits_that_cannot_be(void **state)
 	struct fixture *f = *state;
 
 	expect_error(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" NODE("a", "1") NODE("b", "2")
+		     TOP "nodes:\n" NODE("a", "1") NODE("b", "2")
 			     EXIT("c", "3", "a") "topology:\n  - mesh: [a, b]\n  - mesh: [b, c]\n",
 		     NULL, "networks/net.yaml:6:");
 	assert_non_null(strstr(messages(f), "`c` is not joined with its exit `a`"));
 	/* A hub that sends what it does not know to one of its own spokes. */
 	expect_error(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     TOP
+		     "nodes:\n"
 		     "  a: {public_key: $1, endpoint: a.example.net, exit_node: b}\n" NODE("b", "2")
 			     NODE("c", "3") "topology:\n  - star: {hubs: [a], spokes: [b, c]}\n",
 		     NULL, "networks/net.yaml:4:");
@@ -861,7 +803,8 @@ static void exits_that_cannot_be(void **state)
 	/* Through a second hub. */
 	expect_error(
 		f,
-		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		TOP
+		"nodes:\n"
 		"  a: {public_key: $1, endpoint: a.example.net, exit_node: b}\n" NODE("b", "2") NODE(
 			"c",
 			"3") "topology:\n  - star: {hubs: [c], spokes: [b]}\n  - star: {hubs: [a], spokes: [c]}\n  - mesh: [a, b]\n",
@@ -869,7 +812,8 @@ static void exits_that_cannot_be(void **state)
 	/* Without transit all is well. */
 	must_compile(
 		f,
-		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		TOP
+		"nodes:\n"
 		"  a: {public_key: $1, endpoint: a.example.net, exit_node: b}\n" NODE("b", "2") NODE(
 			"c",
 			"3") "topology:\n  - star: {hubs: [a], spokes: [b, c], transit: false}\n",
@@ -880,10 +824,7 @@ static void exits_that_cannot_be(void **state)
 			     EXIT("c", "3", "a, addresses: [10.0.0.9]"),
 		     NULL, 1);
 	assert_non_null(strstr(messages(f), "the IPv6 of `c` does not go through its exit"));
-	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" NODE("a", "1")
-			     EXIT("c", "3", "a"),
-		     NULL, 1);
+	must_compile(f, TOP "nodes:\n" NODE("a", "1") EXIT("c", "3", "a"), NULL, 1);
 	assert_int_equal(f->diag.n, 0);
 }
 
@@ -893,7 +834,7 @@ static void a_table_for_the_routes(void **state)
 
 	must_compile(
 		f,
-		"version: 1\naddresses: [10.0.0.0/24]\ntable: 100\nnodes:\n" NODE(
+		TOP "table: 100\nnodes:\n" NODE(
 			"a",
 			"1") "  b: {public_key: $2, table: off}\n  c: {public_key: $3, table: 254, endpoint: 'c:1'}\n"
 			     "  d: {public_key: $4, table: 4294967295, endpoint: 'd:1'}\n",
@@ -910,7 +851,7 @@ static void a_clash_between_two_hubs_is_found(void **state)
 
 	expect_error(
 		f,
-		"version: 1\naddresses: [10.0.0.0/24]\nnodes:\n" NODE("a", "1") NODE("b", "2") NODE(
+		TOP "nodes:\n" NODE("a", "1") NODE("b", "2") NODE(
 			"c",
 			"3") "topology:\n  - star: {hubs: [a], spokes: [c]}\n  - star: {hubs: [b], spokes: [c]}\n",
 		NULL, "10.0.0.0/24 would stand under two peers, `a` and `b`, on node `c`");
@@ -986,18 +927,18 @@ static void two_nodes_own_what_is_nested(void **state)
 		     NULL, "the pool 10.0.0.0/29 has no address left for node `e`");
 }
 
-#define TWO_SITES                                                                              \
-	"version: 1\naddresses: [10.0.0.0/24]\nsites:\n"                                       \
-	"  x: {leaders: [x1, x2], routes: [192.168.1.0/24, {cidr: 172.16.0.0/12, masquerade: " \
-	"true}]}\n"                                                                            \
-	"  y: {leaders: [y1], inside: leader}\nnodes:\n"                                       \
-	"  a: {public_key: $1}\n"                                                              \
-	"  x1: {public_key: $2, site: x, endpoint: x.example.net}\n"                           \
-	"  x2: {public_key: $3, site: x, tags: [t], endpoints: {site:x: 192.168.1.2}}\n"       \
-	"  x3: {public_key: $4, site: x, routes: [192.168.3.0/24]}\n"                          \
-	"  x4: {public_key: $5, site: x}\n"                                                    \
-	"  y1: {public_key: $6, site: y, endpoint: y.example.net}\n"                           \
-	"  y2: {public_key: $7, site: y, endpoints: {site:y: 192.168.1.9}}\n"
+#define TWO_SITES                                                                                  \
+	TOP "sites:\n"                                                                             \
+	    "  x: {leaders: [x1, x2], routes: [192.168.1.0/24, {cidr: 172.16.0.0/12, masquerade: " \
+	    "true}]}\n"                                                                            \
+	    "  y: {leaders: [y1], inside: leader}\nnodes:\n"                                       \
+	    "  a: {public_key: $1}\n"                                                              \
+	    "  x1: {public_key: $2, site: x, endpoint: x.example.net}\n"                           \
+	    "  x2: {public_key: $3, site: x, tags: [t], endpoints: {site:x: 192.168.1.2}}\n"       \
+	    "  x3: {public_key: $4, site: x, routes: [192.168.3.0/24]}\n"                          \
+	    "  x4: {public_key: $5, site: x}\n"                                                    \
+	    "  y1: {public_key: $6, site: y, endpoint: y.example.net}\n"                           \
+	    "  y2: {public_key: $7, site: y, endpoints: {site:y: 192.168.1.9}}\n"
 
 /* docs/format.md names the groups. */
 static void leaders_stand_for_their_sites(void **state)
@@ -1068,15 +1009,15 @@ static void sites_that_clash(void **state)
 	struct fixture *f = *state;
 
 	expect_error(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nsites:\n"
-		     "  x: {leaders: [b], routes: [192.168.1.0/24]}\nnodes:\n"
-		     "  a: {public_key: $1, endpoint: 'a:1'}\n"
-		     "  b: {public_key: $2, endpoint: 'b:1', site: x}\n"
-		     "  c: {public_key: $3, endpoint: 'c:1', routes: [192.168.1.0/24]}\n",
-		     NULL, "192.168.1.0/24 would stand under two peers, `b` and `c`, on node `a`");
+		     TOP "sites:\n"
+			 "  x: {leaders: [b], routes: [192.168.1.0/24]}\nnodes:\n"
+			 "  a: {public_key: $1, endpoint: 'a:1'}\n"
+			 "  b: {public_key: $2, endpoint: 'b:1', site: x}\n"
+			 "  c: {public_key: $3, endpoint: 'c:1', routes: [192.168.1.0/24]}\n",
+		     NULL, "the site `x` and the node `c` both have 192.168.1.0/24");
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nsites:\n  x: {leaders: [b]}\nnodes:\n"
-		     "  a: {public_key: $1, site: x}\n  b: {public_key: $2, site: x}\n",
+		     TOP "sites:\n  x: {leaders: [b]}\nnodes:\n"
+			 "  a: {public_key: $1, site: x}\n  b: {public_key: $2, site: x}\n",
 		     NULL, 1);
 	assert_non_null(strstr(messages(f), "`a` and `b` cannot meet: neither has an endpoint"));
 }
@@ -1087,7 +1028,8 @@ static void relays_cut_groups_into_parts(void **state)
 	struct fixture *f = *state;
 
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     TOP
+		     "nodes:\n"
 		     "  ra: {public_key: $1, endpoint: ra.example.net, relay: true, region: eu}\n"
 		     "  rb: {public_key: $2, endpoint: rb.example.net, relay: true}\n"
 		     "  a: {public_key: $3, tags: [t], region: eu}\n"
@@ -1119,7 +1061,8 @@ static void who_meets_in_a_lan_needs_no_relay(void **state)
 	struct fixture *f = *state;
 
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     TOP
+		     "nodes:\n"
 		     "  ra: {public_key: $1, endpoint: ra.example.net, relay: true}\n"
 		     "  a: {public_key: $2, tags: [lan, z], endpoints: {tag:lan: 192.168.1.2}}\n"
 		     "  b: {public_key: $3, tags: [lan], endpoints: {tag:lan: '192.168.1.3:5'}}\n"
@@ -1142,10 +1085,10 @@ static void who_meets_in_a_lan_needs_no_relay(void **state)
 	assert_int_equal(network_node(&f->network, "d")->n_from, 0);
 	/* All of them in the LAN: nobody is left for the relay. */
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
-		     "  ra: {public_key: $1, endpoint: ra.example.net, relay: true}\n"
-		     "  a: {public_key: $2, tags: [lan], endpoints: {tag:lan: 192.168.1.2}}\n"
-		     "  b: {public_key: $3, tags: [lan], endpoints: {tag:lan: 192.168.1.3}}\n",
+		     TOP "nodes:\n"
+			 "  ra: {public_key: $1, endpoint: ra.example.net, relay: true}\n"
+			 "  a: {public_key: $2, tags: [lan], endpoints: {tag:lan: 192.168.1.2}}\n"
+			 "  b: {public_key: $3, tags: [lan], endpoints: {tag:lan: 192.168.1.3}}\n",
 		     NULL, 1);
 	expect_links(f, "a", "direct=all");
 	assert_false(network_node(&f->network, "ra")->flags & NODE_FORWARD);
@@ -1158,11 +1101,11 @@ static void a_relay_that_is_seen_by_some(void **state)
 	struct fixture *f = *state;
 
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
-		     "  ra: {public_key: $1, relay: true, endpoints: {tag:lan: 192.168.1.1}}\n"
-		     "  a: {public_key: $2, tags: [lan]}\n"
-		     "  b: {public_key: $3, tags: [lan]}\n"
-		     "  c: {public_key: $4}\n",
+		     TOP "nodes:\n"
+			 "  ra: {public_key: $1, relay: true, endpoints: {tag:lan: 192.168.1.1}}\n"
+			 "  a: {public_key: $2, tags: [lan]}\n"
+			 "  b: {public_key: $3, tags: [lan]}\n"
+			 "  c: {public_key: $4}\n",
 		     NULL, 1);
 	expect_links(f, "a", "direct=all#alone direct=all#from!tag:lan through=ra:all#via!ra");
 	expect_links(f, "c", "direct=all");
@@ -1177,16 +1120,16 @@ static void parts_without_a_relay_stay_direct(void **state)
 	struct fixture *f = *state;
 
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
-		     "  ra: {public_key: $1, endpoint: ra.example.net, relay: true}\n"
-		     "  rb: {public_key: $2, endpoint: rb.example.net, relay: true}\n"
-		     "  a: {public_key: $3, tags: [t]}\n"
-		     "  b: {public_key: $4, tags: [t]}\n"
-		     "  c: {public_key: $5, tags: [t]}\n"
-		     "  d: {public_key: $6, tags: [t], endpoint: d.example.net}\n"
-		     "topology:\n"
-		     "  - link: {between: [ra], and: [a, b]}\n"
-		     "  - mesh: [tag:t]\n",
+		     TOP "nodes:\n"
+			 "  ra: {public_key: $1, endpoint: ra.example.net, relay: true}\n"
+			 "  rb: {public_key: $2, endpoint: rb.example.net, relay: true}\n"
+			 "  a: {public_key: $3, tags: [t]}\n"
+			 "  b: {public_key: $4, tags: [t]}\n"
+			 "  c: {public_key: $5, tags: [t]}\n"
+			 "  d: {public_key: $6, tags: [t], endpoint: d.example.net}\n"
+			 "topology:\n"
+			 "  - link: {between: [ra], and: [a, b]}\n"
+			 "  - mesh: [tag:t]\n",
 		     NULL, 1);
 	expect_links(f, "a",
 		     "direct=ra direct=tag:t#alone direct=tag:t#endpoint through=ra:tag:t#via!ra");
@@ -1195,7 +1138,7 @@ static void parts_without_a_relay_stay_direct(void **state)
 	expect_links(f, "rb", "");
 	assert_false(network_node(&f->network, "rb")->flags & NODE_FORWARD);
 	/* All four of the network: no relay, no part. */
-	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE, NULL, 1);
+	must_compile(f, TOP THREE, NULL, 1);
 	assert_int_equal(f->network.n_groups, 0);
 	assert_int_equal(network_node(&f->network, "a")->flags & NODE_FORWARD, 0);
 }
@@ -1219,9 +1162,7 @@ static void who_carries_for_others_says_so(void **state)
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		char text[1024], got[8] = "";
 
-		snprintf(text, sizeof(text),
-			 "version: 1\naddresses: [10.0.0.0/24]\n%stopology:\n%s", THREE,
-			 rows[i].topology);
+		snprintf(text, sizeof(text), TOP "%stopology:\n%s", THREE, rows[i].topology);
 		must_compile(f, text, NULL, 1);
 		for (j = 0; j < f->network.n_nodes; j++)
 			if (f->network.nodes[j].flags & NODE_FORWARD)
@@ -1232,7 +1173,8 @@ static void who_carries_for_others_says_so(void **state)
 				 rows[i].forward);
 	}
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
+		     TOP
+		     "nodes:\n"
 		     "  a: {public_key: $1, endpoint: a.example.net, routes: [192.168.1.0/24]}\n",
 		     NULL, 1);
 	assert_true(network_node(&f->network, "a")->flags & NODE_FORWARD);
@@ -1245,7 +1187,7 @@ static void long_lists_become_a_group(void **state)
 	int i;
 
 	buf_init(&b, 1 << 16);
-	buf_adds(&b, "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n");
+	buf_adds(&b, TOP "nodes:\n");
 	for (i = 0; i < 12; i++) {
 		struct wgkey key = { { (uint8_t)(i + 9), 7, 7 } };
 		char text[KEY_STRLEN];
@@ -1267,7 +1209,7 @@ static void what_is_said_again_costs_nothing(void **state)
 	int i;
 
 	buf_init(&b, 1 << 20);
-	buf_adds(&b, "version: 1\naddresses: [10.0.0.0/24]\n" THREE "topology:\n");
+	buf_adds(&b, TOP THREE "topology:\n");
 	for (i = 0; i < 1000; i++)
 		buf_adds(&b, "  - mesh: [a, b, c, 'tag:t']\n");
 	must_compile(f, b.data, NULL, 1);
@@ -1317,10 +1259,10 @@ static void keepalive_follows_the_endpoint(void **state)
 	struct fixture *f = *state;
 
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\npersistent_keepalive: 25\nnodes:\n"
-		     "  a: {public_key: $1, endpoint: 'a:1'}\n  b: {public_key: $2}\n"
-		     "  c: {public_key: $3, endpoint: 'c:1', persistent_keepalive: 7}\n"
-		     "  d: {public_key: $4, persistent_keepalive: 0, endpoint: 'd:1'}\n",
+		     TOP "persistent_keepalive: 25\nnodes:\n"
+			 "  a: {public_key: $1, endpoint: 'a:1'}\n  b: {public_key: $2}\n"
+			 "  c: {public_key: $3, endpoint: 'c:1', persistent_keepalive: 7}\n"
+			 "  d: {public_key: $4, persistent_keepalive: 0, endpoint: 'd:1'}\n",
 		     NULL, 1);
 	assert_false(network_node(&f->network, "a")->flags & NODE_HAS_KEEPALIVE);
 	assert_int_equal(network_node(&f->network, "b")->keepalive, 25);
@@ -1337,12 +1279,12 @@ static void an_entry_says_the_keepalive_of_what_it_joins(void **state)
 
 	must_compile(
 		f,
-		"version: 1\naddresses: [10.0.0.0/24]\npersistent_keepalive: 25\nnodes:\n"
-		"  a: {public_key: $1, endpoint: 'a:1'}\n  b: {public_key: $2}\n"
-		"  c: {public_key: $3, endpoint: 'c:1', persistent_keepalive: 7}\n"
-		"topology:\n  - mesh: [all]\n  - link: {between: [b], and: [a]}\n"
-		"    persistent_keepalive: 10\n  - mesh: [b, a]\n"
-		"    persistent_keepalive: 0\n  - persistent_keepalive: 30\n    mesh: [a, b]\n",
+		TOP "persistent_keepalive: 25\nnodes:\n"
+		    "  a: {public_key: $1, endpoint: 'a:1'}\n  b: {public_key: $2}\n"
+		    "  c: {public_key: $3, endpoint: 'c:1', persistent_keepalive: 7}\n"
+		    "topology:\n  - mesh: [all]\n  - link: {between: [b], and: [a]}\n"
+		    "    persistent_keepalive: 10\n  - mesh: [b, a]\n"
+		    "    persistent_keepalive: 0\n  - persistent_keepalive: 30\n    mesh: [a, b]\n",
 		NULL, 1);
 	n = network_node(&f->network, "b");
 	if (expand(&f->network, n, &f->arena, &c, &e) < 0)
@@ -1364,10 +1306,10 @@ static void an_endpoint_without_port_uses_the_listen_port(void **state)
 	struct fixture *f = *state;
 
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nlisten_port: 4000\nnodes:\n"
-		     "  a: {public_key: $1, endpoint: a.example.net}\n"
-		     "  b: {public_key: $2, endpoint: b.example.net, listen_port: 5000}\n"
-		     "  c: {public_key: $3, endpoint: 'c.example.net:6000'}\n",
+		     TOP "listen_port: 4000\nnodes:\n"
+			 "  a: {public_key: $1, endpoint: a.example.net}\n"
+			 "  b: {public_key: $2, endpoint: b.example.net, listen_port: 5000}\n"
+			 "  c: {public_key: $3, endpoint: 'c.example.net:6000'}\n",
 		     NULL, 1);
 	assert_int_equal(network_record(&f->network, "a")->endpoint.port, 4000);
 	assert_int_equal(network_record(&f->network, "b")->endpoint.port, 5000);
@@ -1408,10 +1350,10 @@ static void clients_are_reached_through_their_gateway(void **state)
 	struct fixture *f = *state;
 
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE "clients:\n"
-		     "  z: {public_key: $4, gateway: a}\n"
-		     "  aa: {public_key: $5, gateway: a, addresses: [10.0.0.9]}\n"
-		     "  bb: {public_key: $6, gateway: b}\n",
+		     TOP THREE "clients:\n"
+			       "  z: {public_key: $4, gateway: a}\n"
+			       "  aa: {public_key: $5, gateway: a, addresses: [10.0.0.9]}\n"
+			       "  bb: {public_key: $6, gateway: b}\n",
 		     NULL, 1);
 	expect_links(f, "a", "direct=#clients.a direct=all");
 	expect_links(f, "b", "direct=#clients.b direct=all");
@@ -1453,9 +1395,8 @@ static void only_who_is_joined_with_the_gateway_gets_its_clients(void **state)
 
 	/* By its name, by a tag, by a list that became a group, and not at all. */
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
-		     "clients:\n  p: {public_key: $4, gateway: b}\n"
-		     "topology:\n  - link: {between: [c], and: [b]}\n",
+		     TOP THREE "clients:\n  p: {public_key: $4, gateway: b}\n"
+			       "topology:\n  - link: {between: [c], and: [b]}\n",
 		     NULL, 1);
 	expect_links(f, "a", "");
 	expect_links(f, "b", "direct=#clients.b direct=c");
@@ -1463,9 +1404,8 @@ static void only_who_is_joined_with_the_gateway_gets_its_clients(void **state)
 	assert_true(peer_has(f, "b", "p", "10.0.0.4/32"));
 	assert_true(peer_has(f, "c", "b", "10.0.0.4/32"));
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\n" THREE
-		     "clients:\n  p: {public_key: $4, gateway: b}\n"
-		     "topology:\n  - star: {hubs: [a], spokes: ['tag:t']}\n",
+		     TOP THREE "clients:\n  p: {public_key: $4, gateway: b}\n"
+			       "topology:\n  - star: {hubs: [a], spokes: ['tag:t']}\n",
 		     NULL, 1);
 	expect_links(f, "a", "direct=tag:t");
 	expect_links(f, "b", "direct=#clients.b direct=a routes=a:tag:t allow=a:10.0.0.0/24");
@@ -1479,7 +1419,7 @@ static void only_who_is_joined_with_the_gateway_gets_its_clients(void **state)
 static void a_client_that_comes_or_goes_changes_no_document(void **state)
 {
 	struct fixture *f = *state;
-	static const char top[] = "version: 1\naddresses: [10.0.0.0/24]\n" THREE "clients:\n";
+	static const char top[] = TOP THREE "clients:\n";
 	struct network first;
 	char yaml[2048];
 	size_t i;
@@ -1510,7 +1450,7 @@ static void a_client_that_comes_or_goes_changes_no_document(void **state)
 static void a_clients_address_is_kept_freed_and_given_back(void **state)
 {
 	struct fixture *f = *state;
-	static const char top[] = "version: 1\naddresses: [10.0.0.0/24]\n" THREE "clients:\n";
+	static const char top[] = TOP THREE "clients:\n";
 	struct network first, second;
 	char yaml[2048];
 
@@ -1537,13 +1477,13 @@ static void a_node_that_becomes_a_client_is_gone_as_a_node(void **state)
 	struct fixture *f = *state;
 	struct network first, second;
 
-	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE, NULL, 1);
+	must_compile(f, TOP THREE, NULL, 1);
 	first = f->network;
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
-		     "  a: {public_key: $1, endpoint: 'a.example.net'}\n"
-		     "  b: {public_key: $2, endpoint: 'b.example.net', tags: [t]}\n"
-		     "clients:\n  c: {public_key: $3, gateway: a}\n",
+		     TOP "nodes:\n"
+			 "  a: {public_key: $1, endpoint: 'a.example.net'}\n"
+			 "  b: {public_key: $2, endpoint: 'b.example.net', tags: [t]}\n"
+			 "clients:\n  c: {public_key: $3, gateway: a}\n",
 		     &first, 2);
 	second = f->network;
 	expect_record(f, "c", "addresses=10.0.0.3 gateway=a");
@@ -1551,12 +1491,12 @@ static void a_node_that_becomes_a_client_is_gone_as_a_node(void **state)
 	assert_string_equal(second.gone[0].name, "c");
 	/* It stays gone while it is a client, and is not when it is a node again. */
 	must_compile(f,
-		     "version: 1\naddresses: [10.0.0.0/24]\nnodes:\n"
-		     "  a: {public_key: $1, endpoint: 'a.example.net'}\n"
-		     "clients:\n  c: {public_key: $3, gateway: a}\n",
+		     TOP "nodes:\n"
+			 "  a: {public_key: $1, endpoint: 'a.example.net'}\n"
+			 "clients:\n  c: {public_key: $3, gateway: a}\n",
 		     &second, 3);
 	assert_int_equal(f->network.n_gone, 2);
-	must_compile(f, "version: 1\naddresses: [10.0.0.0/24]\n" THREE, &f->network, 4);
+	must_compile(f, TOP THREE, &f->network, 4);
 	assert_int_equal(f->network.n_gone, 0);
 	expect_record(f, "c", "addresses=10.0.0.3");
 }

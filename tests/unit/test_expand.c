@@ -6,20 +6,7 @@
 #include "publication/document.h"
 #include "publication/expand.h"
 #include "tests/unit/fail_alloc.h"
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	arena_init(&arena);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	arena_release(&arena);
-	return 0;
-}
+#include "tests/unit/one_arena.h"
 
 /* Keys that sort as their letters do. */
 #define KEY_A "AaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA="

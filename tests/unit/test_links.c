@@ -6,78 +6,15 @@
 #include "publication/expand.h"
 #include "publication/manifest.h"
 #include "publication/routed.h"
-#include "reconciler/compile.h"
-#include "schema/load.h"
+#include "tests/unit/one_arena.h"
+#include "tests/unit/text_network.h"
 
-/* Public keys of nobody: distinct, valid, of no low order. */
-static const char *const keys[] = {
-	"9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=",
-	"2RzKFbGMx5g7fG0BrWCI7JIpGvcwGkqUaCoENYueJw4=",
-	"gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=",
-	"TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=",
-	"HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=",
-};
-
-static struct arena arena;
 static struct diag diag;
-
-static int setup(void **state)
-{
-	arena_init(&arena);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	arena_release(&arena);
-	return 0;
-}
-
-static int try_compile(const char *yaml, const struct network *published, uint64_t serial,
-		       struct network *ret)
-{
-	struct source *files = arena_array(&arena, 2, sizeof(*files));
-	struct model *model = arena_alloc(&arena, sizeof(*model));
-	char *text;
-	struct buf b;
-	int r;
-
-	buf_init(&b, 64 << 20);
-	for (; *yaml; yaml++) {
-		if (*yaml == '$')
-			buf_adds(&b, keys[*++yaml - '1']);
-		else
-			buf_addc(&b, *yaml);
-	}
-	text = arena_strndup(&arena, b.data, b.len);
-	files[0] = (struct source){ "meshrc.yaml", "version: 1\n", 11 };
-	files[1] = (struct source){ "networks/net.yaml", text, b.len };
-	buf_release(&b);
-	diag_init(&diag, &arena);
-	r = schema_load(files, 2, &arena, &diag, model);
-	return r < 0 ? r : compile(&model->networks[0], published, serial, &arena, &diag, ret);
-}
-
-static char *messages(void)
-{
-	struct buf b;
-	char *text;
-
-	buf_init(&b, 1 << 20);
-	diag_render(&diag, false, &b);
-	text = arena_strdup(&arena, b.data ? b.data : "");
-	buf_release(&b);
-	return text;
-}
 
 static struct network *must_compile(const char *yaml, const struct network *published,
 				    uint64_t serial)
 {
-	struct network *n = arena_alloc(&arena, sizeof(*n));
-
-	if (try_compile(yaml, published, serial, n) < 0)
-		fail_msg("does not compile:\n%s", messages());
-	return n;
+	return text_must_compile(&arena, &diag, yaml, published, serial);
 }
 
 static void expect_table(const struct network *n, const char *want)
@@ -98,9 +35,9 @@ static void expect_error(const char *yaml, const struct network *published, cons
 {
 	struct network n;
 
-	assert_int_not_equal(try_compile(yaml, published, 2, &n), 0);
-	if (!strstr(messages(), text))
-		fail_msg("'%s' is not in:\n%s", text, messages());
+	assert_int_not_equal(text_compile(&arena, &diag, yaml, published, 2, &n), 0);
+	if (!strstr(text_of_diag(&arena, &diag), text))
+		fail_msg("'%s' is not in:\n%s", text, text_of_diag(&arena, &diag));
 }
 
 /* ---- the line ---- */
@@ -640,7 +577,8 @@ static void test_cannot_meet(void **state)
 		     "  r: {public_key: $3, endpoint: r.example.net, relay: true}\n"
 		     "topology:\n  - mesh: [all]\n  - mesh: [a, b]\n    interface_per_link: true\n",
 		NULL, 1);
-	assert_non_null(strstr(messages(), "9:5: warning: `a` and `b` cannot meet"));
+	assert_non_null(
+		strstr(text_of_diag(&arena, &diag), "9:5: warning: `a` and `b` cannot meet"));
 }
 
 /* One over each limit. */
@@ -666,7 +604,7 @@ static void test_limits(void **state)
 			"topology:\n  - star: {hubs: [n0000], spokes: [all]}\n    interface_per_link: true\n"
 			"routed_links: {ports: 10000-20000}\n");
 		if (max == MAX_NODE_ROUTED_LINKS) {
-			assert_int_equal(try_compile(b.data, NULL, 1, &n), 0);
+			assert_int_equal(text_compile(&arena, &diag, b.data, NULL, 1, &n), 0);
 			assert_int_equal(n.n_routed, max);
 		} else {
 			expect_error(
@@ -696,7 +634,7 @@ static void test_network_limit(void **state)
 		}
 		buf_adds(&b, "topology:\n  - mesh: [all]\n    interface_per_link: true\n");
 		if (max == 362)
-			assert_int_equal(try_compile(b.data, NULL, 1, &n), 0);
+			assert_int_equal(text_compile(&arena, &diag, b.data, NULL, 1, &n), 0);
 		else
 			expect_error(b.data, NULL, "the topology has more than 65536 routed links");
 		buf_release(&b);

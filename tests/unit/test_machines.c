@@ -11,11 +11,7 @@
 #include "schema/load.h"
 #include "schema/machines.h"
 #include "tests/unit/dice.h"
-
-#define KEY_A "9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw="
-#define KEY_B "2RzKFbGMx5g7fG0BrWCI7JIpGvcwGkqUaCoENYueJw4="
-#define KEY_C "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA="
-#define KEY_D "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
+#include "tests/unit/keys.h"
 
 #define MAX_NETS 4
 
@@ -97,6 +93,13 @@ static void expect_clash(const char *what, const char *const *texts, size_t n, s
 
 #define NET(pool, more) "version: 1\naddresses: [" pool "]\n" more "nodes:\n"
 #define NODE(name, key, more) "  " name ": {public_key: " key ", " more "}\n"
+/* x is in both networks; in each of them another node has the same network behind it. */
+#define A_WITH_G                               \
+	NET("10.1.0.0/24", "listen_port: 1\n") \
+	NODE("x", KEY_A, "endpoint: x") NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]")
+#define B_WITH_H                               \
+	NET("10.2.0.0/24", "listen_port: 2\n") \
+	NODE("x", KEY_A, "endpoint: x") NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]")
 
 struct row {
 	const char *what, *a, *b;
@@ -202,10 +205,8 @@ static const struct row rows[] = {
 	  NET("'fd00::/32'", "listen_port: 2\n") NODE("x", KEY_A, "tags: [t]"),
 	  { "networks/b.yaml:2:13: error: the pool fd00::/32 of network `b` overlaps fd00:0:0:1::/64" } },
 	{ "one route, on a machine that has both",
-	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
-	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
+	  A_WITH_G,
+	  B_WITH_H,
 	  { "networks/b.yaml:6:",
 	    "192.168.1.0/24 is behind `h` of network `b` and behind `g` of network "
 	    "`a`, and `x`, which is in both, can reach only one of them",
@@ -217,30 +218,22 @@ static const struct row rows[] = {
 		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
 	  { NULL } },
 	{ "one route, of a machine that is in both, and another that is too",
-	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
+	  A_WITH_G,
 	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
 		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
 	  { "behind `g` of network `b` and behind `g` of network `a`, and `x`, which" } },
 	{ "one route, and a machine that is not joined with it",
-	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
-	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]")
-			  NODE("z", KEY_C,
-			       "endpoint: z") "topology:\n  - mesh: [x, z]\n  - mesh: [h, z]\n",
+	  A_WITH_G,
+	  B_WITH_H NODE("z", KEY_C,
+			"endpoint: z") "topology:\n  - mesh: [x, z]\n  - mesh: [h, z]\n",
 	  { NULL } },
 	{ "one route, through a hub",
-	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
-	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]")
-			  NODE("z", KEY_C,
-			       "endpoint: z") "topology:\n  - star: {hubs: [z], spokes: [x, h]}\n",
+	  A_WITH_G,
+	  B_WITH_H NODE("z", KEY_C,
+			"endpoint: z") "topology:\n  - star: {hubs: [z], spokes: [x, h]}\n",
 	  { "192.168.1.0/24 is behind `h`" } },
 	{ "one route, through a relay",
-	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
+	  A_WITH_G,
 	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "tags: [t]")
 		  NODE("h", KEY_B, "tags: [t], routes: [192.168.1.0/24]")
 			  NODE("z", KEY_C, "endpoint: z, relay: true"),
@@ -249,19 +242,16 @@ static const struct row rows[] = {
 	  NET("10.1.0.0/24", "listen_port: 1\n")
 		  NODE("x", KEY_A, "endpoint: x, routes: [{cidr: 192.168.1.0/24, metric: 5}]")
 			  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
-	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
+	  B_WITH_H,
 	  { NULL } },
 	{ "one route, and others stand by for it",
 	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
 		  NODE("f", KEY_C, "endpoint: f, routes: [{cidr: 192.168.1.0/24, metric: 5}]")
 			  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
-	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
+	  B_WITH_H,
 	  { "behind `h` of network `b` and behind `g` of network `a`" } },
 	{ "a routed link makes no route",
-	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
+	  A_WITH_G,
 	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x") NODE(
 		  "h", KEY_B,
 		  "endpoint: h, routes: [192.168.1.0/24]") "topology:\n  - mesh: [all]\n    interface_per_link: true\n",
@@ -275,8 +265,7 @@ static const struct row rows[] = {
 	{ "one route, in one table of two names",
 	  NET("10.1.0.0/24", "listen_port: 1\ntable: 254\n") NODE("x", KEY_A, "endpoint: x")
 		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.1.0/24]"),
-	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
+	  B_WITH_H,
 	  { "192.168.1.0/24 is behind `h`" } },
 	{ "one route, in no table",
 	  NET("10.1.0.0/24", "listen_port: 1\ntable: off\n") NODE("x", KEY_A, "endpoint: x")
@@ -292,8 +281,7 @@ static const struct row rows[] = {
 	{ "a route in a wider one",
 	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x")
 		  NODE("g", KEY_B, "endpoint: g, routes: [192.168.0.0/16]"),
-	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
+	  B_WITH_H,
 	  { NULL } },
 	{ "one route, and in one of the networks a wider one behind the same peer",
 	  NET("10.1.0.0/24",
@@ -302,8 +290,7 @@ static const struct row rows[] = {
 							   "endpoint: g, routes: [192.168.1.0/24]")
 		  NODE("w", KEY_C,
 		       "endpoint: w, routes: [192.168.0.0/16]") "topology:\n  - star: {hubs: [w], spokes: [x, g]}\n",
-	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
-		  NODE("h", KEY_B, "endpoint: h, routes: [192.168.1.0/24]"),
+	  B_WITH_H,
 	  { "192.168.1.0/24 is behind `h`" } },
 	{ "a route around a pool",
 	  NET("10.1.0.0/24", "listen_port: 1\n") NODE("x", KEY_A, "endpoint: x"),

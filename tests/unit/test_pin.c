@@ -7,9 +7,8 @@
 #include "schema/load.h"
 #include "schema/pin.h"
 #include "tests/unit/dice.h"
+#include "tests/unit/keys.h"
 
-#define KEY_A "9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw="
-#define KEY_B "2RzKFbGMx5g7fG0BrWCI7JIpGvcwGkqUaCoENYueJw4="
 #define TOP "version: 1\naddresses: [10.0.0.0/8, 'fd00::/64']\n"
 
 static struct ipaddr addr(const char *s)

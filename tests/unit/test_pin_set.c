@@ -8,10 +8,7 @@
 #include "reconciler/pin.h"
 #include "schema/load.h"
 #include "tests/unit/fail_alloc.h"
-
-#define KEY_A "9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw="
-#define KEY_B "2RzKFbGMx5g7fG0BrWCI7JIpGvcwGkqUaCoENYueJw4="
-#define KEY_C "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA="
+#include "tests/unit/keys.h"
 
 static const char one[] = "version: 1\naddresses: [10.1.0.0/24]\nnodes:\n"
 			  "  a: {public_key: " KEY_A ", endpoint: 'a:1'}\n"

@@ -3,51 +3,24 @@
 #include "tests/unit/unit.h"
 
 #include "common/limits.h"
-#include "reconciler/compile.h"
 #include "reconciler/plan.h"
-#include "schema/load.h"
+#include "tests/unit/one_arena.h"
+#include "tests/unit/text_network.h"
 
-static struct arena arena;
-
-static int setup(void **state)
-{
-	arena_init(&arena);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	arena_release(&arena);
-	return 0;
-}
-
-#define NET(topology)                                                                    \
-	"version: 1\naddresses: [10.20.0.0/24]\npersistent_keepalive: 25\nnodes:\n"      \
-	"  a: {public_key: 9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw=, endpoint: a}\n" \
-	"  b: {public_key: 2RzKFbGMx5g7fG0BrWCI7JIpGvcwGkqUaCoENYueJw4=, endpoint: b}\n" \
-	"  c: {public_key: gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=, endpoint: c}\n" \
-	"  n: {public_key: TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=}\n" topology     \
+#define NET(topology)                                                               \
+	"version: 1\naddresses: [10.20.0.0/24]\npersistent_keepalive: 25\nnodes:\n" \
+	"  a: {public_key: $1, endpoint: a}\n"                                      \
+	"  b: {public_key: $2, endpoint: b}\n"                                      \
+	"  c: {public_key: $3, endpoint: c}\n"                                      \
+	"  n: {public_key: $4}\n" topology                                          \
 	"routed_links: {transfer: [10.99.0.0/24], link_local: false}\n"
 #define MESH(members) "topology:\n  - mesh: [" members "]\n    interface_per_link: true\n"
 
 static struct network *compiled(const char *yaml, const struct network *old, uint64_t serial)
 {
-	struct network *n = arena_alloc(&arena, sizeof(*n));
-	struct model *m = arena_alloc(&arena, sizeof(*m));
-	struct source *files = arena_array(&arena, 2, sizeof(*files));
 	struct diag d;
-	struct buf b;
 
-	files[0] = (struct source){ "meshrc.yaml", "version: 1\n", 11 };
-	files[1] = (struct source){ "networks/net.yaml", yaml, strlen(yaml) };
-	diag_init(&d, &arena);
-	if (schema_load(files, 2, &arena, &d, m) == 0 &&
-	    compile(&m->networks[0], old, serial, &arena, &d, n) == 0)
-		return n;
-	buf_init(&b, 1 << 20);
-	diag_render(&d, false, &b);
-	fail_msg("%s", b.data);
-	return NULL;
+	return text_must_compile(&arena, &d, yaml, old, serial);
 }
 
 static struct plan *planned(const char *before, const char *after)

@@ -11,6 +11,7 @@
 #include "publication/manifest.h"
 #include "publication/sign.h"
 #include "publication/verify.h"
+#include "tests/unit/one_arena.h"
 
 /* The public keys of the seeds of 32 bytes of 1 (ROOT1), 2 (ROOT2), 3 (PUB3). */
 #define ROOT1 "iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w="
@@ -48,20 +49,6 @@ static const char golden_root[] = ROOT_BODY ROOT_SIG2 ROOT_SIG1;
 static const char golden_manifest[] = MANIFEST_BODY MANIFEST_SIG;
 
 #define S(literal) (literal), sizeof(literal) - 1
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	arena_init(&arena);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	arena_release(&arena);
-	return 0;
-}
 
 static void seed_of(struct secret *s, uint8_t byte)
 {
@@ -616,6 +603,31 @@ static void test_verify_document(void **state)
 
 /* ---- Single lines ---- */
 
+/* Each line of the rows is taken and written again as it stands there, or refused. */
+#define CHECK_LINES(type)                                                                          \
+	do {                                                                                       \
+		struct type line_;                                                                 \
+		struct buf b_;                                                                     \
+		struct err e_;                                                                     \
+		size_t i_;                                                                         \
+                                                                                                   \
+		buf_init(&b_, MAX_LINE);                                                           \
+		for (i_ = 0; i_ < ARRAY_LEN(rows); i_++) {                                         \
+			const char *text_ = rows[i_].line;                                         \
+			int r_ = type##_decode(text_, strlen(text_), &arena, &line_, &e_);         \
+                                                                                                   \
+			ROW_CHECK((r_ == 0) == rows[i_].ok, i_);                                   \
+			if (r_) {                                                                  \
+				ROW_CHECK(!strcmp(e_.reason, "BAD-FIELD"), i_);                    \
+				continue;                                                          \
+			}                                                                          \
+			buf_reset(&b_);                                                            \
+			ROW_CHECK(type##_encode(&line_, &b_) == 0 && !strcmp(b_.data, text_), i_); \
+			ROW_CHECK(type##_equal(&line_, &line_), i_);                               \
+		}                                                                                  \
+		buf_release(&b_);                                                                  \
+	} while (0)
+
 #define KEY1 "9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw="
 #define REC "record fra1 key=" KEY1
 #define CLIENT REC " addresses=10.20.0.1 gateway=ams1"
@@ -774,26 +786,8 @@ static void test_record_lines(void **state)
 		{ "empty", "", false },
 		{ "a URL for an endpoint", REC " addresses=10.20.0.1 endpoint=http://a/:1", false },
 	};
-	struct buf b;
-	size_t i;
 
-	buf_init(&b, MAX_LINE);
-	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		struct record r;
-		struct err e;
-
-		ROW_CHECK((record_decode(rows[i].line, strlen(rows[i].line), &arena, &r, &e) ==
-			   0) == rows[i].ok,
-			  i);
-		if (!rows[i].ok) {
-			ROW_CHECK(!strcmp(e.reason, "BAD-FIELD"), i);
-			continue;
-		}
-		buf_reset(&b);
-		ROW_CHECK(record_encode(&r, &b) == 0 && !strcmp(b.data, rows[i].line), i);
-		ROW_CHECK(record_equal(&r, &r), i);
-	}
-	buf_release(&b);
+	CHECK_LINES(record);
 }
 
 static void test_node_lines(void **state)
@@ -946,26 +940,8 @@ static void test_node_lines(void **state)
 		{ "a private key", NODE " private_key=" KEY1 " mtu=1420 addresses=10.20.0.1/16",
 		  false },
 	};
-	struct buf b;
-	size_t i;
 
-	buf_init(&b, MAX_LINE);
-	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		struct node n;
-		struct err e;
-
-		ROW_CHECK((node_decode(rows[i].line, strlen(rows[i].line), &arena, &n, &e) == 0) ==
-				  rows[i].ok,
-			  i);
-		if (!rows[i].ok) {
-			ROW_CHECK(!strcmp(e.reason, "BAD-FIELD"), i);
-			continue;
-		}
-		buf_reset(&b);
-		ROW_CHECK(node_encode(&n, &b) == 0 && !strcmp(b.data, rows[i].line), i);
-		ROW_CHECK(node_equal(&n, &n), i);
-	}
-	buf_release(&b);
+	CHECK_LINES(node);
 }
 
 /* A line with n times a text that has a number in it. */

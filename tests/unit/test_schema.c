@@ -11,7 +11,7 @@
 
 #include "common/limits.h"
 #include "schema/check.h"
-#include "schema/check_client.h"
+#include "schema/check_impl.h"
 #include "schema/grammar.h"
 #include "schema/jsonschema.h"
 #include "schema/load.h"
@@ -262,7 +262,7 @@ static void test_client_limit(void **state)
 		arena_init(&a);
 		diag_init(&d, &a);
 		n.n_clients = MAX_NODES - 1 + over;
-		check_clients(&n, &a, &d);
+		check_clients(&(struct check){ .n = &n, .scratch = &a, .d = &d });
 		assert_int_equal(d.errors, over);
 		if (over)
 			assert_string_equal(

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "reconciler/reach_impl.h"
+
+#include "common/limits.h"
+
+int reach_own_length(const struct record *r, const struct ipaddr *a)
+{
+	int len = -1;
+	size_t i;
+
+	for (i = 0; i < r->n_routes; i++)
+		if (prefix_contains_addr(&r->routes[i], a) && r->routes[i].len > len)
+			len = r->routes[i].len;
+	for (i = 0; i < r->n_standby; i++)
+		if (prefix_contains_addr(&r->standby[i].prefix, a) &&
+		    r->standby[i].prefix.len > len)
+			len = r->standby[i].prefix.len;
+	return len;
+}
+
+static int cmp_prefixes(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+int reach_networks_init(struct reach *r)
+{
+	const struct network *n = r->net;
+	struct prefix *list, p;
+	size_t i, j, k = 0, kept = 0;
+
+	for (i = 0; i < n->n_records; i++)
+		k += n->records[i].n_routes + n->records[i].n_standby + n->records[i].n_addresses;
+	k += 2 * n->n_permits;
+	list = arena_array(&r->arena, k, sizeof(*list));
+	if (!list)
+		return -1;
+	for (i = 0, k = 0; i < n->n_records; i++) {
+		const struct record *rec = &n->records[i];
+
+		for (j = 0; j < rec->n_routes; j++)
+			list[k++] = rec->routes[j];
+		for (j = 0; j < rec->n_standby; j++)
+			list[k++] = rec->standby[j].prefix;
+		for (j = 0; j < rec->n_addresses; j++)
+			list[k++] = prefix_of_addr(&rec->addresses[j]);
+	}
+	for (i = 0; i < n->n_permits; i++) {
+		if (target_is_prefix(n->permits[i].to, &p) && p.len)
+			list[k++] = p;
+		if (target_is_prefix(n->permits[i].from, &p) && p.len)
+			list[k++] = p;
+	}
+	if (k > 1)
+		qsort(list, k, sizeof(*list), cmp_prefixes);
+	for (i = 0; i < k; i++)
+		if (!kept || prefix_cmp(&list[kept - 1], &list[i]))
+			list[kept++] = list[i];
+	r->networks = list;
+	r->n_networks = kept;
+	return 0;
+}
+
+struct reach_end reach_node(uint32_t id)
+{
+	return (struct reach_end){ .kind = REACH_NODE, .id = id };
+}
+
+/* The next address behind all of the prefix; false when there is none. */
+static bool after(const struct prefix *p, struct ipaddr *ret)
+{
+	unsigned int i = p->len;
+
+	*ret = (struct ipaddr){ .family = p->family };
+	memcpy(ret->b, p->b, sizeof(ret->b));
+	while (i-- > 0) {
+		uint8_t mask = (uint8_t)(0x80 >> i % 8);
+
+		ret->b[i / 8] ^= mask;
+		if (ret->b[i / 8] & mask)
+			return true;
+	}
+	return false;
+}
+
+static bool in_none(const struct prefix *list, size_t n, const struct prefix *but,
+		    const struct ipaddr *a)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (prefix_contains_addr(&list[i], a) && prefix_contains(but, &list[i]) &&
+		    prefix_cmp(but, &list[i]))
+			return false;
+	return true;
+}
+
+/* The first prefix of the list that does not sort before `p`. */
+static size_t find_network(const struct reach *r, const struct prefix *p)
+{
+	size_t low = 0, high = r->n_networks;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (prefix_cmp(&r->networks[mid], p) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* An address of `p` that is in none of the networks inside it; false when these fill it. */
+static bool find_address(const struct reach *r, const struct prefix *p, struct ipaddr *ret)
+{
+	size_t first = find_network(r, p), end = first, i;
+	struct ipaddr a = { .family = p->family };
+
+	while (end < r->n_networks && prefix_contains(p, &r->networks[end]))
+		end++;
+	memcpy(a.b, p->b, sizeof(a.b));
+	/* The first address of a network means the network itself, when it has another. */
+	if (p->len < family_bits(p->family))
+		a.b[p->family == 4 ? 3 : 15] |= 1;
+	if (in_none(r->networks + first, end - first, p, &a)) {
+		*ret = a;
+		return true;
+	}
+	for (i = first; i < end; i++)
+		if (after(&r->networks[i], &a) && prefix_contains_addr(p, &a) &&
+		    in_none(r->networks + first, end - first, p, &a)) {
+			*ret = a;
+			return true;
+		}
+	return false;
+}
+
+/* The first node that has all of the prefix behind it, or NO_ID. */
+static uint32_t behind_whom(const struct reach *r, const struct prefix *p)
+{
+	uint32_t id;
+	size_t i;
+
+	for (id = 0; id < r->w.n; id++) {
+		const struct record *rec = r->side->records[id];
+
+		for (i = 0; rec && i < rec->n_routes; i++)
+			if (prefix_contains(&rec->routes[i], p))
+				return id;
+	}
+	return NO_ID;
+}
+
+static int add_end(struct reach *r, const struct prefix *p, struct arena *a,
+		   struct reach_end **list, size_t *n)
+{
+	struct reach_end end = { .kind = REACH_BEHIND, .prefix = *p }, *grown;
+
+	end.id = behind_whom(r, p);
+	if (end.id == NO_ID || !find_address(r, p, &end.address))
+		return 0;
+	grown = arena_grow(a, *list, *n, sizeof(*grown));
+	if (!grown)
+		return -1;
+	*list = grown;
+	grown[(*n)++] = end;
+	return 0;
+}
+
+int reach_behind(struct reach *r, const struct prefix *p, struct arena *a, struct reach_end **list,
+		 size_t *n)
+{
+	size_t i = find_network(r, p);
+
+	*list = NULL;
+	*n = 0;
+	/* The prefix itself, when it is part of a network; then those inside it. */
+	if (p->len && (i == r->n_networks || prefix_cmp(&r->networks[i], p)) &&
+	    add_end(r, p, a, list, n) < 0)
+		return -1;
+	for (; i < r->n_networks && prefix_contains(p, &r->networks[i]); i++)
+		if (add_end(r, &r->networks[i], a, list, n) < 0)
+			return -1;
+	return 0;
+}
+
+bool reach_outside(struct reach *r, unsigned int family, struct reach_end *ret)
+{
+	static const struct ipaddr four[] = { { 4, { 203, 0, 113, 1 } },
+					      { 4, { 198, 51, 100, 1 } },
+					      { 4, { 192, 0, 2, 1 } },
+					      { 4, { 8, 0, 0, 1 } } };
+	static const struct ipaddr six[] = { { 6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } },
+					     { 6, { 0x3f, 0xff, [15] = 1 } },
+					     { 6, { 0x20, 0x01, [15] = 1 } },
+					     { 6, { 0x2a, 0x00, [15] = 1 } } };
+	const struct ipaddr *list = family == 4 ? four : six;
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_LEN(four); i++) {
+		for (j = 0; j < r->n_networks; j++)
+			if (prefix_contains_addr(&r->networks[j], &list[i]))
+				break;
+		if (j < r->n_networks)
+			continue;
+		*ret = (struct reach_end){ .kind = REACH_OUTSIDE,
+					   .id = REACH_NOBODY,
+					   .address = list[i] };
+		return true;
+	}
+	return false;
+}
+
+bool reach_same(const struct reach *r, const struct reach_end *a, const struct reach_end *b)
+{
+	const struct reach_end *net = a->kind == REACH_BEHIND ? a : b, *other = net == a ? b : a;
+
+	if (a->kind == REACH_OUTSIDE || b->kind == REACH_OUTSIDE)
+		return a->kind == b->kind;
+	if (net->kind == REACH_BEHIND && other->kind == REACH_NODE)
+		return reach_own_length(r->side->records[other->id], &net->address) >= 0;
+	return a->id == b->id;
+}
+
+size_t reach_end_places(const struct reach *r, const struct reach_end *e)
+{
+	return e->kind == REACH_NODE ? r->side->records[e->id]->n_addresses : 1;
+}
+
+struct place reach_end_place(const struct reach *r, const struct reach_end *e, size_t i)
+{
+	if (e->kind == REACH_NODE)
+		return (struct place){ e->id, false, r->side->records[e->id]->addresses[i] };
+	return (struct place){ NO_ID, e->kind == REACH_OUTSIDE, e->address };
+}
