@@ -219,11 +219,12 @@ static int keep_client(struct client_maker *m, uint32_t id, enum plan_action act
 {
 	struct plan_client *c = &m->list[m->n];
 	struct plan_attrs attrs = { l->v, l->n };
-	struct last_change *last = gateway == NO_ID ? NULL : &m->last[gateway];
-	bool same = action == PLAN_CHANGE && last && last->attrs.n && last->file == file &&
-		    attrs_equal(&last->attrs, &attrs);
+	struct last_change *last =
+		action == PLAN_CHANGE && gateway != NO_ID ? &m->last[gateway] : NULL;
+	bool same =
+		last && last->attrs.n && last->file == file && attrs_equal(&last->attrs, &attrs);
 
-	if (same)
+	if (last && same)
 		attrs = last->attrs;
 	else if (keep_attrs(m->w->out, l, &attrs) < 0)
 		return -1;
@@ -232,8 +233,8 @@ static int keep_client(struct client_maker *m, uint32_t id, enum plan_action act
 				   .attrs = attrs.list,
 				   .n_attrs = attrs.n,
 				   .file = file,
-				   .like = same ? last->like : m->n };
-	if (action == PLAN_CHANGE && last)
+				   .like = last && same ? last->like : m->n };
+	if (last)
 		*last = (struct last_change){ attrs, file, c->like };
 	m->n++;
 	return 0;
