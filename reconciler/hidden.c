@@ -166,7 +166,7 @@ static int make_without(struct search *s, const struct item *inside, const struc
 	}
 	*n = *s->n;
 	n->records = records;
-	return reach_new(n, ret, &e);
+	return reach_new(n, s->m, ret, &e);
 }
 
 static size_t add_sender(const char **list, size_t n, const char *name)
@@ -327,7 +327,7 @@ static int try_middle(struct search *s, size_t at)
 		if (!s->items[i].of || !is_inside(middle, &s->items[i]))
 			continue;
 		tried++;
-		if ((!s->with && reach_new(s->n, &s->with, &e) < 0) ||
+		if ((!s->with && reach_new(s->n, s->m, &s->with, &e) < 0) ||
 		    try_inside(s, middle, &s->items[i], &told) < 0)
 			return -1;
 	}

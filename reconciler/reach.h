@@ -22,6 +22,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "publication/network.h"
+#include "schema/model.h"
 
 enum reach_kind {
 	REACH_NODE, /* a node or a client, by all of its addresses */
@@ -59,14 +60,19 @@ struct reach_path {
 
 struct reach;
 
-/* `n` must stay. Freed with reach_free (NULL is fine). */
-int reach_new(const struct network *n, struct reach **ret, struct err *e);
+/*
+ * `n` must stay. `m`: what it was compiled from, for the networks of sites, which are behind the
+ * leader and in no record; NULL: they are nowhere, and no end may lie in them. Freed with
+ * reach_free (NULL is fine).
+ */
+int reach_new(const struct network *n, const struct m_network *m, struct reach **ret,
+	      struct err *e);
 void reach_free(struct reach *r);
 
 /* By name; REACH_NOBODY when there is no such node or client. */
 uint32_t reach_id(const struct reach *r, const char *name);
 const char *reach_name(const struct reach *r, uint32_t id);
-const struct ipaddr *reach_addresses(const struct reach *r, uint32_t id, size_t *ret_n);
+bool reach_is_client(const struct reach *r, uint32_t id);
 size_t reach_count(const struct reach *r); /* numbers are below */
 
 /* An end of each kind. */
@@ -80,7 +86,12 @@ int reach_behind(struct reach *r, const struct prefix *p, struct arena *a, struc
 /* False when every address of the family lies in some network. */
 bool reach_outside(struct reach *r, unsigned int family, struct reach_end *ret);
 
-/* Two ends that no packet through the network joins: the same node, or one host's networks. */
+/* All of a node or client, else the one. */
+const struct ipaddr *reach_addresses(const struct reach *r, const struct reach_end *e,
+				     size_t *ret_n);
+
+/* Two ends that no packet through the network joins: the same node, one host's networks, a node and
+ * a network of its site. */
 bool reach_same(const struct reach *r, const struct reach_end *a, const struct reach_end *b);
 
 enum reach_answer {

@@ -10,9 +10,12 @@
 #include "reconciler/plan_view.h"
 #include "reconciler/reach.h"
 
+struct reach_meaning;
+
 /* Names of permits that mean an address, as bits; addresses that share them are one class. */
 struct reach_classes {
 	const char **names; /* sorted, each once */
+	struct reach_meaning *meanings; /* of each name */
 	size_t n_names, words;
 	uint64_t *list; /* `words` for each class */
 	size_t n, cap;
@@ -21,6 +24,12 @@ struct reach_classes {
 
 struct reach_table;
 
+/* The networks of a site, which no record has: they are behind its leader. */
+struct reach_site {
+	const struct prefix *list;
+	size_t n;
+};
+
 struct reach {
 	struct plan_work w;
 	const struct side *side;
@@ -28,9 +37,14 @@ struct reach {
 	struct arena arena;
 	uint32_t *first_address; /* by number: index of its first address among all */
 	uint32_t n_addresses;
+	/* reach_end.c, by number: the site that it leads, that it is at; or NULL. NULL: there are
+	 * no sites. */
+	const struct reach_site **led, **at;
 	/* reach_end.c: every address, route and prefix of the policy, sorted, each once */
 	struct prefix *networks;
 	size_t n_networks;
+	struct prefix *own; /* reach_end.c: the addresses of all, sorted */
+	size_t n_own;
 	struct reach_table *tables; /* reach_table.c: by view */
 	uint8_t *ways; /* reach_follow.c: by pair of numbers, an answer plus one; NULL: not
 			  remembered */
@@ -49,6 +63,7 @@ struct reach {
 
 /* Each sets up its file's part of *r, whose side and addresses are there. -1: out of memory. What
  * they make lives in r->arena but for `on` and `answers`, which reach_free frees. */
+int reach_sites_init(struct reach *r, const struct m_network *m); /* NULL: there are none */
 int reach_networks_init(struct reach *r);
 int reach_tables_init(struct reach *r);
 int reach_ways_init(struct reach *r);
@@ -61,11 +76,10 @@ struct place {
 	struct ipaddr address;
 };
 
-/* The places of an end: one at least. */
-size_t reach_end_places(const struct reach *r, const struct reach_end *e);
-struct place reach_end_place(const struct reach *r, const struct reach_end *e, size_t i);
 /* The length of the longest network behind the node that holds the address; -1: none. */
-int reach_own_length(const struct record *r, const struct ipaddr *a);
+int reach_own_length(const struct reach *r, uint32_t id, const struct ipaddr *a);
+/* Whether the node or client has this address itself. */
+bool reach_has_address(const struct reach *r, uint32_t id, const struct ipaddr *a);
 
 /* What the node of that number (no client) does with addresses, made when first asked for. NULL:
  * out of memory. */

@@ -4,9 +4,6 @@
 #include "common/bits.h"
 #include "common/limits.h"
 
-/* Prefixes of different lengths that hold one address. */
-#define MAX_NESTED 130
-
 /* Something wider than a peer's own address, under a peer. */
 struct wide {
 	struct prefix prefix;
@@ -163,38 +160,33 @@ const struct reach_table *reach_table_of(struct reach *r, uint32_t id)
 	return t->made || table_make(r, view, t) == 0 ? t : NULL;
 }
 
-/* Of each peer, the widest of its prefixes that hold an address: of these the longest wins. */
-struct match {
-	uint32_t via[MAX_NESTED];
-	int len[MAX_NESTED];
-	size_t n;
-};
-
-static void add_match(struct match *m, uint32_t via, int len)
+/* No node is its own peer, nor are its own networks under another. */
+static bool is_under(const struct wide *w, uint32_t at, const struct prefix *address)
 {
-	size_t i;
-
-	for (i = 0; i < m->n; i++)
-		if (m->via[i] == via) {
-			/* An exit's way out stands beside what else it has. */
-			m->len[i] = len ? len : m->len[i];
-			return;
-		}
-	if (m->n == MAX_NESTED)
-		return;
-	m->via[m->n] = via;
-	m->len[m->n++] = len;
+	return w->via != at && w->by != at && prefix_contains(&w->prefix, address);
 }
 
-/* Under whom the address itself stands, or NO_ID. */
-static uint32_t host_of(const struct reach_table *t, uint32_t at, const struct place *to)
+/* Whether something as wide as what is at `i`, or wider, stands under the same peer: then that is
+ * all that stands there; but what goes to an exit stands beside the rest. */
+static bool is_covered(const struct reach_table *t, uint32_t i, uint32_t at, uint32_t via,
+		       const struct prefix *address)
 {
-	struct through key = { to->id, NO_ID }, *found;
+	for (; i != NO_ID; i = t->wide[i].parent)
+		if (t->wide[i].via == via && t->wide[i].by != NO_ID &&
+		    is_under(&t->wide[i], at, address))
+			return true;
+	return false;
+}
 
-	if (to->id == NO_ID || to->id == at)
+/* The peer under which the address of the other node itself stands, or NO_ID. */
+static uint32_t exact_of(const struct reach_table *t, uint32_t at, uint32_t id)
+{
+	struct through key = { id, NO_ID }, *found;
+
+	if (id == NO_ID || id == at)
 		return NO_ID;
-	if (bits_has(t->direct, to->id))
-		return to->id;
+	if (bits_has(t->direct, id))
+		return id;
 	found = t->n_through ? bsearch(&key, t->through, t->n_through, sizeof(key), cmp_through) :
 			       NULL;
 	return found && found->via != at ? found->via : NO_ID;
@@ -203,13 +195,9 @@ static uint32_t host_of(const struct reach_table *t, uint32_t at, const struct p
 uint32_t reach_next(const struct reach_table *t, uint32_t at, const struct place *to, int *ret_len)
 {
 	struct prefix address = prefix_of_addr(&to->address);
-	size_t low = 0, high = t->n_wide, best = 0, j;
-	uint32_t i, host = host_of(t, at, to);
-	struct match m;
+	uint32_t exact = exact_of(t, at, to->id), i;
+	size_t low = 0, high = t->n_wide;
 
-	m.n = 0;
-	if (host != NO_ID)
-		add_match(&m, host, (int)family_bits(to->address.family));
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
@@ -218,20 +206,18 @@ uint32_t reach_next(const struct reach_table *t, uint32_t at, const struct place
 		else
 			high = mid;
 	}
-	for (i = low ? (uint32_t)low - 1 : NO_ID; i != NO_ID; i = t->wide[i].parent) {
+	i = low ? (uint32_t)low - 1 : NO_ID;
+	*ret_len = (int)family_bits(to->address.family);
+	if (exact != NO_ID && !is_covered(t, i, at, exact, &address))
+		return exact;
+	for (; i != NO_ID; i = t->wide[i].parent) {
 		const struct wide *w = &t->wide[i];
 
-		/* No node is its own peer, nor are its own networks under another. */
-		if (w->via == at || w->by == at || !prefix_contains(&w->prefix, &address))
+		if (!is_under(w, at, &address) || is_covered(t, w->parent, at, w->via, &address))
 			continue;
-		add_match(&m, w->via, w->prefix.len);
+		*ret_len = w->prefix.len;
+		return w->via;
 	}
 	*ret_len = -1;
-	if (!m.n)
-		return NO_ID;
-	for (j = 1; j < m.n; j++)
-		if (m.len[j] > m.len[best])
-			best = j;
-	*ret_len = m.len[best];
-	return m.via[best];
+	return NO_ID;
 }

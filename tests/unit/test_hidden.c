@@ -133,10 +133,11 @@ static size_t make_ends(const struct network *n, struct end *list)
 	return count;
 }
 
-static bool arrives(const struct network *n, const struct config *configs, const struct end *from,
-		    const struct end *to, bool *ret_meet, size_t *ret_hops)
+static bool arrives(const struct m_network *m, const struct network *n,
+		    const struct config *configs, const struct end *from, const struct end *to,
+		    bool *ret_meet, size_t *ret_hops)
 {
-	struct journey j = hops_from(n, configs, from->of, &from->address, &to->address);
+	struct journey j = hops_from(m, n, configs, from->of, &from->address, &to->address);
 
 	*ret_meet = j.fate != FATE_CANNOT_MEET;
 	*ret_hops = j.hops;
@@ -162,12 +163,15 @@ static void test_random(void **state)
 		dice_init(&d, seed);
 		diag_init(&diag, &arena);
 		m = some_network(&d, &arena);
-		m->n_clients = m->n_policy = 0;
+		m->n_clients = m->n_policy = m->n_sites = 0;
 		m->n_pools = 1;
 		m->pools[0].prefix = (struct prefix){ 4, 16, { 10, 20 } };
 		for (i = 0; i < m->n_nodes; i++) {
 			m->nodes[i].exit_node.s = NULL;
 			m->nodes[i].relay = false;
+			m->nodes[i].site.s = NULL;
+			m->nodes[i].has_addresses = false;
+			m->nodes[i].n_seen = 0;
 		}
 		m->nodes[0].endpoint = (struct endpoint){ "hub.example.net", 1 };
 		star_and_mesh(&d, m);
@@ -183,12 +187,12 @@ static void test_random(void **state)
 				if (ends[i].of == ends[j].of)
 					continue;
 				pairs++;
-				if (!arrives(&n, configs, &ends[i], &ends[j], &meet, &hops)) {
+				if (!arrives(m, &n, configs, &ends[i], &ends[j], &meet, &hops)) {
 					bad += meet;
 					continue;
 				}
 				/* The answer takes the same way, unless it never sets out. */
-				if (!arrives(&n, configs, &ends[j], &ends[i], &meet, &back) ||
+				if (!arrives(m, &n, configs, &ends[j], &ends[i], &meet, &back) ||
 				    back != hops)
 					asymmetric += back != 0;
 			}
