@@ -29,8 +29,12 @@ UNITS += test_reference
 unit_test_reference := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_plan
-unit_test_plan := $(COMMON) $(PUBLICATION) $(SCHEMA) $(PLAN)
+unit_test_plan := $(COMMON) $(PUBLICATION) $(SCHEMA) $(PLAN) reconciler/client_config.c
 $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_clients
+unit_test_clients := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) reconciler/render.c reconciler/render_client.c reconciler/render_json.c \
+	tests/ref/client.c tests/ref/reference.c tests/unit/some_network.c
+$(BUILD)/tests/test_clients: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_plan_links
 unit_test_plan_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) tests/unit/text_network.c
 UNITS += test_render
@@ -50,6 +54,9 @@ UNITS += test_reach
 unit_test_reach := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) \
 	tests/ref/admit.c tests/ref/hops.c tests/ref/reference.c tests/unit/check_config.c tests/unit/some_network.c
 $(BUILD)/tests/test_reach: OUR_LDFLAGS += $(WRAP_ALLOC)
+UNITS += test_hidden
+unit_test_hidden := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) reconciler/hidden.c tests/ref/hops.c tests/ref/reference.c tests/unit/some_network.c
+$(BUILD)/tests/test_hidden: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_yaml
 unit_test_yaml := $(COMMON) $(filter schema/yaml%,$(SCHEMA))
 UNITS += test_schema
