@@ -18,7 +18,7 @@ for unit in meshrc-agent.service meshrc-agent@.service; do
 	program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$file")
 	expect_ok "$unit: starts what is there" test -x "$TRASH$program"
 	mkdir -p "$TRASH/units"
-	sed "s|=/usr/bin/meshrc-agent|=$TRASH&|; s|$TRASH=|=$TRASH|" "$file" >"$TRASH/units/$unit"
+	sed "s|=/usr/bin/|=$TRASH/usr/bin/|" "$file" >"$TRASH/units/$unit"
 	! command -v systemd-analyze >/dev/null ||
 		expect_ok "$unit: systemd reads it" systemd-analyze verify --man=no "$TRASH/units/$unit"
 done
