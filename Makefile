@@ -48,8 +48,8 @@ COMMON := \
 	common/os_amend.c common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
 	publication/builder.c publication/document.c publication/exit.c publication/expand.c publication/gateway.c publication/line.c \
-	publication/manifest.c publication/names.c publication/network.c publication/policy.c publication/routed.c publication/row.c \
-	publication/ruleset.c publication/verify.c
+	publication/manifest.c publication/names.c publication/network.c publication/policy.c publication/routed.c publication/row.c publication/row_node.c \
+	publication/row_permit.c publication/row_record.c publication/ruleset.c publication/verify.c
 SCHEMA := \
 	schema/check.c schema/check_addresses.c schema/check_client.c schema/check_endpoints.c schema/check_keys.c schema/check_links.c \
 	schema/check_names.c schema/check_pools.c schema/check_routes.c schema/check_selectors.c schema/check_site.c schema/check_special.c \
@@ -61,8 +61,11 @@ SCHEMA := \
 	schema/yaml.c schema/yaml_bytes.c schema/yaml_error.c schema/yaml_keys.c schema/yaml_secret.c
 # What the unit programs take whole: the compiler, who reaches whom, the plan.
 COMPILE := \
-	reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/conflict.c reconciler/exit.c reconciler/links.c \
-	reconciler/order.c reconciler/policy.c reconciler/relay.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c
+	reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/compile_document.c reconciler/compile_meet.c \
+	reconciler/compile_select.c reconciler/compile_sites.c reconciler/compile_topology.c reconciler/conflict.c reconciler/exit.c \
+	reconciler/group_name.c reconciler/link_set.c reconciler/links.c reconciler/links_names.c reconciler/links_pairs.c \
+	reconciler/links_ports.c reconciler/links_transfer.c reconciler/order.c reconciler/policy.c reconciler/relay.c \
+	reconciler/relay_choice.c reconciler/relay_group.c reconciler/relay_rewrite.c reconciler/site.c reconciler/transit.c reconciler/viewpoint.c
 REACH := \
 	reconciler/reach.c reconciler/reach_end.c reconciler/reach_follow.c reconciler/reach_policy.c reconciler/reach_print.c \
 	reconciler/reach_table.c

@@ -105,8 +105,8 @@ struct convergence {
 	struct link_convergence *links; /* the interfaces of routed links */
 	size_t n_links;
 	struct exit_result exit; /* policy rules of an exit */
-	struct host_result host; /* policy, forwarding and masquerading */
-	unsigned int host_sets; /* of host.sets: what was sent before the interface changed */
+	struct host_result host; /* policy, forwarding and masquerading; `sets` has all of it */
+	struct host_result guard; /* of it, the policy, before the interface changed */
 	struct names_result names;
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;

@@ -207,18 +207,13 @@ int agent_converge(struct agent *a, bool dry, int64_t resolve_ms, struct converg
 	/* Where the peers of some interface are right, the host is seen to, whatever else went
 	 * wrong; names go with the main one. */
 	if (r < 0 && !some_right(ret)) {
-		ret->host.sets = ret->host_sets;
+		ret->host.sets = ret->guard.sets;
 		return -1;
 	}
 	main_is_right = !r || ret->result.verified || ret->result.all_but_routes;
-	r = agent_also(r, agent_host(a, &ret->interface, dry, &ret->arena, &ret->host, &later),
-		       &later, e);
-	ret->host.sets += ret->host_sets;
+	r = agent_also(r, agent_host(a, dry, ret, &later), &later, e);
 	if (main_is_right)
-		r = agent_also(r,
-			       agent_names(a, &ret->interface, dry, &ret->arena, &ret->names,
-					   &later),
-			       &later, e);
+		r = agent_also(r, agent_names(a, dry, ret, &later), &later, e);
 	return r;
 }
 

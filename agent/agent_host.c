@@ -20,10 +20,9 @@ static int save_host(void *arg, const struct host_record *r, struct err *e)
 	next.host = *r;
 	next.host.n = 0;
 	next.host.boot[0] = '\0';
-	if (!host_record_equal(&next.host, &s->agent->state.host)) {
-		if (agent_save(s->agent, &next, e) < 0)
-			return -1;
-	}
+	if (!host_record_equal(&next.host, &s->agent->state.host) &&
+	    agent_save(s->agent, &next, e) < 0)
+		return -1;
 	return shared_save(s->shared, r, e);
 }
 
@@ -102,14 +101,16 @@ static int want_host(struct agent *a, const struct ifname *interface, struct are
 	return 0;
 }
 
-int agent_host(struct agent *a, const struct ifname *interface, bool dry, struct arena *arena,
-	       struct host_result *ret, struct err *e)
+int agent_host(struct agent *a, bool dry, struct convergence *c, struct err *e)
 {
 	struct host_wanted wanted;
+	int r = want_host(a, &c->interface, &c->arena, &wanted, e);
 
-	return want_host(a, interface, arena, &wanted, e) < 0 ?
-		       -1 :
-		       converge_host(a, &wanted, false, dry, arena, ret, e);
+	wanted.listing = c->guard.listing;
+	if (!r)
+		r = converge_host(a, &wanted, false, dry, &c->arena, &c->host, e);
+	c->host.sets += c->guard.sets;
+	return r;
 }
 
 int agent_host_down(struct agent *a, struct arena *arena, struct err *e)
@@ -125,11 +126,9 @@ int agent_guard_first(struct agent *a, const struct desired *d, struct convergen
 {
 	const struct config *next = &a->current->config, *old = agent_previous(a);
 	struct host_wanted w = { .interface = c->interface, .table_alone = true };
-	struct host_result result;
 	struct apply_result plan;
 	struct ruleset rules;
 	size_t i;
-	int r;
 
 	if (!next->policy.guarded || a->current->standing != STANDING_MEMBER)
 		return 0;
@@ -155,7 +154,5 @@ int agent_guard_first(struct agent *a, const struct desired *d, struct convergen
 	w.rules = rules_text(&rules, &c->arena, e);
 	if (!w.rules)
 		return -1;
-	r = converge_host(a, &w, false, false, &c->arena, &result, e);
-	c->host_sets += result.sets;
-	return r;
+	return converge_host(a, &w, false, false, &c->arena, &c->guard, e);
 }

@@ -78,21 +78,21 @@ int agent_resolve(struct agent *a, const struct config *previous, int64_t resolv
  * two configurations lets in, and nothing is cut that both let in. When the old one is not known,
  * the new one alone decides.
  *
- * Where this fails nothing may change on the interface: it would be open.
+ * Where this fails nothing may change on the interface: it would be open. c->guard is what came of
+ * it.
  */
 int agent_guard_first(struct agent *a, const struct desired *d, struct convergence *c,
 		      struct err *e) MUST_CHECK;
-/* The host around the interface as a->current wants it. */
-int agent_host(struct agent *a, const struct ifname *interface, bool dry, struct arena *arena,
-	       struct host_result *ret, struct err *e) MUST_CHECK;
+/* The host around c->interface as a->current wants it: c->host. The table is not read once more
+ * when agent_guard_first just did. */
+int agent_host(struct agent *a, bool dry, struct convergence *c, struct err *e) MUST_CHECK;
 /* As it was before. */
 int agent_host_down(struct agent *a, struct arena *arena, struct err *e) MUST_CHECK;
 
 /* ---- agent_names.c ---- */
 
 /* The same two for the names that this host is to know. */
-int agent_names(struct agent *a, const struct ifname *interface, bool dry, struct arena *arena,
-		struct names_result *ret, struct err *e) MUST_CHECK;
+int agent_names(struct agent *a, bool dry, struct convergence *c, struct err *e) MUST_CHECK;
 int agent_names_down(struct agent *a, struct arena *arena, struct err *e) MUST_CHECK;
 
 #endif

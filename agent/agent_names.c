@@ -79,14 +79,13 @@ static int want_names(struct agent *a, const struct ifname *interface, struct ar
 	return 0;
 }
 
-int agent_names(struct agent *a, const struct ifname *interface, bool dry, struct arena *arena,
-		struct names_result *ret, struct err *e)
+int agent_names(struct agent *a, bool dry, struct convergence *c, struct err *e)
 {
 	struct names_wanted wanted;
 
-	return want_names(a, interface, arena, &wanted, e) < 0 ?
+	return want_names(a, &c->interface, &c->arena, &wanted, e) < 0 ?
 		       -1 :
-		       converge_names(a, &wanted, false, dry, arena, ret, e);
+		       converge_names(a, &wanted, false, dry, &c->arena, &c->names, e);
 }
 
 int agent_names_down(struct agent *a, struct arena *arena, struct err *e)

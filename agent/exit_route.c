@@ -81,19 +81,13 @@ static bool has_rule(const struct exit_rule *list, size_t n, const struct exit_r
 	return false;
 }
 
-/* Keeps packets out of the tunnel. */
-static bool harmless(const struct exit_rule *r)
-{
-	return r->table == EXIT_TABLE_MAIN;
-}
-
 /* Some rule leads into another network's tunnel. */
 static bool foreign(const struct rules_seen *seen, uint32_t table)
 {
 	size_t i;
 
 	for (i = 0; i < seen->n; i++)
-		if (!harmless(&seen->list[i]) && seen->list[i].table != table)
+		if (exit_rule_leads(&seen->list[i]) && seen->list[i].table != table)
 			return true;
 	return false;
 }
@@ -121,17 +115,17 @@ int exit_plan_make(const struct rules_seen *seen, const struct config *c, const 
 		for (i = 0; i < seen->n; i++) {
 			const struct exit_rule *r = &seen->list[i];
 
-			if (harmless(r) != (pass == 1))
+			if (exit_rule_leads(r) != (pass == 0))
 				continue;
-			if (!has_rule(want, n_want, r) || (!harmless(r) && !there))
+			if (!has_rule(want, n_want, r) || (exit_rule_leads(r) && !there))
 				before[n_before++] = (struct rule_op){ false, *r };
 		}
 	for (pass = 0; pass < 2; pass++)
 		for (i = 0; i < n_want; i++) {
 			const struct exit_rule *r = &want[i];
-			bool gone = !there && !harmless(r);
+			bool gone = !there && exit_rule_leads(r);
 
-			if (harmless(r) != (pass == 0))
+			if (exit_rule_leads(r) != (pass == 1))
 				continue;
 			if (gone || !has_rule(seen->list, seen->n, r))
 				after[n_after++] = (struct rule_op){ true, *r };

@@ -12,6 +12,7 @@ struct run {
 	const struct host_wanted *wanted;
 	char table[sizeof(RULESET_TABLE) + MAX_NAME];
 	bool look;
+	const char *listing; /* of the table as it is; NULL: not known */
 	struct arena *arena;
 	struct err *err;
 };
@@ -136,8 +137,8 @@ static int read_table(struct run *x, const struct host_record *record, const cha
 	struct buf b;
 	int r;
 
-	*ret = "";
-	if (!needed && !x->look)
+	*ret = x->listing ? x->listing : "";
+	if (x->listing || (!needed && !x->look))
 		return 0;
 	buf_init(&b, MAX_RULESET);
 	r = x->host->ops->table(x->host, x->table, &b, x->err);
@@ -148,7 +149,8 @@ static int read_table(struct run *x, const struct host_record *record, const cha
 		buf_reset(&b);
 	}
 	if (!r) {
-		*ret = arena_strndup(x->arena, b.data ? b.data : "", b.len);
+		x->listing = arena_strndup(x->arena, b.data ? b.data : "", b.len);
+		*ret = x->listing;
 		r = *ret ? 0 : err_nomem(x->err);
 	}
 	buf_release(&b);
@@ -239,8 +241,10 @@ static int do_plan(struct run *x, struct host_plan *p, struct host_record *recor
 	struct host_seen seen;
 	struct host_plan again;
 
-	if (record_it(record, p->during, store, x->err) < 0 || do_ops(x, p) < 0 ||
-	    observe(x, record, &seen) < 0)
+	if (record_it(record, p->during, store, x->err) < 0)
+		return -1;
+	x->listing = NULL;
+	if (do_ops(x, p) < 0 || observe(x, record, &seen) < 0)
 		return -1;
 	/* How nft lists the table is known only now. */
 	if (p->after->has_table)
@@ -287,9 +291,12 @@ int host_converge(struct host *h, const struct host_wanted *wanted, const char *
 		  struct arena *a, struct host_result *ret, struct err *e)
 {
 	struct err unused = { 0 };
-	struct run x = {
-		.wanted = wanted, .look = look, .arena = a, .host = h, .err = e ? e : &unused
-	};
+	struct run x = { .wanted = wanted,
+			 .look = look,
+			 .listing = wanted->listing,
+			 .arena = a,
+			 .host = h,
+			 .err = e ? e : &unused };
 	unsigned int before;
 	int r;
 
@@ -301,6 +308,7 @@ int host_converge(struct host *h, const struct host_wanted *wanted, const char *
 	before = h->sets;
 	r = converge(&x, dry, record, store, ret);
 	ret->sets = h->sets - before;
+	ret->listing = x.listing;
 	if (!r)
 		return 0;
 	return err_prefix(x.err, wanted->table_alone ?

@@ -58,6 +58,7 @@ struct host_result {
 	struct host_op *ops; /* what there was to do, in its order */
 	size_t n_ops;
 	unsigned int sets; /* what was sent */
+	const char *listing; /* our table as it was read last, in the arena; NULL: it was not */
 };
 
 /*

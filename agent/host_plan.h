@@ -109,6 +109,7 @@ struct host_wanted {
 		*config; /* with our others, those of routed links; NULL: there are none */
 	const char *rules; /* of the table (publication/ruleset.h); "": no table */
 	bool table_alone; /* the settings stay as they are, whatever `families` says */
+	const char *listing; /* our table as it was read a moment ago; NULL: it is to be read */
 };
 
 enum host_op_kind { HOST_SYSCTL, HOST_TABLE_SET, HOST_TABLE_REMOVE };

@@ -25,6 +25,13 @@ static struct nlmsghdr *header(void *buf, uint16_t type, uint16_t flags, unsigne
 	return nlh;
 }
 
+static uint8_t action_of(const struct exit_rule *r)
+{
+	if (r->table)
+		return FR_ACT_TO_TBL;
+	return r->jump ? FR_ACT_GOTO : FR_ACT_NOP;
+}
+
 struct nlmsghdr *rule_build(const struct rule_op *op, void *buf)
 {
 	const struct exit_rule *r = &op->rule;
@@ -35,11 +42,13 @@ struct nlmsghdr *rule_build(const struct rule_op *op, void *buf)
 	struct nlmsghdr *nlh = header(buf, op->add ? RTM_NEWRULE : RTM_DELRULE,
 				      op->add ? NLM_F_CREATE | NLM_F_EXCL : 0, r->family, &h);
 
-	h->action = FR_ACT_TO_TBL;
+	h->action = action_of(r);
 	h->table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
 	h->src_len = r->from.len;
 	mnl_attr_put_u32(nlh, FRA_PRIORITY, r->priority);
 	mnl_attr_put_u32(nlh, FRA_TABLE, r->table);
+	if (r->jump)
+		mnl_attr_put_u32(nlh, FRA_GOTO, r->jump);
 	mnl_attr_put_u8(nlh, FRA_PROTOCOL, ROUTE_PROTOCOL);
 	if (r->from.len)
 		mnl_attr_put(nlh, FRA_SRC, r->family == 4 ? 4 : 16, r->from.b);
@@ -103,6 +112,9 @@ static int take_number(const struct nlattr *a, struct exit_rule *r, struct extra
 	case FRA_TABLE:
 		r->table = v;
 		break;
+	case FRA_GOTO:
+		r->jump = v;
+		break;
 	case FRA_FWMARK:
 		r->mark = v;
 		break;
@@ -139,6 +151,7 @@ static int take(const struct nlattr *a, size_t size, struct exit_rule *r, struct
 		return 0;
 	case FRA_PRIORITY:
 	case FRA_TABLE:
+	case FRA_GOTO:
 	case FRA_FWMARK:
 	case FRA_FWMASK:
 	case FRA_SUPPRESS_PREFIXLEN:
@@ -149,7 +162,6 @@ static int take(const struct nlattr *a, size_t size, struct exit_rule *r, struct
 	case FRA_DST:
 	case FRA_IIFNAME:
 	case FRA_OIFNAME:
-	case FRA_GOTO:
 	case FRA_SUPPRESS_IFGROUP:
 	case FRA_L3MDEV:
 	case FRA_SPORT_RANGE:
@@ -193,7 +205,8 @@ int rule_parse(const struct nlmsghdr *nlh, struct exit_rule *ret, struct err *e)
 		return malformed(e);
 	if (!x.ours)
 		return 0;
-	x.other |= h.action != FR_ACT_TO_TBL || h.dst_len || h.tos || h.flags & FIB_RULE_INVERT;
+	x.other |= h.action != action_of(&r) || (r.table && r.jump) || h.dst_len || h.tos ||
+		   h.flags & FIB_RULE_INVERT;
 	/* All of the three, or none. */
 	x.other |= x.port != !!r.dns || x.uid != !!r.dns || (r.dns && r.dns != 6 && r.dns != 17);
 	if (x.other)

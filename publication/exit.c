@@ -7,8 +7,9 @@
 #define TABLES_FROM 7700000u
 #define PRIORITIES_FROM 20000u
 #define SLOTS 1000u
+#define PAST 7u /* behind all that lead into the tunnel */
 
-_Static_assert(MAX_EXIT_RULES >= MAX_ADDRESSES + 13, "room for the rules of both families");
+_Static_assert(MAX_EXIT_RULES >= MAX_ADDRESSES + 14, "room for the rules of both families");
 
 /* 16 bits of the name's hash. */
 static unsigned int slot(const char *network)
@@ -57,6 +58,11 @@ size_t exit_defaults(const struct node *n, struct prefix out[static 2])
 	return k;
 }
 
+bool exit_rule_leads(const struct exit_rule *r)
+{
+	return r->table && r->table != EXIT_TABLE_MAIN;
+}
+
 int exit_rule_cmp(const struct exit_rule *a, const struct exit_rule *b)
 {
 	int c;
@@ -72,6 +78,8 @@ int exit_rule_cmp(const struct exit_rule *a, const struct exit_rule *b)
 		return a->mark < b->mark ? -1 : 1;
 	if (a->table != b->table)
 		return a->table < b->table ? -1 : 1;
+	if (a->jump != b->jump)
+		return a->jump < b->jump ? -1 : 1;
 	if (a->dns != b->dns)
 		return a->dns < b->dns ? -1 : 1;
 	return (int)a->no_default - (int)b->no_default;
@@ -91,65 +99,59 @@ static struct prefix half(bool second)
 	return p;
 }
 
-static size_t family_rules(const char *network, const struct node *n, unsigned int family,
-			   struct exit_rule *out)
+static struct exit_rule *add(struct exit_rule **next, const struct exit_rule *like,
+			     uint32_t priority)
 {
-	uint32_t priority = exit_priority(network), table = exit_table(network);
+	struct exit_rule *r = (*next)++;
+
+	*r = *like;
+	r->priority = priority;
+	return r;
+}
+
+static void family_rules(const char *network, const struct node *n, unsigned int family,
+			 struct exit_rule **next)
+{
+	uint32_t first = exit_priority(network);
 	struct prefix any = { .family = (uint8_t)family }, none = { .family = 4, .len = 32 };
-	struct exit_rule r = { .family = family,
-			       .priority = priority,
-			       .from = any,
-			       .mark = n->fwmark,
-			       .table = EXIT_TABLE_MAIN };
-	size_t i, k = 0;
+	const struct exit_rule nothing = { .family = family, .from = any };
+	struct exit_rule local = nothing, into = nothing, past = nothing;
+	size_t i;
 
 	if (!has_family(n, family))
-		return 0;
-	out[k++] = r;
-	r.mark = 0;
-	r.priority++;
-	r.no_default = true;
-	out[k++] = r;
-	r.no_default = false;
-	r.priority++;
-	r.dns = 6;
-	out[k++] = r;
-	r.dns = 17;
-	out[k++] = r;
-	r.dns = 0;
-	r.priority++;
-	r.table = table;
-	for (i = 0; i < n->n_addresses; i++) {
-		if (n->addresses[i].addr.family != family)
-			continue;
-		r.from = prefix_of_addr(&n->addresses[i].addr);
-		out[k++] = r;
+		return;
+	local.table = EXIT_TABLE_MAIN;
+	local.no_default = true;
+	into.table = exit_table(network);
+	past.jump = first + PAST;
+	add(next, &past, first)->mark = n->fwmark;
+	add(next, &local, first + 1);
+	add(next, &past, first + 2)->dns = 6;
+	add(next, &past, first + 2)->dns = 17;
+	for (i = 0; i < n->n_addresses; i++)
+		if (n->addresses[i].addr.family == family)
+			add(next, &into, first + 3)->from = prefix_of_addr(&n->addresses[i].addr);
+	if (family == 4) {
+		add(next, &into, first + 4)->from = none;
+	} else {
+		add(next, &past, first + 4)->from = half(false);
+		add(next, &past, first + 4)->from = half(true);
+		add(next, &into, first + 6);
 	}
-	r.priority++;
-	r.from = none;
-	if (family == 6) {
-		r.table = EXIT_TABLE_MAIN;
-		for (i = 0; i < 2; i++) {
-			r.from = half(i);
-			out[k++] = r;
-		}
-		r.priority++;
-		r.from = any;
-		r.table = table;
-	}
-	out[k++] = r;
-	return k;
+	add(next, &nothing, first + PAST);
 }
 
 size_t exit_rules(const char *network, const struct node *n,
 		  struct exit_rule out[static MAX_EXIT_RULES])
 {
+	struct exit_rule *end = out;
 	size_t k;
 
 	if (!exit_routed(n))
 		return 0;
-	k = family_rules(network, n, 4, out);
-	k += family_rules(network, n, 6, out + k);
+	family_rules(network, n, 4, &end);
+	family_rules(network, n, 6, &end);
+	k = (size_t)(end - out);
 	qsort(out, k, sizeof(*out), cmp_rules);
 	return k;
 }
@@ -166,7 +168,11 @@ void exit_rule_print(const struct exit_rule *r, struct buf *out)
 		buf_addf(out, "fwmark 0x%x ", r->mark);
 	if (r->dns)
 		buf_addf(out, "ipproto %s dport 53 uidrange 0-0 ", r->dns == 6 ? "tcp" : "udp");
-	if (r->table == EXIT_TABLE_MAIN)
+	if (r->jump)
+		buf_addf(out, "goto %u", r->jump);
+	else if (!r->table)
+		buf_adds(out, "nop");
+	else if (r->table == EXIT_TABLE_MAIN)
 		buf_adds(out, "lookup main");
 	else
 		buf_addf(out, "lookup %u", r->table);

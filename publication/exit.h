@@ -4,13 +4,15 @@
  * host needs so that its own default route is the tunnel, and nothing else is. The agent puts them
  * in force, `render` writes them out.
  *
- *	priority + 0	with the mark of the tunnel's own packets: the main table
+ *	priority + 0	with the mark of the tunnel's own packets: on at + 7
  *	         + 1	everything: what the main table knows, but for default routes
- *	         + 2	questions of root to a name server (the agent's own): the main table
+ *	         + 2	questions of root to a name server (the agent's own): on at + 7
  *	         + 3	from an address of the interface: the exit's table
  *	         + 4	IPv4, from no address yet: the exit's table
- *			IPv6, from any other address: the main table
- *	         + 5	IPv6, from no address yet: the exit's table
+ *			IPv6, from any other address: on at + 7
+ *	         + 5	(none: for what has to do without jumps)
+ *	         + 6	IPv6, from no address yet: the exit's table
+ *	         + 7	nothing: the host's own rules, behind, are asked
  *
  * So the choice is made by the source address. A socket that has none yet gets the default route of
  * the exit's table, and with it an address of the interface. What has another one is an answer to
@@ -18,7 +20,11 @@
  * Whoever is logged in to the node from outside stays so, from the first rule on and with all of
  * them, and the kernel's check of the source address (rp_filter) agrees with the way of each packet
  * without marks. (IPv4 looks the route of an unbound socket up with the source 0.0.0.0; IPv6 does
- *it without a source, and then no rule with a `from` matches.)
+ * it without a source, and then no rule with a `from` matches.)
+ *
+ * What must not go into the tunnel is led past the rules, not into the main table: where that has
+ * no default route, now or ever, the kernel goes on to the next rule, and what is forwarded for
+ * others, or the tunnel's own packets, would end in the tunnel.
  *
  * A family that the interface has no address of cannot go through the tunnel: it goes as before.
  */
@@ -47,7 +53,9 @@ struct exit_rule {
 	uint32_t priority;
 	struct prefix from; /* len 0: any */
 	uint32_t mark; /* 0: any */
-	uint32_t table;
+	/* The table to look in; 0: none, on with the rule of priority `jump`, or (0) with the next.
+	 */
+	uint32_t table, jump;
 	bool no_default; /* of the table, nothing of length 0 (suppress_prefixlength 0) */
 	uint8_t dns; /* 0; or 6, 17: what root sends to port 53 over TCP, UDP */
 };
@@ -65,6 +73,8 @@ size_t exit_rules(const char *network, const struct node *n,
  * the node's own: 0 to 2 prefixes of length 0. */
 size_t exit_defaults(const struct node *n, struct prefix out[static 2]);
 
+/* True when packets go into the tunnel by it. Added after all others, and removed before them. */
+bool exit_rule_leads(const struct exit_rule *r);
 /* By family and priority, then by all the rest. */
 int exit_rule_cmp(const struct exit_rule *a, const struct exit_rule *b);
 /* As ip(8) takes it behind `rule add`: "from 10.20.0.7 lookup 7712345 priority 20010". */

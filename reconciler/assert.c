@@ -150,20 +150,20 @@ static bool sends_to(const struct m_network *m, const struct m_client *c, const 
 	return false;
 }
 
-/* How much of the other end's addresses, of the families that it has itself, the client sends to.
- */
+/* How much of the other end's addresses the client sends to. */
 static enum reach_answer client_sends(const struct reach *r, const struct m_network *m,
 				      const struct reach_end *e, const struct reach_end *other)
 {
-	const struct m_client *c =
-		e->kind == REACH_NODE ? m_network_client(m, reach_name(r, e->id)) : NULL;
-	const struct ipaddr *list = &other->address;
-	size_t n = 1, i, sent = 0;
+	const struct ipaddr *list;
+	const struct m_client *c;
+	size_t n, i, sent = 0;
 
+	if (e->kind != REACH_NODE || !reach_is_client(r, e->id))
+		return REACH_ALL;
+	c = m_network_client(m, reach_name(r, e->id));
 	if (!c)
 		return REACH_ALL;
-	if (other->kind == REACH_NODE)
-		list = reach_addresses(r, other->id, &n);
+	list = reach_addresses(r, other, &n);
 	for (i = 0; i < n; i++)
 		sent += sends_to(m, c, &list[i]);
 	return sent == n ? REACH_ALL : sent ? REACH_SOME : REACH_NONE;

@@ -186,13 +186,9 @@ static int all_ends(struct asked *q, struct reach_end **ret, size_t *n)
 static unsigned int common_family(const struct reach *r, const struct reach_end *from,
 				  const struct reach_end *to)
 {
-	const struct ipaddr *a = &from->address, *b = &to->address;
-	size_t n = 1, m = 1, i, j;
+	size_t n, m, i, j;
+	const struct ipaddr *a = reach_addresses(r, from, &n), *b = reach_addresses(r, to, &m);
 
-	if (from->kind == REACH_NODE)
-		a = reach_addresses(r, from->id, &n);
-	if (to->kind == REACH_NODE)
-		b = reach_addresses(r, to->id, &m);
 	for (i = 0; i < n; i++)
 		for (j = 0; j < m; j++)
 			if (a[i].family == b[j].family)

@@ -10,7 +10,7 @@
  *	port		the lowest one of the range that this node never used for a link, else the
  *			one that it freed longest ago
  *	transfer	of each pool, the lowest /31 or /127 that no link ever had, else the one
- *that was freed longest ago
+ *			that was freed longest ago
  *
  * New links get theirs in the order of their nodes' names.
  */
@@ -23,20 +23,20 @@
 #include "reconciler/viewpoint.h"
 #include "schema/model.h"
 
-/* The nodes that one topology entry with `interface_per_link` joins: each of a with each of b. */
-struct link_entry {
+/* The nodes that one topology entry joins: each of a with each of b. */
+struct joined {
 	struct pos pos;
 	const bool *a, *b; /* by node */
 };
 
 /*
- * Fills ret->routed; ret->groups are there. `nodes`: as compiled but for this; those with a routed
- * link forward, and those with no other peer have their addresses as /32 and /128, as a router has
- * its loopback address.
- * Errors go to `d`; -1 only when memory runs out.
+ * Fills ret->routed; ret->groups are there. `entries`: those with `interface_per_link`. `nodes`: as
+ * compiled but for this; those with a routed link forward, and those with no other peer have their
+ * addresses as /32 and /128, as a router has its loopback address. Errors go to `d`; -1 only when
+ * memory runs out.
  */
 int links_make(const struct m_network *m, const struct viewpoints *views,
-	       const struct link_entry *entries, size_t n_entries, const struct network *published,
+	       const struct joined *entries, size_t n_entries, const struct network *published,
 	       uint64_t serial, struct node *nodes, struct arena *a, struct diag *d,
 	       struct network *ret);
 

@@ -61,10 +61,9 @@ const char *reach_name(const struct reach *r, uint32_t id)
 	return r->w.names[id];
 }
 
-const struct ipaddr *reach_addresses(const struct reach *r, uint32_t id, size_t *ret_n)
+bool reach_is_client(const struct reach *r, uint32_t id)
 {
-	*ret_n = r->side->records[id]->n_addresses;
-	return r->side->records[id]->addresses;
+	return r->side->records[id]->gateway != NULL;
 }
 
 size_t reach_count(const struct reach *r)

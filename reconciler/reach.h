@@ -66,7 +66,7 @@ void reach_free(struct reach *r);
 /* By name; REACH_NOBODY when there is no such node or client. */
 uint32_t reach_id(const struct reach *r, const char *name);
 const char *reach_name(const struct reach *r, uint32_t id);
-const struct ipaddr *reach_addresses(const struct reach *r, uint32_t id, size_t *ret_n);
+bool reach_is_client(const struct reach *r, uint32_t id);
 size_t reach_count(const struct reach *r); /* numbers are below */
 
 /* An end of each kind. */
@@ -79,6 +79,10 @@ int reach_behind(struct reach *r, const struct prefix *p, struct arena *a, struc
 		 size_t *n);
 /* False when every address of the family lies in some network. */
 bool reach_outside(struct reach *r, unsigned int family, struct reach_end *ret);
+
+/* All of a node or client, else the one. */
+const struct ipaddr *reach_addresses(const struct reach *r, const struct reach_end *e,
+				     size_t *ret_n);
 
 /* Two ends that no packet through the network joins: the same node, or one host's networks. */
 bool reach_same(const struct reach *r, const struct reach_end *a, const struct reach_end *b);

@@ -212,6 +212,13 @@ bool reach_outside(struct reach *r, unsigned int family, struct reach_end *ret)
 	return false;
 }
 
+const struct ipaddr *reach_addresses(const struct reach *r, const struct reach_end *e,
+				     size_t *ret_n)
+{
+	*ret_n = e->kind == REACH_NODE ? r->side->records[e->id]->n_addresses : 1;
+	return e->kind == REACH_NODE ? r->side->records[e->id]->addresses : &e->address;
+}
+
 bool reach_same(const struct reach *r, const struct reach_end *a, const struct reach_end *b)
 {
 	const struct reach_end *net = a->kind == REACH_BEHIND ? a : b, *other = net == a ? b : a;
@@ -221,16 +228,4 @@ bool reach_same(const struct reach *r, const struct reach_end *a, const struct r
 	if (net->kind == REACH_BEHIND && other->kind == REACH_NODE)
 		return reach_own_length(r->side->records[other->id], &net->address) >= 0;
 	return a->id == b->id;
-}
-
-size_t reach_end_places(const struct reach *r, const struct reach_end *e)
-{
-	return e->kind == REACH_NODE ? r->side->records[e->id]->n_addresses : 1;
-}
-
-struct place reach_end_place(const struct reach *r, const struct reach_end *e, size_t i)
-{
-	if (e->kind == REACH_NODE)
-		return (struct place){ e->id, false, r->side->records[e->id]->addresses[i] };
-	return (struct place){ NO_ID, e->kind == REACH_OUTSIDE, e->address };
 }

@@ -9,11 +9,6 @@ static uint32_t gateway_of(const struct reach *r, uint32_t id)
 	return plan_work_id(&r->w, r->side->records[id]->gateway);
 }
 
-static bool is_client(const struct reach *r, uint32_t id)
-{
-	return r->side->records[id]->gateway != NULL;
-}
-
 /* Whether `there` takes a packet from `here` as one of the source. -1: out of memory. */
 static int takes(struct reach *r, uint32_t there, uint32_t here, const struct place *from,
 		 const struct place *to)
@@ -21,7 +16,7 @@ static int takes(struct reach *r, uint32_t there, uint32_t here, const struct pl
 	const struct reach_table *t;
 	int len;
 
-	if (is_client(r, there))
+	if (reach_is_client(r, there))
 		return gateway_of(r, there) == here && to->id == there;
 	t = reach_table_of(r, there);
 	if (!t)
@@ -115,7 +110,7 @@ static int follow(struct reach *r, uint32_t start, const struct place *from, con
 			p->fate = REACH_ARRIVES;
 			return 0;
 		}
-		if (is_client(r, at))
+		if (reach_is_client(r, at))
 			next = gateway_of(r, at);
 		else if (next_hop(r, at, start, from, to, &next, &p->fate) < 0)
 			return -1;
@@ -192,16 +187,22 @@ static uint8_t *remembered(struct reach *r, const struct reach_end *from,
 	return &r->ways[(size_t)from->id * r->w.n + to->id];
 }
 
+static struct place place_of(const struct reach_end *e, const struct ipaddr *a)
+{
+	return (struct place){ e->kind == REACH_NODE ? e->id : NO_ID, e->kind == REACH_OUTSIDE,
+			       *a };
+}
+
 static int find_ways(struct reach *r, const struct reach_end *from, const struct reach_end *to,
 		     enum reach_answer *ret, struct reach_path *path, bool *ret_back)
 {
-	size_t na = reach_end_places(r, from), nb = reach_end_places(r, to), i, j, pairs = 0,
-	       good = 0, arrived = 0;
+	size_t na, nb, i, j, pairs = 0, good = 0, arrived = 0;
+	const struct ipaddr *as = reach_addresses(r, from, &na), *bs = reach_addresses(r, to, &nb);
 	bool told = false;
 
 	for (i = 0; i < na; i++)
 		for (j = 0; j < nb; j++) {
-			struct place a = reach_end_place(r, from, i), b = reach_end_place(r, to, j);
+			struct place a = place_of(from, &as[i]), b = place_of(to, &bs[j]);
 			struct way w;
 
 			if (a.address.family != b.address.family)

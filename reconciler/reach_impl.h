@@ -10,9 +10,12 @@
 #include "reconciler/plan_view.h"
 #include "reconciler/reach.h"
 
+struct reach_meaning;
+
 /* Names of permits that mean an address, as bits; addresses that share them are one class. */
 struct reach_classes {
 	const char **names; /* sorted, each once */
+	struct reach_meaning *meanings; /* of each name */
 	size_t n_names, words;
 	uint64_t *list; /* `words` for each class */
 	size_t n, cap;
@@ -61,9 +64,6 @@ struct place {
 	struct ipaddr address;
 };
 
-/* The places of an end: one at least. */
-size_t reach_end_places(const struct reach *r, const struct reach_end *e);
-struct place reach_end_place(const struct reach *r, const struct reach_end *e, size_t i);
 /* The length of the longest network behind the node that holds the address; -1: none. */
 int reach_own_length(const struct record *r, const struct ipaddr *a);
 

@@ -3,6 +3,40 @@
 
 #include "common/bits.h"
 
+/* What a name of the policy means. */
+struct reach_meaning {
+	enum {
+		MEANS_NOBODY,
+		MEANS_OUTSIDE,
+		MEANS_PREFIX,
+		MEANS_NODES, /* every one */
+		MEANS_CLIENTS,
+		MEANS_ONE, /* the node or client of that name */
+		MEANS_GROUP,
+	} kind;
+	struct prefix prefix;
+	const struct group *group;
+};
+
+static struct reach_meaning meaning_of(const struct network *n, const char *name)
+{
+	struct reach_meaning m = { .kind = MEANS_NOBODY };
+
+	if (target_is_prefix(name, &m.prefix)) {
+		m.kind = target_is_outside(name) ? MEANS_OUTSIDE : MEANS_PREFIX;
+	} else if (!strcmp(name, GROUP_ALL)) {
+		m.kind = MEANS_NODES;
+	} else if (!strcmp(name, GROUP_CLIENTS)) {
+		m.kind = MEANS_CLIENTS;
+	} else if (!target_is_group(name)) {
+		m.kind = MEANS_ONE;
+	} else {
+		m.group = network_group(n, name);
+		m.kind = m.group ? MEANS_GROUP : MEANS_NOBODY;
+	}
+	return m;
+}
+
 static int cmp_names(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -26,6 +60,11 @@ static int classes_init(struct reach *r, struct reach_classes *c, bool to)
 			names[kept++] = names[i];
 	c->names = names;
 	c->n_names = kept;
+	c->meanings = arena_array(&r->arena, kept, sizeof(*c->meanings));
+	if (!c->meanings)
+		return -1;
+	for (i = 0; i < kept; i++)
+		c->meanings[i] = meaning_of(n, names[i]);
 	c->words = BITS_WORDS(kept + 1);
 	return 0;
 }
@@ -66,28 +105,29 @@ int reach_policy_init(struct reach *r)
 		       index_permits(r);
 }
 
-/* Whether a name of the policy means this address. */
-static bool means(const struct reach *r, const char *name, const struct reach_end *e,
-		  const struct ipaddr *a)
+/* Whether the policy means this address of the end by a name. */
+static bool means(const struct reach *r, const struct reach_meaning *m, const char *name,
+		  const struct reach_end *e, const struct ipaddr *a)
 {
 	const struct record *rec = e->kind == REACH_NODE ? r->side->records[e->id] : NULL;
-	const struct group *g;
-	struct prefix p;
 
-	if (target_is_outside(name))
-		return e->kind == REACH_OUTSIDE && target_is_prefix(name, &p) &&
-		       p.family == a->family;
-	if (strchr(name, '/'))
-		return e->kind != REACH_OUTSIDE && target_is_prefix(name, &p) &&
-		       prefix_contains_addr(&p, a);
-	if (!rec)
+	switch (m->kind) {
+	case MEANS_NOBODY:
 		return false;
-	if (!strcmp(name, GROUP_ALL) || !strcmp(name, GROUP_CLIENTS))
-		return (rec->gateway != NULL) == !strcmp(name, GROUP_CLIENTS);
-	if (!target_is_group(name))
-		return !strcmp(name, rec->name);
-	g = network_group(r->net, name);
-	return g && group_has(g, rec->name);
+	case MEANS_OUTSIDE:
+		return e->kind == REACH_OUTSIDE && m->prefix.family == a->family;
+	case MEANS_PREFIX:
+		return e->kind != REACH_OUTSIDE && prefix_contains_addr(&m->prefix, a);
+	case MEANS_NODES:
+		return rec && !rec->gateway;
+	case MEANS_CLIENTS:
+		return rec && rec->gateway;
+	case MEANS_ONE:
+		return rec && !strcmp(name, rec->name);
+	case MEANS_GROUP:
+		return rec && group_has(m->group, rec->name);
+	}
+	return false;
 }
 
 static int class_find(struct reach *r, struct reach_classes *c, const uint64_t *bits, uint32_t *ret)
@@ -114,30 +154,39 @@ static int class_find(struct reach *r, struct reach_classes *c, const uint64_t *
 	return 0;
 }
 
-static int class_of(struct reach *r, struct reach_classes *c, const struct reach_end *e,
-		    size_t address, uint32_t *ret)
+static int class_make(struct reach *r, struct reach_classes *c, const struct reach_end *e,
+		      const struct ipaddr *a, uint32_t *ret)
 {
-	uint32_t *known = e->kind == REACH_NODE ? &c->of[r->first_address[e->id] + address] : NULL;
-	struct place p = reach_end_place(r, e, address);
-	uint64_t *bits;
+	uint64_t *bits = calloc(c->words, sizeof(*bits));
 	size_t i;
 	int rc;
 
-	if (known && *known) {
-		*ret = *known - 1;
-		return 0;
-	}
-	bits = calloc(c->words, sizeof(*bits));
 	if (!bits)
 		return -1;
 	for (i = 0; i < c->n_names; i++)
-		if (means(r, c->names[i], e, &p.address))
-			bits_set(bits, (uint32_t)i);
+		if (means(r, &c->meanings[i], c->names[i], e, a))
+			bits_set(bits, i);
 	rc = class_find(r, c, bits, ret);
 	free(bits);
-	if (!rc && known)
-		*known = *ret + 1;
 	return rc;
+}
+
+/* The class of an end's i-th address. */
+static int class_of(struct reach *r, struct reach_classes *c, const struct reach_end *e, size_t i,
+		    uint32_t *ret)
+{
+	uint32_t *known;
+
+	if (e->kind != REACH_NODE)
+		return class_make(r, c, e, &e->address, ret);
+	known = &c->of[r->first_address[e->id] + i];
+	if (!*known) {
+		if (class_make(r, c, e, &r->side->records[e->id]->addresses[i], ret) < 0)
+			return -1;
+		*known = *ret + 1;
+	}
+	*ret = *known - 1;
+	return 0;
 }
 
 /* What all permits between two classes let in together: r->collected, and how many. */
@@ -214,12 +263,11 @@ static uint8_t *answer_at(struct reach *r, uint32_t from, uint32_t to)
 int reach_class(struct reach *r, const struct reach_end *e, unsigned int family, bool to,
 		uint32_t *ret)
 {
-	const struct ipaddr *list = NULL;
-	size_t n = 0, i = 0;
+	const struct ipaddr *list;
+	size_t n, i = 0;
 
-	if (e->kind == REACH_NODE && family)
-		list = reach_addresses(r, e->id, &n);
-	while (i < n && list[i].family != family)
+	list = reach_addresses(r, e, &n);
+	while (family && i < n && list[i].family != family)
 		i++;
 	return class_of(r, to ? &r->to : &r->from, e, i < n ? i : 0, ret);
 }
@@ -243,8 +291,8 @@ int reach_services(struct reach *r, uint32_t from_class, uint32_t to_class, stru
 int reach_policy(struct reach *r, const struct reach_end *from, const struct reach_end *to,
 		 const struct service *on, size_t n, enum reach_answer *ret)
 {
-	size_t na = reach_end_places(r, from), nb = reach_end_places(r, to), i, j, pairs = 0,
-	       full = 0, empty = 0;
+	size_t na, nb, i, j, pairs = 0, full = 0, empty = 0;
+	const struct ipaddr *as = reach_addresses(r, from, &na), *bs = reach_addresses(r, to, &nb);
 
 	*ret = REACH_ALL;
 	if (!r->guarded)
@@ -256,8 +304,7 @@ int reach_policy(struct reach *r, const struct reach_end *from, const struct rea
 			uint32_t a, b;
 			uint8_t *known;
 
-			if (reach_end_place(r, from, i).address.family !=
-			    reach_end_place(r, to, j).address.family)
+			if (as[i].family != bs[j].family)
 				continue;
 			if (class_of(r, &r->from, from, i, &a) < 0 ||
 			    class_of(r, &r->to, to, j, &b) < 0)

@@ -27,16 +27,11 @@
 
 #include "common/arena.h"
 #include "publication/network.h"
+#include "reconciler/link_set.h"
 #include "reconciler/viewpoint.h"
 #include "schema/model.h"
 
 #define RELAY_BUCKETS 8
-
-/* The links of one node while a network is compiled. */
-struct link_set {
-	struct link *list; /* sorted by link_cmp, each once */
-	size_t n;
-};
 
 struct relays {
 	const struct m_network *m;
@@ -53,7 +48,8 @@ struct relays {
 };
 
 /*
- * `links`: of every node, as the topology joins them; `groups`: what they name. -1: out of memory.
+ * `links`: of every node, as the topology joins them, each sorted and once; `groups`: what they
+ * name. -1: out of memory.
  * Everything lives in `a`.
  */
 int relays_find(const struct m_network *m, struct viewpoints *views, const struct link_set *links,

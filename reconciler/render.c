@@ -120,12 +120,17 @@ static void quick_gateway(const struct config *c, struct buf *out)
 static void quick_rules(const struct config *c, struct buf *out)
 {
 	struct exit_rule rules[MAX_EXIT_RULES];
-	size_t n = exit_rules(c->network, c->node, rules), i, v;
+	size_t n = exit_rules(c->network, c->node, rules), i, pass;
 
-	for (v = 0; v < 2; v++)
+	/* Up: what leads into the tunnel comes last; down: it goes first. */
+	for (pass = 0; pass < 4; pass++)
 		for (i = 0; i < n; i++) {
-			buf_adds(out, v ? "PostDown" : "PostUp");
-			buf_addf(out, " = ip -%u rule %s ", rules[i].family, v ? "del" : "add");
+			bool down = pass >= 2;
+
+			if (exit_rule_leads(&rules[i]) != (pass == 1 || pass == 2))
+				continue;
+			buf_adds(out, down ? "PostDown" : "PostUp");
+			buf_addf(out, " = ip -%u rule %s ", rules[i].family, down ? "del" : "add");
 			exit_rule_print(&rules[i], out);
 			buf_addc(out, '\n');
 		}
@@ -189,9 +194,24 @@ static void networkd_rule(const struct exit_rule *r, struct buf *out)
 	if (r->dns)
 		buf_addf(out, "IPProtocol=%s\nDestinationPort=53\nUser=0\n",
 			 r->dns == 6 ? "tcp" : "udp");
-	buf_addf(out, "Table=%u\n", r->table);
+	if (r->table)
+		buf_addf(out, "Table=%u\n", r->table);
+	else
+		buf_adds(out, "Type=unreachable\n");
 	if (r->no_default)
 		buf_adds(out, "SuppressPrefixLength=0\n");
+}
+
+/* networkd has no jumps: what has an address already finds its way in the main table, or nowhere.
+ */
+static void networkd_jump(const struct exit_rule *r, struct buf *out)
+{
+	struct exit_rule in_main = *r, none = *r;
+
+	in_main.table = EXIT_TABLE_MAIN;
+	none.priority++;
+	networkd_rule(&in_main, out);
+	networkd_rule(&none, out);
 }
 
 static void networkd_routes(const struct config *c, struct buf *out)
@@ -207,8 +227,12 @@ static void networkd_routes(const struct config *c, struct buf *out)
 	n_defaults = exit_defaults(c->node, defaults);
 	for (i = 0; i < n_defaults; i++)
 		networkd_route(c, &defaults[i], out);
-	for (i = 0; i < n_rules; i++)
-		networkd_rule(&rules[i], out);
+	for (i = 0; i < n_rules; i++) {
+		if (rules[i].jump)
+			networkd_jump(&rules[i], out);
+		else if (rules[i].table)
+			networkd_rule(&rules[i], out);
+	}
 }
 
 static void networkd_gateway(const struct config *c, struct buf *out)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reconciler/site.h"
 
-#include "common/buf.h"
-#include "common/hash.h"
+#include "reconciler/group_name.h"
 
 static const char *node_name(const struct sites *s, uint32_t node)
 {
@@ -27,18 +26,6 @@ static int make_group(const struct sites *s, const char *name, const uint32_t *m
 		names[i] = node_name(s, members[i]);
 	*ret = (struct group){ name, names, n };
 	return 0;
-}
-
-static char *group_name(const struct sites *s, const char *site)
-{
-	size_t len = strlen(site);
-	char *name = arena_alloc(s->arena, len + 6);
-
-	if (name) {
-		memcpy(name, "site:", 5);
-		memcpy(name + 5, site, len + 1);
-	}
-	return name;
 }
 
 static int fill_site(struct sites *s, struct site *site, uint32_t *behind)
@@ -116,7 +103,7 @@ int sites_find(const struct m_network *m, struct arena *a, struct sites *ret)
 		return -1;
 	for (i = 0; i < s.n; i++)
 		if (s.list[i].n_behind &&
-		    make_group(&s, group_name(&s, s.list[i].m->name), s.list[i].behind,
+		    make_group(&s, group_name_join(a, "site:", s.list[i].m->name), s.list[i].behind,
 			       s.list[i].n_behind, &s.list[i].group) < 0)
 			return -1;
 	*ret = s;
@@ -198,27 +185,14 @@ int sites_groups(struct sites *s, const struct group *groups, size_t n)
 /* Links under construction. */
 struct builder {
 	const struct sites *s;
-	struct site_links out;
-	size_t cap;
+	struct link_set out;
 	bool nomem;
 };
 
 static void put(struct builder *b, struct link link)
 {
-	if (b->out.n == b->cap) {
-		size_t cap = b->cap ? 2 * b->cap : 16;
-		struct link *list = arena_array(b->s->arena, cap, sizeof(*list));
-
-		if (!list) {
-			b->nomem = true;
-			return;
-		}
-		if (b->out.n)
-			memcpy(list, b->out.list, b->out.n * sizeof(*list));
-		b->out.list = list;
-		b->cap = cap;
-	}
-	b->out.list[b->out.n++] = link;
+	if (link_set_add(&b->out, b->s->arena, link) < 0)
+		b->nomem = true;
 }
 
 /* What stands under `via` because the leader of this site does, or is it. */
@@ -278,7 +252,7 @@ static void put_indirect(struct builder *b, const struct link *link, uint32_t si
 }
 
 int sites_links(const struct sites *s, uint32_t node, const struct link *links, size_t n,
-		struct site_links *ret)
+		struct link_set *ret)
 {
 	struct builder b = { .s = s };
 	bool *direct = arena_array(s->arena, s->n, sizeof(*direct));
@@ -304,40 +278,18 @@ int sites_links(const struct sites *s, uint32_t node, const struct link *links, 
 
 /* Inside. */
 
-static void add_set(const struct viewpoints *v, const char *word, const struct view_set *set,
-		    struct buf *b)
-{
-	size_t i;
-
-	if (set->n)
-		buf_adds(b, word);
-	for (i = 0; i < set->n; i++) {
-		buf_addc(b, '!');
-		buf_adds(b, v->names[set->v[i]]);
-	}
-}
-
-/* "site:berlin#at!site:berlin": those behind the leader whom nodes of a stance meet. */
+/* "site:berlin#met#at!site:berlin": those behind the leader whom nodes of a stance meet. */
 static char *met_name(const struct sites *s, const struct viewpoints *v, const struct site *site,
 		      uint32_t stance)
 {
-	const struct stance *st = &v->stances[stance];
-	struct digest digest;
-	char hex[DIGEST_STRLEN], *name = NULL;
 	struct buf b;
+	char *name;
 
 	buf_init(&b, SIZE_MAX / 2);
 	buf_adds(&b, site->group.name);
 	buf_adds(&b, "#met");
-	add_set(v, "#at", &st->at, &b);
-	add_set(v, "#from", &st->from, &b);
-	if (buf_ok(&b) && b.len > MAX_GROUP_NAME) {
-		digest_of(b.data, b.len, &digest);
-		b.len = MAX_GROUP_NAME - 35;
-		buf_addf(&b, "!#%.32s", digest_print(&digest, hex));
-	}
-	if (buf_ok(&b))
-		name = arena_strndup(s->arena, b.data, b.len);
+	viewpoints_put_stance(v, stance, &b);
+	name = group_name_bounded(s->arena, &b, MAX_GROUP_NAME);
 	buf_release(&b);
 	return name;
 }
@@ -348,6 +300,7 @@ static int put_mates(struct builder *b, const struct site *site, struct viewpoin
 {
 	uint32_t *met = arena_array(b->s->arena, site->n_behind, sizeof(*met));
 	size_t i, n = 0, others = 0;
+	const char *name;
 
 	if (!met)
 		return -1;
@@ -364,10 +317,9 @@ static int put_mates(struct builder *b, const struct site *site, struct viewpoin
 		put(b, (struct link){ .kind = LINK_DIRECT, .target = site->group.name });
 		return 0;
 	}
-	put(b, (struct link){ .kind = LINK_DIRECT,
-			      .target = met_name(b->s, v, site, v->stance_of[node]) });
-	return make_group(b->s, b->out.list ? b->out.list[b->out.n - 1].target : NULL, met, n,
-			  ret_group);
+	name = met_name(b->s, v, site, v->stance_of[node]);
+	put(b, (struct link){ .kind = LINK_DIRECT, .target = name });
+	return make_group(b->s, name, met, n, ret_group);
 }
 
 /* What the leader has of others, under the leader. */
@@ -396,8 +348,7 @@ static void put_outward(struct builder *b, const struct site *site, const struct
 }
 
 int sites_behind(const struct sites *s, struct viewpoints *v, uint32_t node,
-		 const struct link *links, size_t n, struct site_links *ret,
-		 struct group *ret_group)
+		 const struct link *links, size_t n, struct link_set *ret, struct group *ret_group)
 {
 	const struct site *site = &s->list[s->of[node] - 1];
 	const char *leader = node_name(s, site->leader);

@@ -26,10 +26,11 @@
 
 #include "common/arena.h"
 #include "publication/network.h"
+#include "reconciler/link_set.h"
 #include "reconciler/viewpoint.h"
 #include "schema/model.h"
 
-/* Longest name that is made of a set of nodes: GROUP#outside. */
+/* What the name of a group ends in whose nodes are made those that stand for them. */
 #define SITES_OUTSIDE "#outside"
 
 struct site {
@@ -60,11 +61,6 @@ struct sites {
 	size_t n_groups;
 };
 
-struct site_links {
-	struct link *list;
-	size_t n;
-};
-
 /* -1: out of memory. */
 int sites_find(const struct m_network *m, struct arena *a, struct sites *ret);
 
@@ -79,13 +75,12 @@ int sites_outside(const struct sites *s, const uint32_t *members, size_t n, cons
 int sites_groups(struct sites *s, const struct group *groups, size_t n);
 /* What a node that is behind no leader gets besides its links. -1: out of memory. */
 int sites_links(const struct sites *s, uint32_t node, const struct link *links, size_t n,
-		struct site_links *ret);
+		struct link_set *ret);
 /*
  * All links of a node that is behind a leader whose own links are `links`. A group that is needed
  * for it, besides those of the sites, is in *ret_group (its name NULL: none). -1: out of memory.
  */
 int sites_behind(const struct sites *s, struct viewpoints *v, uint32_t node,
-		 const struct link *links, size_t n, struct site_links *ret,
-		 struct group *ret_group);
+		 const struct link *links, size_t n, struct link_set *ret, struct group *ret_group);
 
 #endif

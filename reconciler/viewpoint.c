@@ -281,3 +281,22 @@ int viewpoints_near(struct viewpoints *v, uint32_t stance, struct view_set *ret)
 	*ret = (struct view_set){ s->near, s->n_near };
 	return 0;
 }
+
+static void put_views(const struct viewpoints *v, const char *word, const struct view_set *set,
+		      struct buf *out)
+{
+	size_t i;
+
+	if (set->n)
+		buf_adds(out, word);
+	for (i = 0; i < set->n; i++) {
+		buf_addc(out, '!');
+		buf_adds(out, v->names[set->v[i]]);
+	}
+}
+
+void viewpoints_put_stance(const struct viewpoints *v, uint32_t stance, struct buf *out)
+{
+	put_views(v, "#at", &v->stances[stance].at, out);
+	put_views(v, "#from", &v->stances[stance].from, out);
+}

@@ -15,8 +15,12 @@
 #define RECONCILER_VIEWPOINT_H
 
 #include "common/arena.h"
+#include "common/buf.h"
 #include "publication/network.h"
 #include "schema/model.h"
+
+/* Pairs that cannot meet are told one by one up to here for each topology entry, then by number. */
+#define MAX_NAMED_PAIRS 5
 
 /* Numbers of viewpoints, ascending. */
 struct view_set {
@@ -48,7 +52,7 @@ struct viewpoints {
 /* -1: out of memory. Everything lives in `a`. */
 int viewpoints_find(const struct m_network *m, struct arena *a, struct viewpoints *ret);
 
-/* The names of the viewpoints that a node looks from; NULL: out of memory, or none (*ret_n 0). */
+/* The names of the viewpoints that a node looks from; NULL: out of memory. */
 const char **viewpoints_of(const struct viewpoints *v, size_t node, size_t *ret_n);
 
 bool viewpoints_open(const struct viewpoints *v, size_t node);
@@ -59,5 +63,8 @@ bool viewpoints_meet(const struct viewpoints *v, size_t a, size_t b);
 /* The nodes that are not open and meet those of a stance; itself is among them when it would meet
  * another like it. -1: out of memory. */
 int viewpoints_near(struct viewpoints *v, uint32_t stance, struct view_set *ret);
+/* What the name of a group ends in whose members those of a stance meet:
+ * "#at!tag:office#from!tag:office", of which either may be missing. */
+void viewpoints_put_stance(const struct viewpoints *v, uint32_t stance, struct buf *out);
 
 #endif

@@ -3,80 +3,14 @@
 
 #include "common/limits.h"
 
-struct route {
-	const struct m_route *prefix;
+/* One endpoint of a node. */
+struct reachable {
 	const struct m_node *node;
+	const char *from; /* the viewpoint, or "" for the default */
+	const char *host;
+	struct pos pos;
+	uint16_t port;
 };
-
-struct routes {
-	struct route *list; /* sorted by prefix, then name */
-	size_t n;
-	bool lengths[2][129]; /* which lengths there are, per family */
-};
-
-static int cmp_route(const void *pa, const void *pb)
-{
-	const struct route *a = pa, *b = pb;
-	int c = prefix_cmp(&a->prefix->prefix, &b->prefix->prefix);
-
-	return c ? c : strcmp(a->node->name, b->node->name);
-}
-
-static int collect_routes(struct check *c, struct routes *ret)
-{
-	const struct m_network *n = c->n;
-	char text[PREFIX_STRLEN];
-	size_t i, j, total = 0;
-
-	for (i = 0; i < n->n_nodes; i++)
-		total += n->nodes[i].n_routes;
-	ret->list = check_array(c, total, sizeof(*ret->list));
-	if (!ret->list)
-		return -1;
-	for (i = 0; i < n->n_nodes; i++) {
-		for (j = 0; j < n->nodes[i].n_routes; j++) {
-			const struct m_route *p = &n->nodes[i].routes[j];
-			const char *special = check_inside_special(&p->prefix);
-
-			if (special)
-				diag_error(c->d, p->pos, "the route %s is inside %s",
-					   prefix_print(&p->prefix, text), special);
-			ret->list[ret->n++] = (struct route){ .prefix = p, .node = &n->nodes[i] };
-			ret->lengths[p->prefix.family == 6][p->prefix.len] = true;
-		}
-	}
-	qsort(ret->list, ret->n, sizeof(*ret->list), cmp_route);
-	return 0;
-}
-
-/* The longest route of any node, not of length 0, that holds the address. */
-static const struct route *find_route(const struct routes *r, const struct ipaddr *a)
-{
-	struct ifaddr masked = { .addr = *a };
-	unsigned int len;
-
-	for (len = family_bits(a->family); len > 0; len--) {
-		struct prefix p;
-		size_t lo = 0, hi = r->n;
-
-		if (!r->lengths[a->family == 6][len])
-			continue;
-		masked.len = (uint8_t)len;
-		p = prefix_of_ifaddr(&masked);
-		while (lo < hi) {
-			size_t mid = lo + (hi - lo) / 2;
-			int cmp = prefix_cmp(&r->list[mid].prefix->prefix, &p);
-
-			if (!cmp)
-				return &r->list[mid];
-			if (cmp < 0)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-	}
-	return NULL;
-}
 
 static bool has_route_for(const struct m_node *node, const struct ipaddr *a,
 			  const struct m_route **ret)
@@ -93,15 +27,26 @@ static bool has_route_for(const struct m_node *node, const struct ipaddr *a,
 	return false;
 }
 
+/* Who is at a site reaches its networks without a tunnel; check_sites sees to its own nodes. */
+static bool at_site(const struct behind *b, const struct reachable *at)
+{
+	if (!b->site)
+		return false;
+	if (!strncmp(at->from, "site:", 5) && !strcmp(at->from + 5, b->site->name))
+		return true;
+	return !*at->from && at->node->site.s && !strcmp(at->node->site.s, b->site->name);
+}
+
 /* A packet to an endpoint must not go through the tunnel that it carries. */
-static void check_literal(struct check *c, const struct routes *r, const struct m_node *node,
-			  struct pos pos, const struct ipaddr *a)
+static void check_literal(struct check *c, const struct reachable *at, const struct ipaddr *a)
 {
 	const struct m_network *n = c->n;
+	const struct m_node *node = at->node;
+	struct pos pos = at->pos;
 	/* Loopback is for trying things out on one machine. */
 	const char *special = check_special_address(a);
 	const struct m_route *own;
-	const struct route *other;
+	const struct behind *other;
 	char text[PREFIX_STRLEN];
 	struct diag_entry *e;
 	size_t i;
@@ -130,15 +75,15 @@ static void check_literal(struct check *c, const struct routes *r, const struct 
 			  "packets to the endpoint would go into the tunnel that they carry");
 		return;
 	}
-	other = find_route(r, a);
-	if (other) {
+	other = check_find_route(c, a);
+	if (other && !at_site(other, at)) {
 		e = diag_warn(c->d, pos, "the endpoint of `%s` is inside the route %s of `%s`",
-			      node->name, prefix_print(&other->prefix->prefix, text),
-			      other->node->name);
-		diag_other(c->d, e, other->prefix->pos, "the route");
+			      node->name, prefix_print(&other->route->prefix, text),
+			      check_owner(other));
+		diag_other(c->d, e, other->route->pos, "the route");
 		diag_help(c->d, e,
 			  "whoever is joined with `%s` reaches that endpoint only through it",
-			  other->node->name);
+			  check_owner(other));
 	}
 }
 
@@ -151,15 +96,6 @@ static uint16_t endpoint_port(const struct m_network *n, const struct m_node *no
 		return (uint16_t)node->listen_port.v;
 	return n->listen_port.set ? (uint16_t)n->listen_port.v : DEFAULT_LISTEN_PORT;
 }
-
-/* One endpoint of a node. */
-struct reachable {
-	const struct m_node *node;
-	const char *from; /* the viewpoint, or "" for the default */
-	const char *host;
-	struct pos pos;
-	uint16_t port;
-};
 
 static int cmp_reachable(const void *pa, const void *pb)
 {
@@ -182,18 +118,17 @@ static int cmp_reachable_nodes(const void *pa, const void *pb)
 	return c ? c : strcmp(a->node->name, b->node->name);
 }
 
-static void check_endpoint(struct check *c, const struct routes *routes, const struct reachable *r)
+static void check_endpoint(struct check *c, const struct reachable *r)
 {
 	struct ipaddr a;
 
 	if (ipaddr_parse(r->host, strlen(r->host), &a) == 0)
-		check_literal(c, routes, r->node, r->pos, &a);
+		check_literal(c, r, &a);
 }
 
 void check_endpoints(struct check *c)
 {
 	const struct m_network *n = c->n;
-	struct routes routes = { 0 };
 	struct reachable *list;
 	struct diag_entry *e;
 	size_t i, j, k = 0, total = n->n_nodes;
@@ -201,7 +136,7 @@ void check_endpoints(struct check *c)
 	for (i = 0; i < n->n_nodes; i++)
 		total += n->nodes[i].n_seen;
 	list = check_array(c, total, sizeof(*list));
-	if (!list || collect_routes(c, &routes) < 0)
+	if (!list)
 		return;
 	for (i = 0; i < n->n_nodes; i++) {
 		const struct m_node *node = &n->nodes[i];
@@ -210,14 +145,14 @@ void check_endpoints(struct check *c)
 			list[k] = (struct reachable){ node, "", node->endpoint.host,
 						      node->endpoint_pos,
 						      endpoint_port(n, node, &node->endpoint) };
-			check_endpoint(c, &routes, &list[k++]);
+			check_endpoint(c, &list[k++]);
 		}
 		for (j = 0; j < node->n_seen; j++) {
 			const struct m_seen *s = &node->seen[j];
 
 			list[k] = (struct reachable){ node, s->from, s->endpoint.host, s->pos,
 						      endpoint_port(n, node, &s->endpoint) };
-			check_endpoint(c, &routes, &list[k++]);
+			check_endpoint(c, &list[k++]);
 		}
 	}
 	qsort(list, k, sizeof(*list), cmp_reachable_nodes);

@@ -15,6 +15,13 @@ struct tagged {
 	size_t node;
 };
 
+/* A network behind a node, or behind whoever leads a site. */
+struct behind {
+	const struct m_route *route;
+	const struct m_node *node; /* NULL: a site's */
+	const struct m_site *site; /* NULL: a node's */
+};
+
 struct check {
 	const struct m_network *n;
 	struct arena *scratch;
@@ -23,6 +30,9 @@ struct check {
 	size_t n_tags;
 	const char **tag_names; /* without repetition */
 	size_t n_tag_names;
+	struct behind *behind; /* sorted by prefix, then name; made by check_routes */
+	size_t n_behind;
+	bool lengths[2][129]; /* which lengths they have, per family */
 	const char **names; /* of all nodes, made when first needed */
 	unsigned int suggestions;
 };
@@ -62,10 +72,16 @@ void check_keys(struct check *c);
 /* Addresses outside of the pools or at their edges, one address or prefix of two. */
 void check_addresses(struct check *c);
 
-/* A default route; a route inside a masqueraded one of the same node. */
+/*
+ * Routes of nodes and of sites: to everything, of special addresses, inside a pool, inside a
+ * masqueraded one of the same owner, of a site and of somebody else too.
+ */
 void check_routes(struct check *c);
+/* The longest of them that holds the address; after check_routes. */
+const struct behind *check_find_route(const struct check *c, const struct ipaddr *a);
+const char *check_owner(const struct behind *b);
 
-/* Endpoints inside pools, routes or special addresses; special routes; one endpoint of two. */
+/* Endpoints inside pools, routes or special addresses; one endpoint of two. */
 void check_endpoints(struct check *c);
 
 /* schema/check_ways.c: nodes that cannot be the way to others. */
@@ -85,8 +101,7 @@ void check_policy(struct check *c);
 /*
  * Rules of `sites` that need more than one value: sites and leaders that are not there (with
  * did-you-mean), leaders that are elsewhere, what only nodes that others reach directly can be (a
- * relay, the gateway of a client), networks that two sites have, a node's endpoint inside the
- * networks of its own site.
+ * relay, the gateway of a client), a node's endpoint inside the networks of its own site.
  */
 void check_sites(struct check *c);
 

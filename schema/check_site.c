@@ -134,7 +134,8 @@ static void check_node(struct check *c, const struct m_node *node)
 
 static void check_client(struct check *c, const struct m_client *client)
 {
-	const struct m_node *gateway = m_network_node(c->n, client->gateway.s);
+	const struct m_node *gateway =
+		client->gateway.s ? m_network_node(c->n, client->gateway.s) : NULL;
 	const char *leader = gateway ? leader_of(c, gateway) : NULL;
 	struct diag_entry *e;
 
@@ -145,68 +146,6 @@ static void check_client(struct check *c, const struct m_client *client)
 		       "site",
 		       gateway->name, leader);
 	diag_help(c->d, e, "choose `%s`", leader);
-}
-
-struct site_route {
-	const struct m_route *route;
-	const struct m_site *site;
-};
-
-static int cmp_routes(const void *pa, const void *pb)
-{
-	const struct site_route *a = pa, *b = pb;
-	int c = prefix_cmp(&a->route->prefix, &b->route->prefix);
-
-	return c ? c : strcmp(a->site->name, b->site->name);
-}
-
-static void check_route(struct check *c, const struct m_route *r)
-{
-	char text[PREFIX_STRLEN];
-
-	if (r->metric.set)
-		diag_help(c->d,
-			  diag_error(c->d, r->metric.pos, "a route of a site has no `metric`"),
-			  "the order of the `leaders` says who comes first");
-	if (!r->prefix.len)
-		diag_help(c->d,
-			  diag_error(c->d, r->pos, "%s cannot be a route",
-				     prefix_print(&r->prefix, text)),
-			  "name the networks at the site");
-}
-
-static void check_site_routes(struct check *c)
-{
-	char text[PREFIX_STRLEN];
-	struct site_route *list;
-	struct diag_entry *e;
-	size_t i, j, n = 0;
-
-	for (i = 0; i < c->n->n_sites; i++)
-		n += c->n->sites[i].n_routes;
-	list = check_array(c, n, sizeof(*list));
-	if (!list)
-		return;
-	for (i = 0, n = 0; i < c->n->n_sites; i++)
-		for (j = 0; j < c->n->sites[i].n_routes; j++) {
-			list[n++] =
-				(struct site_route){ &c->n->sites[i].routes[j], &c->n->sites[i] };
-			check_route(c, &c->n->sites[i].routes[j]);
-		}
-	if (n > 1)
-		qsort(list, n, sizeof(*list), cmp_routes);
-	for (i = 1; i < n; i++) {
-		if (list[i].site == list[i - 1].site ||
-		    prefix_cmp(&list[i].route->prefix, &list[i - 1].route->prefix))
-			continue;
-		e = diag_error(c->d, list[i].route->pos, "the sites `%s` and `%s` both have %s",
-			       list[i - 1].site->name, list[i].site->name,
-			       prefix_print(&list[i].route->prefix, text));
-		diag_other(c->d, e, list[i - 1].route->pos, "it is given here already");
-		diag_help(
-			c->d, e,
-			"WireGuard sends a prefix to one peer only: renumber one of them, or name a longer one, which wins");
-	}
 }
 
 void check_sites(struct check *c)
@@ -220,5 +159,4 @@ void check_sites(struct check *c)
 		check_node(c, &n->nodes[i]);
 	for (i = 0; i < n->n_clients; i++)
 		check_client(c, &n->clients[i]);
-	check_site_routes(c);
 }

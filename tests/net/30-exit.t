@@ -111,8 +111,10 @@ seen=$TRASH/seen
 net_start outside python3 "$TRASH/outside.py" "$seen" "$net/www"
 expect_ok 'the world outside' wait_for 10 grep -q ready "$seen"
 
-who() { # FAMILY [SOURCE]: by which address the host outside knows cons
-	net_exec cons python3 - "$@" <<'PYTHON'
+seen_as() { # NODE FAMILY [SOURCE]: by which address the host outside knows a node
+	local node=$1
+	shift
+	net_exec "$node" python3 - "$@" <<'PYTHON'
 import socket, sys
 v6 = sys.argv[1] == "6"
 s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET)
@@ -125,6 +127,9 @@ try:
 except OSError as e:
     print(e.strerror or e)
 PYTHON
+}
+who() { # FAMILY [SOURCE]
+	seen_as cons "$@"
 }
 straight4=$(net_addr4 cons) straight6=$(net_addr6 cons)
 expect_eq 'straight at first' "$(who 4) $(who 6)" "$straight4 $straight6"
@@ -217,8 +222,10 @@ drift() { # NAME COMMAND...
 	expect_ok "$1" agent cons once
 	expect_still "$1: is put back" cons "$TRASH/up"
 }
-slot=$(net_exec cons ip rule | sed -n 's/^\([0-9]*\):.*fwmark 0x2077 lookup main.*/\1/p')
-drift 'a rule taken away' "ip rule del priority $((slot + 4)); ip -6 rule del priority $((slot + 5))"
+slot=$(net_exec cons ip rule | sed -n 's/^\([0-9]*\):.*fwmark 0x2077 goto.*/\1/p')
+drift 'a rule taken away' "ip rule del priority $((slot + 4)); ip -6 rule del priority $((slot + 6))"
+drift 'a rule that leads past it' "ip rule del priority $slot; ip -6 rule del from 8000::/1 priority $((slot + 4))"
+drift 'where that leads to' "ip rule del priority $((slot + 7)); ip -6 rule del priority $((slot + 7))"
 drift 'the mark cleared' 'wg set wg0 fwmark 0'
 drift 'the default route taken away' 'ip -6 route flush table all proto 77; ip route flush table all proto 77'
 expect_ok 'somebody else has rules' net_exec cons ip rule add from 10.9.9.9 lookup 100 priority "$((slot + 4))"
@@ -226,6 +233,69 @@ expect_ok 'and' agent cons once
 expect_match 'they stay' "$(net_exec cons ip rule)" 'from 10\.9\.9\.9 lookup 100'
 net_exec cons ip rule del from 10.9.9.9 lookup 100
 expect_eq 'IPv4 leaves by the exit' "$(who 4)" "$(net_addr4 eu)"
+
+# ---------------------------------------------------------------- forwarded for others
+# Beside the exit, cons is the router of somebody who knows nothing of this network.
+net_hold guest || not_ok 'a guest of cons'
+net_exec cons ip link add lan type veth peer name eth0 netns "${net_holder[guest]}"
+net_exec cons ip -batch - <<-BATCH
+	link set lan up
+	addr add 192.168.77.1/24 dev lan
+	addr add 2001:db8:77::1/64 dev lan nodad
+BATCH
+net_exec guest ip -batch - <<-BATCH
+	link set eth0 up
+	addr add 192.168.77.2/24 dev eth0
+	addr add 2001:db8:77::2/64 dev eth0 nodad
+	route add default via 192.168.77.1
+BATCH
+net_exec guest ip -6 route add default via 2001:db8:77::1
+net_exec router ip route add 192.168.77.0/24 via "$straight4"
+net_exec router ip -6 route add 2001:db8:77::/64 via "$straight6"
+net_forward cons
+net_exec cons nft 'table inet probe { chain out { type filter hook forward priority 0; oifname "wg0" counter; }; }'
+into_tunnel() { # packets that were forwarded into it
+	net_exec cons nft list table inet probe | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'
+}
+way() { # FAMILY OPTION...: of what has the mark of the tunnel
+	local to=198.51.100.2
+	[ "$1" = 4 ] || to=2001:db8:f::2
+	net_exec cons ip "-$1" route get "$to" "${@:2}" 2>&1 | grep -oE 'dev [^ ]+|unreachable' | head -n 1
+}
+guest='192.168.77.2 2001:db8:77::2'
+expect_eq 'what is forwarded goes as before' "$(seen_as guest 4) $(seen_as guest 6)" "$guest"
+expect_eq 'as do the tunnel and the fetch' "$(way 4 mark 0x2077) $(way 6 mark 0x2077)" 'dev eth0 dev eth0'
+# An administrator's own rules, and then no default route beside them.
+for v in 4 6; do
+	straight=straight$v router=$(net_addr$v router)
+	net_exec cons sh -c "ip -$v route add default via $router table 101
+		ip -$v rule add from ${!straight} lookup 101 priority 30000; ip -$v route del default"
+done
+expect_eq 'without a default route what is forwarded goes nowhere' "$(seen_as guest 4), $(seen_as guest 6)" \
+	'Network is unreachable, Network is unreachable'
+expect_eq 'no packet of it went to the exit' "$(into_tunnel)" 0
+expect_eq 'nor do the tunnel and the fetch' "$(way 4 mark 0x2077) $(way 6 mark 0x2077)" 'unreachable unreachable'
+expect_eq 'what the host sends does' "$(who 4) $(who 6)" "$(net_addr4 eu) $(net_addr6 eu)"
+expect_eq 'but for what has another address' "$(who 4 "$straight4") $(who 6 "$straight6")" "$straight4 $straight6"
+expect_ok 'who was logged in still is' logged_in
+expect_ok 'and anybody can' new_login "$straight4"
+expect_ok 'by IPv6 too' new_login "$straight6"
+for v in 4 6; do
+	lan=192.168.77.0/24
+	[ "$v" = 4 ] || lan=2001:db8:77::/64
+	net_exec cons ip "-$v" rule add from "$lan" lookup 101 priority 30001
+done
+expect_eq 'with a rule for it, it goes that way' "$(seen_as guest 4) $(seen_as guest 6)" "$guest"
+expect_eq 'no packet of it went to the exit' "$(into_tunnel)" 0
+expect_no_match 'the network is beyond the guest' "$(net_exec guest ping -n -c 2 -W 1 10.20.0.1)" ' 0% packet loss'
+expect_ok 'which is what was counted' [ "$(into_tunnel)" -ge 1 ]
+for v in 4 6; do
+	net_exec cons sh -c "ip -$v route add default via $(net_addr$v router); ip -$v route flush table 101
+		ip -$v rule del priority 30000; ip -$v rule del priority 30001"
+done
+net_exec cons sh -c 'ip link del lan; nft delete table inet probe
+	echo 0 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv6/conf/all/forwarding'
+expect_eq 'all is as it was' "$(host cons)" "$(<"$TRASH/up")"
 
 # ---------------------------------------------------------------- another exit, and a dead one
 network 'exit_node: us'
@@ -258,7 +328,7 @@ expect_ok 'no routes at all' agent cons once
 expect_eq 'none' "$(net_exec cons ip route show table all proto 77; net_exec cons ip -6 route show table all proto 77)" ''
 network 'exit_node: eu' 'fwmark: 0x99'
 expect_ok 'a mark of the operator' agent cons once
-expect_match 'is the one that is kept out' "$(net_exec cons ip rule)" 'fwmark 0x99 lookup main'
+expect_match 'is the one that is kept out' "$(net_exec cons ip rule)" 'fwmark 0x99 goto'
 expect_eq 'IPv4 leaves by the exit' "$(who 4)" "$(net_addr4 eu)"
 network ''
 expect_ok 'no exit' agent cons once

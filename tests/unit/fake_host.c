@@ -143,6 +143,7 @@ static int fake_boot(struct host *h, char ret[static BOOT_ID_LEN + 1], struct er
 static int fake_table(struct host *h, const char *name, struct buf *out, struct err *e)
 {
 	BEGIN;
+	f->lists++;
 	if (f->no_nftables)
 		return err_set(e, ERR_IO, "no nftables here");
 	if (f->m.has_table) {

@@ -34,6 +34,7 @@ struct fake_host {
 	struct host_model m;
 	/* The n-th call fails, from 1; 0: none. */
 	unsigned int calls, fail_at;
+	unsigned int lists; /* times that the table was read */
 	bool fail_after; /* it is done, and only then told as failed */
 	bool dead; /* and so does every one after it, undone: the process has died */
 	bool refuse_sysctls, refuse_tables; /* as in a container */

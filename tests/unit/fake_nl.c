@@ -554,6 +554,22 @@ static void route_dump(struct fake_sock *s, const struct nlmsghdr *to)
 
 /* Policy rules. */
 
+static uint8_t action_of(const struct exit_rule *r)
+{
+	return r->table ? FR_ACT_TO_TBL : r->jump ? FR_ACT_GOTO : FR_ACT_NOP;
+}
+
+/* Where there is no rule to jump to, the kernel says so. */
+static bool unresolved(const struct exit_rule *r)
+{
+	size_t i;
+
+	for (i = 0; i < fake->m->n_rules; i++)
+		if (fake->m->rules[i].family == r->family && fake->m->rules[i].priority == r->jump)
+			return false;
+	return r->jump != 0;
+}
+
 static struct rule_op read_rule(const struct nlmsghdr *nlh)
 {
 	const struct fib_rule_hdr *h = mnl_nlmsg_get_payload(nlh);
@@ -564,8 +580,6 @@ static struct rule_op read_rule(const struct nlmsghdr *nlh)
 
 	r->family = h->family == AF_INET ? 4 : 6;
 	r->table = h->table;
-	if (h->action != FR_ACT_TO_TBL)
-		die("another action of a rule");
 	r->from = (struct prefix){ .family = (uint8_t)r->family, .len = h->src_len };
 	mnl_attr_for_each(a, nlh, sizeof(*h))
 	{
@@ -575,6 +589,9 @@ static struct rule_op read_rule(const struct nlmsghdr *nlh)
 			break;
 		case FRA_TABLE:
 			r->table = mnl_attr_get_u32(a);
+			break;
+		case FRA_GOTO:
+			r->jump = mnl_attr_get_u32(a);
 			break;
 		case FRA_PROTOCOL:
 			ours = mnl_attr_get_u8(a) == ROUTE_PROTOCOL;
@@ -602,6 +619,11 @@ static struct rule_op read_rule(const struct nlmsghdr *nlh)
 	}
 	if (!ours)
 		die("a rule that is not ours");
+	if (h->action != action_of(r) || (r->table && r->jump))
+		die("another action of a rule");
+	/* As the kernel has it. */
+	if (r->jump && r->jump <= r->priority)
+		die("a rule that jumps back");
 	return op;
 }
 
@@ -616,7 +638,10 @@ static void put_rule(struct fake_sock *s, const struct nlmsghdr *to, const struc
 	h->family = r->family == 4 ? AF_INET : AF_INET6;
 	h->src_len = r->from.len;
 	h->table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
-	h->action = FR_ACT_TO_TBL;
+	h->action = action_of(r);
+	h->flags = unresolved(r) ? FIB_RULE_UNRESOLVED : 0;
+	if (r->jump)
+		mnl_attr_put_u32(nlh, FRA_GOTO, r->jump);
 	mnl_attr_put_u8(nlh, FRA_PROTOCOL, protocol);
 	mnl_attr_put_u32(nlh, FRA_SUPPRESS_PREFIXLEN, r->no_default ? 0 : UINT32_MAX);
 	mnl_attr_put_u32(nlh, FRA_TABLE, r->table);

@@ -1688,13 +1688,18 @@ static void a_policy_alone(void **unused)
 	watch_world(&w, &ops);
 	change_guarded(&w, &g, 0, 0, false);
 	assert_non_null(strstr(w.host.m.table, "chain permitted { tcp dport 22 ip daddr "));
+	/* The table is read once in a cycle that finds it right. */
+	w.host.lists = 0;
+	must_once(&w);
+	assert_int_equal(w.host.lists, 1);
 	created = w.model.created;
 	g.flows = 0x2a;
 	want_guarded(&w, &g);
 	publish(&w);
-	w.host.h.sets = 0;
+	w.host.h.sets = w.host.lists = 0;
 	must_once(&w);
 	assert_int_equal(w.host.h.sets, 1);
+	assert_int_equal(w.host.lists, 2);
 	assert_int_equal(w.changes, 0);
 	assert_true(w.model.created == created);
 	assert_int_equal(flows_now(&w), flows_of(&g));
@@ -1707,8 +1712,10 @@ static void a_policy_alone(void **unused)
 	assert_null(strstr(w.host.m.table, "also_permitted"));
 	/* Taken away by hand: put back before anything else. */
 	w.host.m.has_table = false;
+	w.host.lists = 0;
 	must_once(&w);
 	assert_true(w.host.m.has_table);
+	assert_int_equal(w.host.lists, 2);
 	take_down(&w, 0);
 	assert_true(!w.host.m.has_table && !w.model.exists);
 	world_release(&w);
@@ -2561,7 +2568,7 @@ static bool leads_in(const struct model *m)
 	size_t i;
 
 	for (i = 0; i < m->n_rules; i++)
-		if (m->rules[i].table != EXIT_TABLE_MAIN)
+		if (exit_rule_leads(&m->rules[i]))
 			return true;
 	return false;
 }
@@ -2594,7 +2601,7 @@ static void an_exit(void **unused)
 	assert_int_equal(w.model.n_rules, 0);
 	set_exit(&w, "n1");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 6);
+	assert_int_equal(w.model.n_rules, 7);
 	assert_true(leads_in(&w.model));
 	/* What is fetched from now on is kept out of the tunnel. */
 	assert_int_equal(w.fetcher.base.mark, 0);
@@ -2603,7 +2610,7 @@ static void an_exit(void **unused)
 	assert_int_equal(w.changes, 0);
 	set_exit(&w, "n2");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 6);
+	assert_int_equal(w.model.n_rules, 7);
 	set_exit(&w, NULL);
 	must_once(&w);
 	assert_int_equal(w.model.n_rules + w.model.n_routes, 0);
@@ -2650,7 +2657,7 @@ static void an_exit_and_no_state(void **unused)
 	write_out(path, "", 0);
 	must_once(&w);
 	assert_int_equal(w.fetcher.base.mark, EXIT_MARK);
-	assert_int_equal(w.model.n_rules, 6);
+	assert_int_equal(w.model.n_rules, 7);
 	world_release(&w);
 }
 
@@ -2704,7 +2711,7 @@ static void every_operation_of_an_exit_fails(void **unused)
 					assert_int_equal(w.model.n_rules, 0);
 				} else {
 					must_once(&w);
-					assert_int_equal(w.model.n_rules, steps[i][1] ? 6 : 0);
+					assert_int_equal(w.model.n_rules, steps[i][1] ? 7 : 0);
 				}
 				world_release(&w);
 			}

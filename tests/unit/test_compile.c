@@ -1014,7 +1014,7 @@ static void sites_that_clash(void **state)
 			 "  a: {public_key: $1, endpoint: 'a:1'}\n"
 			 "  b: {public_key: $2, endpoint: 'b:1', site: x}\n"
 			 "  c: {public_key: $3, endpoint: 'c:1', routes: [192.168.1.0/24]}\n",
-		     NULL, "192.168.1.0/24 would stand under two peers, `b` and `c`, on node `a`");
+		     NULL, "the site `x` and the node `c` both have 192.168.1.0/24");
 	must_compile(f,
 		     TOP "sites:\n  x: {leaders: [b]}\nnodes:\n"
 			 "  a: {public_key: $1, site: x}\n  b: {public_key: $2, site: x}\n",

@@ -49,20 +49,22 @@ static void expect_rules(const struct node *n, const char *const *want)
 static void test_values(void **state)
 {
 	static const char *const both[] = {
-		"4 from all fwmark 0x99 lookup main priority 24200",
+		"4 from all fwmark 0x99 goto 24207 priority 24200",
 		"4 from all lookup main suppress_prefixlength 0 priority 24201",
-		"4 from all ipproto tcp dport 53 uidrange 0-0 lookup main priority 24202",
-		"4 from all ipproto udp dport 53 uidrange 0-0 lookup main priority 24202",
+		"4 from all ipproto tcp dport 53 uidrange 0-0 goto 24207 priority 24202",
+		"4 from all ipproto udp dport 53 uidrange 0-0 goto 24207 priority 24202",
 		"4 from 10.20.0.7/32 lookup 7702525 priority 24203",
 		"4 from 0.0.0.0/32 lookup 7702525 priority 24204",
-		"6 from all fwmark 0x99 lookup main priority 24200",
+		"4 from all nop priority 24207",
+		"6 from all fwmark 0x99 goto 24207 priority 24200",
 		"6 from all lookup main suppress_prefixlength 0 priority 24201",
-		"6 from all ipproto tcp dport 53 uidrange 0-0 lookup main priority 24202",
-		"6 from all ipproto udp dport 53 uidrange 0-0 lookup main priority 24202",
+		"6 from all ipproto tcp dport 53 uidrange 0-0 goto 24207 priority 24202",
+		"6 from all ipproto udp dport 53 uidrange 0-0 goto 24207 priority 24202",
 		"6 from fd20::7/128 lookup 7702525 priority 24203",
-		"6 from ::/1 lookup main priority 24204",
-		"6 from 8000::/1 lookup main priority 24204",
-		"6 from all lookup 7702525 priority 24205",
+		"6 from ::/1 goto 24207 priority 24204",
+		"6 from 8000::/1 goto 24207 priority 24204",
+		"6 from all lookup 7702525 priority 24206",
+		"6 from all nop priority 24207",
 		NULL,
 	};
 	static const char *const none[] = { NULL };
@@ -83,7 +85,7 @@ static void test_values(void **state)
 	n.n_addresses = 1;
 	assert_int_equal(exit_defaults(&n, defaults), 1);
 	assert_int_equal(defaults[0].family, 4);
-	assert_int_equal(exit_rules("prod", &n, rules), 6);
+	assert_int_equal(exit_rules("prod", &n, rules), 7);
 	/* A table of the operator's: the default routes are there, and nothing looks. */
 	n.flags |= NODE_HAS_TABLE;
 	expect_rules(&n, none);
@@ -102,7 +104,7 @@ static void test_values(void **state)
 		list[i].addr.b[3] = (uint8_t)i;
 	}
 	n.n_addresses = N_ADDRESSES;
-	assert_int_equal(exit_rules("prod", &n, rules), N_ADDRESSES + 12);
+	assert_int_equal(exit_rules("prod", &n, rules), N_ADDRESSES + 14);
 	/* Two networks keep apart. */
 	assert_int_not_equal(exit_table("prod"), exit_table("office"));
 	assert_int_not_equal(exit_priority("prod"), exit_priority("office"));
@@ -164,6 +166,7 @@ static void test_others(void **state)
 		{ "another protocol number", FRA_PROTOCOL, { 4 }, 1, 0 },
 		{ "something new", 200, { 1 }, 1, 1 },
 		{ "a short priority", FRA_PRIORITY, { 1 }, 2, -1 },
+		{ "a short jump", FRA_GOTO, { 1 }, 3, -1 },
 		{ "a short mark", FRA_FWMARK, { 1 }, 3, -1 },
 		{ "a long protocol number", FRA_PROTOCOL, { 77, 0 }, 2, -1 },
 		{ "a short source", FRA_SRC, { 10 }, 3, -1 },
@@ -188,6 +191,11 @@ static void test_others(void **state)
 	nlh = rule_build(&op, buf);
 	h = mnl_nlmsg_get_payload(nlh);
 	h->action = FR_ACT_BLACKHOLE;
+	assert_int_equal(rule_parse(nlh, &back, &e), 0);
+	/* With a table, and where to? */
+	h->action = FR_ACT_NOP;
+	assert_int_equal(rule_parse(nlh, &back, &e), 0);
+	h->action = FR_ACT_GOTO;
 	assert_int_equal(rule_parse(nlh, &back, &e), 0);
 	h->action = FR_ACT_TO_TBL;
 	h->flags = FIB_RULE_INVERT;
@@ -240,14 +248,28 @@ static struct config *config_of(struct machine *x, const char *text, const char 
 	return &d->config;
 }
 
+/* Jumps to a rule that is there, and that looks nowhere. */
+static bool led_past(const struct model *m, const struct exit_rule *r)
+{
+	size_t i;
+
+	for (i = 0; r->jump && i < m->n_rules; i++) {
+		const struct exit_rule *to = &m->rules[i];
+
+		if (to->family == r->family && to->priority == r->jump && !to->table && !to->jump)
+			return true;
+	}
+	return false;
+}
+
 /* The exit is the peer that has 0.0.0.0/0 just now; the mark is the one that some rule keeps out.
  */
 static void check_instant(struct model *m, void *arg)
 {
 	struct machine *x = arg;
 	bool into[2] = { false, false }, way[2] = { false, false }, out[2] = { false, false };
-	bool marked[2] = { false, false }, carried[2] = { false, false };
-	size_t i, j;
+	bool marked[2] = { false, false }, carried[2] = { false, false }, any[2] = { false, false };
+	size_t others[2] = { 0, 0 }, i, j;
 
 	if (!x->watch)
 		return;
@@ -255,9 +277,11 @@ static void check_instant(struct model *m, void *arg)
 		const struct exit_rule *r = &m->rules[i];
 		size_t f = r->family == 6;
 
-		into[f] |= r->table != EXIT_TABLE_MAIN;
+		into[f] |= exit_rule_leads(r);
+		others[f] += r->from.len && led_past(m, r);
+		any[f] |= exit_rule_leads(r) && !r->from.len;
 		out[f] |= r->no_default;
-		marked[f] |= r->mark && r->mark == m->fwmark;
+		marked[f] |= r->mark && r->mark == m->fwmark && led_past(m, r);
 	}
 	for (i = 0; i < m->n_routes; i++)
 		if (!m->routes[i].dst.len && m->routes[i].table == exit_table("test"))
@@ -269,6 +293,9 @@ static void check_instant(struct model *m, void *arg)
 	for (i = 0; i < 2; i++) {
 		if (!into[i])
 			continue;
+		if (any[i] && others[i] != 2)
+			fail_msg("IPv%d leads what is forwarded for others into the tunnel",
+				 i ? 6 : 4);
 		if (!m->exists || !m->up || !way[i] || !out[i] || !marked[i] || !carried[i])
 			fail_msg(
 				"IPv%d leads into a tunnel that is not there: exists %d up %d way %d local %d mark %d peer %d",
@@ -496,10 +523,10 @@ static void test_plan_says(void **state)
 	assert_int_equal(exit_before(x.k, c, "test", &wg0, true, &x.a, &result, &e), 0);
 	assert_int_equal(x.nl.changes, 0);
 	assert_int_equal(result.plan.n_before, 0);
-	assert_int_equal(result.plan.n_after, 6);
+	assert_int_equal(result.plan.n_after, 7);
 	buf_init(&b, 1000);
 	/* What leads into the tunnel is last. */
-	exit_op_print(&result.plan.after[5], &b);
+	exit_op_print(&result.plan.after[6], &b);
 	assert_non_null(strstr(b.data, "add the IPv4 rule from 0.0.0.0/32 lookup 77"));
 	buf_release(&b);
 	machine_release(&x);

@@ -7,7 +7,6 @@
  */
 #include "tests/unit/unit.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 
@@ -16,6 +15,7 @@
 #include "schema/grammar.h"
 #include "schema/load.h"
 #include "schema/yaml.h"
+#include "tests/unit/repositories.h"
 
 #define EXAMPLES "examples/networks"
 #define GOLDEN "tests/golden/errors"
@@ -78,62 +78,7 @@ static void check(bool (*has)(const struct key *k), const char *lack)
 		fail_msg("%zu of %zu keys", bad, n_keys);
 }
 
-/* ---- Files ---- */
-
-#define MAX_TEST_FILES 256
-
-struct files {
-	struct arena arena;
-	struct source list[MAX_TEST_FILES];
-	size_t n;
-	const char *top; /* the folder that paths are relative to */
-};
-
-static void read_files(struct files *x, const char *below);
-
-struct below {
-	struct files *files;
-	const char *folder;
-};
-
-static int add_file(const char *name, bool is_dir, void *arg)
-{
-	const struct below *b = arg;
-	struct files *x = b->files;
-	size_t len = strlen(name);
-	char path[512], rel[256];
-	struct buf text;
-	struct err e;
-
-	snprintf(rel, sizeof(rel), "%s%s%s", b->folder, *b->folder ? "/" : "", name);
-	if (is_dir) {
-		read_files(x, rel);
-		return 0;
-	}
-	if (len < 5 || strcmp(name + len - 5, ".yaml") != 0)
-		return 0;
-	assert_true(x->n < MAX_TEST_FILES);
-	snprintf(path, sizeof(path), "%s/%s", x->top, rel);
-	buf_init(&text, 1 << 20);
-	if (os_read_file(AT_FDCWD, path, 1 << 20, &text, &e) < 0)
-		fail_msg("%s", e.msg);
-	x->list[x->n++] = (struct source){ .path = arena_strdup(&x->arena, rel),
-					   .text = arena_strndup(&x->arena, text.data, text.len),
-					   .len = text.len };
-	buf_release(&text);
-	return 0;
-}
-
-static void read_files(struct files *x, const char *below)
-{
-	struct below b = { x, below };
-	char path[512];
-	struct err e;
-
-	snprintf(path, sizeof(path), "%s%s%s", x->top, *below ? "/" : "", below);
-	if (os_list(AT_FDCWD, path, add_file, &b, &e))
-		fail_msg("%s", e.msg);
-}
+/* ---- Their places ---- */
 
 /* Calls `fn` with every key of the file that is one of the grammar, and its place in that. */
 typedef void visit_fn(struct key *k, const struct yaml_pair *p, void *arg);
@@ -169,7 +114,7 @@ static void visit(const struct table *t, const struct yaml_node *map, visit_fn *
 	}
 }
 
-static void visit_files(const struct files *x, visit_fn *fn, void *arg)
+static void visit_files(const struct repository *x, visit_fn *fn, void *arg)
 {
 	size_t i;
 
@@ -189,32 +134,6 @@ static void visit_files(const struct files *x, visit_fn *fn, void *arg)
 	}
 }
 
-/* Each folder of `dir` is a repository of its own. */
-static void each_repository(const char *dir, const char *below, void (*fn)(const struct files *x))
-{
-	struct dirent *entry;
-	unsigned int n = 0;
-	char top[512];
-	DIR *handle = opendir(dir);
-
-	if (!handle)
-		fail_msg("%s is not there: run from the top of the tree", dir);
-	while ((entry = readdir(handle))) {
-		struct files x = { .top = top };
-
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(top, sizeof(top), "%s/%s%s", dir, entry->d_name, below);
-		arena_init(&x.arena);
-		read_files(&x, "");
-		fn(&x);
-		arena_release(&x.arena);
-		n++;
-	}
-	closedir(handle);
-	assert_true(n > 4);
-}
-
 /* ---- The tests ---- */
 
 static void use(struct key *k, const struct yaml_pair *p, void *arg)
@@ -222,7 +141,7 @@ static void use(struct key *k, const struct yaml_pair *p, void *arg)
 	k->used = true;
 }
 
-static void use_all(const struct files *x)
+static void use_all(const struct repository *x)
 {
 	visit_files(x, use, NULL);
 }
@@ -234,7 +153,7 @@ static bool is_used(const struct key *k)
 
 static void test_examples(void **unused)
 {
-	each_repository(EXAMPLES, "", use_all);
+	repositories_each(EXAMPLES, "", use_all);
 	check(is_used, "is in no network of " EXAMPLES);
 }
 
@@ -269,7 +188,7 @@ static void look_for_error(struct key *k, const struct yaml_pair *p, void *arg)
 		k->refused |= error_at(d, &v->pairs[i].key);
 }
 
-static void refuse_all(const struct files *x)
+static void refuse_all(const struct repository *x)
 {
 	struct arena a;
 	struct model m;
@@ -289,7 +208,7 @@ static bool is_refused(const struct key *k)
 
 static void test_refused(void **unused)
 {
-	each_repository(GOLDEN, "/in", refuse_all);
+	repositories_each(GOLDEN, "/in", refuse_all);
 	check(is_refused, "is refused with a wrong value by no case of " GOLDEN);
 }
 
