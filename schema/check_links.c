@@ -25,13 +25,13 @@ static void check_pool(const struct m_network *n, size_t at, struct diag *d)
 	size_t i;
 
 	prefix_print(&p->prefix, text);
-	if (special)
-		diag_error(d, p->pos, "the transfer pool %s holds %s", text, special);
-	else if (prefix_overlaps(&p->prefix, &link_local))
+	if (prefix_overlaps(&p->prefix, &link_local))
 		diag_help(d,
 			  diag_error(d, p->pos, "the transfer pool %s holds link-local addresses",
 				     text),
 			  "remove it: `link_local` gives every link the same two");
+	else if (special)
+		diag_error(d, p->pos, "the transfer pool %s holds %s", text, special);
 	if (p->prefix.len == family_bits(p->prefix.family))
 		diag_help(d, diag_error(d, p->pos, "the transfer pool %s has one address", text),
 			  "a link takes two: a /31 or a /127");
