@@ -57,7 +57,7 @@ expect_ok 'once' agent_strace "$TRASH/strace1" nsenter -t "${net_holder[cons]}" 
 expect_match 'sends some' "$(sets_in "$TRASH/strace1")" '^[1-9]'
 expect_eq 'the default routes stand apart' "$(net_exec cons ip -4 route show table all proto 77 default | awk '{ print $3 }'
 	net_exec cons ip -6 route show table all proto 77 default | awk '{ print $3 }')" $'roam\nroam'
-expect_match 'the mark of the tunnel is kept out' "$(net_exec cons ip rule)" 'fwmark 0x2077 lookup main'
+expect_match 'the mark of the tunnel is kept out' "$(net_exec cons ip rule)" 'fwmark 0x2077 goto'
 expect_eq 'IPv4 and IPv6 leave by the exit' "$(who $four)$(who $six)" 'exit exit '
 expect_eq 'what asks for another address gets it' \
 	"$(who $four -I "$(net_addr4 cons)")$(who $six -I "$(net_addr6 cons)")" 'cons cons '
@@ -74,13 +74,14 @@ expect_still 'and leaves all as it is' cons "$TRASH/up"
 expect_ok 'the exit again' agent exit once --json
 expect_eq 'sends nothing' "$(stat_of set_messages <"$OUT") $(stat_of operations <"$OUT") $(stat_of host_sets <"$OUT")" '0 0 0'
 
-slot=$(net_exec cons ip rule | sed -n 's/^\([0-9]*\):.*fwmark 0x2077 lookup main.*/\1/p')
+slot=$(net_exec cons ip rule | sed -n 's/^\([0-9]*\):.*fwmark 0x2077 goto.*/\1/p')
 while IFS='|' read -r name command; do
 	net_exec cons sh -c "$command" || not_ok "$name: cannot be done"
 	expect_ok "$name" agent cons once
 	expect_still "$name: is put back" cons "$TRASH/up"
 done <<-DRIFT
-	a rule taken away|ip rule del priority $((slot + 4)); ip -6 rule del priority $((slot + 5))
+	a rule taken away|ip rule del priority $((slot + 4)); ip -6 rule del priority $((slot + 6))
+	where others lead to|ip rule del priority $((slot + 7)); ip -6 rule del priority $((slot + 7))
 	the mark cleared|wg set roam fwmark 0
 	the default routes taken away|ip route flush table all proto 77; ip -6 route flush table all proto 77
 DRIFT
