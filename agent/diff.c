@@ -383,14 +383,29 @@ int desired_routes(const struct config *c, struct arena *a, struct route **ret, 
 	return 0;
 }
 
-static int routes(struct op_list *l, struct op_list *later, const struct observed *o,
-		  const struct config *c, bool again_v4, struct err *e)
+static bool is_refused(const struct desired *d, const struct route *r)
 {
-	size_t n_have = o->exists ? o->n_routes : 0, n_want, i = 0, j = 0;
+	size_t i;
+
+	for (i = 0; i < d->n_refused; i++)
+		if (!route_cmp(&d->refused[i].route, r))
+			return true;
+	return false;
+}
+
+static int routes(struct op_list *l, struct op_list *later, const struct observed *o,
+		  const struct desired *d, bool again_v4, struct err *e)
+{
+	size_t n_have = o->exists ? o->n_routes : 0, n_want, n = 0, i = 0, j = 0;
 	struct route *want;
 
-	if (desired_routes(c, l->arena, &want, &n_want, e) < 0)
+	if (desired_routes(d->config, l->arena, &want, &n_want, e) < 0)
 		return -1;
+	for (i = 0; i < n_want; i++)
+		if (!is_refused(d, &want[i]))
+			want[n++] = want[i];
+	n_want = n;
+	i = 0;
 	while (i < n_have || j < n_want) {
 		int order = i == n_have ? 1 : j == n_want ? -1 : route_cmp(&o->routes[i], &want[j]);
 		bool again = order == 0 && again_v4 && o->routes[i].dst.family == 4;
@@ -477,7 +492,7 @@ int diff_make(const struct observed *o, const struct desired *d, const struct co
 			return -1;
 	}
 	if (addresses(&addrs_gone, &addrs_new, o, node, &v4_routes_lost, e) < 0 ||
-	    routes(&l, &routes_new, o, d->config, v4_routes_lost, e) < 0 ||
+	    routes(&l, &routes_new, o, d, v4_routes_lost, e) < 0 ||
 	    append(&l, &addrs_gone, e) < 0 ||
 	    remove_and_narrow(&l, pairs, n_pairs, previous, e) < 0 ||
 	    device(&l, o, d, previous, e) < 0 || move_and_add(&l, pairs, n_pairs, a, e) < 0 ||

@@ -25,6 +25,7 @@
 #define AGENT_DIFF_H
 
 #include "agent/kern.h"
+#include "agent/lifeline.h"
 #include "common/buf.h"
 #include "common/endpoint.h"
 #include "publication/expand.h"
@@ -36,6 +37,12 @@ struct desired {
 		*endpoints; /* one per config->peers[i]; family 0: none declared, or not resolved */
 	struct wgkey public_key; /* of the private key that the interface must have */
 	const char *alias; /* "meshrc NETWORK" */
+	/* Besides those that the configuration and the host tell of. */
+	const struct lifeline *lifelines;
+	size_t n_lifelines;
+	/* What of the configuration is left out (agent/apply.h fills it in). */
+	const struct left_out *refused;
+	size_t n_refused;
 };
 
 /* A peer whose last handshake is at most this old has a live session (REJECT_AFTER_TIME of

@@ -136,6 +136,22 @@ struct kern_stats {
 	unsigned int dumps;
 };
 
+/* A route of the host beside an interface of ours, and not through it; one for each next hop. */
+struct way {
+	struct prefix dst;
+	struct ipaddr via; /* family 0: none */
+	struct ifname dev; /* "": not known */
+	bool ours; /* through an interface of some network of meshrc */
+	/* The network of an address of `dev`: what the kernel, a DHCP client or a router's
+	 * advertisement made for it. */
+	bool on_link;
+};
+
+struct ways {
+	const struct way *list;
+	size_t n;
+};
+
 struct kern;
 
 struct kern_ops {
@@ -158,6 +174,10 @@ struct kern_ops {
 	/* One after the other, each acknowledged before the next. A rule to be removed that is not
 	 * there is no error. */
 	int (*set_rules)(struct kern *k, const struct rule_op *ops, size_t n, struct err *e);
+	/* The routes of one table that do not go through this interface (which need not be there).
+	 */
+	int (*ways)(struct kern *k, const struct ifname *name, uint32_t table, struct arena *a,
+		    struct ways *ret, struct err *e);
 	/* The WireGuard links, of either back end, whose alias is exactly this one. */
 	int (*marked)(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
 		      size_t *ret_n, struct err *e);

@@ -198,6 +198,12 @@ static int kernel_marked(struct kern *k, const char *alias, struct arena *a, str
 	return rt_marked(&((struct kernel *)k)->rt, alias, NULL, a, ret, ret_n, e);
 }
 
+static int kernel_ways(struct kern *k, const struct ifname *name, uint32_t table, struct arena *a,
+		       struct ways *ret, struct err *e)
+{
+	return rt_ways(&((struct kernel *)k)->rt, name, table, a, ret, e);
+}
+
 static int kernel_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
 			struct rules_seen *ret, struct err *e)
 {
@@ -227,6 +233,7 @@ static const struct kern_ops kernel_ops = {
 	.apply = kernel_apply,
 	.rules = kernel_rules,
 	.set_rules = kernel_set_rules,
+	.ways = kernel_ways,
 	.marked = kernel_marked,
 	.free = kernel_free,
 };

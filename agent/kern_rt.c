@@ -252,6 +252,103 @@ int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err 
 	return 1;
 }
 
+/* RTA_GATEWAY has an address of the route's family, RTA_VIA one that tells its own. */
+static int parse_via(const struct nlattr *a, int family, struct ipaddr *ret)
+{
+	const uint8_t *b = mnl_attr_get_payload(a);
+	size_t len = mnl_attr_get_payload_len(a);
+	uint16_t own;
+
+	if (mnl_attr_get_type(a) == RTA_VIA) {
+		if (len < sizeof(own))
+			return -1;
+		memcpy(&own, b, sizeof(own));
+		family = own;
+		b += sizeof(own);
+		len -= sizeof(own);
+	}
+	if ((family != AF_INET && family != AF_INET6) || len != (family == AF_INET ? 4u : 16u))
+		return -1;
+	*ret = (struct ipaddr){ .family = family == AF_INET ? 4 : 6 };
+	memcpy(ret->b, b, len);
+	return 0;
+}
+
+static int parse_multipath(const struct nlattr *all, int family, struct rt_hop *ret, size_t *ret_n)
+{
+	const uint8_t *at, *pos;
+	const struct nlattr *a;
+	struct rtnexthop nh;
+	size_t left, inner;
+	int r;
+
+	nl_attr_enter(all, &at, &left);
+	while (left >= sizeof(nh) && *ret_n < RT_MAX_HOPS) {
+		struct rt_hop *hop = &ret[*ret_n];
+
+		memcpy(&nh, at, sizeof(nh));
+		if (nh.rtnh_len < sizeof(nh) || nh.rtnh_len > left)
+			return -1;
+		*hop = (struct rt_hop){ .ifindex = (uint32_t)nh.rtnh_ifindex };
+		pos = at + sizeof(nh);
+		inner = nh.rtnh_len - sizeof(nh);
+		while ((r = nl_attr_next(&pos, &inner, &a)) > 0)
+			if ((mnl_attr_get_type(a) == RTA_GATEWAY ||
+			     mnl_attr_get_type(a) == RTA_VIA) &&
+			    parse_via(a, family, &hop->via) < 0)
+				return -1;
+		if (r < 0)
+			return -1;
+		++*ret_n;
+		inner = RTNH_ALIGN(nh.rtnh_len);
+		at += inner < left ? inner : left;
+		left -= inner < left ? inner : left;
+	}
+	return 0;
+}
+
+int rt_parse_hops(const struct nlmsghdr *nlh, struct rt_hop ret[static RT_MAX_HOPS], size_t *ret_n,
+		  struct err *e)
+{
+	const uint8_t *pos = NULL;
+	struct rt_hop only = { 0 };
+	const struct nlattr *a;
+	struct rtmsg info;
+	size_t left = 0;
+	int r;
+
+	*ret_n = 0;
+	if (enter(nlh, NLMSG_ALIGN(sizeof(info)), &pos, &left) < 0)
+		return malformed(e, "route");
+	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
+	while ((r = nl_attr_next(&pos, &left, &a)) > 0) {
+		int bad = 0;
+
+		switch (mnl_attr_get_type(a)) {
+		case RTA_OIF:
+			bad = !has_size(a, sizeof(uint32_t));
+			only.ifindex = bad ? 0 : mnl_attr_get_u32(a);
+			break;
+		case RTA_GATEWAY:
+		case RTA_VIA:
+			bad = parse_via(a, info.rtm_family, &only.via);
+			break;
+		case RTA_MULTIPATH:
+			bad = parse_multipath(a, info.rtm_family, ret, ret_n);
+			break;
+		default:
+			break;
+		}
+		if (bad)
+			return malformed(e, "next hop of a route");
+	}
+	if (r < 0)
+		return malformed(e, "route");
+	if (!*ret_n)
+		ret[(*ret_n)++] = only;
+	return 0;
+}
+
 /* A request with a fixed header of `size` bytes, zeroed. */
 static void *put_header(void *buf, uint16_t type, uint16_t flags, size_t size,
 			struct nlmsghdr **ret)
@@ -520,6 +617,147 @@ int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct
 	o->n_addresses = c.n_addresses;
 	o->routes = c.routes;
 	o->n_routes = n;
+	return 0;
+}
+
+/* Every link: whose it is and its name. */
+struct known_link {
+	uint32_t ifindex;
+	struct ifname name;
+	bool ours;
+};
+
+struct find_ways {
+	struct arena *arena;
+	uint32_t ifindex, table; /* of the interface itself; 0: it is not there */
+	struct known_link *links;
+	size_t n_links;
+	struct way *list;
+	size_t n;
+};
+
+static void restart_known(void *arg)
+{
+	struct find_ways *f = arg;
+
+	f->links = NULL;
+	f->n_links = 0;
+}
+
+static int collect_known(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	struct find_ways *f = arg;
+	struct rt_link link;
+
+	if (rt_parse_link(nlh, &link, NULL) < 0)
+		return 0;
+	f->links = arena_grow(f->arena, f->links, f->n_links, sizeof(*f->links));
+	if (!f->links)
+		return err_nomem(e);
+	f->links[f->n_links++] = (struct known_link){
+		.ifindex = link.ifindex,
+		.name = link.name,
+		.ours = !strncmp(link.alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX)),
+	};
+	return 0;
+}
+
+static int cmp_known(const void *a, const void *b)
+{
+	uint32_t x = ((const struct known_link *)a)->ifindex,
+		 y = ((const struct known_link *)b)->ifindex;
+
+	return x < y ? -1 : x > y;
+}
+
+static void restart_ways(void *arg)
+{
+	struct find_ways *f = arg;
+
+	f->list = NULL;
+	f->n = 0;
+}
+
+/* Network managers that make the network of an address themselves say one of these. */
+static bool of_an_address(uint8_t protocol)
+{
+	return protocol == RTPROT_KERNEL || protocol == RTPROT_RA || protocol == RTPROT_DHCP;
+}
+
+static int add_way(struct find_ways *f, const struct rt_route *route, const struct rt_hop *hop,
+		   struct err *e)
+{
+	struct known_link key = { .ifindex = hop->ifindex }, *link = NULL;
+	struct way w = { .dst = route->dst, .via = hop->via };
+
+	if (hop->ifindex && hop->ifindex == f->ifindex)
+		return 0;
+	if (f->n_links)
+		link = bsearch(&key, f->links, f->n_links, sizeof(key), cmp_known);
+	if (link) {
+		w.dev = link->name;
+		w.ours = link->ours;
+	}
+	w.on_link = !hop->via.family && route->dst.len && of_an_address(route->protocol) &&
+		    !(route->dst.family == 6 && route->dst.b[0] == 0xfe &&
+		      (route->dst.b[1] & 0xc0) == 0x80);
+	f->list = arena_grow(f->arena, f->list, f->n, sizeof(*f->list));
+	if (!f->list)
+		return err_nomem(e);
+	f->list[f->n++] = w;
+	return 0;
+}
+
+static int collect_ways(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	struct rt_hop hops[RT_MAX_HOPS];
+	struct find_ways *f = arg;
+	struct rt_route route;
+	int r = rt_parse_route(nlh, &route, e);
+	size_t n, i;
+
+	if (r <= 0 || route.table != f->table)
+		return r < 0 ? -1 : 0;
+	if (rt_parse_hops(nlh, hops, &n, e) < 0)
+		return -1;
+	for (i = 0; i < n; i++)
+		if (add_way(f, &route, &hops[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+int rt_ways(struct rt *rt, const struct ifname *name, uint32_t table, struct arena *a,
+	    struct ways *ret, struct err *e)
+{
+	struct find_ways f = { .arena = a, .table = table };
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct way *v4;
+	size_t n_v4, i;
+
+	put_header(buf, RTM_GETLINK, 0, sizeof(struct ifinfomsg), &nlh);
+	rt->stats->dumps++;
+	if (nl_dump(&rt->nl, nlh, restart_known, collect_known, &f, e) < 0)
+		return nl_err(&rt->nl, e, "cannot read the links");
+	for (i = 0; i < f.n_links; i++)
+		if (!strcmp(f.links[i].name.s, name->s))
+			f.ifindex = f.links[i].ifindex;
+	if (f.n_links > 1)
+		qsort(f.links, f.n_links, sizeof(*f.links), cmp_known);
+	if (dump_routes(rt, AF_INET, 0, table, restart_ways, collect_ways, &f, e) < 0)
+		return -1;
+	v4 = f.list;
+	n_v4 = f.n;
+	restart_ways(&f);
+	if (dump_routes(rt, AF_INET6, 0, table, restart_ways, collect_ways, &f, e) < 0)
+		return -1;
+	for (i = 0; i < n_v4; i++) {
+		f.list = arena_grow(a, f.list, f.n, sizeof(*f.list));
+		if (!f.list)
+			return err_nomem(e);
+		f.list[f.n++] = v4[i];
+	}
+	*ret = (struct ways){ f.list, f.n };
 	return 0;
 }
 

@@ -39,6 +39,10 @@ int rt_marked(struct rt *rt, const char *alias, const char *only_kind, struct ar
 int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct rt_link *ret_link,
 	       struct observed *o, struct err *e) MUST_CHECK;
 
+/* The routes of a table that do not go through this interface. */
+int rt_ways(struct rt *rt, const struct ifname *name, uint32_t table, struct arena *a,
+	    struct ways *ret, struct err *e) MUST_CHECK;
+
 /* Makes a link of this kind; one that exists already is an error. */
 int rt_link_create(struct rt *rt, const struct ifname *name, const char *kind,
 		   struct err *e) MUST_CHECK;
@@ -74,5 +78,16 @@ struct rt_route {
 
 /* 1: *ret is a route to other hosts, of any table; 0: not one; -1 */
 int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err *e);
+
+/* A next hop of a route. */
+struct rt_hop {
+	struct ipaddr via; /* family 0: none */
+	uint32_t ifindex;
+};
+
+#define RT_MAX_HOPS 64
+/* Those of a message that rt_parse_route knows, at most RT_MAX_HOPS; -1: malformed. */
+int rt_parse_hops(const struct nlmsghdr *nlh, struct rt_hop ret[static RT_MAX_HOPS], size_t *ret_n,
+		  struct err *e);
 
 #endif

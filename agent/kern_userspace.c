@@ -517,6 +517,12 @@ static int userspace_marked(struct kern *k, const char *alias, struct arena *a, 
 	return rt_marked(&((struct userspace *)k)->rt, alias, NULL, a, ret, ret_n, e);
 }
 
+static int userspace_ways(struct kern *k, const struct ifname *name, uint32_t table,
+			  struct arena *a, struct ways *ret, struct err *e)
+{
+	return rt_ways(&((struct userspace *)k)->rt, name, table, a, ret, e);
+}
+
 static int userspace_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
 			   struct rules_seen *ret, struct err *e)
 {
@@ -548,6 +554,7 @@ static const struct kern_ops userspace_ops = {
 	.apply = userspace_apply,
 	.rules = userspace_rules,
 	.set_rules = userspace_set_rules,
+	.ways = userspace_ways,
 	.marked = userspace_marked,
 	.free = userspace_free,
 };

@@ -815,6 +815,17 @@ static void fake_free(struct kern *k)
 {
 }
 
+static int fake_ways(struct kern *k, const struct ifname *name, uint32_t table, struct arena *a,
+		     struct ways *ret, struct err *e)
+{
+	const struct model *m = ((struct fake_kern *)k)->m;
+
+	*ret = (struct ways){ 0 };
+	if (table == (m->ways_table ? m->ways_table : EXIT_TABLE_MAIN))
+		*ret = (struct ways){ m->ways, m->n_ways };
+	return 0;
+}
+
 /* The model has no name, so there is never one under another name. */
 static int fake_marked(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
 		       size_t *ret_n, struct err *e)
@@ -830,6 +841,7 @@ static const struct kern_ops fake_ops = {
 	.apply = fake_apply,
 	.rules = fake_rules,
 	.set_rules = fake_set_rules,
+	.ways = fake_ways,
 	.marked = fake_marked,
 	.free = fake_free,
 };

@@ -42,6 +42,9 @@ struct model {
 	struct route *routes; /* ours on this interface */
 	size_t n_routes;
 	struct prefix other_route; /* somebody else's to this prefix; family 0: none */
+	const struct way *ways; /* the host's own routes; those of table `ways_table` */
+	size_t n_ways;
+	uint32_t ways_table; /* 0: the main one */
 	struct exit_rule rules[64]; /* policy rules of ours */
 	size_t n_rules;
 	bool no_ipv6; /* this kernel has no rules of IPv6 */

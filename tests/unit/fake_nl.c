@@ -389,18 +389,13 @@ static void wg_get(struct fake_sock *s, const struct nlmsghdr *to)
 
 /* rtnetlink. */
 
-static void link_get(struct fake_sock *s, const struct nlmsghdr *to)
+static void put_link(struct fake_sock *s, const struct nlmsghdr *to, uint16_t flags)
 {
+	struct nlmsghdr *nlh = begin(s, to, RTM_NEWLINK, flags);
 	struct model *m = fake->m;
 	struct ifinfomsg *info;
-	struct nlmsghdr *nlh;
 	struct nlattr *nest;
 
-	if (!m->exists) {
-		answer_error(s, to, ENODEV);
-		return;
-	}
-	nlh = begin(s, to, RTM_NEWLINK, 0);
 	info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 	info->ifi_index = (int)m->ifindex;
 	info->ifi_flags = m->up ? IFF_UP : 0;
@@ -412,7 +407,23 @@ static void link_get(struct fake_sock *s, const struct nlmsghdr *to)
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, m->wireguard ? "wireguard" : "dummy");
 	mnl_attr_nest_end(nlh, nest);
 	end(s, nlh);
+}
+
+static void link_get(struct fake_sock *s, const struct nlmsghdr *to)
+{
+	if (!fake->m->exists) {
+		answer_error(s, to, ENODEV);
+		return;
+	}
+	put_link(s, to, 0);
 	answer_error(s, to, 0);
+}
+
+static void link_dump(struct fake_sock *s, const struct nlmsghdr *to)
+{
+	if (fake->m->exists)
+		put_link(s, to, NLM_F_MULTI);
+	answer_done(s, to, 0, 0);
 }
 
 static int link_set(const struct nlmsghdr *nlh)
@@ -709,7 +720,10 @@ static void rt_request(struct fake_sock *s, const struct nlmsghdr *nlh)
 
 	switch (nlh->nlmsg_type) {
 	case RTM_GETLINK:
-		link_get(s, nlh);
+		if ((nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
+			link_dump(s, nlh);
+		else
+			link_get(s, nlh);
 		return;
 	case RTM_GETADDR:
 		addr_dump(s, nlh);
