@@ -47,15 +47,17 @@ static int leave_out(struct kern *k, const struct ifname *name, const struct des
 		     struct arena *a, struct apply_result *result, struct desired *ret,
 		     struct err *e)
 {
-	struct left_out *list = NULL;
-	struct ways ways = { 0 };
 	uint32_t table = lifeline_table(d);
+	struct ways main = { 0 }, other = { 0 };
+	struct left_out *list = NULL;
 
 	*ret = *d;
-	if (!table || !k->ops->ways)
+	if (!k->ops->ways || (!table && !d->config->node->n_addresses))
 		return 0;
-	if (k->ops->ways(k, name, table, a, &ways, e) < 0 ||
-	    lifeline_check(d, &result->before, &ways, a, &list, &result->n_refused, e) < 0)
+	if (k->ops->ways(k, name, EXIT_TABLE_MAIN, a, &main, e) < 0 ||
+	    (table && table != EXIT_TABLE_MAIN && k->ops->ways(k, name, table, a, &other, e) < 0) ||
+	    lifeline_check(d, &result->before, &main, table == EXIT_TABLE_MAIN ? &main : &other, a,
+			   &list, &result->n_refused, e) < 0)
 		return err_prefix(e, "interface %s", name->s);
 	ret->refused = result->refused = list;
 	ret->n_refused = result->n_refused;

@@ -311,6 +311,37 @@ static bool has_address(const struct ifaddr *list, size_t n, const struct ifaddr
 	return false;
 }
 
+static bool address_refused(const struct desired *d, const struct ifaddr *a)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_refused; i++)
+		if (d->refused[i].is_address && !ifaddr_cmp(&d->refused[i].address, a))
+			return true;
+	return false;
+}
+
+/* *ret is the node with the addresses that its interface is to have. */
+static int with_addresses(const struct desired *d, struct arena *a, struct node *ret, struct err *e)
+{
+	const struct node *n = d->config->node;
+	struct ifaddr *list;
+	size_t i;
+
+	*ret = *n;
+	if (!d->n_refused)
+		return 0;
+	list = arena_array(a, n->n_addresses, sizeof(*list));
+	if (!list)
+		return err_nomem(e);
+	ret->addresses = list;
+	ret->n_addresses = 0;
+	for (i = 0; i < n->n_addresses; i++)
+		if (!address_refused(d, &n->addresses[i]))
+			list[ret->n_addresses++] = n->addresses[i];
+	return 0;
+}
+
 /* The addresses that go; those that come, or that the kernel takes away with one that goes, into
  * `later`. */
 static int addresses(struct op_list *l, struct op_list *later, const struct observed *o,
@@ -388,7 +419,7 @@ static bool is_refused(const struct desired *d, const struct route *r)
 	size_t i;
 
 	for (i = 0; i < d->n_refused; i++)
-		if (!route_cmp(&d->refused[i].route, r))
+		if (!d->refused[i].is_address && !route_cmp(&d->refused[i].route, r))
 			return true;
 	return false;
 }
@@ -465,6 +496,7 @@ int diff_make(const struct observed *o, const struct desired *d, const struct co
 	      int64_t now, struct arena *a, struct op **ret_ops, size_t *ret_n, struct err *e)
 {
 	const struct node *node = d->config->node;
+	struct node addressed;
 	struct op_list l = { .arena = a }, addrs_gone = { .arena = a }, addrs_new = { .arena = a },
 		       routes_new = { .arena = a };
 	struct pair *pairs = NULL;
@@ -491,7 +523,8 @@ int diff_make(const struct observed *o, const struct desired *d, const struct co
 		if (push(&l, &op, e) < 0)
 			return -1;
 	}
-	if (addresses(&addrs_gone, &addrs_new, o, node, &v4_routes_lost, e) < 0 ||
+	if (with_addresses(d, a, &addressed, e) < 0 ||
+	    addresses(&addrs_gone, &addrs_new, o, &addressed, &v4_routes_lost, e) < 0 ||
 	    routes(&l, &routes_new, o, d, v4_routes_lost, e) < 0 ||
 	    append(&l, &addrs_gone, e) < 0 ||
 	    remove_and_narrow(&l, pairs, n_pairs, previous, e) < 0 ||

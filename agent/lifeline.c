@@ -137,14 +137,12 @@ static int add_others(struct check *c)
 	return 0;
 }
 
-static int refuse(struct check *c, const struct route *r, const char *why)
+static int refuse(struct check *c, const struct left_out *what)
 {
 	c->list = arena_grow(c->arena, c->list, c->n, sizeof(*c->list));
 	if (!c->list)
 		return err_nomem(c->err);
-	c->list[c->n] = (struct left_out){ .route = *r };
-	snprintf(c->list[c->n].why, sizeof(c->list[c->n].why), "%s", why);
-	c->n++;
+	c->list[c->n++] = *what;
 	return 0;
 }
 
@@ -158,15 +156,15 @@ static bool stands(const struct check *c, const struct route *r)
 	return false;
 }
 
-/* The network of an address of the host's own, which `r` is or lies in. */
-static const struct way *network_around(const struct check *c, const struct route *r)
+/* The network of an address of the host's own, which `p` is or lies in. */
+static const struct way *network_around(const struct ways *ways, const struct prefix *p)
 {
 	size_t i;
 
-	for (i = 0; i < c->ways->n; i++) {
-		const struct way *w = &c->ways->list[i];
+	for (i = 0; i < ways->n; i++) {
+		const struct way *w = &ways->list[i];
 
-		if (!w->ours && w->on_link && prefix_contains(&w->dst, &r->dst))
+		if (!w->ours && w->on_link && prefix_contains(&w->dst, p))
 			return w;
 	}
 	return NULL;
@@ -189,24 +187,52 @@ static const struct found *line_drawn_by(const struct check *c, const struct rou
 	return NULL;
 }
 
+static void lies_in(struct left_out *l, const struct way *around)
+{
+	char text[PREFIX_STRLEN];
+
+	snprintf(l->why, sizeof(l->why), "it lies in %s, the network that this host is in with %s",
+		 prefix_print(&around->dst, text), around->dev.s);
+}
+
 static int check_route(struct check *c, const struct route *r)
 {
-	const struct way *around = network_around(c, r);
-	char why[sizeof(c->list->why)], text[PREFIX_STRLEN];
+	const struct way *around = network_around(c->ways, &r->dst);
+	struct left_out out = { .route = *r };
 	const struct found *line;
+	char text[IPADDR_STRLEN];
 
 	if (around) {
-		snprintf(why, sizeof(why),
-			 "it lies in %s, the network that this host is in with %s",
-			 prefix_print(&around->dst, text), around->dev.s);
-		return refuse(c, r, why);
+		lies_in(&out, around);
+		return refuse(c, &out);
 	}
 	line = line_drawn_by(c, r);
 	if (!line)
 		return 0;
-	snprintf(why, sizeof(why), "it would draw %s (%s) into the tunnel",
+	snprintf(out.why, sizeof(out.why), "it would draw %s (%s) into the tunnel",
 		 ipaddr_print(&line->line.addr, text), line->line.what);
-	return refuse(c, r, why);
+	return refuse(c, &out);
+}
+
+static int check_address(struct check *c, const struct ways *main, const struct ifaddr *a)
+{
+	struct prefix net = prefix_of_ifaddr(a);
+	const struct way *around = network_around(main, &net);
+	struct left_out out = { .is_address = true, .address = *a };
+	size_t i;
+
+	/* Each link has its own. */
+	if (a->addr.family == 6 && a->addr.b[0] == 0xfe && (a->addr.b[1] & 0xc0) == 0x80)
+		return 0;
+	for (i = 0; i < main->n; i++)
+		if (!main->list[i].ours && !ipaddr_cmp(&main->list[i].via, &a->addr)) {
+			snprintf(out.why, sizeof(out.why), "it is that of a gateway of this host");
+			return refuse(c, &out);
+		}
+	if (!around)
+		return 0;
+	lies_in(&out, around);
+	return refuse(c, &out);
 }
 
 static bool is_taken(const struct check *c, const struct route *r)
@@ -219,30 +245,44 @@ static bool is_taken(const struct check *c, const struct route *r)
 	return false;
 }
 
-int lifeline_check(const struct desired *d, const struct observed *o, const struct ways *ways,
-		   struct arena *a, struct left_out **ret, size_t *ret_n, struct err *e)
+static int check_routes(struct check *c)
 {
-	struct check c = { .desired = d, .observed = o, .ways = ways, .arena = a, .err = e };
-	uint32_t table = lifeline_table(d);
+	uint32_t table = lifeline_table(c->desired);
 	struct route *wanted;
 	size_t n, i;
 
-	*ret = NULL;
-	*ret_n = 0;
-	if (!table || !ways->n)
+	if (!table || !c->ways->n)
 		return 0;
-	if (desired_routes(d->config, a, &wanted, &n, e) < 0)
+	if (desired_routes(c->desired->config, c->arena, &wanted, &n, c->err) < 0)
 		return -1;
 	for (i = 0; i < n; i++)
 		if (wanted[i].table == table && wanted[i].dst.len)
-			wanted[c.n_wanted++] = wanted[i];
-	c.wanted = wanted;
-	if (add_hops(&c) < 0 || add_others(&c) < 0)
+			wanted[c->n_wanted++] = wanted[i];
+	c->wanted = wanted;
+	if (add_hops(c) < 0 || add_others(c) < 0)
 		return -1;
-	for (i = 0; i < c.n_wanted; i++)
-		if ((stands(&c, &wanted[i]) || !is_taken(&c, &wanted[i])) &&
-		    check_route(&c, &wanted[i]) < 0)
+	for (i = 0; i < c->n_wanted; i++)
+		if ((stands(c, &wanted[i]) || !is_taken(c, &wanted[i])) &&
+		    check_route(c, &wanted[i]) < 0)
 			return -1;
+	return 0;
+}
+
+int lifeline_check(const struct desired *d, const struct observed *o, const struct ways *main,
+		   const struct ways *own, struct arena *a, struct left_out **ret, size_t *ret_n,
+		   struct err *e)
+{
+	struct check c = { .desired = d, .observed = o, .ways = own, .arena = a, .err = e };
+	const struct node *n = d->config->node;
+	size_t i;
+
+	*ret = NULL;
+	*ret_n = 0;
+	for (i = 0; i < n->n_addresses; i++)
+		if (check_address(&c, main, &n->addresses[i]) < 0)
+			return -1;
+	if (check_routes(&c) < 0)
+		return -1;
 	*ret = c.list;
 	*ret_n = c.n;
 	return 0;
@@ -254,6 +294,12 @@ int lifeline_error(const struct left_out *list, size_t n, struct err *e)
 
 	if (n > 1)
 		snprintf(others, sizeof(others), ", and %zu more are", n - 1);
+	if (list->is_address)
+		return err_set(
+			e, ERR_CONFLICT,
+			"the address %s is left out%s: %s. Give the network other addresses, "
+			"or this host's own network another prefix",
+			ifaddr_print(&list->address, text), others, list->why);
 	return err_set(
 		e, ERR_CONFLICT,
 		"the route %s is left out%s: %s. Take it out of the network, or, where that is meant, "

@@ -15,6 +15,11 @@
  * often behind the tunnel, so endpoints and servers with such an address count only where it is
  * known that they are reached directly.
  *
+ * An address of ours brings a route too: to its network, with the best metric there is. So it is
+ * left out when this network is, or lies in, that of an address of another interface: the next
+ * lease or a pulled cable would put ours first. And when the address is that of a gateway of the
+ * host: it would be our own at once. One whose network has the host's in it is no harm.
+ *
  * What goes through an interface of meshrc, of this network or of another, is none of the host's
  * own ways. Default routes are the business of publication/exit.h.
  */
@@ -37,19 +42,23 @@ struct lifeline {
 	const char *what; /* "the publication's server" */
 };
 
-/* A route that is left out. */
+/* A route or an address that is left out. */
 struct left_out {
+	bool is_address;
 	struct route route;
+	struct ifaddr address; /* when is_address */
 	char why[160]; /* "it would draw ... away" */
 };
 
 /*
- * Which of the wanted routes are left out, in `a`. `ways` is the host's table that the routes go
- * into; `o` what stands on the interface. A route to the very prefix of another one is a conflict
- * of its own (kern_rt.h) and left to that, unless it stands.
+ * Which of the wanted addresses and routes are left out, in `a`. `main` is the host's main table,
+ * `own` the one that the routes go into (it may be the same); `o` what stands on the interface. A
+ * route to the very prefix of another one is a conflict of its own (kern_rt.h) and left to that,
+ * unless it stands.
  */
-int lifeline_check(const struct desired *d, const struct observed *o, const struct ways *ways,
-		   struct arena *a, struct left_out **ret, size_t *ret_n, struct err *e);
+int lifeline_check(const struct desired *d, const struct observed *o, const struct ways *main,
+		   const struct ways *own, struct arena *a, struct left_out **ret, size_t *ret_n,
+		   struct err *e);
 /* ERR_CONFLICT about the first. */
 int lifeline_error(const struct left_out *list, size_t n, struct err *e);
 

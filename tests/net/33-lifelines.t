@@ -100,5 +100,24 @@ expect_ok 'and comes back' agent b once
 expect_eq 'as it was' "$(routes)" '10.20.0.0/16 192.168.30.0/24 '
 expect_ok 'once' agent b once --json
 expect_eq 'changes nothing then' "$(stat_of set_messages <"$OUT")" 0
+
+# ---------------------------------------------------------------- addresses
+network '192.168.30.0/24' '192.0.2.102, "fd20::2"' '192.0.2.0/24, "fd20::/64"' '192.0.2.101, "fd20::1"'
+net_exec b ip route show >"$TRASH/before"
+expect_fail 'an address in the network that the host is in' agent b once
+expect_match 'is told' "$(<"$ERR")" 'address 192\.0\.2\.102/24 is left out: it lies in 192\.0\.2\.0/24, the network that this host is in with eth0'
+expect_eq 'and left out' "$(net_exec b ip -4 addr show dev wg0)" ''
+expect_match 'the other one is there' "$(net_exec b ip -6 addr show dev wg0)" 'fd20::2/64'
+# The uplink loses its address, and gets it back.
+net_exec b ip addr del 192.0.2.2/24 dev eth0
+net_exec b ip addr add 192.0.2.2/24 dev eth0
+net_exec b ip route add default via 192.0.2.3
+expect_ok 'the router is reached' reaches 192.0.2.3
+expect_fail 'again' agent b once --json
+expect_ok 'and reached' reaches 192.0.2.3
+network '192.168.30.0/24' '192.0.2.3, "fd20::2"' '192.0.0.0/16, "fd20::/64"' '192.0.9.101, "fd20::1"'
+expect_fail 'the address of the gateway' agent b once
+expect_match 'is told' "$(<"$ERR")" 'address 192\.0\.2\.3/16 is left out: it is that of a gateway of this host'
+expect_ok 'and stays the gateway' reaches 192.0.2.3
 expect_ok 'down' agent b down
 done_testing

@@ -102,6 +102,16 @@ static const struct row rows[] = {
 	/* what goes through a tunnel, ours or another's, is no network that the host is in */
 	{ "route=10.9.0.128/25", LAN " 10.9.0.0/24!wg7", NULL, NULL, NULL },
 	{ "route=10.9.0.128/25", LAN " 10.9.0.0/24~tun0", NULL, NULL, NULL },
+	/* addresses */
+	{ "addr=192.0.2.101/24", LAN, NULL, "192.0.2.101/24", "192.0.2.0/24" },
+	{ "addr=192.0.2.101/25", LAN, NULL, "192.0.2.101/25", "eth0" },
+	{ "addr=192.0.2.101/32", LAN, NULL, "192.0.2.101/32", "eth0" },
+	{ "addr=192.0.2.3/16", LAN, NULL, "192.0.2.3/16", "a gateway of this host" },
+	{ "addr=192.0.77.1/16", LAN, NULL, NULL, NULL },
+	{ "addr=10.20.0.1/16", LAN " 10.20.0.0/16!wg7", NULL, NULL, NULL },
+	{ "addr=2001:db8::5/64", "2001:db8::/64=eth0", NULL, "2001:db8::5/64", "eth0" },
+	{ "addr=2001:db8::1/48", "::/0>2001:db8::1", NULL, "2001:db8::1/48", "gateway" },
+	{ "addr=fe80::1/64", "::/0>fe80::1", NULL, NULL, NULL },
 	/* the same prefix: a conflict, told by kern_rt.c */
 	{ "route=192.0.2.0/24", LAN, NULL, NULL, NULL },
 };
@@ -129,12 +139,16 @@ static void run_row(const struct row *row, struct arena *a)
 		want.desired.lifelines = &line;
 		want.desired.n_lifelines = 1;
 	}
-	assert_int_equal(lifeline_check(&want.desired, &o, &host, a, &list, &n, &e), 0);
+	assert_int_equal(lifeline_check(&want.desired, &o, &host, &host, a, &list, &n, &e), 0);
 	if ((n == 1) != (row->left != NULL) || n > 1)
 		fail_msg("%s on %s: %zu left out", row->wanted, row->host, n);
 	if (!n)
 		return;
-	assert_string_equal(prefix_print(&list->route.dst, text), row->left);
+	if (list->is_address)
+		ifaddr_print(&list->address, text);
+	else
+		prefix_print(&list->route.dst, text);
+	assert_string_equal(text, row->left);
 	if (!strstr(list->why, row->why))
 		fail_msg("%s: %s", row->wanted, list->why);
 	assert_int_equal(lifeline_error(list, n, &e), -1);
@@ -245,6 +259,33 @@ static void test_taken_away(void **unused)
 	end(&s);
 }
 
+/* An address in the host's own network: left out, and the rest stands. */
+static void test_address(void **unused)
+{
+	struct scene s;
+
+	begin(&s, "-", "addr=192.0.2.101/24 addr=fd00::1/64 route=10.5.0.0/16 mtu=1380 key=K|A",
+	      LAN);
+	assert_int_equal(apply(&s), -1);
+	assert_int_equal(s.e.class, ERR_CONFLICT);
+	assert_non_null(strstr(s.e.msg, "192.0.2.101/24"));
+	assert_true(s.result.all_but_routes && s.m.up);
+	assert_int_equal(s.m.n_addresses, 1);
+	assert_int_equal(s.m.addresses[0].addr.family, 6);
+	assert_int_equal(s.m.n_routes, 1);
+	assert_int_equal(apply(&s), -1);
+	assert_int_equal(s.result.stats.set_messages, 0);
+	/* Elsewhere it is there, and goes when the host is carried back. */
+	s.m.n_ways = ways_of("192.168.1.0/24=eth0 0.0.0.0/0>192.168.1.1", s.ways);
+	assert_int_equal(apply(&s), 0);
+	assert_int_equal(s.m.n_addresses, 2);
+	s.m.n_ways = ways_of(LAN, s.ways);
+	assert_int_equal(apply(&s), -1);
+	assert_int_equal(s.m.n_addresses, 1);
+	assert_int_equal(s.m.n_routes, 1);
+	end(&s);
+}
+
 /* Routes in a table of the operator's are judged by what stands in that table. */
 static void test_own_table(void **unused)
 {
@@ -264,9 +305,8 @@ static void test_own_table(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_left_out),
-		cmocka_unit_test(test_taken_away),
+		cmocka_unit_test(test_rows),	   cmocka_unit_test(test_left_out),
+		cmocka_unit_test(test_taken_away), cmocka_unit_test(test_address),
 		cmocka_unit_test(test_own_table),
 	};
 
