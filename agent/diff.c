@@ -492,6 +492,19 @@ static int append(struct op_list *l, const struct op_list *more, struct err *e)
 	return 0;
 }
 
+/* Routers speak from link-local addresses, so only who may send from one can say that it is one. */
+static bool may_advertise(const struct config *c)
+{
+	static const struct prefix local = { .family = 6, .len = 10, .b = { 0xfe, 0x80 } };
+	size_t i, j;
+
+	for (i = 0; i < c->n_peers; i++)
+		for (j = 0; j < c->peers[i].n_allowed_ips; j++)
+			if (prefix_overlaps(&c->peers[i].allowed_ips[j], &local))
+				return true;
+	return false;
+}
+
 int diff_make(const struct observed *o, const struct desired *d, const struct config *previous,
 	      int64_t now, struct arena *a, struct op **ret_ops, size_t *ret_n, struct err *e)
 {
@@ -514,6 +527,11 @@ int diff_make(const struct observed *o, const struct desired *d, const struct co
 			return -1;
 	} else if (strcmp(o->alias, d->alias) != 0) {
 		op.kind = OP_LINK_ALIAS;
+		if (push(&l, &op, e) < 0)
+			return -1;
+	}
+	if (o->exists && o->hears && may_advertise(d->config)) {
+		op.kind = OP_LINK_DEAF;
 		if (push(&l, &op, e) < 0)
 			return -1;
 	}
@@ -648,6 +666,9 @@ void op_print(const struct op *op, struct buf *out)
 		break;
 	case OP_LINK_UP:
 		buf_adds(out, "bring the interface up");
+		break;
+	case OP_LINK_DEAF:
+		buf_adds(out, "take no routes, addresses or redirects that a peer advertises");
 		break;
 	case OP_LINK_ALIAS:
 		buf_adds(out, "mark the interface as ours");

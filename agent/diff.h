@@ -12,6 +12,9 @@
  * addresses stand and before the routes, which need it up. Two operations on one peer that follow
  * each other directly become one.
  *
+ * Who may send from a link-local address of IPv6 could advertise itself as a router: an interface
+ * with such a peer is deaf to that before the peer is there. Every new one is made deaf.
+ *
  * Managed, so reset when the configuration does not set it: addresses, our routes, peers, allowed
  * IPs, persistent keepalive, preshared key (we declare none, so one that is there is cleared),
  * fwmark, and the listen port when `previous` declared the one that is still in use. Not reset: an

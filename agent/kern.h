@@ -54,6 +54,8 @@ struct observed {
 	bool is_wireguard; /* kernel: IFLA_INFO_KIND; userspace: the socket answered */
 	uint32_t ifindex;
 	bool up;
+	/* It takes routes, addresses and better ways from whoever advertises them (IPv6). */
+	bool hears;
 	uint32_t mtu;
 	char alias[256];
 	const struct ifaddr *addresses; /* sorted; IPv6 link-local ones of the kernel's own making
@@ -71,11 +73,13 @@ struct observed {
 };
 
 enum op_kind {
-	OP_LINK_CREATE,
+	OP_LINK_CREATE, /* deaf to advertisements, where the host lets us */
 	OP_LINK_DELETE, /* peers first, in one message: see kern_kernel.c */
 	OP_LINK_MTU,
 	OP_LINK_UP,
 	OP_LINK_ALIAS,
+	OP_LINK_DEAF, /* to advertisements. When it cannot be done, what follows is done all the
+			 same */
 	OP_ROUTE_DEL,
 	OP_ADDR_DEL,
 	OP_DEVICE, /* private key, listen port, fwmark: as the OPD_ flags say */

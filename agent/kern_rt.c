@@ -97,6 +97,44 @@ static int parse_linkinfo(const struct nlattr *info, struct rt_link *ret)
 	return r;
 }
 
+/* Indices of IFLA_INET6_CONF (linux/ipv6.h). */
+enum {
+	CONF_ACCEPT_RA = 3,
+	CONF_ACCEPT_REDIRECTS = 4,
+	CONF_AUTOCONF = 5,
+	CONF_DISABLED = 26,
+	CONF_NEEDED,
+};
+
+/* The settings of IPv6. */
+static int parse_families(const struct nlattr *families, struct rt_link *ret)
+{
+	int32_t conf[CONF_NEEDED];
+	const struct nlattr *a, *b;
+	const uint8_t *pos, *in;
+	size_t left, inner;
+	int r;
+
+	nl_attr_enter(families, &pos, &left);
+	while ((r = nl_attr_next(&pos, &left, &a)) > 0) {
+		if (mnl_attr_get_type(a) != AF_INET6)
+			continue;
+		nl_attr_enter(a, &in, &inner);
+		while ((r = nl_attr_next(&in, &inner, &b)) > 0) {
+			if (mnl_attr_get_type(b) != IFLA_INET6_CONF ||
+			    mnl_attr_get_payload_len(b) < sizeof(conf))
+				continue;
+			memcpy(conf, mnl_attr_get_payload(b), sizeof(conf));
+			ret->hears = !conf[CONF_DISABLED] &&
+				     (conf[CONF_ACCEPT_RA] || conf[CONF_ACCEPT_REDIRECTS] ||
+				      conf[CONF_AUTOCONF]);
+		}
+		if (r < 0)
+			return -1;
+	}
+	return r;
+}
+
 int rt_parse_link(const struct nlmsghdr *nlh, struct rt_link *ret, struct err *e)
 {
 	const struct nlattr *a;
@@ -127,6 +165,10 @@ int rt_parse_link(const struct nlmsghdr *nlh, struct rt_link *ret, struct err *e
 		case IFLA_IFALIAS:
 			if (get_text(a, ret->alias, sizeof(ret->alias)) < 0)
 				return malformed(e, "alias");
+			break;
+		case IFLA_AF_SPEC:
+			if (parse_families(a, ret) < 0)
+				return malformed(e, "settings of a link");
 			break;
 		case IFLA_LINKINFO:
 			if (parse_linkinfo(a, ret) < 0)
@@ -585,6 +627,7 @@ int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct
 	o->exists = ret_link->exists;
 	o->ifindex = ret_link->ifindex;
 	o->up = ret_link->up;
+	o->hears = ret_link->hears;
 	o->mtu = ret_link->mtu;
 	memcpy(o->alias, ret_link->alias, sizeof(o->alias));
 	if (!o->exists)
@@ -759,6 +802,30 @@ int rt_ways(struct rt *rt, const struct ifname *name, uint32_t table, struct are
 	}
 	*ret = (struct ways){ f.list, f.n };
 	return 0;
+}
+
+int rt_deafen(const struct ifname *name, struct err *e)
+{
+	static const char *const settings[] = { "accept_ra", "accept_redirects", "autoconf" };
+	char path[64 + IFNAME_SIZE];
+	struct err why = { 0 };
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < ARRAY_LEN(settings); i++) {
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", name->s, settings[i]);
+		if (!nl_sys.set(path, "0\n", &why) || why.class == ERR_NOENT)
+			continue;
+		if (!r && e)
+			*e = why;
+		r = -1;
+	}
+	if (r < 0 && e)
+		err_suffix(
+			e,
+			"a peer could turn this host's IPv6 routes to itself; in a container it has "
+			"to be set, or made writable, from outside");
+	return r;
 }
 
 int rt_link_create(struct rt *rt, const struct ifname *name, const char *kind, struct err *e)

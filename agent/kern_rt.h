@@ -19,6 +19,7 @@ struct rt {
 
 struct rt_link {
 	bool exists, up;
+	bool hears; /* as in struct observed */
 	uint32_t ifindex, mtu;
 	struct ifname name;
 	char kind[16]; /* "wireguard", "tun"; "" for hardware */
@@ -42,6 +43,10 @@ int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct
 /* The routes of a table that do not go through this interface. */
 int rt_ways(struct rt *rt, const struct ifname *name, uint32_t table, struct arena *a,
 	    struct ways *ret, struct err *e) MUST_CHECK;
+
+/* net.ipv6.conf.NAME: accept_ra, accept_redirects and autoconf become 0. Nothing to do, and no
+ * error, where the kernel does without IPv6. */
+int rt_deafen(const struct ifname *name, struct err *e);
 
 /* Makes a link of this kind; one that exists already is an error. */
 int rt_link_create(struct rt *rt, const struct ifname *name, const char *kind,

@@ -35,6 +35,8 @@ struct model_peer {
 
 struct model {
 	bool exists, wireguard, up;
+	bool hears; /* router advertisements */
+	bool stays_hearing; /* its settings cannot be written */
 	uint32_t ifindex, mtu;
 	char alias[256];
 	struct ifaddr addresses[32];

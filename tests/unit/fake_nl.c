@@ -393,8 +393,9 @@ static void put_link(struct fake_sock *s, const struct nlmsghdr *to, uint16_t fl
 {
 	struct nlmsghdr *nlh = begin(s, to, RTM_NEWLINK, flags);
 	struct model *m = fake->m;
+	struct nlattr *nest, *inner;
 	struct ifinfomsg *info;
-	struct nlattr *nest;
+	int32_t conf[60] = { 0 };
 
 	info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 	info->ifi_index = (int)m->ifindex;
@@ -403,10 +404,33 @@ static void put_link(struct fake_sock *s, const struct nlmsghdr *to, uint16_t fl
 	mnl_attr_put_u32(nlh, IFLA_MTU, m->mtu);
 	if (m->alias[0])
 		mnl_attr_put_strz(nlh, IFLA_IFALIAS, m->alias);
+	conf[0] = 1;
+	conf[3] = m->hears && !m->no_ipv6;
+	nest = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	inner = mnl_attr_nest_start(nlh, AF_INET6);
+	mnl_attr_put(nlh, IFLA_INET6_CONF, sizeof(conf), conf);
+	mnl_attr_nest_end(nlh, inner);
+	mnl_attr_nest_end(nlh, nest);
 	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, m->wireguard ? "wireguard" : "dummy");
 	mnl_attr_nest_end(nlh, nest);
 	end(s, nlh);
+}
+
+static int fake_set(const char *path, const char *value, struct err *e)
+{
+	static const char ours[] = "/proc/sys/net/ipv6/conf/wg0/";
+
+	if (strncmp(path, ours, sizeof(ours) - 1) != 0 || strcmp(value, "0\n") != 0)
+		die(path);
+	if (!fake->m->exists || fake->m->no_ipv6)
+		return err_set(e, ERR_NOENT, "no such setting");
+	if (fake->m->stays_hearing)
+		return err_set(e, ERR_IO, "%s: read-only", path);
+	fake->settings++;
+	if (strstr(path, "accept_ra"))
+		fake->m->hears = false;
+	return 0;
 }
 
 static void link_get(struct fake_sock *s, const struct nlmsghdr *to)
@@ -919,7 +943,11 @@ void fake_nl_start(struct fake_nl *f, struct model *m)
 		saved = nl_sys;
 	fake = f;
 	nl_sys = (struct nl_sys){
-		.open = outer_open, .send = outer_send, .recv = fake_recv, .close = fake_close
+		.open = outer_open,
+		.send = outer_send,
+		.recv = fake_recv,
+		.close = fake_close,
+		.set = fake_set,
 	};
 }
 
