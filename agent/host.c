@@ -338,6 +338,10 @@ static int converge(struct run *x, bool dry, struct host_record *record,
 		return not_as_wanted(&p, x->err);
 	if (record_it(record, p.after, store, x->err) < 0)
 		return -1;
+	if (p.left.class) {
+		*x->err = p.left;
+		return -1;
+	}
 	ret->verified = true;
 	return 0;
 }

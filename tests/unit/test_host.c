@@ -370,32 +370,51 @@ static void set_by_others_meanwhile(void **unused)
 	world_release(&w);
 }
 
+/* One too many for IPv6: that stays as it is and is told, and IPv4 is forwarded all the same. */
 static void too_many_interfaces(void **unused)
 {
-	struct host_model before;
+	struct host_model *before = malloc(sizeof(*before));
+	struct world *w = malloc(sizeof(*w));
 	char name[16];
-	struct world w;
 	unsigned int i;
 
-	world_init(&w);
-	for (i = 0; i < MAX_HOST_CHANGES - 1; i++) {
+	assert_true(before && w);
+	world_init(w);
+	for (i = 0; i < MAX_HOST_CHANGES6 - 1; i++) {
 		snprintf(name, sizeof(name), "eth%u", i);
-		fake_host_add(&w.host, name);
+		fake_host_add(&w->host, name);
 	}
-	before = w.host.m;
-	want(&w, GATEWAY_IPV6, "");
-	must_run(&w);
-	assert_int_equal(w.disk.n, MAX_HOST_CHANGES);
-	want(&w, 0, "");
-	must_run(&w);
-	assert_true(host_model_equal(&before, &w.host.m));
-	fake_host_add(&w.host, "one-more");
-	before = w.host.m;
-	want(&w, GATEWAY_IPV6, "");
-	assert_int_equal(run(&w, false, false), -1);
-	assert_int_equal(w.error.class, ERR_LIMIT);
-	assert_true(host_model_equal(&before, &w.host.m));
-	world_release(&w);
+	*before = w->host.m;
+	want(w, GATEWAY_IPV6, "");
+	must_run(w);
+	assert_int_equal(w->disk.n, MAX_HOST_CHANGES6);
+	want(w, BOTH, "");
+	must_run(w);
+	want(w, 0, "");
+	must_run(w);
+	assert_true(host_model_equal(before, &w->host.m));
+	fake_host_add(&w->host, "one-more");
+	*before = w->host.m;
+	want(w, BOTH, "");
+	assert_int_equal(run(w, false, false), -1);
+	assert_int_equal(w->error.class, ERR_LIMIT);
+	assert_non_null(strstr(w->error.msg, "IPv6 is not forwarded"));
+	assert_int_equal(w->host.m.forward4, 1);
+	assert_int_equal(w->host.m.forward6, 0);
+	want(w, 0, "");
+	must_run(w);
+	assert_true(host_model_equal(before, &w->host.m));
+	/* One that comes later is told, and takes nothing away. */
+	w->host.m.n--;
+	want(w, BOTH, "");
+	must_run(w);
+	fake_host_add(&w->host, "later");
+	assert_int_equal(run(w, false, false), -1);
+	assert_int_equal(w->error.class, ERR_LIMIT);
+	assert_true(w->host.m.forward4 && w->host.m.forward6);
+	world_release(w);
+	free(w);
+	free(before);
 }
 
 static void random_model(struct dice *d, struct world *w)
