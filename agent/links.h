@@ -36,6 +36,8 @@ struct links_job {
 	struct wgkey public_key;
 	const struct secret *private_key;
 	const char *alias;
+	const struct lifeline *lifelines;
+	size_t n_lifelines;
 	int64_t now;
 	struct arena *arena;
 };
