@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/apply.h"
 
+#include <errno.h>
+
 #define MAX_ROUNDS 2
 
 static int observe(struct kern *k, const struct ifname *name, struct arena *a, struct observed *ret,
@@ -52,6 +54,22 @@ static bool only_around(const struct op *ops, size_t n)
 	return true;
 }
 
+/* The kernel says this when the interface comes up, a daemon when it is told the port. */
+static void tell_port(const struct kern *k, const struct desired *d, struct err *e)
+{
+	const struct node *n = d->config->node;
+	char text[200];
+
+	if (k->refused != EADDRINUSE || !(n->flags & NODE_HAS_LISTEN_PORT))
+		return;
+	snprintf(
+		text, sizeof(text),
+		"UDP port %u is taken on this host (`ss -ulnp sport = :%u` shows by whom): end that, "
+		"or give this node another `listen_port`",
+		n->listen_port, n->listen_port);
+	err_suffix(e, text);
+}
+
 static int converge(struct kern *k, const struct ifname *name, const struct desired *d,
 		    const struct config *previous, const struct secret *private_key, int64_t now,
 		    struct arena *a, struct apply_result *ret, struct err *e)
@@ -78,6 +96,8 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 		ret->rounds++;
 		ret->n_changes += n;
 		r = k->ops->apply(k, name, ops, n, private_key, d->alias, &why);
+		if (r < 0)
+			tell_port(k, d, &why);
 		/* Whatever it said: part of it may have been done. What is left is found out, not
 		 * guessed. */
 		if (observe(k, name, a, &ret->after, r < 0 ? NULL : e) < 0) {
@@ -103,6 +123,25 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 	return 0;
 }
 
+/*
+ * One that was made just now and never came up is of no use to anybody, and keeps its addresses
+ * from whoever else has them. One that was there before stays, whatever state it is in.
+ */
+static void take_back(struct kern *k, const struct ifname *name, const char *alias, struct arena *a,
+		      struct apply_result *ret)
+{
+	static const struct op gone = { .kind = OP_LINK_DELETE };
+	struct err unused;
+
+	if (ret->before.exists || !ret->after.exists || ret->after.up ||
+	    strcmp(ret->after.alias, alias) != 0)
+		return;
+	ret->n_changes++;
+	ret->all_but_routes = false;
+	if (!k->ops->apply(k, name, &gone, 1, NULL, alias, &unused))
+		(void)observe(k, name, a, &ret->after, &unused);
+}
+
 int apply_desired(struct kern *k, const struct ifname *name, const struct desired *d,
 		  const struct config *previous, const struct secret *private_key, int64_t now,
 		  struct arena *a, struct apply_result *ret, struct err *e)
@@ -113,6 +152,8 @@ int apply_desired(struct kern *k, const struct ifname *name, const struct desire
 
 	*ret = (struct apply_result){ 0 };
 	r = converge(k, name, d, previous, private_key, now, a, ret, e ? e : &unused);
+	if (r < 0)
+		take_back(k, name, d->alias, a, ret);
 	ret->stats = stats_since(&k->stats, &before);
 	return r;
 }

@@ -35,8 +35,9 @@ struct apply_result {
 /*
  * Brings interface `name` to `d`. `previous` and `now` are as for diff_make. 0: it is as wanted,
  * and proved so. -1: `e` says why, the interface may stand between the old and the new state, never
- * outside of both; calling again goes on from there. *ret is filled as far as it came in either
- * case; what it points to lives in `a` and in `d`.
+ * outside of both; calling again goes on from there. An interface that this very call made and
+ * could not bring up is taken away again; one that was there stays. *ret is filled as far as it
+ * came in either case; what it points to lives in `a` and in `d`.
  */
 int apply_desired(struct kern *k, const struct ifname *name, const struct desired *d,
 		  const struct config *previous, const struct secret *private_key, int64_t now,

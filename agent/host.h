@@ -41,7 +41,8 @@ struct host_ops {
 
 struct host {
 	const struct host_ops *ops;
-	unsigned int sets; /* settings written and transactions of the table, for `once --json` */
+	/* Settings written and transactions of the table, those that failed left out. */
+	unsigned int sets;
 };
 
 /* The real one; the caller frees it with h->ops->free(h). */

@@ -192,11 +192,17 @@ static const struct sysctl_value *value_named(const struct host_seen *s, enum sy
 
 const char *host_own_interface(const struct host_wanted *wanted, size_t i)
 {
-	if (!i)
-		return wanted->interface.s;
-	return wanted->config && i <= wanted->config->n_links ?
-		       wanted->config->links[i - 1].node->interface.s :
-		       NULL;
+	const char *name = wanted->interface.s;
+	size_t j;
+
+	if (i && (!wanted->config || i > wanted->config->n_links))
+		return NULL;
+	if (i)
+		name = wanted->config->links[i - 1].node->interface.s;
+	for (j = 0; j < wanted->n_without; j++)
+		if (!strcmp(wanted->without[j].s, name))
+			return "";
+	return name;
 }
 
 static bool is_own(const struct maker *m, const char *interface)

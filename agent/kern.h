@@ -166,6 +166,8 @@ struct kern_ops {
 
 struct kern {
 	const struct kern_ops *ops;
+	/* errno value of the refusal that ended the last apply(); 0: none, or something else. */
+	int refused;
 	struct kern_stats stats;
 };
 

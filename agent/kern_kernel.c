@@ -166,6 +166,7 @@ static int kernel_apply(struct kern *k, const struct ifname *name, const struct 
 	size_t i = 0, end;
 	int r;
 
+	k->refused = 0;
 	for (; i < n; i = end) {
 		end = i + 1;
 		if (ops[i].kind == OP_LINK_CREATE) {
@@ -183,8 +184,10 @@ static int kernel_apply(struct kern *k, const struct ifname *name, const struct 
 				end++;
 			r = rt_apply(&kk->rt, name, ops + i, end - i, alias, e);
 		}
-		if (r < 0)
+		if (r < 0) {
+			k->refused = wg_op(ops[i].kind) ? kk->genl.error : kk->rt.nl.error;
 			return -1;
+		}
 	}
 	return 0;
 }

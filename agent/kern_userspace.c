@@ -138,6 +138,7 @@ static int read_answer(struct userspace *u, int fd, struct uapi_reader *r, int64
 				       "the WireGuard daemon takes too long for its answer");
 	}
 	if (r->error) {
+		u->k.refused = (int)r->error;
 		errno = (int)r->error;
 		return err_errno(e, "the WireGuard daemon refused");
 	}
@@ -486,6 +487,7 @@ static int userspace_apply(struct kern *k, const struct ifname *name, const stru
 	size_t i = 0, end;
 	int r;
 
+	k->refused = 0;
 	for (; i < n; i = end) {
 		end = i + 1;
 		if (ops[i].kind == OP_LINK_CREATE) {

@@ -32,11 +32,22 @@ static struct desired link_desired(const struct links_job *job, size_t i)
 				 .alias = job->alias };
 }
 
+static const struct err *refused(const struct links_job *job, const struct ifname *name)
+{
+	size_t i;
+
+	for (i = 0; i < job->n_refused; i++)
+		if (!strcmp(job->refused[i].name.s, name->s))
+			return &job->refused[i].why;
+	return NULL;
+}
+
 static int converge_one(const struct links_job *job, size_t i, bool dry,
 			struct link_convergence *ret)
 {
 	const struct config *link = &job->config->links[i];
 	const struct config *previous = link_previous(job, link);
+	const struct err *why = refused(job, &link->node->interface);
 	struct desired d = link_desired(job, i);
 
 	ret->error = (struct err){ 0 };
@@ -48,11 +59,25 @@ static int converge_one(const struct links_job *job, size_t i, bool dry,
 			"interface %s: it is the main interface here, and is to be the routed link with %s: choose "
 			"another name for --interface",
 			ret->interface.s, ret->peer);
+	if (why) {
+		ret->error = *why;
+		return -1;
+	}
 	if (dry)
 		return apply_plan(job->kern, &ret->interface, &d, previous, job->now, job->arena,
 				  &ret->result, &ret->error);
 	return apply_desired(job->kern, &ret->interface, &d, previous, job->private_key, job->now,
 			     job->arena, &ret->result, &ret->error);
+}
+
+int links_plan_one(const struct links_job *job, size_t i, struct err *e)
+{
+	const struct config *link = &job->config->links[i];
+	struct desired d = link_desired(job, i);
+	struct apply_result unused;
+
+	return apply_plan(job->kern, &link->node->interface, &d, link_previous(job, link), job->now,
+			  job->arena, &unused, e);
 }
 
 /* The first try's operations and rounds count too. */

@@ -41,6 +41,9 @@ struct ruleset {
 	size_t n_interfaces;
 	const struct config *links;
 	size_t n_links;
+	/* Those of them that are left out: the names are somebody else's, or nobody's. */
+	const struct ifname *without;
+	size_t n_without;
 	/* A packet has to be let in by all of them. Those that are not guarded are left out. */
 	const struct policy *policies[RULESET_POLICIES];
 	size_t n_policies;
@@ -57,8 +60,8 @@ void ruleset_add_interface(struct ruleset *r, const char *interface); /* one it 
 void ruleset_add_policy(struct ruleset *r, const struct policy *p);
 
 /*
- * Appends the table for nft; nothing when it would be empty. In one line without a newline, which
- * is what goes to the kernel, or in lines for people.
+ * Appends the table for nft; nothing when it would be empty, or about no interface. In one line
+ * without a newline, which is what goes to the kernel, or in lines for people.
  */
 void ruleset_print(const struct ruleset *r, bool lines, struct buf *out);
 

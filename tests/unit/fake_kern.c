@@ -749,6 +749,7 @@ static int fake_apply(struct kern *k, const struct ifname *name, const struct op
 			k->stats.wg_messages++;
 			k->stats.peers_sent++;
 		}
+		k->refused = fails ? f->fail_errno : 0;
 		if (fails && !f->fail_after)
 			return err_set(e, f->fail_class, "made to fail");
 		r = do_op(f->m, &ops[i], private_key, alias);

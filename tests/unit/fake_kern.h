@@ -106,6 +106,7 @@ struct fake_kern {
 	unsigned int n_observes, fail_observe_at;
 	unsigned int n_looks, fail_look_at; /* at the rules */
 	enum err_class fail_class;
+	int fail_errno;
 	bool fail_this_kind; /* each operation of fail_kind fails */
 	enum op_kind fail_kind;
 	void (*before_observe)(struct fake_kern *f, unsigned int n); /* somebody else's hand */

@@ -48,6 +48,16 @@ static void world_release(struct world *w)
 	arena_release(&w->arena);
 }
 
+/* Where the frames of what was called before were. */
+static void __attribute__((noinline)) use_stack(void)
+{
+	volatile char all[16384];
+	size_t i;
+
+	for (i = 0; i < sizeof(all); i++)
+		all[i] = '#';
+}
+
 static int run(struct world *w, bool look, bool dry)
 {
 	struct host_store store = { save, w };
@@ -60,6 +70,7 @@ static int run(struct world *w, bool look, bool dry)
 	w->host.want_table = *w->wanted.rules;
 	r = host_converge(&w->host.h, &w->wanted, "prod", look, dry, &w->record, &store, &w->arena,
 			  &w->result, &w->error);
+	use_stack();
 	buf_init(&text, sizeof(w->ops) - 1);
 	for (i = 0; i < w->result.n_ops; i++) {
 		host_op_print(&w->result.ops[i], &text);
@@ -300,10 +311,17 @@ static void one_does_not_stop_the_other(void **unused)
 	world_init(&w);
 	fake_host_add(&w.host, "eth0");
 	w.host.refuse_tables = true;
+	/* Without the table nothing is carried; what is to end ends all the same. */
 	want(&w, BOTH, RULES);
 	assert_int_equal(run(&w, false, false), -1);
-	assert_true(w.host.m.forward4 && w.host.m.forward6 && !w.result.verified);
+	assert_true(!w.host.m.forward4 && !w.host.m.forward6 && !w.result.verified);
+	want(&w, GATEWAY_IPV6, "");
+	must_run(&w);
+	want(&w, GATEWAY_IPV4, RULES);
+	assert_int_equal(run(&w, false, false), -1);
+	assert_true(!w.host.m.forward4 && !w.host.m.forward6 && w.host.m.list[0].ra == 1);
 	w.host.refuse_tables = false;
+	want(&w, BOTH, RULES);
 	must_run(&w);
 	want(&w, 0, "");
 	w.host.refuse_sysctls = true;
@@ -318,6 +336,37 @@ static void one_does_not_stop_the_other(void **unused)
 	want(&w, BOTH, "");
 	assert_int_equal(run(&w, false, false), -1);
 	assert_false(w.host.m.forward6);
+	world_release(&w);
+}
+
+/* What could not be set is not ours when somebody else sets it. */
+static void set_by_others_meanwhile(void **unused)
+{
+	struct host_model theirs;
+	struct world w;
+
+	world_init(&w);
+	fake_host_add(&w.host, "eth0");
+	w.host.refuse_sysctls = true;
+	want(&w, BOTH, "");
+	assert_int_equal(run(&w, false, false), -1);
+	assert_true(host_record_empty(&w.record) && host_record_empty(&w.disk));
+	assert_int_equal(w.result.sets, 0);
+	w.host.m.forward4 = w.host.m.forward6 = 1;
+	must_run(&w);
+	theirs = w.host.m;
+	want(&w, 0, "");
+	must_run(&w);
+	assert_true(host_model_equal(&w.host.m, &theirs));
+	/* What was set before the refusal stays ours. */
+	w.host.refuse_sysctls = false;
+	w.host.m.forward4 = w.host.m.forward6 = 0;
+	want(&w, GATEWAY_IPV4, "");
+	must_run(&w);
+	w.host.refuse_sysctls = true;
+	want(&w, BOTH, "");
+	assert_int_equal(run(&w, false, false), -1);
+	assert_true(w.disk.n == 1 && w.disk.changes[0].sysctl.key == SYSCTL_FORWARD4);
 	world_release(&w);
 }
 
@@ -515,6 +564,7 @@ int main(void)
 		cmocka_unit_test(a_reboot),
 		cmocka_unit_test(a_table_in_other_hands),
 		cmocka_unit_test(one_does_not_stop_the_other),
+		cmocka_unit_test(set_by_others_meanwhile),
 		cmocka_unit_test(too_many_interfaces),
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(every_call_fails),
