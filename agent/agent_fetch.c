@@ -261,18 +261,6 @@ static void gravest(struct cycle *c, size_t n_urls, struct err *e)
 		*e = *worst;
 }
 
-/* The mark of the tunnel whose exit is, or may be, in force; 0: none. */
-static uint32_t fetch_mark(const struct agent *a)
-{
-	const struct snapshot *known[] = { a->applied, a->current };
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(known); i++)
-		if (known[i] && known[i]->has_config && exit_routed(known[i]->config.node))
-			return known[i]->config.node->fwmark;
-	return a->state.amnesia || (!a->current && a->state.accepted.serial) ? EXIT_MARK : 0;
-}
-
 int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 {
 	size_t n = a->config->n_urls, i;
@@ -293,7 +281,9 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 		if (!a->fetcher)
 			return -1;
 	}
-	a->fetcher->mark = fetch_mark(a);
+	/* Always: what is known of exits may be lost, and another network on this host may have
+	 * one. */
+	a->fetcher->mark = EXIT_MARK;
 	deadline = os_monotonic_ms() + a->fetcher->limits.cycle_ms;
 	/* One that has nothing new may be frozen, so the next one is asked too. */
 	for (i = 0; i < n && !ret->next; i++) {

@@ -36,6 +36,7 @@ struct desired {
 		*endpoints; /* one per config->peers[i]; family 0: none declared, or not resolved */
 	struct wgkey public_key; /* of the private key that the interface must have */
 	const char *alias; /* "meshrc NETWORK" */
+	uint32_t fwmark; /* where the node says none; 0: none */
 };
 
 /* A peer whose last handshake is at most this old has a live session (REJECT_AFTER_TIME of

@@ -136,29 +136,45 @@ int exit_plan_make(const struct rules_seen *seen, const struct config *c, const 
 }
 
 static int look(struct kern *k, const char *network, struct arena *a, struct rules_seen *ret,
-		struct err *e)
+		bool *ret_others, struct err *e)
 {
-	return k->ops->rules(k, exit_priority(network), EXIT_PRIORITIES, a, ret, e);
+	uint32_t first = exit_priority(network);
+	struct rules_seen all;
+	struct exit_rule *own;
+	size_t n = 0, i;
+
+	if (k->ops->rules(k, EXIT_ALL_FIRST, EXIT_ALL_PRIORITIES, a, &all, e) < 0)
+		return -1;
+	own = arena_array(a, all.n, sizeof(*own));
+	if (!own)
+		return err_nomem(e);
+	*ret_others = foreign(&all, exit_table(network));
+	for (i = 0; i < all.n; i++)
+		if (all.list[i].priority - first < EXIT_PRIORITIES)
+			own[n++] = all.list[i];
+	*ret = (struct rules_seen){ own, n };
+	return 0;
 }
 
-int exit_before(struct kern *k, const struct config *c, const char *network,
-		const struct ifname *interface, bool dry, struct arena *a, struct exit_result *ret,
-		struct err *e)
+int exit_look(struct kern *k, const struct config *c, const char *network,
+	      const struct ifname *interface, struct arena *a, struct exit_result *ret,
+	      struct err *e)
 {
 	bool wanted = c && exit_routed(c->node);
 	struct observed o = { 0 };
 	struct rules_seen seen;
 
-	*ret = (struct exit_result){ .verified = false };
-	if (look(k, network, a, &seen, e) < 0)
+	*ret = (struct exit_result){ .others = true };
+	if (look(k, network, a, &seen, &ret->others, e) < 0)
 		return -1;
 	if (wanted && seen.n && k->ops->observe(k, interface, a, &o, e) < 0)
 		return err_prefix(e, "interface %s", interface->s);
-	if (exit_plan_make(&seen, c, network, wanted && exit_tunnel_is_there(&o, c), a, &ret->plan,
-			   e) < 0)
-		return -1;
-	if (dry)
-		return 0;
+	return exit_plan_make(&seen, c, network, wanted && exit_tunnel_is_there(&o, c), a,
+			      &ret->plan, e);
+}
+
+int exit_before(struct kern *k, struct exit_result *ret, struct err *e)
+{
 	ret->sets += (unsigned int)ret->plan.n_before;
 	if (k->ops->set_rules(k, ret->plan.before, ret->plan.n_before, e) < 0)
 		return -1;
@@ -187,11 +203,12 @@ int exit_after(struct kern *k, const struct config *c, const char *network,
 	bool wanted = c && exit_routed(c->node), there = wanted && exit_tunnel_is_there(o, c);
 	struct rules_seen seen;
 	struct exit_plan p;
+	bool others;
 
 	if (ret->verified && there == wanted)
 		return 0;
 	ret->verified = false;
-	if (look(k, network, a, &seen, e) < 0 ||
+	if (look(k, network, a, &seen, &others, e) < 0 ||
 	    exit_plan_make(&seen, c, network, there, a, &p, e) < 0)
 		return -1;
 	ret->sets += (unsigned int)p.n_before;
@@ -203,7 +220,7 @@ int exit_after(struct kern *k, const struct config *c, const char *network,
 	if (p.n_before || p.n_after) {
 		ret->sets += (unsigned int)p.n_after;
 		if (k->ops->set_rules(k, p.after, p.n_after, e) < 0 ||
-		    look(k, network, a, &seen, e) < 0 ||
+		    look(k, network, a, &seen, &others, e) < 0 ||
 		    exit_plan_make(&seen, c, network, there, a, &p, e) < 0)
 			return -1;
 		if (p.n_before || p.n_after)

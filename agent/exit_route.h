@@ -29,6 +29,7 @@ struct exit_plan {
 
 struct exit_result {
 	struct exit_plan plan; /* as it was meant at first */
+	bool others; /* another network's exit stands on this host, or may do so */
 	unsigned int sets; /* rules that were sent */
 	bool verified; /* the rules are as wanted */
 };
@@ -44,11 +45,12 @@ bool exit_tunnel_is_there(const struct observed *o, const struct config *c);
 int exit_plan_make(const struct rules_seen *seen, const struct config *c, const char *network,
 		   bool there, struct arena *a, struct exit_plan *ret, struct err *e);
 
-/* Reads the rules and takes away what has to go before the interface is touched; with `dry`, only
- * says what would be done. */
-int exit_before(struct kern *k, const struct config *c, const char *network,
-		const struct ifname *interface, bool dry, struct arena *a, struct exit_result *ret,
-		struct err *e);
+/* Reads the rules of all networks, and says what is to be done. */
+int exit_look(struct kern *k, const struct config *c, const char *network,
+	      const struct ifname *interface, struct arena *a, struct exit_result *ret,
+	      struct err *e);
+/* Takes away what has to go before the interface is touched. *ret is that of exit_look. */
+int exit_before(struct kern *k, struct exit_result *ret, struct err *e);
 /* `o`: the interface as it was read back. Adds what is missing, reads again and compares; when the
  * tunnel is not there, takes away what leads into it. *ret is that of exit_before. */
 int exit_after(struct kern *k, const struct config *c, const char *network,

@@ -29,7 +29,8 @@ static struct desired link_desired(const struct links_job *job, size_t i)
 	return (struct desired){ .config = &job->config->links[i],
 				 .endpoints = &job->endpoints[i],
 				 .public_key = job->public_key,
-				 .alias = job->alias };
+				 .alias = job->alias,
+				 .fwmark = job->fwmark };
 }
 
 static const struct err *refused(const struct links_job *job, const struct ifname *name)

@@ -5,11 +5,10 @@
 #include "common/limits.h"
 
 #define TABLES_FROM 7700000u
-#define PRIORITIES_FROM 20000u
-#define SLOTS 1000u
+#define SLOTS (EXIT_ALL_PRIORITIES / EXIT_PRIORITIES)
 #define PAST 7u /* behind all that lead into the tunnel */
 
-_Static_assert(MAX_EXIT_RULES >= MAX_ADDRESSES + 14, "room for the rules of both families");
+_Static_assert(MAX_EXIT_RULES >= MAX_ADDRESSES + 16, "room for the rules of both families");
 
 /* 16 bits of the name's hash. */
 static unsigned int slot(const char *network)
@@ -27,7 +26,7 @@ uint32_t exit_table(const char *network)
 
 uint32_t exit_priority(const char *network)
 {
-	return PRIORITIES_FROM + slot(network) % SLOTS * EXIT_PRIORITIES;
+	return EXIT_ALL_FIRST + slot(network) % SLOTS * EXIT_PRIORITIES;
 }
 
 bool exit_routed(const struct node *n)
@@ -125,6 +124,8 @@ static void family_rules(const char *network, const struct node *n, unsigned int
 	into.table = exit_table(network);
 	past.jump = first + PAST;
 	add(next, &past, first)->mark = n->fwmark;
+	if (n->fwmark != EXIT_MARK)
+		add(next, &past, first)->mark = EXIT_MARK;
 	add(next, &local, first + 1);
 	add(next, &past, first + 2)->dns = 6;
 	add(next, &past, first + 2)->dns = 17;

@@ -4,7 +4,7 @@
  * host needs so that its own default route is the tunnel, and nothing else is. The agent puts them
  * in force, `render` writes them out.
  *
- *	priority + 0	with the mark of the tunnel's own packets: on at + 7
+ *	priority + 0	with the mark of the tunnel's own packets, or with EXIT_MARK: on at + 7
  *	         + 1	everything: what the main table knows, but for default routes
  *	         + 2	questions of root to a name server (the agent's own): on at + 7
  *	         + 3	from an address of the interface: the exit's table
@@ -34,8 +34,16 @@
 #include "common/buf.h"
 #include "publication/expand.h"
 
-/* The mark of a tunnel's packets where the network says none: of the bits that container networks
- * are known to look at it has none. */
+/*
+ * The mark of a tunnel's packets where the network says none: of the bits that container networks
+ * are known to look at it has none.
+ *
+ * It is common to all networks: every exit's rules lead it past, whatever mark its own tunnel has.
+ * So an exit carries no other network of its host: an agent fetches with this mark always, and
+ * gives it to the interfaces of a network that says none for as long as another network's exit
+ * stands on the host. A network that has a mark of its own is carried by another's exit, unless the
+ * two are the same.
+ */
 #define EXIT_MARK 0x2077u
 
 /* Tables and priorities of the kernel (linux/rtnetlink.h). */
@@ -47,6 +55,9 @@ uint32_t exit_table(const char *network);
 uint32_t exit_priority(const char *network);
 /* From the priority on so many are the network's own. */
 #define EXIT_PRIORITIES 8u
+/* Those of all networks. */
+#define EXIT_ALL_FIRST 20000u
+#define EXIT_ALL_PRIORITIES 8000u
 
 struct exit_rule {
 	unsigned int family; /* 4, 6 */

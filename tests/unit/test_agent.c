@@ -2793,10 +2793,7 @@ static void an_exit(void **unused)
 	must_once(&w);
 	assert_int_equal(w.model.n_rules, 7);
 	assert_true(leads_in(&w.model));
-	/* What is fetched from now on is kept out of the tunnel. */
-	assert_int_equal(w.fetcher.base.mark, 0);
 	must_once(&w);
-	assert_int_equal(w.fetcher.base.mark, EXIT_MARK);
 	assert_int_equal(w.changes, 0);
 	set_exit(&w, "n2");
 	must_once(&w);
@@ -2806,7 +2803,6 @@ static void an_exit(void **unused)
 	assert_int_equal(w.model.n_rules + w.model.n_routes, 0);
 	assert_int_equal(w.model.fwmark, 0);
 	must_once(&w);
-	assert_int_equal(w.fetcher.base.mark, 0);
 	/* Removed from the network while it uses one. */
 	set_exit(&w, "n1");
 	must_once(&w);
@@ -2829,6 +2825,54 @@ static void an_exit(void **unused)
 	take_down(&w, 0);
 	assert_int_equal(w.model.n_rules, 0);
 	assert_false(w.model.exists);
+	world_release(&w);
+}
+
+/*
+ * Another network's exit on this host carries neither what is fetched nor the tunnel's packets; a
+ * mark of the node's own is the operator's matter.
+ */
+static void an_exit_of_another_network(void **unused)
+{
+	static const struct exit_rule theirs = { .family = 4,
+						 .priority = EXIT_ALL_FIRST,
+						 .from = { .family = 4, .len = 32 },
+						 .table = 7700001 };
+	struct node *nodes;
+	struct world w;
+
+	world_init(&w, 4);
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.fetcher.base.mark, EXIT_MARK);
+	assert_int_equal(w.model.fwmark, 0);
+	w.model.rules[w.model.n_rules++] = theirs;
+	must_once(&w);
+	assert_int_equal(w.model.fwmark, EXIT_MARK);
+	must_once(&w);
+	assert_int_equal(w.changes, 0);
+	/* Not known whether it stands: as if it did. */
+	w.kern.fail_look_at = w.kern.n_looks + 1;
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(w.model.fwmark, EXIT_MARK);
+	w.kern.fail_look_at = 0;
+	nodes = arena_array(&w.tree.arena, w.network.n_nodes, sizeof(*nodes));
+	assert_non_null(nodes);
+	memcpy(nodes, w.network.nodes, w.network.n_nodes * sizeof(*nodes));
+	nodes[0].flags |= NODE_HAS_FWMARK;
+	nodes[0].fwmark = 0x99;
+	w.network.nodes = nodes;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.fwmark, 0x99);
+	nodes[0].flags &= ~(unsigned int)NODE_HAS_FWMARK;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.fwmark, EXIT_MARK);
+	assert_int_equal(w.model.n_rules, 1);
+	w.model.n_rules = 0;
+	must_once(&w);
+	assert_int_equal(w.model.fwmark, 0);
 	world_release(&w);
 }
 
@@ -3069,6 +3113,7 @@ int main(void)
 		cmocka_unit_test(every_operation_fails),
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(an_exit),
+		cmocka_unit_test(an_exit_of_another_network),
 		cmocka_unit_test(an_exit_and_no_state),
 		cmocka_unit_test(an_exit_in_anothers_place),
 		cmocka_unit_test(an_exit_and_a_policy_that_cannot),

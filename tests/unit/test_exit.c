@@ -50,6 +50,7 @@ static void test_values(void **state)
 {
 	static const char *const both[] = {
 		"4 from all fwmark 0x99 goto 24207 priority 24200",
+		"4 from all fwmark 0x2077 goto 24207 priority 24200",
 		"4 from all lookup main suppress_prefixlength 0 priority 24201",
 		"4 from all ipproto tcp dport 53 uidrange 0-0 goto 24207 priority 24202",
 		"4 from all ipproto udp dport 53 uidrange 0-0 goto 24207 priority 24202",
@@ -57,6 +58,7 @@ static void test_values(void **state)
 		"4 from 0.0.0.0/32 lookup 7702525 priority 24204",
 		"4 from all nop priority 24207",
 		"6 from all fwmark 0x99 goto 24207 priority 24200",
+		"6 from all fwmark 0x2077 goto 24207 priority 24200",
 		"6 from all lookup main suppress_prefixlength 0 priority 24201",
 		"6 from all ipproto tcp dport 53 uidrange 0-0 goto 24207 priority 24202",
 		"6 from all ipproto udp dport 53 uidrange 0-0 goto 24207 priority 24202",
@@ -85,7 +87,10 @@ static void test_values(void **state)
 	n.n_addresses = 1;
 	assert_int_equal(exit_defaults(&n, defaults), 1);
 	assert_int_equal(defaults[0].family, 4);
+	assert_int_equal(exit_rules("prod", &n, rules), 8);
+	n.fwmark = EXIT_MARK;
 	assert_int_equal(exit_rules("prod", &n, rules), 7);
+	n.fwmark = 0x99;
 	/* A table of the operator's: the default routes are there, and nothing looks. */
 	n.flags |= NODE_HAS_TABLE;
 	expect_rules(&n, none);
@@ -104,7 +109,7 @@ static void test_values(void **state)
 		list[i].addr.b[3] = (uint8_t)i;
 	}
 	n.n_addresses = N_ADDRESSES;
-	assert_int_equal(exit_rules("prod", &n, rules), N_ADDRESSES + 14);
+	assert_int_equal(exit_rules("prod", &n, rules), N_ADDRESSES + 16);
 	/* Two networks keep apart. */
 	assert_int_not_equal(exit_table("prod"), exit_table("office"));
 	assert_int_not_equal(exit_priority("prod"), exit_priority("office"));
@@ -315,7 +320,8 @@ static int converge(struct machine *x, const struct config *c, unsigned int *ret
 	struct err e = { 0 };
 	int r;
 
-	if (exit_before(x->k, c, "test", &wg0, false, &x->a, &rules, &e) < 0)
+	if (exit_look(x->k, c, "test", &wg0, &x->a, &rules, &e) < 0 ||
+	    exit_before(x->k, &rules, &e) < 0)
 		return -1;
 	r = apply_desired(x->k, &wg0, &d, NULL, &x->key, 1000, &x->a, &result, &e);
 	if (r < 0 && !result.rounds)
@@ -485,13 +491,57 @@ static void test_foreign_rules(void **state)
 	machine_init(&x);
 	x.m.rules[x.m.n_rules++] = theirs;
 	c = config_of(&x, states[1].text, states[1].exit, states[1].mark);
-	assert_int_equal(exit_before(x.k, c, "test", &wg0, false, &x.a, &result, &e), -1);
+	assert_int_equal(exit_look(x.k, c, "test", &wg0, &x.a, &result, &e), -1);
+	assert_true(result.others);
 	assert_int_equal(e.class, ERR_CONFLICT);
 	assert_non_null(strstr(e.msg, "another network"));
 	/* Who wants none lets them be. */
-	assert_int_equal(exit_before(x.k, NULL, "test", &wg0, false, &x.a, &result, &e), 0);
+	assert_int_equal(exit_look(x.k, NULL, "test", &wg0, &x.a, &result, &e), 0);
+	assert_true(result.others);
+	assert_int_equal(exit_before(x.k, &result, &e), 0);
 	assert_true(result.verified);
 	assert_int_equal(x.m.n_rules, 1);
+	machine_release(&x);
+}
+
+/* Another network's exit, wherever its rules are, and what of it tells that it stands. */
+static void test_others_exit(void **state)
+{
+	struct exit_rule theirs = { .family = 6, .from.family = 6, .table = 7799999 };
+	uint32_t at[] = { EXIT_ALL_FIRST, EXIT_ALL_FIRST + EXIT_ALL_PRIORITIES - 1,
+			  EXIT_ALL_FIRST - 1, EXIT_ALL_FIRST + EXIT_ALL_PRIORITIES };
+	struct exit_result result;
+	struct machine x;
+	struct err e;
+	size_t i;
+
+	machine_init(&x);
+	x.m.n_rules = 1;
+	for (i = 0; i < ARRAY_LEN(at); i++) {
+		theirs.priority = at[i];
+		x.m.rules[0] = theirs;
+		assert_int_equal(exit_look(x.k, NULL, "test", &wg0, &x.a, &result, &e), 0);
+		assert_int_equal(result.others, i < 2);
+		assert_int_equal(result.plan.n_before, 0);
+	}
+	/* Led nowhere by it; our own. */
+	theirs.priority = EXIT_ALL_FIRST;
+	theirs.table = EXIT_TABLE_MAIN;
+	x.m.rules[0] = theirs;
+	assert_int_equal(exit_look(x.k, NULL, "test", &wg0, &x.a, &result, &e), 0);
+	assert_false(result.others);
+	theirs.priority = exit_priority("test") + 4;
+	theirs.table = exit_table("test");
+	x.m.rules[0] = theirs;
+	assert_int_equal(exit_look(x.k, NULL, "test", &wg0, &x.a, &result, &e), 0);
+	assert_false(result.others);
+	/* Not known. */
+	x.nl.sends = 0;
+	x.nl.fail_send_at = 1;
+	x.nl.fail_errno = ENOBUFS;
+	x.nl.lost = true;
+	assert_int_equal(exit_look(x.k, NULL, "test", &wg0, &x.a, &result, &e), -1);
+	assert_true(result.others);
 	machine_release(&x);
 }
 
@@ -520,7 +570,8 @@ static void test_plan_says(void **state)
 	machine_init(&x);
 	c = config_of(&x, "addr=10.0.0.1/24 |A 0.0.0.0/0,10.0.0.2/32,::/0", "A", 0x2077);
 	x.nl.changes = 0;
-	assert_int_equal(exit_before(x.k, c, "test", &wg0, true, &x.a, &result, &e), 0);
+	assert_int_equal(exit_look(x.k, c, "test", &wg0, &x.a, &result, &e), 0);
+	assert_false(result.others);
 	assert_int_equal(x.nl.changes, 0);
 	assert_int_equal(result.plan.n_before, 0);
 	assert_int_equal(result.plan.n_after, 7);
@@ -539,7 +590,7 @@ int main(void)
 		cmocka_unit_test(test_others),	      cmocka_unit_test(test_states),
 		cmocka_unit_test(test_faults),	      cmocka_unit_test(test_lost_interface),
 		cmocka_unit_test(test_foreign_rules), cmocka_unit_test(test_no_ipv6),
-		cmocka_unit_test(test_plan_says),
+		cmocka_unit_test(test_plan_says),     cmocka_unit_test(test_others_exit),
 	};
 
 	return cmocka_run_group_tests_name("exit", tests, NULL, NULL);
