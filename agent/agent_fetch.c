@@ -261,6 +261,34 @@ static void gravest(struct cycle *c, size_t n_urls, struct err *e)
 		*e = *worst;
 }
 
+/* What is known of the servers; all names are looked up anew. */
+static void set_sites(struct agent *a)
+{
+	struct fetcher *f = a->fetcher;
+	size_t i, k;
+
+	f->n_sites = a->config->n_urls;
+	for (i = 0; i < f->n_sites; i++) {
+		f->sites[i] = (struct fetch_site){ .url = a->config->urls[i] };
+		for (k = 0; k < a->report.n_urls; k++)
+			if (!strcmp(a->report.urls[k].url, f->sites[i].url))
+				f->sites[i].reached = a->report.urls[k].reached;
+	}
+}
+
+static void say_lost(struct agent *a)
+{
+	const struct fetcher *f = a->fetcher;
+	size_t i;
+
+	for (i = 0; i < f->n_sites; i++)
+		if (f->sites[i].lost)
+			agent_say(
+				a,
+				"the name in %s cannot be looked up: it was asked where it was reached last",
+				f->sites[i].url);
+}
+
 int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 {
 	size_t n = a->config->n_urls, i;
@@ -284,6 +312,7 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 	/* Always: what is known of exits may be lost, and another network on this host may have
 	 * one. */
 	a->fetcher->mark = EXIT_MARK;
+	set_sites(a);
 	deadline = os_monotonic_ms() + a->fetcher->limits.cycle_ms;
 	/* One that has nothing new may be frozen, so the next one is asked too. */
 	for (i = 0; i < n && !ret->next; i++) {
@@ -304,6 +333,7 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 			good = true;
 		}
 	}
+	say_lost(a);
 	if (good)
 		return 0;
 	if (!n)

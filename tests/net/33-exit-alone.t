@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What an exit must not touch on the machine that uses it: another network beside it, whose tunnel and
-# fetch go straight and live on when the exit is dead.
+# fetch go straight and live on when the exit is dead; and the way to the publication that takes the exit
+# away, also where the resolver is no program of root's and asks through the tunnel.
 
 . "$(dirname "$0")/../lib.sh"
 . "$ROOT/tests/lib-net.sh"
@@ -111,6 +112,58 @@ expect_ok 'and that it has none any more' agent cons exit "$web" once
 expect_eq 'everything goes straight' "$(net_exec cons ip route get 198.51.100.9 | grep -o 'dev [^ ]*')" 'dev eth0'
 expect_ok 'the other network' agent cons other "$web" once
 expect_eq 'needs no mark' "$(net_exec cons wg show wg1 fwmark)" off
+
+# ---------------------------------------------------------------- a resolver that asks through the tunnel
+cat >"$TRASH/names.py" <<'PYTHON'
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("198.51.100.2", 53))
+while True:
+    q, who = s.recvfrom(512)
+    end = q.index(0, 12) + 5
+    known = q[12:end - 4] == b"\x0bpublication\x04test\x00"
+    a = known and q[end - 4:end - 2] == b"\x00\x01"
+    answer = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x00\x00\x04" + socket.inet_aton("198.51.100.2") if a else b""
+    s.sendto(q[:2] + (b"\x81\x80" if known else b"\x81\x83") + b"\x00\x01\x00" + bytes([bool(a)]) + b"\x00\x00\x00\x00" + q[12:end] + answer, who)
+PYTHON
+cat >"$TRASH/forward.py" <<'PYTHON'
+import os, socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.53", 53))
+os.setuid(65534)
+while True:
+    q, who = s.recvfrom(512)
+    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    u.settimeout(1)
+    try:
+        u.sendto(q, ("198.51.100.2", 53))
+        s.sendto(u.recv(512), who)
+    except OSError:
+        pass
+    u.close()
+PYTHON
+net_start outside python3 "$TRASH/names.py"
+net_start cons python3 "$TRASH/forward.py"
+printf 'nameserver 127.0.0.53\noptions timeout:2 attempts:1\n' >"$NET_DIR/resolv.conf"
+named=http://publication.test:8000
+net_link eu up
+with_exit 'exit_node: eu'
+publish
+expect_ok 'by name' wait_for 10 agent cons exit "$named" once
+expect_eq 'the exit again' "$(net_exec cons ip route get 198.51.100.9 | grep -o 'dev [^ ]*')" 'dev wg0'
+net_link eu down
+expect_eq 'which is dead' "$(net_exec cons setpriv --reuid 65534 --clear-groups getent hosts publication.test)" ''
+: >"$seen"
+expect_ok 'nothing is new' agent cons exit "$named" once
+expect_match 'where the name cannot be looked up' "$(<"$ERR")" 'cannot be looked up'
+expect_eq 'but it is fetched, straight' "$(sort -u "$seen")" "$straight"
+with_exit ''
+publish
+expect_ok 'so is what takes the exit away' agent cons exit "$named" once
+expect_eq 'and all goes straight' "$(net_exec cons ip route get 198.51.100.9 | grep -o 'dev [^ ]*')" 'dev eth0'
+expect_ok 'with its name again' agent cons exit "$named" once
+expect_no_match 'as told by nothing' "$(<"$ERR")" 'looked up'
+
 expect_ok 'down' agent cons exit "$web" down
 expect_ok 'and down' agent cons other "$web" down
 done_testing

@@ -35,6 +35,7 @@ struct fake_fetcher {
 	const char *cut; /* ... end early */
 	const char *endless; /* ... are larger than asked for */
 	bool tags; /* knows ETag */
+	uint8_t at; /* "http://a" answers at 192.0.2.X; 0: its name cannot be looked up */
 	unsigned int asked, unchanged;
 };
 
@@ -100,6 +101,15 @@ static int fake_get(struct fetcher *base, const char *url, struct fetch_request 
 	int r = 0;
 	size_t i;
 
+	for (i = 0; first && i < base->n_sites; i++)
+		if (!strcmp(base->sites[i].url, url)) {
+			struct fetch_site *site = &base->sites[i];
+
+			site->lost = !f->at && site->reached.n;
+			if (f->at)
+				site->reached =
+					(struct reached){ { { 4, { 192, 0, 2, f->at } } }, 1 };
+		}
 	for (i = 0; i < n; i++) {
 		answer(f, first, f->trees[first ? 0 : 1], &requests[i]);
 		if (requests[i].status == FETCH_FAILED)
@@ -2734,6 +2744,46 @@ static void memory_runs_out(void **unused)
 	assert_true(at > 60);
 }
 
+/* ---- names of servers ---- */
+
+/* Where a server was reached is known to the next agent, until another place is known. */
+static void where_servers_were(void **unused)
+{
+	struct fetch_site *sites;
+	struct world w;
+	int i;
+
+	world_init(&w, 4);
+	sites = w.fetcher.base.sites;
+	w.config.urls[1] = "http://b";
+	w.config.n_urls = 2;
+	w.fetcher.trees[1] = &w.tree;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(sites[0].reached.n, 0);
+	w.fetcher.at = 7;
+	must_once(&w);
+	w.fetcher.at = 0;
+	for (i = 0; i < 3; i++) {
+		must_once(&w);
+		assert_true(sites[0].lost && !sites[1].lost);
+		assert_int_equal(w.said, 1);
+		assert_int_equal(sites[0].reached.list[0].b[3], 7);
+		assert_int_equal(sites[1].reached.n, 0);
+	}
+	w.fetcher.at = 8;
+	must_once(&w);
+	assert_int_equal(w.said, 0);
+	assert_false(sites[0].lost);
+	/* Nobody is there at all: it is not forgotten. */
+	w.fetcher.trees[0] = w.fetcher.trees[1] = NULL;
+	w.fetcher.at = 0;
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(sites[0].reached.list[0].b[3], 8);
+	world_release(&w);
+}
+
 /* ---- exits ---- */
 
 /* n0 sends everything through this node; NULL: through nobody. */
@@ -3113,6 +3163,7 @@ int main(void)
 		cmocka_unit_test(every_operation_fails),
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(an_exit),
+		cmocka_unit_test(where_servers_were),
 		cmocka_unit_test(an_exit_of_another_network),
 		cmocka_unit_test(an_exit_and_no_state),
 		cmocka_unit_test(an_exit_in_anothers_place),
