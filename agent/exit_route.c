@@ -60,15 +60,18 @@ bool exit_tunnel_is_there(const struct observed *o, const struct config *c)
 	    o->fwmark != c->node->fwmark || !same_addresses(o, c->node))
 		return false;
 	exit = find_exit(o, c);
+	/* Its name, when it could not be looked up yet, would be asked for through the tunnel. */
+	if (!exit || !exit->endpoint.family)
+		return false;
 	n = exit_defaults(c->node, defaults);
-	for (i = 0; exit && i < n; i++) {
+	for (i = 0; i < n; i++) {
 		struct route r = { defaults[i], exit_table(c->network) };
 
 		if (!has_prefix(exit->allowed_ips, exit->n_allowed_ips, &defaults[i]) ||
 		    !has_route(o, &r))
 			return false;
 	}
-	return exit != NULL;
+	return true;
 }
 
 static bool has_rule(const struct exit_rule *list, size_t n, const struct exit_rule *r)

@@ -234,7 +234,7 @@ struct machine {
 	struct secret key;
 	struct wgkey public_key;
 	const struct config *now; /* wanted; NULL: none */
-	bool watch;
+	bool watch, no_endpoints;
 };
 
 static struct config *config_of(struct machine *x, const char *text, const char *exit,
@@ -311,15 +311,19 @@ static void check_instant(struct model *m, void *arg)
 /* As agent_converge does it. */
 static int converge(struct machine *x, const struct config *c, unsigned int *ret_sets)
 {
-	struct sock_endpoint none[8] = { { 0 } };
-	struct desired d = {
-		.config = c, .endpoints = none, .public_key = x->public_key, .alias = FAKE_ALIAS
-	};
+	struct sock_endpoint endpoints[8] = { { 0 } };
+	struct desired d = { .config = c,
+			     .endpoints = endpoints,
+			     .public_key = x->public_key,
+			     .alias = FAKE_ALIAS };
 	struct apply_result result = { 0 };
 	struct exit_result rules;
 	struct err e = { 0 };
+	size_t i;
 	int r;
 
+	for (i = 0; i < c->n_peers && !x->no_endpoints; i++)
+		endpoints[i] = (struct sock_endpoint){ 4, 51820, { 192, 0, 2, (uint8_t)i }, 0 };
 	if (exit_look(x->k, c, "test", &wg0, &x->a, &rules, &e) < 0 ||
 	    exit_before(x->k, &rules, &e) < 0)
 		return -1;
@@ -477,6 +481,30 @@ static void test_lost_interface(void **state)
 	machine_release(&x);
 }
 
+/* As long as nobody knows where the exit is, nothing is led there, and its name can be asked for.
+ */
+static void test_no_endpoint(void **state)
+{
+	struct machine x;
+	struct config *c;
+	size_t i;
+
+	machine_init(&x);
+	c = config_of(&x, states[1].text, states[1].exit, states[1].mark);
+	x.no_endpoints = true;
+	assert_int_equal(converge(&x, c, NULL), 0);
+	for (i = 0; i < x.m.n_rules; i++)
+		assert_false(exit_rule_leads(&x.m.rules[i]));
+	x.no_endpoints = false;
+	assert_int_equal(converge(&x, c, NULL), 0);
+	check_rules(&x, c);
+	/* One that is known stays so when its name is lost later. */
+	x.no_endpoints = true;
+	assert_int_equal(converge(&x, c, NULL), 0);
+	check_rules(&x, c);
+	machine_release(&x);
+}
+
 static void test_foreign_rules(void **state)
 {
 	struct exit_rule theirs = { .family = 4,
@@ -590,7 +618,8 @@ int main(void)
 		cmocka_unit_test(test_others),	      cmocka_unit_test(test_states),
 		cmocka_unit_test(test_faults),	      cmocka_unit_test(test_lost_interface),
 		cmocka_unit_test(test_foreign_rules), cmocka_unit_test(test_no_ipv6),
-		cmocka_unit_test(test_plan_says),     cmocka_unit_test(test_others_exit),
+		cmocka_unit_test(test_no_endpoint),   cmocka_unit_test(test_plan_says),
+		cmocka_unit_test(test_others_exit),
 	};
 
 	return cmocka_run_group_tests_name("exit", tests, NULL, NULL);
