@@ -6,7 +6,8 @@
  *
  *	priority + 0	with the mark of the tunnel's own packets, or with EXIT_MARK: on at + 7
  *	         + 1	everything: what the main table knows, but for default routes
- *	         + 2	questions of root to a name server (the agent's own): on at + 7
+ *	         + 2	questions of root to a name server (the agent's own), and to link-local
+ *			addresses (where clouds have what a host needs to live): on at + 7
  *	         + 3	from an address of the interface: the exit's table
  *	         + 4	IPv4, from no address yet: the exit's table
  *			IPv6, from any other address: on at + 7
@@ -25,6 +26,11 @@
  * What must not go into the tunnel is led past the rules, not into the main table: where that has
  * no default route, now or ever, the kernel goes on to the next rule, and what is forwarded for
  * others, or the tunnel's own packets, would end in the tunnel.
+ *
+ * A server over UDP that answers with no source address of its own choice (it is bound to none and
+ * does not look where it was asked) is answered for by the kernel as if it began to talk: through
+ * the exit, from another address than the one that was asked. Marks on connections do not help: the
+ * route, and with it the source, is chosen before there is a packet that belongs to one.
  *
  * A family that the interface has no address of cannot go through the tunnel: it goes as before.
  */
@@ -62,7 +68,7 @@ uint32_t exit_priority(const char *network);
 struct exit_rule {
 	unsigned int family; /* 4, 6 */
 	uint32_t priority;
-	struct prefix from; /* len 0: any */
+	struct prefix from, to; /* len 0: any */
 	uint32_t mark; /* 0: any */
 	/* The table to look in; 0: none, on with the rule of priority `jump`, or (0) with the next.
 	 */
@@ -72,7 +78,7 @@ struct exit_rule {
 };
 
 /* One for each address, and some. */
-#define MAX_EXIT_RULES 32
+#define MAX_EXIT_RULES 40
 
 /* True when the agent makes rules and default routes: there is an exit, and no table of the
  * operator's own choice. */

@@ -233,6 +233,14 @@ expect_ok 'by IPv6 too' new_login "$straight6"
 expect_ok 'hosts beside it are reached as before' net_exec cons ping -n -q -c 1 -W 3 "$(net_addr4 us)"
 expect_ok 'nodes of the network too' net_exec cons ping -n -q -c 1 -W 3 10.20.0.2
 expect_ok 'and the networks behind the exit' net_exec cons ping -n -q -c 1 -W 3 192.168.30.1
+out_of() { # ADDRESS OPTION...: by which interface
+	net_exec cons ip route get "$@" 2>&1 | grep -o 'dev [^ ]*' | head -n 1
+}
+expect_eq 'what a cloud has at link-local addresses is not sent there' "$(out_of 169.254.169.254), $(out_of 169.255.0.1)" \
+	'dev eth0, dev wg0'
+expect_eq 'nor by IPv6, wherever they are' "$(net_exec cons ip -6 route add fe80:9::/64 dev eth0; out_of fe80:9::1; net_exec \
+	cons ip -6 route del fe80:9::/64 dev eth0; out_of fe80:a::1)" 'dev eth0
+dev eth0'
 counters() { net_exec cons wg show wg0 transfer | awk '{ print $2 + $3 }' | sort -n | tail -n 1; }
 before=$(counters)
 : >"$seen"

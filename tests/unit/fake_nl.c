@@ -581,6 +581,7 @@ static struct rule_op read_rule(const struct nlmsghdr *nlh)
 	r->family = h->family == AF_INET ? 4 : 6;
 	r->table = h->table;
 	r->from = (struct prefix){ .family = (uint8_t)r->family, .len = h->src_len };
+	r->to = (struct prefix){ .family = (uint8_t)r->family, .len = h->dst_len };
 	mnl_attr_for_each(a, nlh, sizeof(*h))
 	{
 		switch (mnl_attr_get_type(a)) {
@@ -595,6 +596,9 @@ static struct rule_op read_rule(const struct nlmsghdr *nlh)
 			break;
 		case FRA_PROTOCOL:
 			ours = mnl_attr_get_u8(a) == ROUTE_PROTOCOL;
+			break;
+		case FRA_DST:
+			memcpy(r->to.b, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
 			break;
 		case FRA_SRC:
 			memcpy(r->from.b, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
@@ -637,6 +641,7 @@ static void put_rule(struct fake_sock *s, const struct nlmsghdr *to, const struc
 
 	h->family = r->family == 4 ? AF_INET : AF_INET6;
 	h->src_len = r->from.len;
+	h->dst_len = r->to.len;
 	h->table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
 	h->action = action_of(r);
 	h->flags = unresolved(r) ? FIB_RULE_UNRESOLVED : 0;
@@ -653,6 +658,8 @@ static void put_rule(struct fake_sock *s, const struct nlmsghdr *to, const struc
 	}
 	if (r->from.len)
 		mnl_attr_put(nlh, FRA_SRC, r->family == 4 ? 4 : 16, r->from.b);
+	if (r->to.len)
+		mnl_attr_put(nlh, FRA_DST, r->family == 4 ? 4 : 16, r->to.b);
 	if (r->dns) {
 		mnl_attr_put_u8(nlh, FRA_IP_PROTO, r->dns);
 		mnl_attr_put(nlh, FRA_DPORT_RANGE, sizeof(port), &port);

@@ -2841,13 +2841,13 @@ static void an_exit(void **unused)
 	assert_int_equal(w.model.n_rules, 0);
 	set_exit(&w, "n1");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	assert_true(leads_in(&w.model));
 	must_once(&w);
 	assert_int_equal(w.changes, 0);
 	set_exit(&w, "n2");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	set_exit(&w, NULL);
 	must_once(&w);
 	assert_int_equal(w.model.n_rules + w.model.n_routes, 0);
@@ -2941,7 +2941,7 @@ static void an_exit_and_no_state(void **unused)
 	write_out(path, "", 0);
 	must_once(&w);
 	assert_int_equal(w.fetcher.base.mark, EXIT_MARK);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	world_release(&w);
 }
 
@@ -2984,7 +2984,7 @@ static void an_exit_in_anothers_place(void **unused)
 	w.model.n_rules = 0;
 	set_exit(&w, "n1");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	/* Rules of ours that cannot be read: nobody comes, and whoever left goes. */
 	w.network.n_nodes--;
 	w.network.n_records--;
@@ -3009,12 +3009,12 @@ static void an_exit_and_a_policy_that_cannot(void **unused)
 	want_guarded(&w, &g);
 	set_exit(&w, "n1");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	w.model.step = check_way;
 	w.host.no_nftables = true;
 	set_exit(&w, "n2");
 	assert_int_equal(once(&w), -1);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	assert_true(leads_in(&w.model) && w.model.n_peers == 3);
 	/* The exit itself leaves: then all goes as without one. */
 	w.host.no_nftables = false;
@@ -3081,7 +3081,7 @@ static void every_operation_of_an_exit_fails(void **unused)
 					assert_int_equal(w.model.n_rules, 0);
 				} else {
 					must_once(&w);
-					assert_int_equal(w.model.n_rules, steps[i][1] ? 7 : 0);
+					assert_int_equal(w.model.n_rules, steps[i][1] ? 8 : 0);
 				}
 				world_release(&w);
 			}

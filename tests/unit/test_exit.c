@@ -54,6 +54,7 @@ static void test_values(void **state)
 		"4 from all lookup main suppress_prefixlength 0 priority 24201",
 		"4 from all ipproto tcp dport 53 uidrange 0-0 goto 24207 priority 24202",
 		"4 from all ipproto udp dport 53 uidrange 0-0 goto 24207 priority 24202",
+		"4 from all to 169.254.0.0/16 goto 24207 priority 24202",
 		"4 from 10.20.0.7/32 lookup 7702525 priority 24203",
 		"4 from 0.0.0.0/32 lookup 7702525 priority 24204",
 		"4 from all nop priority 24207",
@@ -62,6 +63,7 @@ static void test_values(void **state)
 		"6 from all lookup main suppress_prefixlength 0 priority 24201",
 		"6 from all ipproto tcp dport 53 uidrange 0-0 goto 24207 priority 24202",
 		"6 from all ipproto udp dport 53 uidrange 0-0 goto 24207 priority 24202",
+		"6 from all to fe80::/10 goto 24207 priority 24202",
 		"6 from fd20::7/128 lookup 7702525 priority 24203",
 		"6 from ::/1 goto 24207 priority 24204",
 		"6 from 8000::/1 goto 24207 priority 24204",
@@ -87,9 +89,9 @@ static void test_values(void **state)
 	n.n_addresses = 1;
 	assert_int_equal(exit_defaults(&n, defaults), 1);
 	assert_int_equal(defaults[0].family, 4);
-	assert_int_equal(exit_rules("prod", &n, rules), 8);
+	assert_int_equal(exit_rules("prod", &n, rules), 9);
 	n.fwmark = EXIT_MARK;
-	assert_int_equal(exit_rules("prod", &n, rules), 7);
+	assert_int_equal(exit_rules("prod", &n, rules), 8);
 	n.fwmark = 0x99;
 	/* A table of the operator's: the default routes are there, and nothing looks. */
 	n.flags |= NODE_HAS_TABLE;
@@ -109,7 +111,7 @@ static void test_values(void **state)
 		list[i].addr.b[3] = (uint8_t)i;
 	}
 	n.n_addresses = N_ADDRESSES;
-	assert_int_equal(exit_rules("prod", &n, rules), N_ADDRESSES + 16);
+	assert_int_equal(exit_rules("prod", &n, rules), N_ADDRESSES + 18);
 	/* Two networks keep apart. */
 	assert_int_not_equal(exit_table("prod"), exit_table("office"));
 	assert_int_not_equal(exit_priority("prod"), exit_priority("office"));
@@ -159,7 +161,6 @@ static void test_others(void **state)
 		{ "nothing more", 0, { 0 }, 0, 1 },
 		{ "an interface", FRA_IIFNAME, "eth0", 5, 0 },
 		{ "another interface", FRA_OIFNAME, "eth0", 5, 0 },
-		{ "a destination", FRA_DST, { 10, 0, 0, 0 }, 4, 0 },
 		{ "a jump", FRA_GOTO, { 1, 2, 0, 0 }, 4, 0 },
 		{ "a port alone", FRA_DPORT_RANGE, { 53, 0, 53, 0 }, 4, 0 },
 		{ "another port", FRA_DPORT_RANGE, { 53, 0, 54, 0 }, 4, 0 },
@@ -175,6 +176,7 @@ static void test_others(void **state)
 		{ "a short mark", FRA_FWMARK, { 1 }, 3, -1 },
 		{ "a long protocol number", FRA_PROTOCOL, { 77, 0 }, 2, -1 },
 		{ "a short source", FRA_SRC, { 10 }, 3, -1 },
+		{ "a long destination", FRA_DST, { 10 }, 5, -1 },
 		{ "a short port", FRA_DPORT_RANGE, { 53 }, 2, -1 },
 		{ "a short user", FRA_UID_RANGE, { 0 }, 4, -1 },
 	};
@@ -212,6 +214,9 @@ static void test_others(void **state)
 	h->src_len = 33;
 	assert_int_equal(rule_parse(nlh, &back, &e), -1);
 	h->src_len = 0;
+	h->dst_len = 33;
+	assert_int_equal(rule_parse(nlh, &back, &e), -1);
+	h->dst_len = 0;
 	h->family = AF_BRIDGE;
 	assert_int_equal(rule_parse(nlh, &back, &e), 0);
 	h->family = AF_INET;
@@ -602,10 +607,10 @@ static void test_plan_says(void **state)
 	assert_false(result.others);
 	assert_int_equal(x.nl.changes, 0);
 	assert_int_equal(result.plan.n_before, 0);
-	assert_int_equal(result.plan.n_after, 7);
+	assert_int_equal(result.plan.n_after, 8);
 	buf_init(&b, 1000);
 	/* What leads into the tunnel is last. */
-	exit_op_print(&result.plan.after[6], &b);
+	exit_op_print(&result.plan.after[7], &b);
 	assert_non_null(strstr(b.data, "add the IPv4 rule from 0.0.0.0/32 lookup 77"));
 	buf_release(&b);
 	machine_release(&x);
