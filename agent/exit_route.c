@@ -200,6 +200,38 @@ static int not_as_wanted(const struct exit_plan *p, struct err *e)
 	return -1;
 }
 
+/*
+ * Far from any network that a host has a route of its own for: in either half of IPv4, which are
+ * what takes everything without being a default route.
+ */
+static const struct ipaddr outside[] = {
+	{ 4, { 12, 0, 0, 1 } },
+	{ 4, { 198, 41, 0, 4 } },
+	{ 6, { 0x26, 0x00, [15] = 1 } },
+};
+
+/* A rule before ours, or a route in the main table, may be somebody else's. */
+static void ask_ways(struct kern *k, const struct node *n, const struct observed *o,
+		     struct exit_result *ret)
+{
+	struct prefix defaults[2];
+	size_t n_defaults = exit_defaults(n, defaults), i, f;
+	uint32_t by;
+
+	for (i = 0; i < ARRAY_LEN(outside); i++)
+		for (f = 0; f < n_defaults; f++) {
+			if (defaults[f].family != outside[i].family)
+				continue;
+			if (k->ops->way(k, &outside[i], &by, NULL) < 0)
+				return;
+			if (by != o->ifindex) {
+				ret->elsewhere = outside[i];
+				return;
+			}
+		}
+	ret->all = true;
+}
+
 int exit_after(struct kern *k, const struct config *c, const char *network,
 	       const struct observed *o, struct arena *a, struct exit_result *ret, struct err *e)
 {
@@ -230,6 +262,8 @@ int exit_after(struct kern *k, const struct config *c, const char *network,
 			return not_as_wanted(&p, e);
 	}
 	ret->verified = true;
+	if (wanted && ret->sets)
+		ask_ways(k, c->node, o, ret);
 	return 0;
 }
 

@@ -34,6 +34,10 @@ struct exit_result {
 	bool others; /* another network's exit stands on this host, or may do so */
 	unsigned int sets; /* rules that were sent */
 	bool verified; /* the rules are as wanted */
+	/* Asked when rules of a tunnel that is there were changed: what the kernel would do with
+	 * packets to some addresses outside. */
+	bool all; /* they go into the tunnel */
+	struct ipaddr elsewhere; /* this one does not; family 0: none, or not asked */
 };
 
 /* True when packets that the rules send to the exit's table find their way: pure. `o`: the

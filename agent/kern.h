@@ -158,6 +158,9 @@ struct kern_ops {
 	/* One after the other, each acknowledged before the next. A rule to be removed that is not
 	 * there is no error. */
 	int (*set_rules)(struct kern *k, const struct rule_op *ops, size_t n, struct err *e);
+	/* By which interface (0: by none) a packet of this host would leave for `to` whose sender
+	 * has chosen no source address. Nothing is sent. */
+	int (*way)(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e);
 	/* The WireGuard links, of either back end, whose alias is exactly this one. */
 	int (*marked)(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
 		      size_t *ret_n, struct err *e);

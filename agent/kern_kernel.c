@@ -209,6 +209,11 @@ static int kernel_set_rules(struct kern *k, const struct rule_op *ops, size_t n,
 	return rule_set(&((struct kernel *)k)->rt, ops, n, e);
 }
 
+static int kernel_way(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e)
+{
+	return rule_way(&((struct kernel *)k)->rt, to, ret_ifindex, e);
+}
+
 static void kernel_free(struct kern *k)
 {
 	struct kernel *kk = (struct kernel *)k;
@@ -227,6 +232,7 @@ static const struct kern_ops kernel_ops = {
 	.apply = kernel_apply,
 	.rules = kernel_rules,
 	.set_rules = kernel_set_rules,
+	.way = kernel_way,
 	.marked = kernel_marked,
 	.free = kernel_free,
 };

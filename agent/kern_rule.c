@@ -316,3 +316,48 @@ int rule_set(struct rt *rt, const struct rule_op *ops, size_t n, struct err *e)
 	}
 	return 0;
 }
+
+static int take_way(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	uint32_t *ifindex = arg;
+	struct rt_route r;
+	struct rtmsg m;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || nlh->nlmsg_len < NLMSG_HDRLEN + sizeof(m))
+		return malformed(e);
+	memcpy(&m, mnl_nlmsg_get_payload(nlh), sizeof(m));
+	/* IPv6 tells of no way by a route of its own. */
+	*ifindex = 0;
+	if (m.rtm_type != RTN_UNICAST)
+		return 0;
+	if (rt_parse_route(nlh, &r, e) < 0)
+		return -1;
+	*ifindex = r.ifindex;
+	return 0;
+}
+
+int rule_way(struct rt *rt, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e)
+{
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *m;
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
+	m->rtm_family = to->family == 4 ? AF_INET : AF_INET6;
+	m->rtm_dst_len = to->family == 4 ? 32 : 128;
+	mnl_attr_put(nlh, RTA_DST, to->family == 4 ? 4 : 16, to->b);
+	*ret_ifindex = 0;
+	if (!nl_request(&rt->nl, nlh, take_way, ret_ifindex, e))
+		return 0;
+	switch (rt->nl.error) {
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case EACCES:
+	case EINVAL:
+		return 0;
+	default:
+		return nl_err(&rt->nl, e, "cannot ask for a way");
+	}
+}

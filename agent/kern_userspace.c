@@ -528,6 +528,12 @@ static int userspace_set_rules(struct kern *k, const struct rule_op *ops, size_t
 	return rule_set(&((struct userspace *)k)->rt, ops, n, e);
 }
 
+static int userspace_way(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex,
+			 struct err *e)
+{
+	return rule_way(&((struct userspace *)k)->rt, to, ret_ifindex, e);
+}
+
 static void userspace_free(struct kern *k)
 {
 	struct userspace *u = (struct userspace *)k;
@@ -548,6 +554,7 @@ static const struct kern_ops userspace_ops = {
 	.apply = userspace_apply,
 	.rules = userspace_rules,
 	.set_rules = userspace_set_rules,
+	.way = userspace_way,
 	.marked = userspace_marked,
 	.free = userspace_free,
 };

@@ -268,6 +268,17 @@ expect_ok 'and' agent cons once
 expect_match 'they stay' "$(net_exec cons ip rule)" 'from 10\.9\.9\.9 lookup 100'
 net_exec cons ip rule del from 10.9.9.9 lookup 100
 expect_eq 'IPv4 leaves by the exit' "$(who 4)" "$(net_addr4 eu)"
+again() { # what comes first: `once` makes its rules anew
+	net_exec cons sh -c "$1; ip rule del priority $((slot + 4))"
+	expect_ok "$1" agent cons once
+	expect_no_match 'it does not say that everything goes there' "$(<"$ERR")" 'everything else goes through'
+	expect_match 'but what does not' "$(<"$ERR")" "and yet $2 does not go there"
+	net_exec cons sh -c "$3; ip rule del priority $((slot + 4))"
+	expect_ok 'without it' agent cons once
+	expect_match 'it says so' "$(<"$ERR")" 'everything else goes through eu'
+}
+again 'ip rule add lookup main priority 100' '12\.0\.0\.1' 'ip rule del priority 100'
+again "ip route add 128.0.0.0/1 via $(net_addr4 router)" '198\.41\.0\.4' 'ip route del 128.0.0.0/1'
 
 # ---------------------------------------------------------------- forwarded for others
 # Beside the exit, cons is the router of somebody who knows nothing of this network.

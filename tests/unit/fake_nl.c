@@ -552,6 +552,26 @@ static void route_dump(struct fake_sock *s, const struct nlmsghdr *to)
 	answer_done(s, to, 0, 0);
 }
 
+static void route_get(struct fake_sock *s, const struct nlmsghdr *to)
+{
+	const struct rtmsg *info = mnl_nlmsg_get_payload(to);
+	const struct nlattr *dst = mnl_nlmsg_get_payload_offset(to, sizeof(*info));
+	struct ipaddr a = { .family = info->rtm_family == AF_INET ? 4 : 6 };
+	struct prefix p;
+	uint32_t ifindex = 0;
+	int error;
+
+	if (mnl_attr_get_type(dst) != RTA_DST ||
+	    info->rtm_dst_len != mnl_attr_get_payload_len(dst) * 8)
+		die("a question for a route");
+	memcpy(a.b, mnl_attr_get_payload(dst), mnl_attr_get_payload_len(dst));
+	p = prefix_of_addr(&a);
+	error = model_way(fake->m, &a, &ifindex);
+	if (!error)
+		put_route(s, to, &p, ifindex, RTPROT_UNSPEC, RT_TABLE_MAIN);
+	answer_error(s, to, error);
+}
+
 /* Policy rules. */
 
 static uint8_t action_of(const struct exit_rule *r)
@@ -722,7 +742,10 @@ static void rt_request(struct fake_sock *s, const struct nlmsghdr *nlh)
 		addr_dump(s, nlh);
 		return;
 	case RTM_GETROUTE:
-		route_dump(s, nlh);
+		if (!(nlh->nlmsg_flags & NLM_F_DUMP))
+			route_get(s, nlh);
+		else
+			route_dump(s, nlh);
 		return;
 	case RTM_GETRULE:
 		rule_dump(s, nlh);

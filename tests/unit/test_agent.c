@@ -189,6 +189,11 @@ static int kern_set_rules(struct kern *k, const struct rule_op *ops, size_t n, s
 	return model_ops->set_rules(k, ops, n, e);
 }
 
+static int kern_way(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e)
+{
+	return model_ops->way(k, to, ret_ifindex, e);
+}
+
 static void kern_free(struct kern *k)
 {
 }
@@ -198,6 +203,7 @@ static const struct kern_ops kern_ops = { .name = "fake",
 					  .apply = kern_apply,
 					  .rules = kern_rules,
 					  .set_rules = kern_set_rules,
+					  .way = kern_way,
 					  .marked = kern_marked,
 					  .free = kern_free };
 

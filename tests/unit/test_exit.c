@@ -239,6 +239,7 @@ struct machine {
 	struct secret key;
 	struct wgkey public_key;
 	const struct config *now; /* wanted; NULL: none */
+	struct exit_result rules; /* of the last time */
 	bool watch, no_endpoints;
 };
 
@@ -337,6 +338,7 @@ static int converge(struct machine *x, const struct config *c, unsigned int *ret
 		return -1;
 	if (exit_after(x->k, c, "test", &result.after, &x->a, &rules, &e) < 0)
 		r = -1;
+	x->rules = rules;
 	if (ret_sets)
 		*ret_sets = rules.sets + (unsigned int)result.n_changes;
 	return r;
@@ -510,6 +512,47 @@ static void test_no_endpoint(void **state)
 	machine_release(&x);
 }
 
+/* That everything goes there is only said when the kernel says so. */
+static void test_elsewhere(void **state)
+{
+	static const struct {
+		const char *what;
+		uint8_t straight;
+		bool no_way, all;
+		uint8_t family;
+	} rows[] = {
+		{ "everything", 0, false, true, 0 },
+		{ "the lower half is somebody else's", 12, false, false, 4 },
+		{ "the upper half is", 198, false, false, 4 },
+		{ "IPv6 is", 0x26, false, false, 6 },
+		{ "the kernel does not say", 0, true, false, 0 },
+	};
+	struct machine x;
+	struct config *c, *none;
+	size_t i;
+
+	machine_init(&x);
+	c = config_of(&x, states[1].text, states[1].exit, states[1].mark);
+	none = config_of(&x, states[0].text, NULL, 0);
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		x.m.straight = rows[i].straight;
+		x.m.no_way = rows[i].no_way;
+		assert_int_equal(converge(&x, c, NULL), 0);
+		ROW_CHECK(x.rules.all == rows[i].all, i);
+		ROW_CHECK(x.rules.elsewhere.family == rows[i].family, i);
+		ROW_CHECK(!rows[i].family || x.rules.elsewhere.b[0] == rows[i].straight, i);
+		assert_int_equal(converge(&x, none, NULL), 0);
+		assert_true(!x.rules.all && !x.rules.elsewhere.family);
+	}
+	/* A family that does not go there is not asked for. */
+	c = config_of(&x, "addr=10.0.0.1/24 |A 0.0.0.0/0,10.0.0.2/32,::/0", "A", 0x2077);
+	x.m.straight = 0x26;
+	x.m.no_way = false;
+	assert_int_equal(converge(&x, c, NULL), 0);
+	assert_true(x.rules.all);
+	machine_release(&x);
+}
+
 static void test_foreign_rules(void **state)
 {
 	struct exit_rule theirs = { .family = 4,
@@ -623,8 +666,8 @@ int main(void)
 		cmocka_unit_test(test_others),	      cmocka_unit_test(test_states),
 		cmocka_unit_test(test_faults),	      cmocka_unit_test(test_lost_interface),
 		cmocka_unit_test(test_foreign_rules), cmocka_unit_test(test_no_ipv6),
-		cmocka_unit_test(test_no_endpoint),   cmocka_unit_test(test_plan_says),
-		cmocka_unit_test(test_others_exit),
+		cmocka_unit_test(test_elsewhere),     cmocka_unit_test(test_no_endpoint),
+		cmocka_unit_test(test_plan_says),     cmocka_unit_test(test_others_exit),
 	};
 
 	return cmocka_run_group_tests_name("exit", tests, NULL, NULL);
