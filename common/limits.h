@@ -43,7 +43,7 @@
 #define MAX_RESERVED 1024 /* ranges and addresses of one network */
 #define MAX_ROUTES 1024 /* of one node */
 #define MAX_TAGS 64 /* of one node */
-#define MAX_SITES 4096 /* of one network */
+#define MAX_SITES 256 /* of one network: each node at one has links for all the others */
 #define MAX_LEADERS 16 /* of one site */
 #define MAX_VIEWPOINTS 64 /* of one node: where it has an endpoint of its own */
 #define MAX_DNS 16 /* name servers and search domains of one client */

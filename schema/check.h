@@ -17,7 +17,10 @@
 
 void schema_check(const struct m_network *n, struct arena *scratch, struct diag *d);
 
-/* No two networks have the same domain: their names would be mixed, and both have a zone of it. */
+/*
+ * No two networks have the same domain: their names would be mixed, and both have a zone of it. No
+ * endpoint of any network has a name that is answered for inside a tunnel.
+ */
 void schema_check_domains(const struct model *m, struct diag *d);
 
 #endif

@@ -155,4 +155,23 @@ expect_ok 'and follows when it can' agent once
 expect_eq 'on the new port' "$(net_exec a wg show wg0 listen-port)" 51999
 expect_ok 'down' agent down
 expect_eq 'leaves nothing' "$(table)" ''
+
+# ---------------------------------------------------------------- the place of our policy rules
+routes=', exit_node: b'
+network wg0 </dev/null
+expect_ok 'an exit' agent once
+read -r priority at < <(net_exec a ip rule | sed -n 's/^\([0-9]*\):.* lookup \(77[0-9]*\).*/\1 \2/p' | tail -n 1)
+expect_match 'has rules of its own' "$priority $at" '^2[0-9]+ 77[0-9]+$'
+expect_ok 'down' agent down
+net_exec a ip rule add priority "$priority" lookup 4711 protocol 77
+expect_fail 'plan, with rules of somebody else in their place' agent plan
+expect_match 'says what is done all the same' "$(<"$OUT")" '^  create the interface$'
+expect_fail 'once' agent once
+expect_match 'says what stands there' "$(<"$ERR")" "the way to the exit: another network on this host has its policy rules at priority"
+expect_match 'the interface is there' "$(net_exec a wg show wg0 allowed-ips)" '10.20.0.2/32'
+expect_eq 'and nothing leads into it' "$(net_exec a ip rule | grep -c "lookup $at")" 0
+net_exec a ip rule del priority "$priority"
+expect_ok 'when the place is free' agent once
+expect_eq 'it does' "$(($(net_exec a ip rule | grep -c "lookup $at") > 0))" 1
+expect_ok 'down' agent down
 done_testing

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A model of one machine's interface, as WireGuard and the network stack treat it: an allowed IP
- *given to one peer leaves the one that had it, a peer with the device's own key is ignored, an
- *update of a peer that is not there does nothing, losing the last IPv4 address loses the IPv4
- *routes, a route needs the link up. Two ways lead to it: a back end of its own (fake_kern_new), and
- *a kernel behind the seam of agent/nl.h (fake_nl.h), which reads real messages.
+ * given to one peer leaves the one that had it, a peer with the device's own key is ignored, an
+ * update of a peer that is not there does nothing, losing the last IPv4 address loses the IPv4
+ * routes, a route needs the link up. Two ways lead to it: a back end of its own (fake_kern_new),
+ * and a kernel behind the seam of agent/nl.h (fake_nl.h), which reads real messages.
  *
  * And a short language for states, so that a test's table shows both sides:
  *
  *	"addr=10.0.0.1/24 route=10.5.0.0/16 mtu=1380 port=5 mark=7 key=K alias=x
- *down|A 10.0.0.2/32,10.5.0.0/16 ep=192.0.2.1:5 ka=25 psk hs=100|B"
+ * down|A 10.0.0.2/32,10.5.0.0/16 ep=192.0.2.1:5 ka=25 psk hs=100|B"
  *
  * before the first bar the device, behind each bar a peer, whose key is its letter. "-" is no
- *interface at all.
+ * interface at all.
  */
 #ifndef TESTS_UNIT_FAKE_KERN_H
 #define TESTS_UNIT_FAKE_KERN_H
