@@ -311,16 +311,32 @@ static void gravest(struct cycle *c, size_t n_urls, struct err *e)
 		*e = *worst;
 }
 
-/* The mark of the tunnel whose exit is, or may be, in force; 0: none. */
-static uint32_t fetch_mark(const struct agent *a)
+/* What is known of the servers; all names are looked up anew. */
+static void set_sites(struct agent *a)
 {
-	const struct snapshot *known[] = { a->applied, a->current };
+	struct fetcher *f = a->fetcher;
+	size_t i, k;
+
+	f->n_sites = a->config->n_urls;
+	for (i = 0; i < f->n_sites; i++) {
+		f->sites[i] = (struct fetch_site){ .url = a->config->urls[i] };
+		for (k = 0; k < a->report.n_urls; k++)
+			if (!strcmp(a->report.urls[k].url, f->sites[i].url))
+				f->sites[i].reached = a->report.urls[k].reached;
+	}
+}
+
+static void say_lost(struct agent *a)
+{
+	const struct fetcher *f = a->fetcher;
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(known); i++)
-		if (known[i] && known[i]->has_config && exit_routed(known[i]->config.node))
-			return known[i]->config.node->fwmark;
-	return a->state.amnesia || (!a->current && a->state.accepted.serial) ? EXIT_MARK : 0;
+	for (i = 0; i < f->n_sites; i++)
+		if (f->sites[i].lost)
+			agent_say(
+				a,
+				"the name in %s cannot be looked up: it was asked where it was reached last",
+				f->sites[i].url);
 }
 
 int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
@@ -343,7 +359,10 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 		if (!a->fetcher)
 			return -1;
 	}
-	a->fetcher->mark = fetch_mark(a);
+	/* Always: what is known of exits may be lost, and another network on this host may have
+	 * one. */
+	a->fetcher->mark = EXIT_MARK;
+	set_sites(a);
 	deadline = os_monotonic_ms() + a->fetcher->limits.cycle_ms;
 	/* One that has nothing new may be frozen, so the next one is asked too. */
 	for (i = 0; i < n && !ret->next; i++) {
@@ -364,6 +383,7 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 			good = true;
 		}
 	}
+	say_lost(a);
 	if (good)
 		return 0;
 	if (!n)

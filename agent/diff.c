@@ -273,7 +273,7 @@ static int device(struct op_list *l, const struct observed *o, const struct desi
 		  const struct config *previous, struct err *e)
 {
 	const struct node *n = d->config->node;
-	uint32_t fwmark = n->flags & NODE_HAS_FWMARK ? n->fwmark : 0;
+	uint32_t fwmark = n->flags & NODE_HAS_FWMARK ? n->fwmark : d->fwmark;
 	struct op op = { .kind = OP_DEVICE };
 
 	if (!o->exists || !o->has_private_key || wgkey_cmp(&o->public_key, &d->public_key) != 0)

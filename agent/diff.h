@@ -46,6 +46,7 @@ struct desired {
 	/* What of the configuration is left out (agent/apply.h fills it in). */
 	const struct left_out *refused;
 	size_t n_refused;
+	uint32_t fwmark; /* where the node says none; 0: none */
 };
 
 /* A peer whose last handshake is at most this old has a live session (REJECT_AFTER_TIME of

@@ -182,6 +182,9 @@ struct kern_ops {
 	 */
 	int (*ways)(struct kern *k, const struct ifname *name, uint32_t table, struct arena *a,
 		    struct ways *ret, struct err *e);
+	/* By which interface (0: by none) a packet of this host would leave for `to` whose sender
+	 * has chosen no source address. Nothing is sent. */
+	int (*way)(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e);
 	/* The WireGuard links, of either back end, whose alias is exactly this one. */
 	int (*marked)(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
 		      size_t *ret_n, struct err *e);

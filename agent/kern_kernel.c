@@ -225,6 +225,11 @@ static int kernel_set_rules(struct kern *k, const struct rule_op *ops, size_t n,
 	return rule_set(&((struct kernel *)k)->rt, ops, n, e);
 }
 
+static int kernel_way(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e)
+{
+	return rule_way(&((struct kernel *)k)->rt, to, ret_ifindex, e);
+}
+
 static void kernel_free(struct kern *k)
 {
 	struct kernel *kk = (struct kernel *)k;
@@ -244,6 +249,7 @@ static const struct kern_ops kernel_ops = {
 	.rules = kernel_rules,
 	.set_rules = kernel_set_rules,
 	.ways = kernel_ways,
+	.way = kernel_way,
 	.marked = kernel_marked,
 	.free = kernel_free,
 };

@@ -544,6 +544,12 @@ static int userspace_set_rules(struct kern *k, const struct rule_op *ops, size_t
 	return rule_set(&((struct userspace *)k)->rt, ops, n, e);
 }
 
+static int userspace_way(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex,
+			 struct err *e)
+{
+	return rule_way(&((struct userspace *)k)->rt, to, ret_ifindex, e);
+}
+
 static void userspace_free(struct kern *k)
 {
 	struct userspace *u = (struct userspace *)k;
@@ -565,6 +571,7 @@ static const struct kern_ops userspace_ops = {
 	.rules = userspace_rules,
 	.set_rules = userspace_set_rules,
 	.ways = userspace_ways,
+	.way = userspace_way,
 	.marked = userspace_marked,
 	.free = userspace_free,
 };

@@ -31,7 +31,8 @@ static struct desired link_desired(const struct links_job *job, size_t i)
 				 .public_key = job->public_key,
 				 .alias = job->alias,
 				 .lifelines = job->lifelines,
-				 .n_lifelines = job->n_lifelines };
+				 .n_lifelines = job->n_lifelines,
+				 .fwmark = job->fwmark };
 }
 
 static const struct err *refused(const struct links_job *job, const struct ifname *name)

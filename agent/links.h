@@ -38,6 +38,7 @@ struct links_job {
 	const char *alias;
 	const struct lifeline *lifelines;
 	size_t n_lifelines;
+	uint32_t fwmark; /* where the node says none; 0: none */
 	int64_t now;
 	struct arena *arena;
 };

@@ -189,6 +189,8 @@ static void networkd_rule(const struct exit_rule *r, struct buf *out)
 	buf_addf(out, "\n[RoutingPolicyRule]\nFamily=ipv%u\nPriority=%u\n", r->family, r->priority);
 	if (r->from.len)
 		buf_addf(out, "From=%s\n", prefix_print(&r->from, text));
+	if (r->to.len)
+		buf_addf(out, "To=%s\n", prefix_print(&r->to, text));
 	if (r->mark)
 		buf_addf(out, "FirewallMark=%u\n", r->mark);
 	if (r->dns)

@@ -206,6 +206,14 @@ expect_ok 'by IPv6 too' new_login "$straight6"
 expect_ok 'hosts beside it are reached as before' net_exec cons ping -n -q -c 1 -W 3 "$(net_addr4 us)"
 expect_ok 'nodes of the network too' net_exec cons ping -n -q -c 1 -W 3 10.20.0.2
 expect_ok 'and the networks behind the exit' net_exec cons ping -n -q -c 1 -W 3 192.168.30.1
+out_of() { # ADDRESS OPTION...: by which interface
+	net_exec cons ip route get "$@" 2>&1 | grep -o 'dev [^ ]*' | head -n 1
+}
+expect_eq 'what a cloud has at link-local addresses is not sent there' "$(out_of 169.254.169.254), $(out_of 169.255.0.1)" \
+	'dev eth0, dev wg0'
+expect_eq 'nor by IPv6, wherever they are' "$(net_exec cons ip -6 route add fe80:9::/64 dev eth0; out_of fe80:9::1; net_exec \
+	cons ip -6 route del fe80:9::/64 dev eth0; out_of fe80:a::1)" 'dev eth0
+dev eth0'
 counters() { net_exec cons wg show wg0 transfer | awk '{ print $2 + $3 }' | sort -n | tail -n 1; }
 before=$(counters)
 : >"$seen"
@@ -233,6 +241,17 @@ expect_ok 'and' agent cons once
 expect_match 'they stay' "$(net_exec cons ip rule)" 'from 10\.9\.9\.9 lookup 100'
 net_exec cons ip rule del from 10.9.9.9 lookup 100
 expect_eq 'IPv4 leaves by the exit' "$(who 4)" "$(net_addr4 eu)"
+again() { # what comes first: `once` makes its rules anew
+	net_exec cons sh -c "$1; ip rule del priority $((slot + 4))"
+	expect_ok "$1" agent cons once
+	expect_no_match 'it does not say that everything goes there' "$(<"$ERR")" 'everything else goes through'
+	expect_match 'but what does not' "$(<"$ERR")" "and yet $2 does not go there"
+	net_exec cons sh -c "$3; ip rule del priority $((slot + 4))"
+	expect_ok 'without it' agent cons once
+	expect_match 'it says so' "$(<"$ERR")" 'everything else goes through eu'
+}
+again 'ip rule add lookup main priority 100' '12\.0\.0\.1' 'ip rule del priority 100'
+again "ip route add 128.0.0.0/1 via $(net_addr4 router)" '198\.41\.0\.4' 'ip route del 128.0.0.0/1'
 
 # ---------------------------------------------------------------- forwarded for others
 # Beside the exit, cons is the router of somebody who knows nothing of this network.

@@ -778,6 +778,26 @@ static int cmp_rule(const void *a, const void *b)
 	return exit_rule_cmp(a, b);
 }
 
+int model_way(const struct model *m, const struct ipaddr *to, uint32_t *ret_ifindex)
+{
+	size_t i;
+
+	*ret_ifindex = 99;
+	if (m->no_way)
+		return EIO;
+	for (i = 0; i < m->n_rules && to->b[0] != m->straight; i++)
+		if (m->rules[i].family == to->family && exit_rule_leads(&m->rules[i]))
+			*ret_ifindex = m->ifindex;
+	return 0;
+}
+
+static int fake_way(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e)
+{
+	int r = model_way(((struct fake_kern *)k)->m, to, ret_ifindex);
+
+	return r ? err_set(e, ERR_IO, "made to fail") : 0;
+}
+
 static int fake_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
 		      struct rules_seen *ret, struct err *e)
 {
@@ -850,6 +870,7 @@ static const struct kern_ops fake_ops = {
 	.rules = fake_rules,
 	.set_rules = fake_set_rules,
 	.ways = fake_ways,
+	.way = fake_way,
 	.marked = fake_marked,
 	.free = fake_free,
 };

@@ -49,6 +49,8 @@ struct model {
 	uint32_t ways_table; /* 0: the main one */
 	struct exit_rule rules[64]; /* policy rules of ours */
 	size_t n_rules;
+	uint8_t straight; /* the first byte of addresses that somebody else's route or rule takes */
+	bool no_way; /* the kernel does not say */
 	bool no_ipv6; /* this kernel has no rules of IPv6 */
 	bool has_private_key;
 	struct wgkey public_key;
@@ -82,6 +84,8 @@ void model_set_key(struct model *m, const struct wgkey *public_key);
 #define MODEL_UPDATE_ONLY (1u << 31)
 void model_set_peer(struct model *m, const struct op *op);
 void model_step(struct model *m);
+/* Interface 99 is the way out of the machine. */
+int model_way(const struct model *m, const struct ipaddr *to, uint32_t *ret_ifindex);
 void model_observe(const struct model *m, struct arena *a, struct observed *ret);
 
 /* Builds states from the short language; aborts the test on a mistake in it. */

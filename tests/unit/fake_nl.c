@@ -587,6 +587,26 @@ static void route_dump(struct fake_sock *s, const struct nlmsghdr *to)
 	answer_done(s, to, 0, 0);
 }
 
+static void route_get(struct fake_sock *s, const struct nlmsghdr *to)
+{
+	const struct rtmsg *info = mnl_nlmsg_get_payload(to);
+	const struct nlattr *dst = mnl_nlmsg_get_payload_offset(to, sizeof(*info));
+	struct ipaddr a = { .family = info->rtm_family == AF_INET ? 4 : 6 };
+	struct prefix p;
+	uint32_t ifindex = 0;
+	int error;
+
+	if (mnl_attr_get_type(dst) != RTA_DST ||
+	    info->rtm_dst_len != mnl_attr_get_payload_len(dst) * 8)
+		die("a question for a route");
+	memcpy(a.b, mnl_attr_get_payload(dst), mnl_attr_get_payload_len(dst));
+	p = prefix_of_addr(&a);
+	error = model_way(fake->m, &a, &ifindex);
+	if (!error)
+		put_route(s, to, &p, ifindex, RTPROT_UNSPEC, RT_TABLE_MAIN);
+	answer_error(s, to, error);
+}
+
 /* Policy rules. */
 
 static uint8_t action_of(const struct exit_rule *r)
@@ -616,6 +636,7 @@ static struct rule_op read_rule(const struct nlmsghdr *nlh)
 	r->family = h->family == AF_INET ? 4 : 6;
 	r->table = h->table;
 	r->from = (struct prefix){ .family = (uint8_t)r->family, .len = h->src_len };
+	r->to = (struct prefix){ .family = (uint8_t)r->family, .len = h->dst_len };
 	mnl_attr_for_each(a, nlh, sizeof(*h))
 	{
 		switch (mnl_attr_get_type(a)) {
@@ -630,6 +651,9 @@ static struct rule_op read_rule(const struct nlmsghdr *nlh)
 			break;
 		case FRA_PROTOCOL:
 			ours = mnl_attr_get_u8(a) == ROUTE_PROTOCOL;
+			break;
+		case FRA_DST:
+			memcpy(r->to.b, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
 			break;
 		case FRA_SRC:
 			memcpy(r->from.b, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
@@ -672,6 +696,7 @@ static void put_rule(struct fake_sock *s, const struct nlmsghdr *to, const struc
 
 	h->family = r->family == 4 ? AF_INET : AF_INET6;
 	h->src_len = r->from.len;
+	h->dst_len = r->to.len;
 	h->table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
 	h->action = action_of(r);
 	h->flags = unresolved(r) ? FIB_RULE_UNRESOLVED : 0;
@@ -688,6 +713,8 @@ static void put_rule(struct fake_sock *s, const struct nlmsghdr *to, const struc
 	}
 	if (r->from.len)
 		mnl_attr_put(nlh, FRA_SRC, r->family == 4 ? 4 : 16, r->from.b);
+	if (r->to.len)
+		mnl_attr_put(nlh, FRA_DST, r->family == 4 ? 4 : 16, r->to.b);
 	if (r->dns) {
 		mnl_attr_put_u8(nlh, FRA_IP_PROTO, r->dns);
 		mnl_attr_put(nlh, FRA_DPORT_RANGE, sizeof(port), &port);
@@ -753,7 +780,10 @@ static void rt_request(struct fake_sock *s, const struct nlmsghdr *nlh)
 		addr_dump(s, nlh);
 		return;
 	case RTM_GETROUTE:
-		route_dump(s, nlh);
+		if (!(nlh->nlmsg_flags & NLM_F_DUMP))
+			route_get(s, nlh);
+		else
+			route_dump(s, nlh);
 		return;
 	case RTM_GETRULE:
 		rule_dump(s, nlh);
