@@ -153,7 +153,9 @@ struct node {
 	 * NODE_FORWARD. */
 	const struct prefix *masquerade;
 	size_t n_masquerade;
-	/* Canonical; only of a family whose prefix of length 0 is in `masquerade`. */
+	/* Networks behind the node that are not masqueraded: of an exit, and, with NODE_GUARDED, of
+	 * the site that it leads, which are in no record and yet not outside. Canonical, none of
+	 * length 0; only with NODE_FORWARD. */
 	const struct prefix *except;
 	size_t n_except;
 	/* Networks behind the node that others come first for (those of its record's `standby`):

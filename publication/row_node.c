@@ -153,16 +153,6 @@ static int parse_masquerade(const char *s, size_t len, struct arena *a, struct n
 	return 0;
 }
 
-static bool masquerades_all(const struct node *n, unsigned int family)
-{
-	size_t i;
-
-	for (i = 0; i < n->n_masquerade; i++)
-		if (n->masquerade[i].family == family && !n->masquerade[i].len)
-			return true;
-	return false;
-}
-
 static int parse_except(const char *s, size_t len, struct arena *a, struct node *n)
 {
 	size_t i;
@@ -170,7 +160,7 @@ static int parse_except(const char *s, size_t len, struct arena *a, struct node 
 	if (row_prefixes(s, len, MAX_ROUTES, a, &n->except, &n->n_except) < 0)
 		return -1;
 	for (i = 0; i < n->n_except; i++)
-		if (!n->except[i].len || !masquerades_all(n, n->except[i].family))
+		if (!n->except[i].len)
 			return -1;
 	return 0;
 }
@@ -383,7 +373,8 @@ static int take_gateway(struct words *w, struct arena *a, struct node *n)
 	if (words_field(w, "masquerade", &s, &len) &&
 	    (!(n->flags & NODE_FORWARD) || parse_masquerade(s, len, a, n) < 0))
 		return -1;
-	if (words_field(w, "except", &s, &len) && parse_except(s, len, a, n) < 0)
+	if (words_field(w, "except", &s, &len) &&
+	    (!(n->flags & NODE_FORWARD) || parse_except(s, len, a, n) < 0))
 		return -1;
 	if (words_field(w, "standby", &s, &len) &&
 	    (!(n->flags & NODE_FORWARD) ||

@@ -219,20 +219,22 @@ static size_t same_kind(const struct policy_rule *rule, size_t i)
 
 static void add_services(struct writer *w, const struct service *s, size_t n, unsigned int family)
 {
-	const char *word = s->kind == SERVICE_TCP ? "tcp" : "udp";
+	bool tcp = s->kind == SERVICE_TCP;
 	size_t i;
 
 	if (s->kind == SERVICE_ANY)
 		return;
+	/* Numbers of IANA: the names are looked up in /etc/protocols, which a small host has not.
+	 */
 	if (s->kind == SERVICE_ICMP) {
-		buf_addf(w->out, "meta l4proto %s ", family == 4 ? "icmp" : "ipv6-icmp");
+		buf_addf(w->out, "meta l4proto %d ", family == 4 ? 1 : 58);
 		return;
 	}
 	if (s->first == 1 && s->last == 65535) {
-		buf_addf(w->out, "meta l4proto %s ", word);
+		buf_addf(w->out, "meta l4proto %d ", tcp ? 6 : 17);
 		return;
 	}
-	buf_addf(w->out, "%s dport %s", word, n > 1 ? "{ " : "");
+	buf_addf(w->out, "%s dport %s", tcp ? "tcp" : "udp", n > 1 ? "{ " : "");
 	for (i = 0; i < n; i++) {
 		buf_addf(w->out, "%s%u", i ? ", " : "", s[i].first);
 		if (s[i].last > s[i].first)

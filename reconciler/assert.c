@@ -439,7 +439,7 @@ int assert_check(const struct m_network *m, const struct network *n, struct aren
 
 	if (!m->n_assertions)
 		return 0;
-	if (reach_new(n, &c.r, &e) < 0)
+	if (reach_new(n, m, &c.r, &e) < 0)
 		return -1;
 	for (i = 0; i < m->n_assertions && !r; i++)
 		r = check_one(&c, &m->assertions[i]);

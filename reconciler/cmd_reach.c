@@ -388,7 +388,7 @@ static int run(int argc, char **argv)
 		cli_error("network %s is not in the configuration any more", q.n->name);
 		r = EXIT_REFUSED;
 	}
-	if (!r && reach_new(q.n->compiled, &q.r, &e) < 0)
+	if (!r && reach_new(q.n->compiled, q.n->model, &q.r, &e) < 0)
 		r = cli_fail(&e);
 	if (!r)
 		r = answer(&q, argc ? argv[0] : NULL, argc ? argv[1] : NULL);

@@ -238,7 +238,8 @@ void compile_node(struct compiler *c, size_t index, const struct allocation *al,
 	if (c->forward[index] || owns_any(m))
 		n.flags |= NODE_FORWARD;
 	fill_gateway(c, m, site, &n);
-	if (c->is_exit[index] && exit_fill(m, site, c->arena, &n) < 0)
+	if ((c->is_exit[index] && exit_fill(m, c->arena, &n) < 0) ||
+	    (site && exit_fill_site(site, c->is_exit[index], c->m->n_policy > 0, c->arena, &n) < 0))
 		c->nomem = true;
 	fill_names(c, m, &n);
 	*ret = n;

@@ -48,12 +48,10 @@ static bool has_family(const struct node *n, unsigned int family)
 	return false;
 }
 
-int exit_fill(const struct m_node *m, const struct m_site *site, struct arena *a, struct node *n)
+int exit_fill(const struct m_node *m, struct arena *a, struct node *n)
 {
-	size_t n_site = site ? site->n_routes : 0;
 	struct prefix *all = arena_array(a, n->n_masquerade + 2, sizeof(*all)),
-		      *except = arena_array(a, m->n_routes + m->n_addresses + n_site,
-					    sizeof(*except));
+		      *except = arena_array(a, m->n_routes + m->n_addresses, sizeof(*except));
 	size_t i, k = n->n_masquerade, n_except = 0;
 	unsigned int f;
 
@@ -69,9 +67,6 @@ int exit_fill(const struct m_node *m, const struct m_site *site, struct arena *a
 	for (i = 0; i < m->n_routes; i++)
 		if (!m->routes[i].masquerade && has_family(n, m->routes[i].prefix.family))
 			except[n_except++] = m->routes[i].prefix;
-	for (i = 0; i < n_site; i++)
-		if (!site->routes[i].masquerade && has_family(n, site->routes[i].prefix.family))
-			except[n_except++] = site->routes[i].prefix;
 	for (i = 0; i < m->n_addresses; i++)
 		if (m->addresses[i].owned)
 			except[n_except++] = m_addr_prefix(&m->addresses[i]);
@@ -80,6 +75,25 @@ int exit_fill(const struct m_node *m, const struct m_site *site, struct arena *a
 	n->n_masquerade = k;
 	n->except = except;
 	n->n_except = prefix_canonical(except, n_except);
+	return 0;
+}
+
+int exit_fill_site(const struct m_site *site, bool is_exit, bool guarded, struct arena *a,
+		   struct node *n)
+{
+	struct prefix *except = arena_array(a, n->n_except + site->n_routes, sizeof(*except));
+	size_t i, k = n->n_except;
+
+	if (!except)
+		return -1;
+	if (k)
+		memcpy(except, n->except, k * sizeof(*except));
+	for (i = 0; i < site->n_routes; i++)
+		if (!site->routes[i].masquerade &&
+		    (guarded || (is_exit && has_family(n, site->routes[i].prefix.family))))
+			except[k++] = site->routes[i].prefix;
+	n->except = except;
+	n->n_except = prefix_canonical(except, k);
 	return 0;
 }
 

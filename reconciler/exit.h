@@ -21,9 +21,15 @@ bool *exits_find(const struct m_network *m, struct arena *a);
 /*
  * What an exit does for those who use it: *n gets forwarding, and masquerading of all that goes
  * neither into the network nor to a network behind the node that is not masqueraded. Its own
- * masqueraded routes are there already. `site`: the one that it leads, or NULL. -1: out of memory.
+ * masqueraded routes are there already. -1: out of memory.
  */
-int exit_fill(const struct m_node *m, const struct m_site *site, struct arena *a, struct node *n);
+int exit_fill(const struct m_node *m, struct arena *a, struct node *n);
+/*
+ * The same for the networks of the site that the node leads, which no record has; *n gets those
+ * that are not masqueraded for its guard as well, to which they are not outside. -1: out of memory.
+ */
+int exit_fill_site(const struct m_site *site, bool is_exit, bool guarded, struct arena *a,
+		   struct node *n);
 
 /*
  * Errors for nodes that are not joined with their exit, and for loops: an exit that sends what it

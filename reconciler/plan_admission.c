@@ -542,7 +542,8 @@ int plan_admissions(const struct network *old, const struct network *new, const 
 	x.same_ways = !only && !(ret->nodes_added | ret->nodes_removed | ret->peers_added |
 				 ret->peers_changed | ret->peers_removed);
 	arena_init(&x.tmp);
-	if (reach_new(old, &x.reach[OLD], e) == 0 && reach_new(new, &x.reach[NEW], e) == 0)
+	if (reach_new(old, NULL, &x.reach[OLD], e) == 0 &&
+	    reach_new(new, NULL, &x.reach[NEW], e) == 0)
 		r = make(&x, old, new) < 0 ? err_nomem(e) : 0;
 	reach_free(x.reach[OLD]);
 	reach_free(x.reach[NEW]);

@@ -16,7 +16,7 @@ static int addresses_init(struct reach *r)
 	return 0;
 }
 
-int reach_new(const struct network *n, struct reach **ret, struct err *e)
+int reach_new(const struct network *n, const struct m_network *m, struct reach **ret, struct err *e)
 {
 	struct reach *r = calloc(1, sizeof(*r));
 
@@ -29,7 +29,7 @@ int reach_new(const struct network *n, struct reach **ret, struct err *e)
 		return -1;
 	}
 	r->side = &r->w.sides[NEW];
-	if (addresses_init(r) < 0 || reach_networks_init(r) < 0 || reach_tables_init(r) < 0 ||
+	if (addresses_init(r) < 0 || reach_networks_init(r, m) < 0 || reach_tables_init(r) < 0 ||
 	    reach_ways_init(r) < 0 || reach_policy_init(r) < 0) {
 		reach_free(r);
 		return err_nomem(e);

@@ -22,6 +22,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "publication/network.h"
+#include "schema/model.h"
 
 enum reach_kind {
 	REACH_NODE, /* a node or a client, by all of its addresses */
@@ -59,8 +60,13 @@ struct reach_path {
 
 struct reach;
 
-/* `n` must stay. Freed with reach_free (NULL is fine). */
-int reach_new(const struct network *n, struct reach **ret, struct err *e);
+/*
+ * `n` must stay. `m`: what it was compiled from, for the networks of sites, which are behind the
+ * leader and in no record; NULL: they are nowhere, and no end may lie in them. Freed with
+ * reach_free (NULL is fine).
+ */
+int reach_new(const struct network *n, const struct m_network *m, struct reach **ret,
+	      struct err *e);
 void reach_free(struct reach *r);
 
 /* By name; REACH_NOBODY when there is no such node or client. */
@@ -84,7 +90,8 @@ bool reach_outside(struct reach *r, unsigned int family, struct reach_end *ret);
 const struct ipaddr *reach_addresses(const struct reach *r, const struct reach_end *e,
 				     size_t *ret_n);
 
-/* Two ends that no packet through the network joins: the same node, or one host's networks. */
+/* Two ends that no packet through the network joins: the same node, one host's networks, a node and
+ * a network of its site. */
 bool reach_same(const struct reach *r, const struct reach_end *a, const struct reach_end *b);
 
 enum reach_answer {

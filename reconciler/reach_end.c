@@ -3,19 +3,37 @@
 
 #include "common/limits.h"
 
-int reach_own_length(const struct record *r, const struct ipaddr *a)
+static void longest(const struct prefix *p, const struct ipaddr *a, int *len)
 {
+	if (p->len > *len && prefix_contains_addr(p, a))
+		*len = p->len;
+}
+
+int reach_own_length(const struct reach *r, uint32_t id, const struct ipaddr *a)
+{
+	const struct reach_site *site = r->led ? r->led[id] : NULL;
+	const struct record *rec = r->side->records[id];
 	int len = -1;
 	size_t i;
 
-	for (i = 0; i < r->n_routes; i++)
-		if (prefix_contains_addr(&r->routes[i], a) && r->routes[i].len > len)
-			len = r->routes[i].len;
-	for (i = 0; i < r->n_standby; i++)
-		if (prefix_contains_addr(&r->standby[i].prefix, a) &&
-		    r->standby[i].prefix.len > len)
-			len = r->standby[i].prefix.len;
+	for (i = 0; i < rec->n_routes; i++)
+		longest(&rec->routes[i], a, &len);
+	for (i = 0; i < rec->n_standby; i++)
+		longest(&rec->standby[i].prefix, a, &len);
+	for (i = 0; site && i < site->n; i++)
+		longest(&site->list[i], a, &len);
 	return len;
+}
+
+bool reach_has_address(const struct reach *r, uint32_t id, const struct ipaddr *a)
+{
+	const struct record *rec = r->side->records[id];
+	size_t i;
+
+	for (i = 0; i < rec->n_addresses; i++)
+		if (!ipaddr_cmp(&rec->addresses[i], a))
+			return true;
+	return false;
 }
 
 static int cmp_prefixes(const void *a, const void *b)
@@ -23,34 +41,70 @@ static int cmp_prefixes(const void *a, const void *b)
 	return prefix_cmp(a, b);
 }
 
-int reach_networks_init(struct reach *r)
+static int collect_addresses(struct reach *r)
 {
 	const struct network *n = r->net;
-	struct prefix *list, p;
-	size_t i, j, k = 0, kept = 0;
+	size_t i, j;
+
+	r->own = arena_array(&r->arena, r->n_addresses, sizeof(*r->own));
+	if (!r->own)
+		return -1;
+	for (i = 0; i < n->n_records; i++)
+		for (j = 0; j < n->records[i].n_addresses; j++)
+			r->own[r->n_own++] = prefix_of_addr(&n->records[i].addresses[j]);
+	if (r->n_own > 1)
+		qsort(r->own, r->n_own, sizeof(*r->own), cmp_prefixes);
+	return 0;
+}
+
+static size_t count_networks(const struct reach *r)
+{
+	const struct network *n = r->net;
+	size_t i, k = r->n_own + 2 * n->n_permits;
 
 	for (i = 0; i < n->n_records; i++)
-		k += n->records[i].n_routes + n->records[i].n_standby + n->records[i].n_addresses;
-	k += 2 * n->n_permits;
-	list = arena_array(&r->arena, k, sizeof(*list));
-	if (!list)
-		return -1;
-	for (i = 0, k = 0; i < n->n_records; i++) {
+		k += n->records[i].n_routes + n->records[i].n_standby;
+	for (i = 0; r->led && i < r->w.n; i++)
+		k += r->led[i] ? r->led[i]->n : 0;
+	return k;
+}
+
+static size_t fill_networks(const struct reach *r, struct prefix *list)
+{
+	const struct network *n = r->net;
+	size_t i, j, k = 0;
+	struct prefix p;
+
+	for (i = 0; i < n->n_records; i++) {
 		const struct record *rec = &n->records[i];
 
 		for (j = 0; j < rec->n_routes; j++)
 			list[k++] = rec->routes[j];
 		for (j = 0; j < rec->n_standby; j++)
 			list[k++] = rec->standby[j].prefix;
-		for (j = 0; j < rec->n_addresses; j++)
-			list[k++] = prefix_of_addr(&rec->addresses[j]);
 	}
+	for (i = 0; i < r->n_own; i++)
+		list[k++] = r->own[i];
+	for (i = 0; r->led && i < r->w.n; i++)
+		for (j = 0; r->led[i] && j < r->led[i]->n; j++)
+			list[k++] = r->led[i]->list[j];
 	for (i = 0; i < n->n_permits; i++) {
 		if (target_is_prefix(n->permits[i].to, &p) && p.len)
 			list[k++] = p;
 		if (target_is_prefix(n->permits[i].from, &p) && p.len)
 			list[k++] = p;
 	}
+	return k;
+}
+
+static int collect_networks(struct reach *r)
+{
+	struct prefix *list = arena_array(&r->arena, count_networks(r), sizeof(*list));
+	size_t i, k, kept = 0;
+
+	if (!list)
+		return -1;
+	k = fill_networks(r, list);
 	if (k > 1)
 		qsort(list, k, sizeof(*list), cmp_prefixes);
 	for (i = 0; i < k; i++)
@@ -59,6 +113,53 @@ int reach_networks_init(struct reach *r)
 	r->networks = list;
 	r->n_networks = kept;
 	return 0;
+}
+
+static int index_site(struct reach *r, const struct m_site *s, struct reach_site *ret)
+{
+	uint32_t leader = s->n_leaders ? reach_id(r, s->leaders[0].s) : REACH_NOBODY;
+	struct prefix *list = arena_array(&r->arena, s->n_routes, sizeof(*list));
+	size_t i;
+
+	if (!list)
+		return -1;
+	for (i = 0; i < s->n_routes; i++)
+		list[i] = s->routes[i].prefix;
+	*ret = (struct reach_site){ list, s->n_routes };
+	if (leader != REACH_NOBODY)
+		r->led[leader] = ret;
+	return 0;
+}
+
+static int index_sites(struct reach *r, const struct m_network *m)
+{
+	struct reach_site *sites;
+	size_t i;
+
+	if (!m || !m->n_sites)
+		return 0;
+	sites = arena_array(&r->arena, m->n_sites, sizeof(*sites));
+	r->led = arena_array(&r->arena, r->w.n, sizeof(*r->led));
+	r->at = arena_array(&r->arena, r->w.n, sizeof(*r->at));
+	if (!sites || !r->led || !r->at)
+		return -1;
+	for (i = 0; i < m->n_sites; i++)
+		if (index_site(r, &m->sites[i], &sites[i]) < 0)
+			return -1;
+	for (i = 0; i < m->n_nodes; i++) {
+		const char *name = m->nodes[i].site.s;
+		const struct m_site *site = name ? m_network_site(m, name) : NULL;
+		uint32_t id = site ? reach_id(r, m->nodes[i].name) : REACH_NOBODY;
+
+		if (id != REACH_NOBODY)
+			r->at[id] = &sites[site - m->sites];
+	}
+	return 0;
+}
+
+int reach_networks_init(struct reach *r, const struct m_network *m)
+{
+	return index_sites(r, m) < 0 || collect_addresses(r) < 0 ? -1 : collect_networks(r);
 }
 
 struct reach_end reach_node(uint32_t id)
@@ -136,20 +237,42 @@ static bool find_address(const struct reach *r, const struct prefix *p, struct i
 	return false;
 }
 
-/* The first node that has all of the prefix behind it, or NO_ID. */
-static uint32_t behind_whom(const struct reach *r, const struct prefix *p)
+static void narrowest(const struct prefix *list, size_t n, const struct prefix *p, uint32_t id,
+		      int *len, uint32_t *ret)
 {
-	uint32_t id;
 	size_t i;
 
+	for (i = 0; i < n; i++)
+		if (list[i].len > *len && prefix_contains(&list[i], p)) {
+			*len = list[i].len;
+			*ret = id;
+		}
+}
+
+/* The first node that has all of the prefix behind it, in the narrowest of its networks; or NO_ID.
+ */
+static uint32_t behind_whom(const struct reach *r, const struct prefix *p)
+{
+	uint32_t id, ret = NO_ID;
+	int len = -1;
+
 	for (id = 0; id < r->w.n; id++) {
+		const struct reach_site *site = r->led ? r->led[id] : NULL;
 		const struct record *rec = r->side->records[id];
 
-		for (i = 0; rec && i < rec->n_routes; i++)
-			if (prefix_contains(&rec->routes[i], p))
-				return id;
+		if (rec)
+			narrowest(rec->routes, rec->n_routes, p, id, &len, &ret);
+		if (rec && site)
+			narrowest(site->list, site->n, p, id, &len, &ret);
 	}
-	return NO_ID;
+	return ret;
+}
+
+/* The address of a node or client itself. */
+static bool is_somebody(const struct reach *r, const struct prefix *p)
+{
+	return p->len == family_bits(p->family) && r->n_own &&
+	       bsearch(p, r->own, r->n_own, sizeof(*p), cmp_prefixes);
 }
 
 static int add_end(struct reach *r, const struct prefix *p, struct arena *a,
@@ -159,6 +282,9 @@ static int add_end(struct reach *r, const struct prefix *p, struct arena *a,
 
 	end.id = behind_whom(r, p);
 	if (end.id == NO_ID || !find_address(r, p, &end.address))
+		return 0;
+	/* Of all nodes, only its owner is in a part of a pool; no other is behind anybody. */
+	if (is_somebody(r, p) && !reach_has_address(r, end.id, &end.address))
 		return 0;
 	grown = arena_grow(a, *list, *n, sizeof(*grown));
 	if (!grown)
@@ -219,6 +345,18 @@ const struct ipaddr *reach_addresses(const struct reach *r, const struct reach_e
 	return e->kind == REACH_NODE ? r->side->records[e->id]->addresses : &e->address;
 }
 
+/* Whether the node is at the site that has the address in one of its networks. */
+static bool is_next_to(const struct reach *r, uint32_t id, const struct ipaddr *a)
+{
+	const struct reach_site *site = r->at ? r->at[id] : NULL;
+	size_t i;
+
+	for (i = 0; site && i < site->n; i++)
+		if (prefix_contains_addr(&site->list[i], a))
+			return true;
+	return false;
+}
+
 bool reach_same(const struct reach *r, const struct reach_end *a, const struct reach_end *b)
 {
 	const struct reach_end *net = a->kind == REACH_BEHIND ? a : b, *other = net == a ? b : a;
@@ -226,6 +364,7 @@ bool reach_same(const struct reach *r, const struct reach_end *a, const struct r
 	if (a->kind == REACH_OUTSIDE || b->kind == REACH_OUTSIDE)
 		return a->kind == b->kind;
 	if (net->kind == REACH_BEHIND && other->kind == REACH_NODE)
-		return reach_own_length(r->side->records[other->id], &net->address) >= 0;
+		return reach_own_length(r, other->id, &net->address) >= 0 ||
+		       is_next_to(r, other->id, &net->address);
 	return a->id == b->id;
 }

@@ -78,7 +78,7 @@ static int next_hop(struct reach *r, uint32_t at, uint32_t start, const struct p
 		len = -1;
 	}
 	*ret = NO_ID;
-	own = reach_own_length(r->side->records[at], &to->address);
+	own = reach_own_length(r, at, &to->address);
 	if (own >= 0 && own >= len)
 		*fate = to->id == NO_ID && !to->outside ? REACH_ARRIVES : REACH_ASTRAY;
 	else if (at != start && !(node->flags & NODE_FORWARD))
@@ -187,10 +187,13 @@ static uint8_t *remembered(struct reach *r, const struct reach_end *from,
 	return &r->ways[(size_t)from->id * r->w.n + to->id];
 }
 
-static struct place place_of(const struct reach_end *e, const struct ipaddr *a)
+static struct place place_of(const struct reach *r, const struct reach_end *e,
+			     const struct ipaddr *a)
 {
-	return (struct place){ e->kind == REACH_NODE ? e->id : NO_ID, e->kind == REACH_OUTSIDE,
-			       *a };
+	bool its = e->kind == REACH_NODE ||
+		   (e->kind == REACH_BEHIND && reach_has_address(r, e->id, a));
+
+	return (struct place){ its ? e->id : NO_ID, e->kind == REACH_OUTSIDE, *a };
 }
 
 static int find_ways(struct reach *r, const struct reach_end *from, const struct reach_end *to,
@@ -202,7 +205,7 @@ static int find_ways(struct reach *r, const struct reach_end *from, const struct
 
 	for (i = 0; i < na; i++)
 		for (j = 0; j < nb; j++) {
-			struct place a = place_of(from, &as[i]), b = place_of(to, &bs[j]);
+			struct place a = place_of(r, from, &as[i]), b = place_of(r, to, &bs[j]);
 			struct way w;
 
 			if (a.address.family != b.address.family)

@@ -24,6 +24,12 @@ struct reach_classes {
 
 struct reach_table;
 
+/* The networks of a site, which no record has: they are behind its leader. */
+struct reach_site {
+	const struct prefix *list;
+	size_t n;
+};
+
 struct reach {
 	struct plan_work w;
 	const struct side *side;
@@ -34,6 +40,10 @@ struct reach {
 	/* reach_end.c: every address, route and prefix of the policy, sorted, each once */
 	struct prefix *networks;
 	size_t n_networks;
+	struct prefix *own; /* the addresses of all, sorted */
+	size_t n_own;
+	/* By number: the site that it leads, that it is at; or NULL. NULL: there are no sites. */
+	const struct reach_site **led, **at;
 	struct reach_table *tables; /* reach_table.c: by view */
 	uint8_t *ways; /* reach_follow.c: by pair of numbers, an answer plus one; NULL: not
 			  remembered */
@@ -52,7 +62,7 @@ struct reach {
 
 /* Each sets up its file's part of *r, whose side and addresses are there. -1: out of memory. What
  * they make lives in r->arena but for `on` and `answers`, which reach_free frees. */
-int reach_networks_init(struct reach *r);
+int reach_networks_init(struct reach *r, const struct m_network *m);
 int reach_tables_init(struct reach *r);
 int reach_ways_init(struct reach *r);
 int reach_policy_init(struct reach *r);
@@ -65,7 +75,9 @@ struct place {
 };
 
 /* The length of the longest network behind the node that holds the address; -1: none. */
-int reach_own_length(const struct record *r, const struct ipaddr *a);
+int reach_own_length(const struct reach *r, uint32_t id, const struct ipaddr *a);
+/* Whether it is an address of the node or client itself. */
+bool reach_has_address(const struct reach *r, uint32_t id, const struct ipaddr *a);
 
 /* What the node of that number (no client) does with addresses, made when first asked for. NULL:
  * out of memory. */

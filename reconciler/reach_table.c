@@ -160,24 +160,46 @@ const struct reach_table *reach_table_of(struct reach *r, uint32_t id)
 	return t->made || table_make(r, view, t) == 0 ? t : NULL;
 }
 
+/* No node is its own peer, nor are its own networks under another. */
+static bool is_under(const struct wide *w, uint32_t at, const struct prefix *address)
+{
+	return w->via != at && w->by != at && prefix_contains(&w->prefix, address);
+}
+
+/*
+ * Whether something as wide as what is at `i`, or wider, stands under the same peer: then that is
+ * all that stands there (prefix_canonical); but what goes to an exit stands beside the rest.
+ */
+static bool is_covered(const struct reach_table *t, uint32_t i, uint32_t at, uint32_t via,
+		       const struct prefix *address)
+{
+	for (; i != NO_ID; i = t->wide[i].parent)
+		if (t->wide[i].via == via && t->wide[i].by != NO_ID &&
+		    is_under(&t->wide[i], at, address))
+			return true;
+	return false;
+}
+
+/* The peer under which the address of the other node itself stands, or NO_ID. */
+static uint32_t exact_of(const struct reach_table *t, uint32_t at, uint32_t id)
+{
+	struct through key = { id, NO_ID }, *found;
+
+	if (id == NO_ID || id == at)
+		return NO_ID;
+	if (bits_has(t->direct, id))
+		return id;
+	found = t->n_through ? bsearch(&key, t->through, t->n_through, sizeof(key), cmp_through) :
+			       NULL;
+	return found && found->via != at ? found->via : NO_ID;
+}
+
 uint32_t reach_next(const struct reach_table *t, uint32_t at, const struct place *to, int *ret_len)
 {
 	struct prefix address = prefix_of_addr(&to->address);
+	uint32_t exact = exact_of(t, at, to->id), i;
 	size_t low = 0, high = t->n_wide;
-	uint32_t i;
 
-	*ret_len = (int)family_bits(to->address.family);
-	if (to->id != NO_ID && to->id != at) {
-		struct through key = { to->id, NO_ID }, *found;
-
-		if (bits_has(t->direct, to->id))
-			return to->id;
-		found = t->n_through ?
-				bsearch(&key, t->through, t->n_through, sizeof(key), cmp_through) :
-				NULL;
-		if (found && found->via != at)
-			return found->via;
-	}
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
@@ -186,11 +208,14 @@ uint32_t reach_next(const struct reach_table *t, uint32_t at, const struct place
 		else
 			high = mid;
 	}
-	for (i = low ? (uint32_t)low - 1 : NO_ID; i != NO_ID; i = t->wide[i].parent) {
+	i = low ? (uint32_t)low - 1 : NO_ID;
+	*ret_len = (int)family_bits(to->address.family);
+	if (exact != NO_ID && !is_covered(t, i, at, exact, &address))
+		return exact;
+	for (; i != NO_ID; i = t->wide[i].parent) {
 		const struct wide *w = &t->wide[i];
 
-		/* No node is its own peer, nor are its own networks under another. */
-		if (w->via == at || w->by == at || !prefix_contains(&w->prefix, &address))
+		if (!is_under(w, at, &address) || is_covered(t, w->parent, at, w->via, &address))
 			continue;
 		*ret_len = w->prefix.len;
 		return w->via;

@@ -29,7 +29,7 @@ UNITS += test_reference
 unit_test_reference := $(COMMON) $(SCHEMA)
 $(BUILD)/tests/test_expand: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_plan
-unit_test_plan := $(COMMON) $(PUBLICATION) $(PLAN)
+unit_test_plan := $(COMMON) $(PUBLICATION) $(SCHEMA) $(PLAN)
 $(BUILD)/tests/test_plan: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_plan_links
 unit_test_plan_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) tests/unit/text_network.c
@@ -37,18 +37,18 @@ UNITS += test_render
 unit_test_render := $(COMMON) $(PUBLICATION) reconciler/render.c reconciler/render_json.c
 UNITS += test_allpairs
 unit_test_allpairs := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) \
-	tests/ref/hops.c tests/ref/reference.c
+	tests/ref/hops.c tests/ref/reference.c tests/unit/check_config.c
 UNITS += test_links
 unit_test_links := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) tests/unit/text_network.c
 UNITS += test_relay
 unit_test_relay := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE)
 $(BUILD)/tests/test_relay: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_policy
-unit_test_policy := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) tests/ref/admit.c tests/unit/some_network.c
+unit_test_policy := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) tests/ref/admit.c tests/ref/reference.c tests/unit/some_network.c
 $(BUILD)/tests/test_policy: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_reach
 unit_test_reach := $(COMMON) $(PUBLICATION) $(SCHEMA) $(COMPILE) $(PLAN) \
-	tests/ref/admit.c tests/ref/hops.c tests/unit/some_network.c
+	tests/ref/admit.c tests/ref/hops.c tests/ref/reference.c tests/unit/check_config.c tests/unit/some_network.c
 $(BUILD)/tests/test_reach: OUR_LDFLAGS += $(WRAP_ALLOC)
 UNITS += test_yaml
 unit_test_yaml := $(COMMON) $(filter schema/yaml%,$(SCHEMA))

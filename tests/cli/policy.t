@@ -114,6 +114,48 @@ sed -i 's/tcp\/5432, icmp\]}/tcp\/5433]}/' $prod
 expect_status 'what is not reached' 1 "$MESHRC" validate
 expect_match 'with the reason' "$(<"$ERR")" 'but nothing of it is let in by the policy of b'
 
+# The networks of a site are behind its leader, and at hand for those who are there.
+at_site() { # POLICY AND ASSERTIONS
+	file | sed 's/^    tags: \[web\]/&\n    site: office/; s/^  c:/&\n    site: office/; s/192\.168\.40\.0\/24/192.168.0.0\/16/'
+	printf 'sites:\n  office: {leaders: [a], routes: [192.168.50.0/24]}\n'
+}
+at_site >$prod <<-EOF
+	policy:
+	  - {from: [b], to: [192.168.50.0/24], on: [tcp/80]}
+	assert:
+	  - {from: [b], never_reaches: [192.168.50.0/24], on: [tcp/22]}
+EOF
+expect_ok 'an assertion about a site' "$MESHRC" validate
+expect_ok 'reach of a network of a site' reach b 192.168.50.0/24
+expect_eq 'is that of its leader' "$(<"$OUT")" 'b reaches 192.168.50.0/24 behind a on tcp/80'
+expect_ok 'though another one has a wider network' reach 192.168.50.7 b
+expect_match 'behind it' "$(<"$OUT")" '^192\.168\.50\.7/32 behind a does not reach b: the policy'
+expect_ok 'from the site itself' reach c 192.168.50.0/24
+expect_eq 'there is nothing to say' "$(<"$OUT")" ''
+sed -i 's/tcp\/22/any/' $prod
+expect_status 'one that does not hold' 1 "$MESHRC" validate
+expect_match 'is told' "$(<"$ERR")" 'error: this assertion does not hold: b reaches 192\.168\.50\.0/24 behind a'
+# What is outside is no network of the site, though no record has that.
+at_site >$prod <<-EOF
+	policy:
+	  - {from: [b], to: [0.0.0.0/0]}
+EOF
+expect_ok 'rules about what is outside' "$MESHRC" render a --format nft
+expect_match 'leave the site out' "$(<"$OUT")" 'ip daddr != \{? ?.*192\.168\.50\.0/24'
+
+# A node that owns a part of the pool is reached by its own entry, though its hub is sent all of the pool.
+{
+	printf 'version: 1\naddresses: [10.20.0.0/16]\nnodes:\n'
+	node a a.example.net
+	node b b.example.net
+	node c c.example.net | sed 's/^  c:/&\n    addresses: [10.20.9.1\/24]/'
+	printf 'topology:\n  - star: {hubs: [a], spokes: [b, c]}\n  - mesh: [b, c]\n'
+} >$prod
+expect_ok 'a part of a pool' reach b 10.20.9.0/24
+expect_eq 'is reached straight, its owner in it too' "$(<"$OUT")" \
+	$'b reaches 10.20.9.0/24 behind c on any\nb reaches 10.20.9.1/32 behind c on any'
+expect_status 'that of another node is behind nobody' 1 reach b "$("$MESHRC" render a --format json | jq -r '.addresses[0] | split("/")[0]')"
+
 # As many pairs as are shown, and one too many.
 {
 	printf 'version: 1\naddresses: [10.20.0.0/16]\nnodes:\n'

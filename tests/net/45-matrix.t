@@ -9,6 +9,7 @@
 
 . "$(dirname "$0")/../lib.sh"
 . "$ROOT/tests/lib-net.sh"
+. "$ROOT/tests/lib-matrix.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
 net_usable || skip_all "$NET_WHY"
@@ -79,100 +80,19 @@ BATCH
 net_exec r2 ip route add 203.0.113.9 via "$(net_addr4 far)"
 net_exec r2 ip -6 route add 2001:db8:f::9 via "$(net_addr6 far)"
 
-# Every host answers on two ports with its own name.
-cat >"$TRASH/server.py" <<'PYTHON'
-import socket, sys, threading
-
-def serve(port):
-    s = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
-    while True:
-        c, _ = s.accept()
-        with c:
-            c.sendall(sys.argv[1].encode())
-
-for p in (22, 80):
-    threading.Thread(target=serve, args=(p,)).start()
-PYTHON
-for host in "${nodes[@]}" desk shop phone far; do
-	net_start "$host" python3 "$TRASH/server.py" "$host"
-done
-
-# probe.py ME HOSTS: to every other host at every address, all at once; a line "ME HOST FAMILY WHAT" for each
-# that answers with its own name.
-cat >"$TRASH/probe.py" <<'PYTHON'
-import asyncio, sys
-
-async def ping(address):
-    p = await asyncio.create_subprocess_exec("ping", "-n", "-q", "-c", "4", "-w", "5", address,
-                                             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL)
-    out, _ = await p.communicate()
-    return b", 0 received" not in out and b" received" in out
-
-async def tcp(name, address, port):
-    try:
-        r, w = await asyncio.wait_for(asyncio.open_connection(address, port), 6)
-        said = await asyncio.wait_for(r.read(100), 3)
-        w.close()
-        return said == name.encode()
-    except (OSError, asyncio.TimeoutError):
-        return False
-
-async def main(me, hosts):
-    asked, probes = [], []
-    for line in open(hosts):
-        name, four, six = line.split()
-        if name != me:
-            for family, address in (4, four), (6, six):
-                asked += [(name, family, what) for what in ("icmp", "tcp/80", "tcp/22")]
-                probes += [ping(address), tcp(name, address, 80), tcp(name, address, 22)]
-    for (name, family, what), good in zip(asked, await asyncio.gather(*probes)):
-        if good:
-            print(me, name, family, what)
-
-asyncio.run(main(*sys.argv[1:]))
-PYTHON
-cat >"$TRASH/hosts" <<-HOSTS
+matrix_hosts <<-HOSTS
 	anna 10.20.0.11 fd20::11
 	bert 10.20.0.12 fd20::12
 	r1 10.20.0.1 fd20::1
 	r2 10.20.0.2 fd20::2
 	s1 10.20.0.3 fd20::3
 	phone 10.20.0.21 fd20::21
-	desk 192.168.30.2 fd30:30::2
-	shop 192.168.20.2 fd30:20::2
-	far 203.0.113.9 2001:db8:f::9
+	desk 192.168.30.2 fd30:30::2 192.168.30.0/24 fd30:30::/64 s1
+	shop 192.168.20.2 fd30:20::2 192.168.20.0/24 fd30:20::/64 bert
+	far 203.0.113.9 2001:db8:f::9 outside
 HOSTS
-# expected.py REACH.JSON HOSTS: a line "FROM TO FAMILY WHAT yes|no" for every pair that packets of a network join
-cat >"$TRASH/expected.py" <<'PYTHON'
-import json, sys
-
-behind = {"desk": ("192.168.30.0/24 behind s1", "fd30:30::/64 behind s1"),
-          "shop": ("192.168.20.0/24 behind bert", "fd30:20::/64 behind bert"),
-          "far": ("what is outside (IPv4)", "what is outside (IPv6)")}
-same = [{"desk", "s1"}, {"shop", "bert"}, {"far", "r2"}]
-pairs = {(p["from"], p["to"]): p for p in json.load(open(sys.argv[1]))["pairs"]}
-hosts = [line.split()[0] for line in open(sys.argv[2])]
-used = set()
-for a in hosts:
-    for b in hosts:
-        if a in (b, "far") or {a, b} in same:
-            continue
-        for i, family in enumerate((4, 6)):
-            key = tuple(behind[h][i] if h in behind else h for h in (a, b))
-            if key not in pairs and b != "far":
-                sys.exit(f"nothing is said of {key}")
-            used.add(key)
-            p = pairs.get(key, {"reaches": False, "on": []})
-            for what in "icmp", "tcp/80", "tcp/22":
-                on = p["on"]
-                good = p["reaches"] and ("any" in on or what in on or what.split("/")[0] in on)
-                print(a, b, family, what, "yes" if good else "no")
-# Of one host another is an end twice, by family, and the families do not meet.
-rest = [k for k in pairs if k not in used and not {*".:"} <= {*(k[0] + k[1])}
-        and not k[1].startswith("what is outside")]
-if rest:
-    sys.exit(f"not probed: {rest}")
-PYTHON
+matrix_beside 'desk s1' 's1 desk' 'shop bert' 'bert shop' 'r2 far'
+matrix_serve
 
 # ---------------------------------------------------------------- networks
 pub_init "$net" || skip_all 'init failed'
@@ -222,48 +142,12 @@ converge() {
 		--private-key "$TRASH/phone.key" --output "$TRASH/phone/phone.conf"
 	expect_ok "$name: comes up" quick up
 }
-probes() { # FILE: of all hosts at once
-	local host pids=() list=()
-	for host in "${nodes[@]}" desk shop phone; do
-		net_exec "$host" python3 "$TRASH/probe.py" "$host" "$TRASH/hosts" >"$TRASH/probe.$host" &
-		pids+=($!)
-		list+=("$TRASH/probe.$host")
-	done
-	wait "${pids[@]}"
-	cat "${list[@]}" | grep -v '^r2 far ' | sort >"$1"
-}
-total=0
-# matrix NAME YES-AT-LEAST NO-AT-LEAST: the network is probed and compared
-matrix() {
-	local again=1
-	expect_ok "$1: worked out" "$MESHRC" reach --json --repo "$net/repo"
-	cp "$OUT" "$TRASH/reach.json"
-	expect_ok "$1: every pair" python3 "$TRASH/expected.py" "$TRASH/reach.json" "$TRASH/hosts"
-	cp "$OUT" "$TRASH/expected"
-	sed -n 's/ yes$//p' "$TRASH/expected" | sort >"$TRASH/want"
-	probes "$TRASH/got"
-	# A machine that is busy may be late; nothing that gets through is too much.
-	while ! cmp -s "$TRASH/want" "$TRASH/got" && [ "$again" -gt 0 ] &&
-		[ -z "$(comm -13 "$TRASH/want" "$TRASH/got" | grep -v '^\(desk s1\|s1 desk\|shop bert\|bert shop\) ')" ]; do
-		again=$((again - 1))
-		mv "$TRASH/got" "$TRASH/before"
-		probes "$TRASH/now"
-		sort -u "$TRASH/before" "$TRASH/now" >"$TRASH/got"
-	done
-	grep -v '^\(desk s1\|s1 desk\|shop bert\|bert shop\) ' "$TRASH/got" >"$TRASH/seen"
-	expect_same "$1: what gets through is what was worked out" "$TRASH/seen" "$TRASH/want"
-	note "$1: $(grep -c ' yes$' "$TRASH/expected") of $(wc -l <"$TRASH/expected") probes get through"
-	expect_eq "$1: there is something to see" \
-		"$(($(grep -c ' yes$' "$TRASH/expected") >= $2)) $(($(grep -c ' no$' "$TRASH/expected") >= $3))" '1 1'
-	total=$((total + $(wc -l <"$TRASH/expected")))
-}
-
 # Behind NAT through relays, everything with everything.
 with r1 'relay: true'
 with r2 'relay: true'
 with phone 'gateway: s1'
 converge 'relays' </dev/null
-matrix 'relays' 250 30
+matrix_compare 'relays' "$net/repo" 250 30
 
 # The same with a policy.
 with r1 'relay: true'
@@ -278,7 +162,7 @@ converge 'relays and a policy' <<-YAML
 	  - {from: [phone], to: [s1, bert, 192.168.20.0/24], on: [tcp/80, icmp]}
 	  - {from: [s1], to: [phone, r2]}
 YAML
-matrix 'relays and a policy' 50 150
+matrix_compare 'relays and a policy' "$net/repo" 50 150
 
 # A hub that passes on; the policy is at the ends.
 with phone 'gateway: r1'
@@ -290,7 +174,7 @@ converge 'a star' <<-YAML
 	  - {from: [tag:home, r1], to: [192.168.30.0/24], on: [tcp/80]}
 	  - {from: [192.168.20.0/24, "fd30:20::/64"], to: [192.168.30.0/24, "fd30:30::/64", s1], on: [icmp, tcp/80]}
 YAML
-matrix 'a star' 100 100
+matrix_compare 'a star' "$net/repo" 100 100
 
 # A hub that does not, and a telephone at a spoke that cannot be joined to others by it.
 with phone 'gateway: s1'
@@ -298,7 +182,7 @@ converge 'a star without transit' <<-YAML
 	topology:
 	  - star: {hubs: [r1], spokes: [tag:home, r2, s1], transit: false}
 YAML
-matrix 'a star without transit' 60 150
+matrix_compare 'a star without transit' "$net/repo" 60 150
 
 # An exit: for a node behind NAT, for a node with a site, and for what is behind it; and for a telephone.
 with anna 'exit_node: r2'
@@ -308,7 +192,7 @@ converge 'an exit' <<-YAML
 	topology:
 	  - link: {between: [tag:home, s1], and: [tag:public]}
 YAML
-matrix 'an exit' 150 50
+matrix_compare 'an exit' "$net/repo" 150 50
 
 with anna 'exit_node: r2'
 with s1 'exit_node: r2'
@@ -322,7 +206,7 @@ converge 'an exit and a policy' <<-YAML
 	  - {from: [tag:public, 192.168.30.0/24], to: [tag:home, phone, 192.168.20.0/24], on: [tcp/80]}
 	  - {from: [tag:home], to: [tag:site, 192.168.30.0/24, "fd30:30::/64"], on: [icmp, tcp/80]}
 YAML
-matrix 'an exit and a policy' 30 200
+matrix_compare 'an exit and a policy' "$net/repo" 30 200
 
 # Some with some, and a relay for one pair alone.
 with r2 'relay: true'
@@ -336,9 +220,9 @@ converge 'links' <<-YAML
 	  - {from: [all, 192.168.20.0/24, "fd30:20::/64"], to: [all], on: [icmp, tcp/80]}
 	  - {from: [all], to: [192.168.20.0/24, "fd30:20::/64", 192.168.30.0/24], on: [tcp/80]}
 YAML
-matrix 'links' 40 150
+matrix_compare 'links' "$net/repo" 40 150
 
-note "$total probes in all"
+matrix_total
 quick down >/dev/null 2>&1
 for node in "${nodes[@]}"; do
 	expect_ok "$node: down" agent "$node" down

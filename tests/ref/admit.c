@@ -16,6 +16,19 @@ static bool selects(const struct m_selector *s, const struct m_node *n)
 	return false;
 }
 
+static bool in_own_part(const struct m_node *n, const struct ipaddr *a)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_addresses; i++) {
+		struct prefix part = m_addr_prefix(&n->addresses[i]);
+
+		if (n->addresses[i].owned && prefix_contains_addr(&part, a))
+			return true;
+	}
+	return false;
+}
+
 static bool names(const struct m_parties *p, const struct ref_end *end)
 {
 	size_t i;
@@ -38,6 +51,12 @@ static bool names(const struct m_parties *p, const struct ref_end *end)
 	}
 	for (i = 0; i < p->nodes.n; i++) {
 		if (selects(&p->nodes.list[i], end->node))
+			return true;
+	}
+	/* In the part of a pool that it owns, its own address is like any. */
+	for (i = 0; i < p->n_prefixes; i++) {
+		if (p->prefixes[i].prefix.len && in_own_part(end->node, end->address) &&
+		    prefix_contains_addr(&p->prefixes[i].prefix, end->address))
 			return true;
 	}
 	return false;

@@ -51,17 +51,33 @@ static bool has_address(const struct record *r, const struct ipaddr *a)
 	return false;
 }
 
+/* The site whose networks are behind the node, or NULL. */
+static const struct m_site *led_by(const struct m_network *m, const struct record *r)
+{
+	size_t i;
+
+	for (i = 0; m && i < m->n_sites; i++) {
+		if (!strcmp(m->sites[i].leaders[0].s, r->name))
+			return &m->sites[i];
+	}
+	return NULL;
+}
+
 /* Its own address, or behind it: then no peer has a longer prefix for it. */
-static bool is_at(const struct record *r, const struct config *c, const struct ipaddr *a)
+static bool is_at(const struct m_network *m, const struct record *r, const struct config *c,
+		  const struct ipaddr *a)
 {
 	const struct peer *other = longest_match(c, a);
-	size_t i, j;
+	const struct m_site *site = led_by(m, r);
+	size_t n_site = site ? site->n_routes : 0, i, j;
 
 	if (has_address(r, a))
 		return true;
-	for (i = 0; i < r->n_routes + r->n_standby; i++) {
+	for (i = 0; i < n_site + r->n_routes + r->n_standby; i++) {
 		const struct prefix *own =
-			i < r->n_routes ? &r->routes[i] : &r->standby[i - r->n_routes].prefix;
+			i < n_site		 ? &site->routes[i].prefix :
+			i < n_site + r->n_routes ? &r->routes[i - n_site] :
+						   &r->standby[i - n_site - r->n_routes].prefix;
 		bool longer = false;
 
 		if (!prefix_contains_addr(own, a))
@@ -124,9 +140,9 @@ static bool takes(const struct network *n, const struct config *configs, const s
 	return back && !strcmp(back->name, here->name);
 }
 
-struct journey hops_from(const struct network *n, const struct config *configs,
-			 const struct record *from, const struct ipaddr *source,
-			 const struct ipaddr *to)
+struct journey hops_from(const struct m_network *m, const struct network *n,
+			 const struct config *configs, const struct record *from,
+			 const struct ipaddr *source, const struct ipaddr *to)
 {
 	struct journey j = { .fate = FATE_LOOP };
 	const struct record *at = from, *next;
@@ -136,7 +152,7 @@ struct journey hops_from(const struct network *n, const struct config *configs,
 		const struct peer *peer;
 
 		j.last = at->name;
-		if (c ? is_at(at, c, to) : has_address(at, to)) {
+		if (c ? is_at(m, at, c, to) : has_address(at, to)) {
 			j.fate = FATE_ARRIVED;
 			return j;
 		}

@@ -12,6 +12,7 @@
 #define TESTS_REF_HOPS_H
 
 #include "publication/expand.h"
+#include "schema/model.h"
 
 enum fate {
 	FATE_ARRIVED,
@@ -33,10 +34,11 @@ struct journey {
 /*
  * `configs`: of every node, in the order of n->nodes. The packet goes from the node or client
  * `from` with one of its addresses to `to`, and has arrived where that is an address, or at the
- * node that has it behind it.
+ * node that has it behind it. `m`: what the network was compiled from, for the networks of sites;
+ * NULL: they are not looked at.
  */
-struct journey hops_from(const struct network *n, const struct config *configs,
-			 const struct record *from, const struct ipaddr *source,
-			 const struct ipaddr *to);
+struct journey hops_from(const struct m_network *m, const struct network *n,
+			 const struct config *configs, const struct record *from,
+			 const struct ipaddr *source, const struct ipaddr *to);
 
 #endif

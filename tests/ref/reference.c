@@ -997,7 +997,7 @@ static void make_masquerade(const struct m_network *m, struct ref_config *c)
 	for (i = 0; s && i < s->n_routes; i++) {
 		if (s->routes[i].masquerade)
 			put(&c->masquerade, &s->routes[i].prefix);
-		else if (exit && speaks(c, s->routes[i].prefix.family))
+		else if (m->n_policy || (exit && speaks(c, s->routes[i].prefix.family)))
 			put(&c->except, &s->routes[i].prefix);
 	}
 

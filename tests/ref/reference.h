@@ -54,7 +54,7 @@ struct ref_config {
 	bool hosts; /* names may go into /etc/hosts */
 	struct ref_peer masquerade; /* the prefixes alone: sorted, none inside another, but for
 				     * those of length 0 of an exit */
-	struct ref_peer except; /* of an exit: what is not masqueraded */
+	struct ref_peer except; /* not masqueraded: of an exit, or at its site */
 	bool no_routes;
 	uint64_t table; /* 0: the main one */
 };

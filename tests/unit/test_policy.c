@@ -248,6 +248,14 @@ static void check_pairs(struct dice *d, const struct m_network *m, const struct 
 			k++;
 		}
 	}
+	/* The networks of a site are behind its leader. */
+	for (i = 0; i < m->n_sites; i++)
+		for (j = 0; j < m->sites[i].n_routes; j++) {
+			hosts[k] = host_of(d, &m->sites[i].routes[j].prefix);
+			ends[k] = (struct ref_end){ m_network_node(m, m->sites[i].leaders[0].s),
+						    &hosts[k], true, false };
+			k++;
+		}
 	for (i = 0; i < m->n_clients; i++) {
 		const struct record *r = network_record(n, m->clients[i].node.name);
 
@@ -403,9 +411,9 @@ static void test_table(void **state)
 		"\tchain permitted {\n"
 		"\t\tip daddr 172.16.1.0/24 ip saddr @from1v4 return comment \"tag:x to 172.16.1.0/24\"\n"
 		"\t\ttcp dport 22 ip daddr 10.0.0.3 ip saddr 10.0.0.1 return comment \"a to all\"\n"
-		"\t\tmeta l4proto icmp ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
+		"\t\tmeta l4proto 1 ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
 		"\t\ttcp dport { 22, 80-90 } ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
-		"\t\tmeta l4proto udp ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
+		"\t\tmeta l4proto 17 ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
 		"\t\tdrop\n\t}\n"
 		"\tchain guard {\n\t\tct state established ct direction reply accept\n"
 		"\t\tct state related accept\n"

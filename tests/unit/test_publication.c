@@ -829,12 +829,14 @@ static void test_node_lines(void **state)
 		  NODE
 		  " mtu=1420 forward=yes masquerade=0.0.0.0/0,10.9.0.0/16,::/0 except=10.8.0.0/16,fd08::/48 addresses=10.20.0.1/16",
 		  true },
-		{ "except without all of its family",
+		{ "except of another family",
 		  NODE
 		  " mtu=1420 forward=yes masquerade=0.0.0.0/0 except=fd08::/48 addresses=10.20.0.1/16",
-		  false },
+		  true },
 		{ "except without masquerade",
-		  NODE " mtu=1420 forward=yes except=10.8.0.0/16 addresses=10.20.0.1/16", false },
+		  NODE " mtu=1420 forward=yes except=10.8.0.0/16 addresses=10.20.0.1/16", true },
+		{ "except without forward",
+		  NODE " mtu=1420 except=10.8.0.0/16 addresses=10.20.0.1/16", false },
 		{ "except everything",
 		  NODE
 		  " mtu=1420 forward=yes masquerade=0.0.0.0/0 except=0.0.0.0/0 addresses=10.20.0.1/16",

@@ -2,7 +2,7 @@
 /*
  * Reachability worked out from the compiled network against packets that are followed hop by hop
  * through the expanded configurations, and against the rules as they were written; on random
- * networks, between every two ends.
+ * networks, between every two ends. The same networks are held against the reference compiler.
  */
 #include "tests/unit/unit.h"
 
@@ -12,11 +12,13 @@
 #include "reconciler/reach.h"
 #include "tests/ref/admit.h"
 #include "tests/ref/hops.h"
+#include "tests/ref/reference.h"
+#include "tests/unit/check_config.h"
 #include "tests/unit/fail_alloc.h"
 #include "tests/unit/some_network.h"
 
 #define ROUNDS 3000
-#define MAX_ENDS (SOME_MAX_NODES * 6)
+#define MAX_ENDS (SOME_MAX_NODES * 12)
 
 static uint64_t seed_now;
 
@@ -31,6 +33,9 @@ struct world {
 
 struct tally {
 	size_t networks, pairs, all, some, none, behind, outside, clients, admitted, refused;
+	size_t agreed; /* networks that both compilers refuse */
+	size_t kinds[N_KINDS], most; /* networks with each kind, and with nearly all of them */
+	size_t relayed, at_site; /* pairs of nodes; packets to a network of a site */
 };
 
 static const struct record *record_of(const struct world *w, const struct reach_end *e)
@@ -77,12 +82,14 @@ static enum reach_answer ways_by_hops(const struct world *w, const struct reach_
 			if (s->family != t->family)
 				continue;
 			pairs++;
-			there = hops_from(&w->n, w->configs, a, s, t);
+			there = hops_from(w->m, &w->n, w->configs, a, s, t);
+			assert_int_not_equal(there.fate, FATE_LOOP);
 			if (!is_there(w, &there, to))
 				continue;
 			arrived++;
-			back = hops_from(&w->n, w->configs, network_record(&w->n, there.last), t,
-					 s);
+			back = hops_from(w->m, &w->n, w->configs, network_record(&w->n, there.last),
+					 t, s);
+			assert_int_not_equal(back.fate, FATE_LOOP);
 			answered += is_there(w, &back, from);
 		}
 	return pairs && answered == pairs ? REACH_ALL : arrived ? REACH_SOME : REACH_NONE;
@@ -147,6 +154,107 @@ static void check_policy(struct dice *d, struct world *w, const struct reach_end
 	t->refused += got == REACH_NONE;
 }
 
+static bool is_at_site(const struct world *w, const struct reach_end *e)
+{
+	size_t i, j;
+
+	for (i = 0; i < w->m->n_sites; i++)
+		for (j = 0; j < w->m->sites[i].n_routes; j++)
+			if (prefix_contains_addr(&w->m->sites[i].routes[j].prefix, &e->address))
+				return true;
+	return false;
+}
+
+/* The peer that the node sends what is for the address to, or NULL. */
+static const struct peer *sent_to(const struct config *c, const struct ipaddr *a)
+{
+	const struct peer *ret = NULL;
+	size_t i, j;
+	int len = -1;
+
+	for (i = 0; i < c->n_peers; i++)
+		for (j = 0; j < c->peers[i].n_allowed_ips; j++) {
+			const struct prefix *p = &c->peers[i].allowed_ips[j];
+
+			if (p->len > len && prefix_contains_addr(p, a)) {
+				len = p->len;
+				ret = &c->peers[i];
+			}
+		}
+	return ret;
+}
+
+/* No prefix stands under two peers. */
+static void check_prefixes(const struct config *c)
+{
+	size_t i, j, k, l;
+
+	for (i = 0; i < c->n_peers; i++)
+		for (j = i + 1; j < c->n_peers; j++)
+			for (k = 0; k < c->peers[i].n_allowed_ips; k++)
+				for (l = 0; l < c->peers[j].n_allowed_ips; l++)
+					assert_int_not_equal(
+						prefix_cmp(&c->peers[i].allowed_ips[k],
+							   &c->peers[j].allowed_ips[l]),
+						0);
+}
+
+/* Whom a relay joins have no entry for each other, and both send to that relay what is for the
+ * other.
+ */
+static void check_relayed(const struct world *w, size_t a, size_t b, struct tally *t)
+{
+	const struct m_node *relay = reference_relay(w->m, &w->m->nodes[a], &w->m->nodes[b]);
+	size_t ends[] = { a, b }, i, j;
+
+	if (!relay)
+		return;
+	t->relayed++;
+	for (i = 0; i < 2; i++) {
+		const struct config *c = &w->configs[ends[i]];
+		const struct record *other = network_record(&w->n, w->m->nodes[ends[!i]].name);
+
+		assert_null(config_peer(c, &other->key));
+		for (j = 0; j < other->n_addresses; j++) {
+			const struct peer *p = sent_to(c, &other->addresses[j]);
+
+			assert_non_null(p);
+			assert_string_equal(p->name, relay->name);
+		}
+	}
+}
+
+/* Whether the reference compiler refuses it too; what it has for each node, else. */
+static void check_reference(const struct world *w, bool compiled, struct arena *a, struct tally *t)
+{
+	struct ref_network want;
+	size_t i, j;
+
+	reference(w->m, NULL, a, &want);
+	assert_int_equal(want.conflict || want.chain || want.loop || want.unclear || want.apart,
+			 !compiled);
+	t->agreed += !compiled;
+	for (i = 0; compiled && i < w->n.n_nodes; i++) {
+		check_config(&w->configs[i], &want.configs[i], true);
+		check_prefixes(&w->configs[i]);
+		for (j = 0; j < i; j++)
+			check_relayed(w, i, j, t);
+	}
+}
+
+static void count_kinds(const struct world *w, struct tally *t)
+{
+	bool has[N_KINDS];
+	size_t i, n = 0;
+
+	some_kinds(w->m, has);
+	for (i = 0; i < N_KINDS; i++) {
+		t->kinds[i] += has[i];
+		n += has[i];
+	}
+	t->most += n >= N_KINDS * 3 / 4;
+}
+
 static void check_pair(struct dice *d, struct world *w, const struct reach_end *from,
 		       const struct reach_end *to, struct tally *t)
 {
@@ -176,20 +284,22 @@ static void check_pair(struct dice *d, struct world *w, const struct reach_end *
 	t->some += got == REACH_SOME;
 	t->none += got == REACH_NONE;
 	t->behind += got == REACH_ALL && to->kind == REACH_BEHIND;
+	t->at_site += got == REACH_ALL && to->kind == REACH_BEHIND && is_at_site(w, to);
 	t->outside += got == REACH_ALL && to->kind == REACH_OUTSIDE;
 	t->clients += got == REACH_ALL && to->kind == REACH_NODE && record_of(w, to)->gateway;
 }
 
 static void make_ends(struct world *w, struct arena *a)
 {
-	static const char *const wide[] = { "172.20.0.0/16", "fd99::/16" };
+	static const char *const wide[] = { "172.20.0.0/16", "172.21.0.0/16", "10.20.128.0/17",
+					    "fd99::/16", "fd21::80:0/105" };
 	size_t i, j, n;
 	uint32_t id;
 
 	w->n_ends = 0;
 	for (id = 0; id < reach_count(w->reach); id++)
 		w->ends[w->n_ends++] = reach_node(id);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < ARRAY_LEN(wide); i++) {
 		struct reach_end *list;
 		struct prefix p;
 		bool host_bits;
@@ -198,8 +308,9 @@ static void make_ends(struct world *w, struct arena *a)
 		assert_int_equal(reach_behind(w->reach, &p, a, &list, &n), 0);
 		for (j = 0; j < n; j++)
 			w->ends[w->n_ends++] = list[j];
-		w->n_ends += reach_outside(w->reach, i ? 6 : 4, &w->ends[w->n_ends]);
 	}
+	w->n_ends += reach_outside(w->reach, 4, &w->ends[w->n_ends]);
+	w->n_ends += reach_outside(w->reach, 6, &w->ends[w->n_ends]);
 	assert_true(w->n_ends <= MAX_ENDS);
 }
 
@@ -214,17 +325,21 @@ static void test_random(void **state)
 		struct arena a;
 		struct dice d;
 		struct diag diag;
+		bool compiled;
 
 		dice_init(&d, seed_now);
 		arena_init(&a);
 		diag_init(&diag, &a);
 		w.m = some_network(&d, &a);
 		assert_non_null(w.m);
-		if (compile(w.m, NULL, 1, &a, &diag, &w.n) == 0) {
-			for (i = 0; i < w.n.n_nodes; i++)
-				if (expand(&w.n, &w.n.nodes[i], &a, &w.configs[i], &e) < 0)
-					fail_msg("%s", e.msg);
-			assert_int_equal(reach_new(&w.n, &w.reach, &e), 0);
+		compiled = compile(w.m, NULL, 1, &a, &diag, &w.n) == 0;
+		for (i = 0; compiled && i < w.n.n_nodes; i++)
+			if (expand(&w.n, &w.n.nodes[i], &a, &w.configs[i], &e) < 0)
+				fail_msg("%s", e.msg);
+		check_reference(&w, compiled, &a, &t);
+		if (compiled) {
+			count_kinds(&w, &t);
+			assert_int_equal(reach_new(&w.n, w.m, &w.reach, &e), 0);
 			make_ends(&w, &a);
 			for (i = 0; i < w.n_ends; i++)
 				for (j = 0; j < w.n_ends; j++)
@@ -239,6 +354,17 @@ static void test_random(void **state)
 		"policy: %zu admitted, %zu refused\n",
 		t.networks, t.pairs, t.all, t.behind, t.outside, t.clients, t.some, t.none,
 		t.admitted, t.refused);
+	print_message(
+		"%zu networks with nearly all kinds, %zu refused by both compilers, %zu relayed "
+		"pairs, %zu pairs with a network of a site; of each kind:",
+		t.most, t.agreed, t.relayed, t.at_site);
+	for (i = 0; i < N_KINDS; i++)
+		print_message(" %zu", t.kinds[i]);
+	print_message("\n");
+	for (i = 0; i < N_KINDS; i++)
+		assert_true(t.kinds[i] > ROUNDS / 50);
+	assert_true(t.most > ROUNDS / 100 && t.agreed > ROUNDS / 50);
+	assert_true(t.relayed > ROUNDS && t.at_site > ROUNDS);
 	assert_true(t.networks > 500);
 	assert_true(t.all > 10 * (size_t)ROUNDS && t.none > 10 * (size_t)ROUNDS);
 	assert_true(t.behind > ROUNDS && t.outside > ROUNDS / 10 && t.clients > ROUNDS);
@@ -330,7 +456,7 @@ static void check_admissions(struct dice *d, const struct network n[2], const st
 	size_t i, j, k;
 
 	for (i = 0; i < 2; i++)
-		assert_int_equal(reach_new(&n[i], &r[i], &e), 0);
+		assert_int_equal(reach_new(&n[i], NULL, &r[i], &e), 0);
 	for (i = 0; i < n[0].n_records; i++)
 		for (j = 0; j < n[0].n_records; j++) {
 			const char *from = n[0].records[i].name, *to = n[0].records[j].name;
@@ -415,7 +541,7 @@ static int ask_all(const struct network *n, struct arena *a, size_t *ret_all)
 	int ret = -1;
 
 	*ret_all = 0;
-	if (reach_new(n, &r, &e) < 0) {
+	if (reach_new(n, NULL, &r, &e) < 0) {
 		assert_int_equal(e.class, ERR_NOMEM);
 		return -1;
 	}

@@ -20,7 +20,7 @@ mkdir -p "$dir"
 # In the order that a person would miss them. The optional ones are left out where they are missing.
 programs='bash wg ip ping'
 optional='tc bridge nft strace jq nsenter unshare setpriv tcpdump wireguard-go'
-modules='wireguard veth bridge tun dummy nf_tables nft_ct nft_masq nft_chain_nat sch_netem'
+modules='wireguard veth bridge tun dummy nf_tables nft_ct nft_fib_inet nft_masq nft_chain_nat nft_objref sch_netem'
 
 # Two tests that start at once build one image.
 exec 9>"$dir/lock"
