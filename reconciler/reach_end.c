@@ -25,6 +25,26 @@ int reach_own_length(const struct reach *r, uint32_t id, const struct ipaddr *a)
 	return len;
 }
 
+/* The pool with all of the prefix in it, or NULL. */
+static const struct prefix *pool_of(const struct reach *r, const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_pools; i++)
+		if (prefix_contains(&r->pools[i], p))
+			return &r->pools[i];
+	return NULL;
+}
+
+bool reach_is_behind(const struct reach *r, uint32_t id, const struct ipaddr *a)
+{
+	struct prefix p = prefix_of_addr(a);
+	const struct prefix *pool = pool_of(r, &p);
+	int len = reach_own_length(r, id, a);
+
+	return len >= 0 && (!pool || len > pool->len);
+}
+
 bool reach_has_address(const struct reach *r, uint32_t id, const struct ipaddr *a)
 {
 	const struct record *rec = r->side->records[id];
@@ -57,10 +77,27 @@ static int collect_addresses(struct reach *r)
 	return 0;
 }
 
+static int collect_pools(struct reach *r)
+{
+	const struct network *n = r->net;
+	size_t i, j, k = 0;
+
+	for (i = 0; i < n->n_nodes; i++)
+		k += n->nodes[i].n_addresses;
+	r->pools = arena_array(&r->arena, k, sizeof(*r->pools));
+	if (!r->pools)
+		return -1;
+	for (i = 0, k = 0; i < n->n_nodes; i++)
+		for (j = 0; j < n->nodes[i].n_addresses; j++)
+			r->pools[k++] = prefix_of_ifaddr(&n->nodes[i].addresses[j]);
+	r->n_pools = prefix_canonical(r->pools, k);
+	return 0;
+}
+
 static size_t count_networks(const struct reach *r)
 {
 	const struct network *n = r->net;
-	size_t i, k = r->n_own + 2 * n->n_permits;
+	size_t i, k = r->n_own + r->n_pools + 2 * n->n_permits;
 
 	for (i = 0; i < n->n_records; i++)
 		k += n->records[i].n_routes + n->records[i].n_standby;
@@ -85,6 +122,8 @@ static size_t fill_networks(const struct reach *r, struct prefix *list)
 	}
 	for (i = 0; i < r->n_own; i++)
 		list[k++] = r->own[i];
+	for (i = 0; i < r->n_pools; i++)
+		list[k++] = r->pools[i];
 	for (i = 0; r->led && i < r->w.n; i++)
 		for (j = 0; r->led[i] && j < r->led[i]->n; j++)
 			list[k++] = r->led[i]->list[j];
@@ -159,7 +198,9 @@ static int index_sites(struct reach *r, const struct m_network *m)
 
 int reach_networks_init(struct reach *r, const struct m_network *m)
 {
-	return index_sites(r, m) < 0 || collect_addresses(r) < 0 ? -1 : collect_networks(r);
+	return index_sites(r, m) < 0 || collect_addresses(r) < 0 || collect_pools(r) < 0 ?
+		       -1 :
+		       collect_networks(r);
 }
 
 struct reach_end reach_node(uint32_t id)
@@ -237,13 +278,15 @@ static bool find_address(const struct reach *r, const struct prefix *p, struct i
 	return false;
 }
 
-static void narrowest(const struct prefix *list, size_t n, const struct prefix *p, uint32_t id,
-		      int *len, uint32_t *ret)
+/* `pool`: that it is in, of which only parts are behind anybody; or NULL. */
+static void narrowest(const struct prefix *list, size_t n, const struct prefix *p,
+		      const struct prefix *pool, uint32_t id, int *len, uint32_t *ret)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (list[i].len > *len && prefix_contains(&list[i], p)) {
+		if (list[i].len > *len && prefix_contains(&list[i], p) &&
+		    (!pool || prefix_contains(pool, &list[i]))) {
 			*len = list[i].len;
 			*ret = id;
 		}
@@ -253,6 +296,7 @@ static void narrowest(const struct prefix *list, size_t n, const struct prefix *
  */
 static uint32_t behind_whom(const struct reach *r, const struct prefix *p)
 {
+	const struct prefix *pool = pool_of(r, p);
 	uint32_t id, ret = NO_ID;
 	int len = -1;
 
@@ -261,9 +305,9 @@ static uint32_t behind_whom(const struct reach *r, const struct prefix *p)
 		const struct record *rec = r->side->records[id];
 
 		if (rec)
-			narrowest(rec->routes, rec->n_routes, p, id, &len, &ret);
+			narrowest(rec->routes, rec->n_routes, p, pool, id, &len, &ret);
 		if (rec && site)
-			narrowest(site->list, site->n, p, id, &len, &ret);
+			narrowest(site->list, site->n, p, pool, id, &len, &ret);
 	}
 	return ret;
 }
@@ -364,7 +408,7 @@ bool reach_same(const struct reach *r, const struct reach_end *a, const struct r
 	if (a->kind == REACH_OUTSIDE || b->kind == REACH_OUTSIDE)
 		return a->kind == b->kind;
 	if (net->kind == REACH_BEHIND && other->kind == REACH_NODE)
-		return reach_own_length(r, other->id, &net->address) >= 0 ||
+		return reach_is_behind(r, other->id, &net->address) ||
 		       is_next_to(r, other->id, &net->address);
 	return a->id == b->id;
 }

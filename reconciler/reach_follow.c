@@ -80,7 +80,9 @@ static int next_hop(struct reach *r, uint32_t at, uint32_t start, const struct p
 	*ret = NO_ID;
 	own = reach_own_length(r, at, &to->address);
 	if (own >= 0 && own >= len)
-		*fate = to->id == NO_ID && !to->outside ? REACH_ARRIVES : REACH_ASTRAY;
+		*fate = to->id == NO_ID && !to->outside && reach_is_behind(r, at, &to->address) ?
+				REACH_ARRIVES :
+				REACH_ASTRAY;
 	else if (at != start && !(node->flags & NODE_FORWARD))
 		*fate = REACH_NOT_PASSED_ON;
 	else if (next != NO_ID)

@@ -42,6 +42,8 @@ struct reach {
 	size_t n_networks;
 	struct prefix *own; /* the addresses of all, sorted */
 	size_t n_own;
+	struct prefix *pools; /* that nodes have addresses in: canonical */
+	size_t n_pools;
 	/* By number: the site that it leads, that it is at; or NULL. NULL: there are no sites. */
 	const struct reach_site **led, **at;
 	struct reach_table *tables; /* reach_table.c: by view */
@@ -76,6 +78,9 @@ struct place {
 
 /* The length of the longest network behind the node that holds the address; -1: none. */
 int reach_own_length(const struct reach *r, uint32_t id, const struct ipaddr *a);
+/* Whether hosts with such an address are behind the node: in a pool, only those of its own parts.
+ */
+bool reach_is_behind(const struct reach *r, uint32_t id, const struct ipaddr *a);
 /* Whether it is an address of the node or client itself. */
 bool reach_has_address(const struct reach *r, uint32_t id, const struct ipaddr *a);
 
