@@ -181,6 +181,39 @@ static bool by_routed_links(const struct reach *r, const struct reach_end *from,
 	       r->side->routed_net[from->id] == r->side->routed_net[to->id];
 }
 
+/* Networks behind the ends of routed links: a routing daemon may carry them, or not. */
+static bool by_daemon(const struct reach *r, const struct reach_end *from,
+		      const struct reach_end *to)
+{
+	return from->kind != REACH_OUTSIDE && to->kind != REACH_OUTSIDE && from->id != to->id &&
+	       (from->kind == REACH_BEHIND || to->kind == REACH_BEHIND) &&
+	       r->side->routed_net[from->id] == r->side->routed_net[to->id];
+}
+
+/* What is sure is less where others than the agent make the routes. */
+static void be_unsure(const struct reach *r, const struct reach_end *from,
+		      const struct reach_end *to, enum reach_answer *ret, struct reach_path *path,
+		      bool *ret_back)
+{
+	const struct node *n = r->side->nodes[from->id];
+	struct reach_path why = { .at = { from->id }, .n = 1 };
+
+	if (*ret == REACH_ALL && to->kind == REACH_OUTSIDE && from->kind == REACH_NODE && n &&
+	    n->flags & NODE_NO_ROUTES) {
+		why.fate = REACH_BY_HAND;
+	} else if (*ret != REACH_ALL && by_daemon(r, from, to)) {
+		why.fate = REACH_BY_DAEMON;
+		note(&why, to->id);
+	} else {
+		return;
+	}
+	*ret = REACH_SOME;
+	if (path) {
+		*path = why;
+		*ret_back = false;
+	}
+}
+
 static uint8_t *remembered(struct reach *r, const struct reach_end *from,
 			   const struct reach_end *to)
 {
@@ -256,6 +289,7 @@ int reach_ways(struct reach *r, const struct reach_end *from, const struct reach
 	}
 	if (find_ways(r, from, to, ret, path, ret_back) < 0)
 		return -1;
+	be_unsure(r, from, to, ret, path, ret_back);
 	if (known)
 		*known = (uint8_t)(*ret + 1);
 	return 0;
