@@ -19,6 +19,8 @@ struct session_options {
 			     NULL: none */
 	const char *network; /* only this one is compiled; NULL: all */
 	bool strict; /* warnings are errors */
+	bool explains; /* what is compiled is looked at, not put to use: assertions that do not hold
+			  are warnings */
 	bool settings_only; /* loaded and checked, but nothing is compiled, nor is the published
 			       branch looked at */
 };
