@@ -50,6 +50,9 @@ struct agent {
 	struct snapshot *current;
 	/* What stands on the interface; NULL: unknown, or the same as `current`. */
 	struct snapshot *applied;
+	/* The server that answered for each URL last, and how it was reached. No family: none did.
+	 */
+	struct lifeline reached[MAX_MIRRORS];
 	/* Rotates in `run`, so that one server cannot hold us back for long. */
 	unsigned int first_url;
 };
@@ -99,17 +102,29 @@ struct convergence {
 	struct arena arena;
 	bool acted; /* false: there is nothing to bring up, or to take away (removed before anything
 		       was in force) */
+	/* Nothing was in force as far as the state knows: what a lost one knew may still stand. */
+	bool first;
 	struct ifname interface;
 	size_t n_peers;
 	struct apply_result result;
 	struct link_convergence *links; /* the interfaces of routed links */
 	size_t n_links;
 	struct exit_result exit; /* policy rules of an exit */
+	bool exit_held; /* they stay as they are, since the interface does */
 	struct host_result host; /* policy, forwarding and masquerading; `sets` has all of it */
-	struct host_result guard; /* of it, the policy, before the interface changed */
+	/* Of it, the table, as far as it had to be made before an interface changed, or had to be
+	 * mended since one could not be made. */
+	struct host_result guard;
 	struct names_result names;
 	const char **unresolved; /* names without an address */
 	size_t n_unresolved;
+	/* Interfaces that are wanted under names of somebody else's. They are not touched, nor does
+	 * anything of ours name them. */
+	struct refusal *refused;
+	size_t n_refused;
+	/* The same, and those that could not be made: not in the table. */
+	struct ifname *without;
+	size_t n_without;
 	/* Interfaces that carry our alias and are not wanted under their names: taken away. */
 	struct ifname *others;
 	size_t n_others;

@@ -6,14 +6,14 @@ static int take_down(struct agent *a, struct ifname *ret_name, size_t *ret_n, st
 	struct apply_result result;
 	struct ifname *all;
 	struct arena arena;
-	size_t n;
+	size_t n, n_all;
 	int r = -1;
 
 	*ret_n = 0;
 	if (agent_need_kern(a, e) < 0)
 		return -1;
 	arena_init(&arena);
-	if (agent_find_others(a, NULL, NULL, &arena, &all, &n, e) < 0)
+	if (agent_find_others(a, NULL, NULL, &arena, &all, &n, &n_all, e) < 0)
 		goto out;
 	if (n) {
 		*ret_name = all[0];

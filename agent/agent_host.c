@@ -81,19 +81,22 @@ static const char *rules_text(const struct ruleset *r, struct arena *arena, stru
 }
 
 /* What the host around the interface is to be for a->current. */
-static int want_host(struct agent *a, const struct ifname *interface, struct arena *arena,
-		     struct host_wanted *ret, struct err *e)
+static int want_host(struct agent *a, struct convergence *c, struct host_wanted *ret, struct err *e)
 {
 	const struct snapshot *s = a->current;
-	struct host_wanted w = { .interface = *interface,
+	struct host_wanted w = { .interface = c->interface,
 				 .config = s->has_config ? &s->config : NULL,
+				 .without = c->without,
+				 .n_without = c->n_without,
 				 .rules = "" };
 	struct ruleset rules;
 
 	if (s->has_config && s->standing == STANDING_MEMBER) {
 		w.families = gateway_families(&s->config);
-		ruleset_of(&s->config, interface->s, &rules);
-		w.rules = rules_text(&rules, arena, e);
+		ruleset_of(&s->config, c->interface.s, &rules);
+		rules.without = c->without;
+		rules.n_without = c->n_without;
+		w.rules = rules_text(&rules, &c->arena, e);
 		if (!w.rules)
 			return -1;
 	}
@@ -104,11 +107,11 @@ static int want_host(struct agent *a, const struct ifname *interface, struct are
 int agent_host(struct agent *a, bool dry, struct convergence *c, struct err *e)
 {
 	struct host_wanted wanted;
-	int r = want_host(a, &c->interface, &c->arena, &wanted, e);
+	int r = want_host(a, c, &wanted, e);
 
 	wanted.listing = c->guard.listing;
 	if (!r)
-		r = converge_host(a, &wanted, false, dry, &c->arena, &c->host, e);
+		r = converge_host(a, &wanted, c->first, dry, &c->arena, &c->host, e);
 	c->host.sets += c->guard.sets;
 	return r;
 }
@@ -121,38 +124,157 @@ int agent_host_down(struct agent *a, struct arena *arena, struct err *e)
 	return converge_host(a, &nothing, true, false, arena, &unused, e);
 }
 
-int agent_guard_first(struct agent *a, const struct desired *d, struct convergence *c,
-		      struct err *e)
+static bool is_guarded(const struct agent *a)
+{
+	return a->current->standing == STANDING_MEMBER && a->current->config.policy.guarded;
+}
+
+/* The old policy is another one. */
+static bool policy_changes(struct agent *a)
+{
+	const struct config *next = &a->current->config, *old = agent_previous(a);
+
+	return is_guarded(a) && old && old->policy.guarded &&
+	       !policy_equal(&old->policy, &next->policy);
+}
+
+/* For whoever is told what was done; without memory it stays untold. */
+static void keep_ops(struct convergence *c, const struct host_result *result)
+{
+	size_t i;
+
+	for (i = 0; i < result->n_ops; i++) {
+		struct host_op *grown =
+			arena_grow(&c->arena, c->guard.ops, c->guard.n_ops, sizeof(*grown));
+
+		if (!grown)
+			return;
+		c->guard.ops = grown;
+		c->guard.ops[c->guard.n_ops++] = result->ops[i];
+	}
+}
+
+static bool has(const struct prefix *list, size_t n, const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!prefix_cmp(&list[i], p))
+			return true;
+	return false;
+}
+
+static bool is_exit(const struct prefix *masquerade, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!masquerade[i].len)
+			return true;
+	return false;
+}
+
+/*
+ * What one of the two masquerades is masqueraded: a flow that begins without stays without. Where
+ * they are the same, so is the table.
+ */
+static int add_masquerade(struct ruleset *r, const struct node *old, struct arena *arena,
+			  struct err *e)
+{
+	size_t n = r->n_masquerade, n_except = 0, i;
+	struct prefix *list = arena_array(arena, n + old->n_masquerade, sizeof(*list));
+	struct prefix *except = arena_array(arena, r->n_except, sizeof(*except));
+
+	if (!list || !except)
+		return err_nomem(e);
+	if (n)
+		memcpy(list, r->masquerade, n * sizeof(*list));
+	for (i = 0; i < old->n_masquerade; i++)
+		if (!has(r->masquerade, r->n_masquerade, &old->masquerade[i]))
+			list[n++] = old->masquerade[i];
+	if (!is_exit(r->masquerade, r->n_masquerade)) {
+		r->except = old->except;
+		r->n_except = old->n_except;
+	} else if (is_exit(old->masquerade, old->n_masquerade)) {
+		for (i = 0; i < r->n_except; i++)
+			if (has(old->except, old->n_except, &r->except[i]))
+				except[n_except++] = r->except[i];
+		r->except = except;
+		r->n_except = n_except;
+	}
+	r->masquerade = list;
+	r->n_masquerade = n;
+	return 0;
+}
+
+/* For while the interfaces are changed from one configuration to the other. */
+static int put_table(struct agent *a, struct convergence *c, struct err *e)
 {
 	const struct config *next = &a->current->config, *old = agent_previous(a);
 	struct host_wanted w = { .interface = c->interface, .table_alone = true };
-	struct apply_result plan;
-	struct ruleset rules;
+	struct ruleset rules = { .network = next->network };
+	struct host_result result;
 	size_t i;
+	int r;
 
-	if (!next->policy.guarded || a->current->standing != STANDING_MEMBER)
-		return 0;
-	ruleset_of(next, c->interface.s, &rules);
-	if (old && old->policy.guarded && !policy_equal(&old->policy, &next->policy)) {
-		/* One transaction does, when it is the only change. */
-		if (apply_plan(a->kern, &c->interface, d, old, os_now(), &c->arena, &plan, e) < 0)
+	if (a->current->standing == STANDING_MEMBER) {
+		ruleset_of(next, c->interface.s, &rules);
+		if (policy_changes(a))
+			ruleset_add_policy(&rules, &old->policy);
+		if (old && add_masquerade(&rules, old->node, &c->arena, e) < 0)
 			return -1;
-		if (!plan.n_ops && !c->n_others)
-			return 0;
-		ruleset_add_policy(&rules, &old->policy);
+		for (i = 0; i < c->n_others; i++)
+			ruleset_add_interface(&rules, c->others[i].s);
+		rules.without = c->without;
+		rules.n_without = c->n_without;
 	}
-	if (old) {
-		rules.masquerade = old->node->masquerade;
-		rules.n_masquerade = old->node->n_masquerade;
-		rules.except = old->node->except;
-		rules.n_except = old->node->n_except;
-	}
-	if (a->state.applied.serial)
-		ruleset_add_interface(&rules, a->state.applied.interface.s);
-	for (i = 0; i < c->n_others; i++)
-		ruleset_add_interface(&rules, c->others[i].s);
 	w.rules = rules_text(&rules, &c->arena, e);
 	if (!w.rules)
 		return -1;
-	return converge_host(a, &w, false, false, &c->arena, &c->guard, e);
+	w.listing = c->guard.listing;
+	r = converge_host(a, &w, c->first, false, &c->arena, &result, e);
+	keep_ops(c, &result);
+	c->guard.sets += result.sets;
+	c->guard.listing = result.listing;
+	return r;
+}
+
+/* The state may have been lost, and the table not. */
+static bool may_have_table(const struct agent *a, const struct convergence *c)
+{
+	return a->state.host.has_table || a->state.amnesia || c->first;
+}
+
+static bool masquerades(const struct agent *a)
+{
+	return a->current->standing == STANDING_MEMBER && a->current->config.node->n_masquerade;
+}
+
+int agent_guard_first(struct agent *a, const struct desired *d, struct convergence *c,
+		      struct err *e)
+{
+	struct apply_result plan;
+
+	if (!is_guarded(a) && !masquerades(a) && !(c->n_without && may_have_table(a, c)))
+		return 0;
+	if (policy_changes(a) && !c->n_without) {
+		/* One transaction does, when it is the only change. */
+		if (apply_plan(a->kern, &c->interface, d, agent_previous(a), os_now(), &c->arena,
+			       &plan, e) < 0)
+			return -1;
+		if (!plan.n_ops && !c->n_others)
+			return 0;
+	}
+	return put_table(a, c, e);
+}
+
+int agent_guard_after(struct agent *a, struct convergence *c, struct err *e)
+{
+	size_t before = c->n_without;
+
+	if (!may_have_table(a, c))
+		return 0;
+	if (agent_find_absent(a, c, e) < 0)
+		return -1;
+	return c->n_without > before ? put_table(a, c, e) : 0;
 }

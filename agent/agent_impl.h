@@ -35,6 +35,11 @@ int agent_open_trust(struct agent *a, struct err *e) MUST_CHECK;
 int agent_keep_root(struct agent *a, const struct root *root, const struct buf *bytes,
 		    struct err *e) MUST_CHECK;
 
+/* ---- agent_fetch.c ---- */
+
+/* The servers of the publication, as far as their addresses are known; how many. */
+size_t agent_lifelines(const struct agent *a, struct lifeline ret[static MAX_MIRRORS]);
+
 /* ---- agent_interfaces.c ---- */
 
 /* Makes a->kern, once. */
@@ -42,11 +47,21 @@ int agent_need_kern(struct agent *a, struct err *e) MUST_CHECK;
 /*
  * Our interfaces under other names than that of the main one and those of the links of `config`
  * (both NULL: all). The alias is the mark, not the state: what an older document, another
- * --interface or a run that was cut off left would keep its port and its routes.
+ * --interface or a run that was cut off left would keep its port and its routes. Behind these, from
+ * (*ret)[*ret_n] to (*ret)[*ret_all - 1], are those that are wanted and ours already.
  */
 int agent_find_others(struct agent *a, const struct ifname *main, const struct config *config,
-		      struct arena *arena, struct ifname **ret, size_t *ret_n,
+		      struct arena *arena, struct ifname **ret, size_t *ret_n, size_t *ret_all,
 		      struct err *e) MUST_CHECK;
+/*
+ * Those of the wanted ones, none of them among `ours`, that are not ours to have: c->refused,
+ * c->without. `job` has the links, `main` the desired state of c->interface. -1: no memory.
+ */
+int agent_find_refused(struct agent *a, const struct desired *main, const struct config *previous,
+		       const struct links_job *job, const struct ifname *ours, size_t n_ours,
+		       struct convergence *c, struct err *e) MUST_CHECK;
+/* Adds to c->without those that are not there after all was tried. */
+int agent_find_absent(struct agent *a, struct convergence *c, struct err *e) MUST_CHECK;
 int agent_remove_others(struct agent *a, const struct ifname *names, size_t n,
 			struct err *e) MUST_CHECK;
 
@@ -78,13 +93,18 @@ int agent_resolve(struct agent *a, const struct config *previous, int64_t resolv
  * two configurations lets in, and nothing is cut that both let in. When the old one is not known,
  * the new one alone decides.
  *
- * Where this fails nothing may change on the interface: it would be open. c->guard is what came of
- * it.
+ * What is masqueraded is so from the first packet on. Where there is a policy and this fails,
+ * nothing may change on the interface: it would be open. c->guard is what came of it.
  */
 int agent_guard_first(struct agent *a, const struct desired *d, struct convergence *c,
 		      struct err *e) MUST_CHECK;
+/*
+ * A name that is no interface of ours goes from the table: whoever has it, or gets it, has nothing
+ * to do with us. For when an interface could not be made.
+ */
+int agent_guard_after(struct agent *a, struct convergence *c, struct err *e) MUST_CHECK;
 /* The host around c->interface as a->current wants it: c->host. The table is not read once more
- * when agent_guard_first just did. */
+ * when it was just before the interface changed. */
 int agent_host(struct agent *a, bool dry, struct convergence *c, struct err *e) MUST_CHECK;
 /* As it was before. */
 int agent_host_down(struct agent *a, struct arena *arena, struct err *e) MUST_CHECK;

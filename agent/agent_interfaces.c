@@ -31,18 +31,112 @@ static bool is_wanted(const struct ifname *name, const struct ifname *main,
 }
 
 int agent_find_others(struct agent *a, const struct ifname *main, const struct config *config,
-		      struct arena *arena, struct ifname **ret, size_t *ret_n, struct err *e)
+		      struct arena *arena, struct ifname **ret, size_t *ret_n, size_t *ret_all,
+		      struct err *e)
 {
-	struct ifname *all = NULL;
+	struct ifname *all = NULL, swap;
 	size_t n = 0, kept = 0, i;
 
 	if (a->kern->ops->marked(a->kern, a->alias, arena, &all, &n, e) < 0)
 		return -1;
-	for (i = 0; i < n; i++)
-		if (!is_wanted(&all[i], main, config))
-			all[kept++] = all[i];
+	for (i = 0; i < n; i++) {
+		if (is_wanted(&all[i], main, config))
+			continue;
+		swap = all[kept];
+		all[kept++] = all[i];
+		all[i] = swap;
+	}
 	*ret = all;
 	*ret_n = kept;
+	*ret_all = n;
+	return 0;
+}
+
+static bool among(const struct ifname *list, size_t n, const struct ifname *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(list[i].s, name->s))
+			return true;
+	return false;
+}
+
+static int leave_out(struct convergence *c, const struct ifname *name, struct err *e)
+{
+	struct ifname *grown;
+
+	if (among(c->without, c->n_without, name))
+		return 0;
+	grown = arena_grow(&c->arena, c->without, c->n_without, sizeof(*grown));
+	if (!grown)
+		return err_nomem(e);
+	c->without = grown;
+	c->without[c->n_without++] = *name;
+	return 0;
+}
+
+static int refuse(struct convergence *c, const struct ifname *name, const struct err *why,
+		  struct err *e)
+{
+	struct refusal *grown;
+
+	if (why->class == ERR_NOMEM)
+		return err_nomem(e);
+	grown = arena_grow(&c->arena, c->refused, c->n_refused, sizeof(*grown));
+	if (!grown)
+		return err_nomem(e);
+	c->refused = grown;
+	c->refused[c->n_refused++] = (struct refusal){ *name, *why };
+	return leave_out(c, name, e);
+}
+
+int agent_find_refused(struct agent *a, const struct desired *main, const struct config *previous,
+		       const struct links_job *job, const struct ifname *ours, size_t n_ours,
+		       struct convergence *c, struct err *e)
+{
+	struct apply_result unused;
+	struct err why = { 0 };
+	size_t i;
+
+	if (!among(ours, n_ours, &c->interface) &&
+	    apply_plan(a->kern, &c->interface, main, previous, job->now, &c->arena, &unused, &why) <
+		    0 &&
+	    refuse(c, &c->interface, &why, e) < 0)
+		return -1;
+	for (i = 0; i < job->config->n_links; i++) {
+		const struct ifname *name = &job->config->links[i].node->interface;
+
+		why = (struct err){ 0 };
+		/* One that has the main one's name is told of by itself. */
+		if (strcmp(name->s, c->interface.s) != 0 && !among(ours, n_ours, name) &&
+		    links_plan_one(job, i, &why) < 0 && refuse(c, name, &why, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Only what is known to be absent counts: what cannot be read may be there. */
+static bool is_absent(struct agent *a, const struct ifname *name, struct arena *arena)
+{
+	struct observed o = { 0 };
+
+	return !a->kern->ops->observe(a->kern, name, arena, &o, NULL) && !o.exists;
+}
+
+int agent_find_absent(struct agent *a, struct convergence *c, struct err *e)
+{
+	size_t i;
+
+	if (!c->result.verified && is_absent(a, &c->interface, &c->arena) &&
+	    leave_out(c, &c->interface, e) < 0)
+		return -1;
+	for (i = 0; i < c->n_links; i++)
+		if (!c->links[i].result.verified &&
+		    strcmp(c->links[i].interface.s, c->interface.s) != 0 &&
+		    is_absent(a, &c->links[i].interface, &c->arena) &&
+		    leave_out(c, &c->links[i].interface, e) < 0)
+			return -1;
 	return 0;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/apply.h"
 
+#include <errno.h>
+
 #define MAX_ROUNDS 2
 
 static int observe(struct kern *k, const struct ifname *name, struct arena *a, struct observed *ret,
@@ -40,6 +42,28 @@ static int not_as_wanted(const struct ifname *name, const struct op *ops, size_t
 	return -1;
 }
 
+/* *ret is `d` without what would cut the host off. */
+static int leave_out(struct kern *k, const struct ifname *name, const struct desired *d,
+		     struct arena *a, struct apply_result *result, struct desired *ret,
+		     struct err *e)
+{
+	uint32_t table = lifeline_table(d);
+	struct ways main = { 0 }, other = { 0 };
+	struct left_out *list = NULL;
+
+	*ret = *d;
+	if (!k->ops->ways || (!table && !d->config->node->n_addresses))
+		return 0;
+	if (k->ops->ways(k, name, EXIT_TABLE_MAIN, a, &main, e) < 0 ||
+	    (table && table != EXIT_TABLE_MAIN && k->ops->ways(k, name, table, a, &other, e) < 0) ||
+	    lifeline_check(d, &result->before, &main, table == EXIT_TABLE_MAIN ? &main : &other, a,
+			   &list, &result->n_refused, e) < 0)
+		return err_prefix(e, "interface %s", name->s);
+	ret->refused = result->refused = list;
+	ret->n_refused = result->n_refused;
+	return 0;
+}
+
 /* Nothing is left to do on WireGuard itself. */
 static bool only_around(const struct op *ops, size_t n)
 {
@@ -52,16 +76,34 @@ static bool only_around(const struct op *ops, size_t n)
 	return true;
 }
 
-static int converge(struct kern *k, const struct ifname *name, const struct desired *d,
+/* The kernel says this when the interface comes up, a daemon when it is told the port. */
+static void tell_port(const struct kern *k, const struct desired *d, struct err *e)
+{
+	const struct node *n = d->config->node;
+	char text[200];
+
+	if (k->refused != EADDRINUSE || !(n->flags & NODE_HAS_LISTEN_PORT))
+		return;
+	snprintf(
+		text, sizeof(text),
+		"UDP port %u is taken on this host (`ss -ulnp sport = :%u` shows by whom): end that, "
+		"or give this node another `listen_port`",
+		n->listen_port, n->listen_port);
+	err_suffix(e, text);
+}
+
+static int converge(struct kern *k, const struct ifname *name, const struct desired *whole,
 		    const struct config *previous, const struct secret *private_key, int64_t now,
 		    struct arena *a, struct apply_result *ret, struct err *e)
 {
 	const struct config *was = previous;
+	struct desired mine, *d = &mine;
 	struct err why = { 0 };
 	struct op *ops;
 	size_t n;
 
-	if (observe(k, name, a, &ret->before, e) < 0)
+	if (observe(k, name, a, &ret->before, e) < 0 ||
+	    leave_out(k, name, whole, a, ret, &mine, e) < 0)
 		return -1;
 	ret->after = ret->before;
 	if (diff_make(&ret->before, d, previous, now, a, &ops, &n, e) < 0)
@@ -78,6 +120,8 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 		ret->rounds++;
 		ret->n_changes += n;
 		r = k->ops->apply(k, name, ops, n, private_key, d->alias, &why);
+		if (r < 0)
+			tell_port(k, d, &why);
 		/* Whatever it said: part of it may have been done. What is left is found out, not
 		 * guessed. */
 		if (observe(k, name, a, &ret->after, r < 0 ? NULL : e) < 0) {
@@ -99,8 +143,32 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 		if (diff_make(&ret->after, d, was, now, a, &ops, &n, e) < 0)
 			return err_prefix(e, "interface %s", name->s);
 	}
+	if (ret->n_refused) {
+		ret->all_but_routes = true;
+		lifeline_error(ret->refused, ret->n_refused, e);
+		return err_prefix(e, "interface %s", name->s);
+	}
 	ret->verified = true;
 	return 0;
+}
+
+/*
+ * One that was made just now and never came up is of no use to anybody, and keeps its addresses
+ * from whoever else has them. One that was there before stays, whatever state it is in.
+ */
+static void take_back(struct kern *k, const struct ifname *name, const char *alias, struct arena *a,
+		      struct apply_result *ret)
+{
+	static const struct op gone = { .kind = OP_LINK_DELETE };
+	struct err unused;
+
+	if (ret->before.exists || !ret->after.exists || ret->after.up ||
+	    strcmp(ret->after.alias, alias) != 0)
+		return;
+	ret->n_changes++;
+	ret->all_but_routes = false;
+	if (!k->ops->apply(k, name, &gone, 1, NULL, alias, &unused))
+		(void)observe(k, name, a, &ret->after, &unused);
 }
 
 int apply_desired(struct kern *k, const struct ifname *name, const struct desired *d,
@@ -113,6 +181,8 @@ int apply_desired(struct kern *k, const struct ifname *name, const struct desire
 
 	*ret = (struct apply_result){ 0 };
 	r = converge(k, name, d, previous, private_key, now, a, ret, e ? e : &unused);
+	if (r < 0)
+		take_back(k, name, d->alias, a, ret);
 	ret->stats = stats_since(&k->stats, &before);
 	return r;
 }
@@ -122,11 +192,15 @@ int apply_plan(struct kern *k, const struct ifname *name, const struct desired *
 	       struct apply_result *ret, struct err *e)
 {
 	struct kern_stats before = k->stats;
+	struct desired mine;
 	int r;
 
 	*ret = (struct apply_result){ 0 };
 	r = observe(k, name, a, &ret->before, e);
-	if (r == 0 && diff_make(&ret->before, d, previous, now, a, &ret->ops, &ret->n_ops, e) < 0)
+	if (r == 0)
+		r = leave_out(k, name, d, a, ret, &mine, e);
+	if (r == 0 &&
+	    diff_make(&ret->before, &mine, previous, now, a, &ret->ops, &ret->n_ops, e) < 0)
 		r = err_prefix(e, "interface %s", name->s);
 	ret->stats = stats_since(&k->stats, &before);
 	return r;

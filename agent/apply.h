@@ -27,6 +27,10 @@ struct apply_result {
 	struct op *ops; /* those of the first round, in their order: the change as it was meant; see
 			   op_print */
 	size_t n_ops;
+	/* What would cut the host off (agent/lifeline.h): left out, all else was done. An error of
+	 * apply_desired; apply_plan only says so here. */
+	const struct left_out *refused;
+	size_t n_refused;
 	struct observed before,
 		after; /* `after` is the last read-back; all zero when nothing could be read */
 	struct kern_stats stats; /* what this call cost */
@@ -35,14 +39,16 @@ struct apply_result {
 /*
  * Brings interface `name` to `d`. `previous` and `now` are as for diff_make. 0: it is as wanted,
  * and proved so. -1: `e` says why, the interface may stand between the old and the new state, never
- * outside of both; calling again goes on from there. *ret is filled as far as it came in either
- * case; what it points to lives in `a` and in `d`.
+ * outside of both; calling again goes on from there. An interface that this very call made and
+ * could not bring up is taken away again; one that was there stays. *ret is filled as far as it
+ * came in either case; what it points to lives in `a` and in `d`.
  */
 int apply_desired(struct kern *k, const struct ifname *name, const struct desired *d,
 		  const struct config *previous, const struct secret *private_key, int64_t now,
 		  struct arena *a, struct apply_result *ret, struct err *e);
 
-/* What apply_desired would do, without doing it: fills `ops`, `n_ops` and `before` of *ret. */
+/* What apply_desired would do, without doing it: fills `ops`, `n_ops`, `refused` and `before` of
+ * *ret. */
 int apply_plan(struct kern *k, const struct ifname *name, const struct desired *d,
 	       const struct config *previous, int64_t now, struct arena *a,
 	       struct apply_result *ret, struct err *e);

@@ -16,6 +16,9 @@ static void tell(const struct once_outcome *o)
 		return;
 	cmd_serial(&a->current->manifest, serial, sizeof(serial));
 	if (!c->acted) {
+		/* Otherwise an error says why. */
+		if (!o->converged)
+			return;
 		cli_info(
 			"%s: %s: node %s was removed from the network, and there is nothing to take away",
 			a->config->network, serial, a->config->node);

@@ -78,7 +78,7 @@ static int work(struct agent *a)
 		if (!e.class)
 			e = apply;
 		/* What can be done is done, whatever cannot. */
-		if (!cli_json && c.n_links)
+		if (!cli_json && convergence_ops(&c))
 			(void)show(a, &c);
 	} else {
 		cmd_tell_unresolved(&c);

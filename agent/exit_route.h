@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The rules of a node that sends everything through an exit (publication/exit.h), brought into
- *force and taken away around the convergence of the interface, in this order:
+ * force and taken away around the convergence of the interface, in this order:
  *
- *	before	the rules that lead into the tunnel go when it is not as wanted yet (no interface,
- *down, another exit, another mark, other addresses, no default routes), so that at no instant the
- *default route leads into a tunnel that is not there; and with them all that are not wanted after
- *when the interface was read back and the tunnel is there: the rules that keep the tunnel's own
- *packets out of it, then those that lead into it, last the ones for packets without a source
- *address
+ * - before: the rules that lead into the tunnel go when it is not as wanted yet (no interface,
+ *   down, another exit, another mark, other addresses, no default routes), so that at no instant
+ *   the default route leads into a tunnel that is not there; and with them all that are not wanted;
+ * - after, when the interface was read back and the tunnel is there: the rules that keep packets
+ *   out of it, then those that lead into it, last the ones for packets without a source address.
  *
  * Whose a rule is, it says itself: our protocol number, a priority of the network's own, and the
  * network's own table. So nothing has to be remembered, and what a run that was killed left is
- *found.
+ * found.
  */
 #ifndef AGENT_EXIT_ROUTE_H
 #define AGENT_EXIT_ROUTE_H

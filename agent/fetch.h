@@ -18,6 +18,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/prefix.h"
 #include "publication/document.h"
 
 /* Of an HTTP answer before its body. */
@@ -70,6 +71,9 @@ struct fetcher {
 	int wake_fd;
 	uint32_t mark; /* of all sockets (SO_MARK), where it may be set; 0: none */
 	const char *ca_file; /* NULL: the system's certificates */
+	/* The two ends of the connection of the last answer; no family: none came, or over none.
+	 */
+	struct ipaddr remote, local;
 	/* What it cost. */
 	unsigned int requests;
 	uint64_t bytes;

@@ -10,10 +10,12 @@
 struct run {
 	struct host *host;
 	const struct host_wanted *wanted;
-	char table[sizeof(RULESET_TABLE) + MAX_NAME];
+	const char *table; /* in the arena: the operations name it, and outlive this */
 	bool look;
 	const char *listing; /* of the table as it is; NULL: not known */
 	struct arena *arena;
+	/* The record could not be saved since it changed last; no class: it is saved. */
+	struct err unsaved;
 	struct err *err;
 };
 
@@ -176,19 +178,27 @@ static int observe(struct run *x, const struct host_record *record, struct host_
 
 static int do_op(struct run *x, const struct host_op *op, struct err *e)
 {
+	const char *rules = op->kind == HOST_TABLE_SET ? x->wanted->rules : NULL;
 	struct host *h = x->host;
+	int r = op->kind == HOST_SYSCTL ? h->ops->set(h, &op->sysctl, op->to, e) :
+					  h->ops->set_table(h, x->table, rules, e);
 
-	h->sets++;
-	if (op->kind == HOST_SYSCTL)
-		return h->ops->set(h, &op->sysctl, op->to, e);
-	return h->ops->set_table(h, x->table, op->kind == HOST_TABLE_SET ? x->wanted->rules : NULL,
-				 e);
+	h->sets += r >= 0;
+	return r;
+}
+
+/* Without the table nothing begins to be carried: it would go unmasked and unguarded. */
+static void skip_after(enum host_phase phase, bool skip[static HOST_PHASES])
+{
+	skip[phase] = true;
+	if (phase == HOST_TABLE)
+		skip[HOST_ON4] = skip[HOST_ON6] = true;
 }
 
 /* The first error is told; the phases that it does not concern are done all the same. */
 static int do_ops(struct run *x, const struct host_plan *p)
 {
-	bool failed[HOST_PHASES] = { false };
+	bool skip[HOST_PHASES] = { false };
 	struct err why;
 	size_t i;
 	int r = 0;
@@ -196,12 +206,12 @@ static int do_ops(struct run *x, const struct host_plan *p)
 	for (i = 0; i < p->n; i++) {
 		const struct host_op *op = &p->ops[i];
 
-		if (failed[op->phase])
+		if (skip[op->phase])
 			continue;
 		why = (struct err){ 0 };
 		if (!do_op(x, op, &why))
 			continue;
-		failed[op->phase] = true;
+		skip_after(op->phase, skip);
 		if (!r)
 			*x->err = why;
 		r = -1;
@@ -209,15 +219,36 @@ static int do_ops(struct run *x, const struct host_plan *p)
 	return r;
 }
 
-static int record_it(struct host_record *record, const struct host_record *next,
-		     const struct host_store *store, struct err *e)
+/*
+ * A disk that is full, or read-only, does not keep a relay off for which others wait, perhaps those
+ * who would come to clear it: then what is changed is remembered for as long as this call takes,
+ * and it is tried again with the next change.
+ */
+static int record_it(struct run *x, struct host_record *record, const struct host_record *next,
+		     const struct host_store *store)
 {
-	if (host_record_equal(record, next))
+	struct err why = { 0 };
+
+	if (!x->unsaved.class && host_record_equal(record, next))
 		return 0;
-	if (store->save(store->arg, next, e) < 0)
+	if (store->save(store->arg, next, &why) < 0 && why.class == ERR_NOMEM) {
+		*x->err = why;
 		return -1;
+	}
+	x->unsaved = why;
 	*record = *next;
 	return 0;
+}
+
+static int tell_unsaved(struct run *x)
+{
+	/* Tables are found by their names. */
+	if (!x->unsaved.class || x->wanted->table_alone)
+		return 0;
+	*x->err = x->unsaved;
+	err_suffix(x->err,
+		   "it was done all the same, but `down` will not put back what is not recorded");
+	return -1;
 }
 
 static int not_as_wanted(const struct host_plan *p, struct err *e)
@@ -234,17 +265,70 @@ static int not_as_wanted(const struct host_plan *p, struct err *e)
 	return -1;
 }
 
+static const struct sysctl_value *seen_value(const struct host_seen *seen, const struct sysctl *s)
+{
+	size_t i;
+
+	for (i = 0; i < seen->n; i++)
+		if (!sysctl_cmp(&seen->values[i].sysctl, s))
+			return &seen->values[i];
+	return NULL;
+}
+
+/* Nobody changed it, and neither did we. */
+static bool is_undone(const struct host_seen *seen, const struct host_record *before,
+		      const struct host_change *c)
+{
+	const struct sysctl_value *v = seen_value(seen, &c->sysctl);
+
+	return v && c->before != c->set && v->value == c->before && !has_change(before, &c->sysctl);
+}
+
+/*
+ * What was about to be changed and could not be is none of ours: whoever does it in our place is
+ * not to find it put back by us.
+ */
+static void forget_undone(struct run *x, const struct host_record *before,
+			  struct host_record *record, const struct host_store *store)
+{
+	struct err *first = x->err, unused = { 0 };
+	struct host_record *next = arena_alloc(x->arena, sizeof(*next));
+	struct host_seen seen;
+	size_t i;
+
+	x->err = &unused;
+	if (next && !x->wanted->table_alone && !observe(x, record, &seen)) {
+		*next = *record;
+		next->n = 0;
+		for (i = 0; i < record->n; i++)
+			if (!is_undone(&seen, before, &record->changes[i]))
+				next->changes[next->n++] = record->changes[i];
+		if (host_record_empty(next))
+			next->boot[0] = '\0';
+		(void)record_it(x, record, next, store);
+	}
+	x->err = first;
+}
+
 /* Does what p says, and makes *p what is left then, and what stands. */
 static int do_plan(struct run *x, struct host_plan *p, struct host_record *record,
 		   const struct host_store *store)
 {
+	struct host_record *before = arena_alloc(x->arena, sizeof(*before));
 	struct host_seen seen;
 	struct host_plan again;
 
-	if (record_it(record, p->during, store, x->err) < 0)
+	if (!before)
+		return err_nomem(x->err);
+	*before = *record;
+	if (record_it(x, record, p->during, store) < 0)
 		return -1;
 	x->listing = NULL;
-	if (do_ops(x, p) < 0 || observe(x, record, &seen) < 0)
+	if (do_ops(x, p) < 0) {
+		forget_undone(x, before, record, store);
+		return -1;
+	}
+	if (observe(x, record, &seen) < 0)
 		return -1;
 	/* How nft lists the table is known only now. */
 	if (p->after->has_table)
@@ -275,8 +359,12 @@ static int converge(struct run *x, bool dry, struct host_record *record,
 			return -1;
 	if (p.n)
 		return not_as_wanted(&p, x->err);
-	if (record_it(record, p.after, store, x->err) < 0)
+	if (record_it(x, record, p.after, store) < 0 || tell_unsaved(x) < 0)
 		return -1;
+	if (p.left.class) {
+		*x->err = p.left;
+		return -1;
+	}
 	ret->verified = true;
 	return 0;
 }
@@ -284,6 +372,16 @@ static int converge(struct run *x, bool dry, struct host_record *record,
 bool host_concerned(const struct host_wanted *wanted, const struct host_record *record, bool look)
 {
 	return wanted->families || *wanted->rules || !host_record_empty(record) || look;
+}
+
+static const char *table_name(const char *network, struct arena *a)
+{
+	size_t size = sizeof(RULESET_TABLE) + strlen(network);
+	char *name = arena_alloc(a, size);
+
+	if (name)
+		snprintf(name, size, RULESET_TABLE "%s", network);
+	return name;
 }
 
 int host_converge(struct host *h, const struct host_wanted *wanted, const char *network, bool look,
@@ -304,7 +402,9 @@ int host_converge(struct host *h, const struct host_wanted *wanted, const char *
 	if (!host_concerned(wanted, record, look))
 		return 0;
 	ret->verified = false;
-	snprintf(x.table, sizeof(x.table), RULESET_TABLE "%s", network);
+	x.table = table_name(network, a);
+	if (!x.table)
+		return err_nomem(e);
 	before = h->sets;
 	r = converge(&x, dry, record, store, ret);
 	ret->sets = h->sets - before;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/host_nft.h"
 
+#include <errno.h>
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <sys/socket.h>
@@ -42,6 +43,10 @@ static int run(struct nft_ctx *ctx, const char *commands, struct err *e)
 	if (!nft_run_cmd_from_buffer(ctx, commands))
 		return 0;
 	said = nft_ctx_get_error_buffer(ctx);
+	if (said && strstr(said, strerror(EPERM)))
+		return err_set(
+			e, ERR_IO,
+			"nftables: not permitted: it takes root, or the capability CAP_NET_ADMIN");
 	/* The lines behind the first show the place in our own text. */
 	return err_set(e, ERR_IO, "nftables: %.*s", said ? (int)strcspn(said, "\n") : 0,
 		       said ? said : "");

@@ -89,7 +89,7 @@ struct sysctl_value {
 };
 
 struct host_wanted;
-/* The interfaces of `wanted`, from 0; NULL behind the last. */
+/* The interfaces of `wanted`, from 0; NULL behind the last, "" for one that is left out. */
 const char *host_own_interface(const struct host_wanted *wanted, size_t i);
 
 /* The host as it is. */
@@ -107,6 +107,8 @@ struct host_wanted {
 	struct ifname interface; /* ours, the main one */
 	const struct config
 		*config; /* with our others, those of routed links; NULL: there are none */
+	const struct ifname *without; /* those of them that are not ours to touch, or not there */
+	size_t n_without;
 	const char *rules; /* of the table (publication/ruleset.h); "": no table */
 	bool table_alone; /* the settings stay as they are, whatever `families` says */
 	const char *listing; /* our table as it was read a moment ago; NULL: it is to be read */
@@ -114,7 +116,8 @@ struct host_wanted {
 
 enum host_op_kind { HOST_SYSCTL, HOST_TABLE_SET, HOST_TABLE_REMOVE };
 
-/* In this order. One that fails ends the operations of its own phase alone. */
+/* In this order. One that fails ends the operations of its own phase alone; but without the table
+ * nothing is turned on. */
 enum host_phase { HOST_OFF4, HOST_OFF6, HOST_TABLE, HOST_ON4, HOST_ON6, HOST_PHASES };
 
 struct host_op {
@@ -134,9 +137,12 @@ struct host_plan {
 	/* To be recorded when all is done. Without an operation on the table its listing is filled
 	 * in. */
 	struct host_record *after;
+	/* No class, or ERR_LIMIT: a version of IP for which more settings would have to be changed
+	 * than are remembered (MAX_HOST_CHANGES) stays as it is. All else is in the plan. */
+	struct err left;
 };
 
-/* `table` is the name of ours. ERR_LIMIT: more than MAX_HOST_CHANGES settings. */
+/* `table` is the name of ours. */
 int host_plan_make(const struct host_record *record, const struct host_seen *seen,
 		   const struct host_wanted *wanted, const char *table, struct arena *a,
 		   struct host_plan *ret, struct err *e);

@@ -29,7 +29,19 @@ static struct desired link_desired(const struct links_job *job, size_t i)
 	return (struct desired){ .config = &job->config->links[i],
 				 .endpoints = &job->endpoints[i],
 				 .public_key = job->public_key,
-				 .alias = job->alias };
+				 .alias = job->alias,
+				 .lifelines = job->lifelines,
+				 .n_lifelines = job->n_lifelines };
+}
+
+static const struct err *refused(const struct links_job *job, const struct ifname *name)
+{
+	size_t i;
+
+	for (i = 0; i < job->n_refused; i++)
+		if (!strcmp(job->refused[i].name.s, name->s))
+			return &job->refused[i].why;
+	return NULL;
 }
 
 static int converge_one(const struct links_job *job, size_t i, bool dry,
@@ -37,6 +49,7 @@ static int converge_one(const struct links_job *job, size_t i, bool dry,
 {
 	const struct config *link = &job->config->links[i];
 	const struct config *previous = link_previous(job, link);
+	const struct err *why = refused(job, &link->node->interface);
 	struct desired d = link_desired(job, i);
 
 	ret->error = (struct err){ 0 };
@@ -48,11 +61,31 @@ static int converge_one(const struct links_job *job, size_t i, bool dry,
 			"interface %s: it is the main interface here, and is to be the routed link with %s: choose "
 			"another name for --interface",
 			ret->interface.s, ret->peer);
-	if (dry)
-		return apply_plan(job->kern, &ret->interface, &d, previous, job->now, job->arena,
-				  &ret->result, &ret->error);
+	if (why) {
+		ret->error = *why;
+		return -1;
+	}
+	if (dry) {
+		if (apply_plan(job->kern, &ret->interface, &d, previous, job->now, job->arena,
+			       &ret->result, &ret->error) < 0)
+			return -1;
+		if (!ret->result.n_refused)
+			return 0;
+		lifeline_error(ret->result.refused, ret->result.n_refused, &ret->error);
+		return err_prefix(&ret->error, "interface %s", ret->interface.s);
+	}
 	return apply_desired(job->kern, &ret->interface, &d, previous, job->private_key, job->now,
 			     job->arena, &ret->result, &ret->error);
+}
+
+int links_plan_one(const struct links_job *job, size_t i, struct err *e)
+{
+	const struct config *link = &job->config->links[i];
+	struct desired d = link_desired(job, i);
+	struct apply_result unused;
+
+	return apply_plan(job->kern, &link->node->interface, &d, link_previous(job, link), job->now,
+			  job->arena, &unused, e);
 }
 
 /* The first try's operations and rounds count too. */

@@ -17,6 +17,12 @@ struct link_convergence {
 	struct err error; /* no class: none */
 };
 
+/* An interface that is wanted and is somebody else's: it is left alone in whatever is done. */
+struct refusal {
+	struct ifname name;
+	struct err why;
+};
+
 struct links_job {
 	struct kern *kern;
 	const struct config *config; /* of the node; its links are the matter here */
@@ -25,9 +31,13 @@ struct links_job {
 	const struct state *state;
 	const struct sock_endpoint *endpoints; /* one per config->links[i] */
 	struct ifname main; /* what the main interface is called here */
+	const struct refusal *refused; /* of these */
+	size_t n_refused;
 	struct wgkey public_key;
 	const struct secret *private_key;
 	const char *alias;
+	const struct lifeline *lifelines;
+	size_t n_lifelines;
 	int64_t now;
 	struct arena *arena;
 };
@@ -40,6 +50,9 @@ struct links_job {
  */
 int links_converge(const struct links_job *job, bool dry, struct link_convergence **ret,
 		   size_t *ret_n, struct err *e);
+
+/* What apply_plan says of one link, as it would be done. */
+int links_plan_one(const struct links_job *job, size_t i, struct err *e);
 
 /*
  * True when an interface of ours that is not wanted under this name must stay for now: the link

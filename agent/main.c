@@ -365,8 +365,19 @@ void cmd_tell_exit(const struct agent *a, const struct convergence *c)
 
 size_t cmd_n_ops(const struct convergence *c)
 {
-	return c->exit.plan.n_before + convergence_ops(c) + c->exit.plan.n_after + c->host.n_ops +
-	       c->names.n_ops;
+	return c->exit.plan.n_before + c->guard.n_ops + convergence_ops(c) + c->exit.plan.n_after +
+	       c->host.n_ops + c->names.n_ops;
+}
+
+static void print_host_ops(const struct host_result *r, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_ops; i++) {
+		buf_adds(out, "  ");
+		host_op_print(&r->ops[i], out);
+		buf_addc(out, '\n');
+	}
 }
 
 void cmd_print_ops(const struct convergence *c, struct buf *out)
@@ -374,15 +385,12 @@ void cmd_print_ops(const struct convergence *c, struct buf *out)
 	size_t i;
 
 	print_rules(c->exit.plan.before, c->exit.plan.n_before, out);
+	print_host_ops(&c->guard, out);
 	print_ops(&c->result, NULL, out);
 	for (i = 0; i < c->n_links; i++)
 		print_ops(&c->links[i].result, c->links[i].interface.s, out);
 	print_rules(c->exit.plan.after, c->exit.plan.n_after, out);
-	for (i = 0; i < c->host.n_ops; i++) {
-		buf_adds(out, "  ");
-		host_op_print(&c->host.ops[i], out);
-		buf_addc(out, '\n');
-	}
+	print_host_ops(&c->host, out);
 	for (i = 0; i < c->names.n_ops; i++) {
 		buf_adds(out, "  ");
 		names_op_print(&c->names.ops[i], out);

@@ -11,8 +11,8 @@ static bool holds(const struct peer *p, const struct prefix *inner)
 	return false;
 }
 
-static int reduce_peer(const struct peer *old, const struct peer *new, struct arena *a,
-		       struct peer *ret)
+static int reduce_peer(const struct peer *old, const struct peer *new, bool is_exit,
+		       struct arena *a, struct peer *ret)
 {
 	struct prefix *list = arena_array(a, old->n_allowed_ips, sizeof(*list));
 	size_t i;
@@ -23,7 +23,7 @@ static int reduce_peer(const struct peer *old, const struct peer *new, struct ar
 	ret->allowed_ips = list;
 	ret->n_allowed_ips = 0;
 	for (i = 0; i < old->n_allowed_ips; i++)
-		if (holds(new, &old->allowed_ips[i]))
+		if (holds(new, &old->allowed_ips[i]) || (is_exit && !old->allowed_ips[i].len))
 			list[ret->n_allowed_ips++] = old->allowed_ips[i];
 	return 0;
 }
@@ -52,7 +52,9 @@ int config_reduce(const struct config *old, const struct config *new, struct are
 
 		if (!p)
 			continue;
-		if (reduce_peer(&old->peers[i], p, a, &peers[n++]) < 0)
+		if (reduce_peer(&old->peers[i], p,
+				old->node->exit && !strcmp(old->node->exit, p->name), a,
+				&peers[n++]) < 0)
 			return -1;
 	}
 	for (i = 0; i < old->n_routes; i++)

@@ -43,7 +43,7 @@
 #define MAX_RESERVED 1024 /* ranges and addresses of one network */
 #define MAX_ROUTES 1024 /* of one node */
 #define MAX_TAGS 64 /* of one node */
-#define MAX_SITES 4096 /* of one network */
+#define MAX_SITES 256 /* of one network: each node at one has links for all the others */
 #define MAX_LEADERS 16 /* of one site */
 #define MAX_VIEWPOINTS 64 /* of one node: where it has an endpoint of its own */
 #define MAX_DNS 16 /* name servers and search domains of one client */
@@ -93,8 +93,10 @@
 #define MAX_TOMBSTONES 262144
 
 /* Settings of the host that an agent remembers having changed for forwarding: three, and one for
- * each interface that takes router advertisements. */
-#define MAX_HOST_CHANGES 256
+ * each interface that takes router advertisements, or has a setting that the switch overwrites. */
+#define MAX_HOST_CHANGES 2048
+/* Of those, for IPv6 at most so many. */
+#define MAX_HOST_CHANGES6 1792
 /* Networks whose agents share the forwarding of one host. */
 #define MAX_SHARED_USERS 64
 

@@ -20,6 +20,13 @@ bool name_is_valid(const char *s, size_t len)
 	return true;
 }
 
+/* The loopback, and what stands for interfaces in the names of settings: not to be made by anybody.
+ */
+static bool is_taken(const char *name)
+{
+	return !strcmp(name, "lo") || !strcmp(name, "all") || !strcmp(name, "default");
+}
+
 int ifname_parse(const char *s, size_t len, struct ifname *ret)
 {
 	struct ifname name = { { 0 } };
@@ -40,6 +47,8 @@ int ifname_parse(const char *s, size_t len, struct ifname *ret)
 			return -1;
 		name.s[i] = c;
 	}
+	if (is_taken(name.s))
+		return -1;
 	*ret = name;
 	return 0;
 }

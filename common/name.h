@@ -20,7 +20,8 @@ struct ifname {
 };
 
 bool name_is_valid(const char *s, size_t len);
-/* 0, or -1 with *ret untouched. */
+/* 0, or -1 with *ret untouched: no name, or one that no interface of ours can have (lo, all,
+ * default). */
 int ifname_parse(const char *s, size_t len, struct ifname *ret) MUST_CHECK;
 
 #endif

@@ -11,6 +11,7 @@ struct writer {
 	const struct ruleset *r;
 	struct buf *out;
 	bool lines;
+	size_t n_interfaces;
 	unsigned int depth;
 };
 
@@ -153,17 +154,48 @@ static void add_prefixes(struct writer *w, const struct prefix *list, size_t n, 
 	buf_adds(w->out, braces ? " }" : "");
 }
 
+/* From 0; NULL behind the last. */
+static const char *interface_at(const struct ruleset *r, size_t i)
+{
+	if (i < r->n_interfaces)
+		return r->interfaces[i];
+	i -= r->n_interfaces;
+	return i < r->n_links ? r->links[i].node->interface.s : NULL;
+}
+
+static bool left_out(const struct ruleset *r, const char *interface)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_without; i++)
+		if (!strcmp(r->without[i].s, interface))
+			return true;
+	return false;
+}
+
+static size_t count_interfaces(const struct ruleset *r)
+{
+	const char *name;
+	size_t i, n = 0;
+
+	for (i = 0; (name = interface_at(r, i)); i++)
+		n += !left_out(r, name);
+	return n;
+}
+
 static void add_interfaces(struct writer *w)
 {
-	const struct ruleset *r = w->r;
-	bool braces = r->n_interfaces + r->n_links > 1;
+	bool braces = w->n_interfaces > 1, any = false;
+	const char *name;
 	size_t i;
 
 	buf_adds(w->out, braces ? "{ " : "");
-	for (i = 0; i < r->n_interfaces; i++)
-		buf_addf(w->out, "%s\"%s\"", i ? ", " : "", r->interfaces[i]);
-	for (i = 0; i < r->n_links; i++)
-		buf_addf(w->out, ", \"%s\"", r->links[i].node->interface.s);
+	for (i = 0; (name = interface_at(w->r, i)); i++) {
+		if (left_out(w->r, name))
+			continue;
+		buf_addf(w->out, "%s\"%s\"", any ? ", " : "", name);
+		any = true;
+	}
 	buf_adds(w->out, braces ? " }" : "");
 }
 
@@ -463,11 +495,13 @@ static void add_postrouting(struct writer *w)
 
 void ruleset_print(const struct ruleset *r, bool lines, struct buf *out)
 {
-	struct writer w = { .r = r, .out = out, .lines = lines };
+	struct writer w = {
+		.r = r, .out = out, .lines = lines, .n_interfaces = count_interfaces(r)
+	};
 	char head[sizeof("table inet " RULESET_TABLE) + MAX_NAME];
 	size_t i;
 
-	if (!r->n_policies && !r->n_masquerade)
+	if ((!r->n_policies && !r->n_masquerade) || !w.n_interfaces)
 		return;
 	snprintf(head, sizeof(head), "table inet " RULESET_TABLE "%s", r->network);
 	open_block(&w, head);

@@ -4,9 +4,9 @@
  * each of which may be missing, and all of it is replaced in one transaction.
  *
  * Policy (publication/policy.h), in chains at the hooks input, forward and, where there are
- *clients, output. They see what comes in by the interface and is for the host itself or leaves by
- *another interface, and what leaves by the interface for a client of this node; what else leaves by
- *the interface again only passes. Let in are, in this order:
+ * clients, output. They see what comes in by the interface and is for the host itself or leaves by
+ * another interface, and what leaves by the interface for a client of this node; what else leaves
+ * by the interface again only passes. Let in are, in this order:
  *
  *	replies		packets of a connection that this host has seen begin in the other
  *			direction, and what connection tracking finds related
@@ -17,9 +17,9 @@
  * All else is dropped. Nothing is accepted that another table of the host drops.
  *
  * Masquerading, in a chain at the hook postrouting: what comes in by an interface of the network
- *and leaves by one that is none towards the node's masqueraded prefixes, or of an exit towards all
- *but `except`, gets the address of the interface it leaves by. The source needs no rule: WireGuard
- *has let in only what lies in the peer's AllowedIPs.
+ * and leaves by one that is none towards the node's masqueraded prefixes, or of an exit towards all
+ * but `except`, gets the address of the interface it leaves by. The source needs no rule: WireGuard
+ * has let in only what lies in the peer's AllowedIPs.
  */
 #ifndef PUBLICATION_RULESET_H
 #define PUBLICATION_RULESET_H
@@ -41,6 +41,9 @@ struct ruleset {
 	size_t n_interfaces;
 	const struct config *links;
 	size_t n_links;
+	/* Those of them that are left out: the names are somebody else's, or nobody's. */
+	const struct ifname *without;
+	size_t n_without;
 	/* A packet has to be let in by all of them. Those that are not guarded are left out. */
 	const struct policy *policies[RULESET_POLICIES];
 	size_t n_policies;
@@ -57,8 +60,8 @@ void ruleset_add_interface(struct ruleset *r, const char *interface); /* one it 
 void ruleset_add_policy(struct ruleset *r, const struct policy *p);
 
 /*
- * Appends the table for nft; nothing when it would be empty. In one line without a newline, which
- * is what goes to the kernel, or in lines for people.
+ * Appends the table for nft; nothing when it would be empty, or about no interface. In one line
+ * without a newline, which is what goes to the kernel, or in lines for people.
  */
 void ruleset_print(const struct ruleset *r, bool lines, struct buf *out);
 

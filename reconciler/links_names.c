@@ -109,8 +109,8 @@ void links_names(struct link_maker *x)
 			/* A whole name has no other spelling. */
 			if (salt == MAX_SALT || d->kept || !strchr(d->name.s, '_') ||
 			    d[-1].line == SIZE_MAX) {
-				if (d->line != SIZE_MAX)
-					tell_same_name(x, d);
+				/* The main interface may be the one that came later. */
+				tell_same_name(x, d->line != SIZE_MAX ? d : &d[-1]);
 				return;
 			}
 			alike++;

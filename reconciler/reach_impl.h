@@ -37,6 +37,9 @@ struct reach {
 	struct arena arena;
 	uint32_t *first_address; /* by number: index of its first address among all */
 	uint32_t n_addresses;
+	/* reach_end.c, by number: the site that it leads, that it is at; or NULL. NULL: there are
+	 * no sites. */
+	const struct reach_site **led, **at;
 	/* reach_end.c: every address, route and prefix of the policy, sorted, each once */
 	struct prefix *networks;
 	size_t n_networks;
@@ -44,8 +47,6 @@ struct reach {
 	size_t n_own;
 	struct prefix *pools; /* that nodes have addresses in: canonical */
 	size_t n_pools;
-	/* By number: the site that it leads, that it is at; or NULL. NULL: there are no sites. */
-	const struct reach_site **led, **at;
 	struct reach_table *tables; /* reach_table.c: by view */
 	uint8_t *ways; /* reach_follow.c: by pair of numbers, an answer plus one; NULL: not
 			  remembered */
@@ -89,7 +90,8 @@ bool reach_has_address(const struct reach *r, uint32_t id, const struct ipaddr *
 const struct reach_table *reach_table_of(struct reach *r, uint32_t id);
 /*
  * The peer of the node `at`, whose table it is, that the longest allowed IP for the place names, or
- * NO_ID. *ret_len: the length of that allowed IP, or -1.
+ * NO_ID. Under one peer a prefix that another covers is none. *ret_len: the length of that allowed
+ * IP, or -1.
  */
 uint32_t reach_next(const struct reach_table *t, uint32_t at, const struct place *to, int *ret_len);
 

@@ -129,7 +129,9 @@ static bool in_some(const struct prefix *list, size_t n, const struct ipaddr *a)
 static bool means(const struct reach *r, const struct reach_meaning *m, const char *name,
 		  const struct reach_end *e, const struct ipaddr *a)
 {
-	const struct record *rec = e->kind == REACH_NODE ? r->side->records[e->id] : NULL;
+	bool own = e->kind == REACH_NODE ||
+		   (e->kind == REACH_BEHIND && reach_has_address(r, e->id, a));
+	const struct record *rec = own ? r->side->records[e->id] : NULL;
 
 	switch (m->kind) {
 	case MEANS_NOBODY:

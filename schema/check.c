@@ -69,8 +69,9 @@ static void check_interface(struct check *c)
 		return;
 	e = diag_error(c->d, n->pos, "the network's name `%s` cannot be the name of an interface",
 		       n->name);
-	diag_help(c->d, e,
-		  "an interface name has at most 15 characters; add `interface: wg0`, for example");
+	diag_help(
+		c->d, e,
+		"an interface name has at most 15 characters, and is not lo, all or default; add `interface: wg0`, for example");
 }
 
 void schema_check(const struct m_network *n, struct arena *scratch, struct diag *d)

@@ -2,6 +2,7 @@
 #include "schema/check_impl.h"
 
 #include "common/dnsname.h"
+#include "common/limits.h"
 #include "schema/check.h"
 
 static void check_servers(struct check *c, const struct m_names *names)
@@ -62,9 +63,82 @@ void check_names(struct check *c)
 	}
 }
 
+static bool has_servers(const struct m_network *n)
+{
+	size_t i;
+
+	for (i = 0; !n->names.n_servers && i < n->n_nodes && !n->nodes[i].names.n_servers; i++)
+		;
+	return n->names.n_servers || i < n->n_nodes;
+}
+
+/* The place of who has the name, a node or a client; NULL: nobody. */
+static const struct pos *find_named(const struct m_network *n, const char *name)
+{
+	const struct m_node *node = m_network_node(n, name);
+	const struct m_client *client = node ? NULL : m_network_client(n, name);
+
+	return node ? &node->pos : client ? &client->node.pos : NULL;
+}
+
+/*
+ * A host that the names of the network answer for is looked up in the tunnel, or found there: the
+ * tunnel would have to be up so that it can come up.
+ */
+static void check_endpoint(const struct m_network *n, bool servers, const char *host,
+			   struct pos pos, struct diag *d)
+{
+	const char *domain = n->names.domain.s;
+	size_t len = strlen(host), tail = strlen(domain);
+	char name[MAX_NAME + 1] = "";
+	const struct pos *named;
+	struct diag_entry *e;
+
+	if (len <= tail || host[len - tail - 1] != '.' || strcmp(host + len - tail, domain) != 0)
+		return;
+	if (len - tail - 1 < sizeof(name))
+		memcpy(name, host, len - tail - 1);
+	named = find_named(n, name);
+	if (!named && !servers)
+		return;
+	if (named)
+		e = diag_error(d, pos,
+			       "%s is the name of `%s` inside the tunnel: nobody would find the "
+			       "endpoint",
+			       host, name);
+	else
+		e = diag_error(d, pos,
+			       "%s is under the domain that is asked inside the tunnel: nobody "
+			       "would find the endpoint",
+			       host);
+	diag_other(d, e, named ? *named : n->names.domain.pos, named ? "this one" : "the domain");
+	diag_help(d, e, "give the network a domain of its own, such as `%s.%s`", n->name, domain);
+}
+
+static void check_endpoints_of(const struct m_network *n, const struct m_network *other,
+			       struct diag *d)
+{
+	bool servers = has_servers(n);
+	size_t i, j;
+
+	for (i = 0; i < other->n_nodes; i++) {
+		const struct m_node *node = &other->nodes[i];
+
+		if (node->endpoint.host)
+			check_endpoint(n, servers, node->endpoint.host, node->endpoint_pos, d);
+		for (j = 0; j < node->n_seen; j++)
+			check_endpoint(n, servers, node->seen[j].endpoint.host, node->seen[j].pos,
+				       d);
+	}
+}
+
 void schema_check_domains(const struct model *m, struct diag *d)
 {
 	size_t i, j;
+
+	for (i = 0; i < m->n_networks; i++)
+		for (j = 0; m->networks[i].names.domain.s && j < m->n_networks; j++)
+			check_endpoints_of(&m->networks[i], &m->networks[j], d);
 
 	for (i = 0; i < m->n_networks; i++) {
 		const struct m_text *b = &m->networks[i].names.domain;

@@ -7,9 +7,11 @@ static const struct special {
 } specials[] = {
 	{ { 4, 8, { 0 } }, "the unspecified addresses 0.0.0.0/8" },
 	{ { 4, 8, { 127 } }, "the loopback addresses 127.0.0.0/8" },
+	{ { 4, 16, { 169, 254 } }, "the link-local addresses 169.254.0.0/16" },
 	{ { 4, 4, { 224 } }, "the multicast addresses 224.0.0.0/4" },
 	{ { 4, 32, { 255, 255, 255, 255 } }, "the broadcast address 255.255.255.255" },
 	{ { 6, 127, { 0 } }, "the unspecified and the loopback address" },
+	{ { 6, 10, { 0xfe, 0x80 } }, "the link-local addresses fe80::/10" },
 	{ { 6, 8, { 0xff } }, "the multicast addresses ff00::/8" },
 	{ { 6, 96, { [10] = 0xff, [11] = 0xff } }, "the IPv4-mapped addresses ::ffff:0:0/96" },
 };

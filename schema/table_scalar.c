@@ -241,7 +241,7 @@ void read_ifname(struct decode *c, const struct field *f, const struct yaml_node
 		return;
 	if (ifname_parse(v->text, v->n, MEMBER(struct ifname, obj, f->value)) < 0) {
 		TELL(c, v, ("`%s` is not an interface name", yaml_show(v, shown)),
-		     ("1 to 15 letters, digits or '_', '=', '+', '.', '-'"));
+		     ("1 to 15 letters, digits or '_', '=', '+', '.', '-'; not lo, all or default"));
 		return;
 	}
 	*MEMBER(struct pos, obj, f->pos) = yaml_pos(v);

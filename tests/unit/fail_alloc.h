@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Makes the n-th allocation fail. Include it in one file of a unit program and link that program
- *with $(WRAP_ALLOC) of tests/tests.mk. Only allocations of our own objects are seen, not those
- *inside shared libraries.
+ * with $(WRAP_ALLOC) of tests/tests.mk. Only allocations of our own objects are seen, not those
+ * inside shared libraries.
  *
  *	for (n = 1; fail_alloc_at(n), r = thing_under_test(), fail_alloc_stop(); n++)
  *		... r must be a clean error, with nothing leaked (SAN=address tells) ...

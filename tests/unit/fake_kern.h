@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A model of one machine's interface, as WireGuard and the network stack treat it: an allowed IP
- *given to one peer leaves the one that had it, a peer with the device's own key is ignored, an
- *update of a peer that is not there does nothing, losing the last IPv4 address loses the IPv4
- *routes, a route needs the link up. Two ways lead to it: a back end of its own (fake_kern_new), and
- *a kernel behind the seam of agent/nl.h (fake_nl.h), which reads real messages.
+ * given to one peer leaves the one that had it, a peer with the device's own key is ignored, an
+ * update of a peer that is not there does nothing, losing the last IPv4 address loses the IPv4
+ * routes, a route needs the link up. Two ways lead to it: a back end of its own (fake_kern_new),
+ * and a kernel behind the seam of agent/nl.h (fake_nl.h), which reads real messages.
  *
  * And a short language for states, so that a test's table shows both sides:
  *
  *	"addr=10.0.0.1/24 route=10.5.0.0/16 mtu=1380 port=5 mark=7 key=K alias=x
- *down|A 10.0.0.2/32,10.5.0.0/16 ep=192.0.2.1:5 ka=25 psk hs=100|B"
+ * down|A 10.0.0.2/32,10.5.0.0/16 ep=192.0.2.1:5 ka=25 psk hs=100|B"
  *
  * before the first bar the device, behind each bar a peer, whose key is its letter. "-" is no
- *interface at all.
+ * interface at all.
  */
 #ifndef TESTS_UNIT_FAKE_KERN_H
 #define TESTS_UNIT_FAKE_KERN_H
@@ -35,6 +35,8 @@ struct model_peer {
 
 struct model {
 	bool exists, wireguard, up;
+	bool hears; /* router advertisements */
+	bool stays_hearing; /* its settings cannot be written */
 	uint32_t ifindex, mtu;
 	char alias[256];
 	struct ifaddr addresses[32];
@@ -42,6 +44,9 @@ struct model {
 	struct route *routes; /* ours on this interface */
 	size_t n_routes;
 	struct prefix other_route; /* somebody else's to this prefix; family 0: none */
+	const struct way *ways; /* the host's own routes; those of table `ways_table` */
+	size_t n_ways;
+	uint32_t ways_table; /* 0: the main one */
 	struct exit_rule rules[64]; /* policy rules of ours */
 	size_t n_rules;
 	bool no_ipv6; /* this kernel has no rules of IPv6 */
@@ -106,6 +111,7 @@ struct fake_kern {
 	unsigned int n_observes, fail_observe_at;
 	unsigned int n_looks, fail_look_at; /* at the rules */
 	enum err_class fail_class;
+	int fail_errno;
 	bool fail_this_kind; /* each operation of fail_kind fails */
 	enum op_kind fail_kind;
 	void (*before_observe)(struct fake_kern *f, unsigned int n); /* somebody else's hand */

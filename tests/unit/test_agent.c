@@ -1285,6 +1285,9 @@ static void a_gateway(void **unused)
 	before = w.host.m;
 	publish(&w);
 	must_once(&w);
+	assert_int_equal(w.host.h.sets, 0);
+	w.host.calls = 0;
+	must_once(&w);
 	assert_int_equal(w.host.calls, 0);
 	make_gateway(&w, true);
 	full = w.network;
@@ -1319,6 +1322,57 @@ static void a_gateway(void **unused)
 	take_down(&w, 0);
 	assert_true(host_model_equal(&w.host.m, &before) && !w.model.exists);
 	assert_true(!recorded(&w).n && !recorded(&w).has_table);
+	world_release(&w);
+}
+
+/* Behind the node, before and after: both are masqueraded while the interface changes. */
+static void check_masked(struct model *m, void *arg)
+{
+	const struct world *w = arg;
+
+	if (m->n_peers && !strstr(w->host.m.table, "192.168.10.0/24"))
+		fail_msg("a peer before its masquerading: %s", w->host.m.table);
+	if (m->n_peers && believed(now_in).accepted.serial > 1 &&
+	    !strstr(w->host.m.table, "192.168.20.0/24"))
+		fail_msg("a peer before its new masquerading: %s", w->host.m.table);
+}
+
+static void masquerading_before_peers(void **unused)
+{
+	static const struct prefix others[1] = { { 4, 24, { 192, 168, 20 } } };
+	struct node *nodes;
+	struct world w;
+
+	world_init(&w, 4);
+	make_gateway(&w, true);
+	publish(&w);
+	w.model.step = check_masked;
+	w.model.step_arg = &w;
+	must_once(&w);
+	assert_int_equal(w.model.n_peers, 3);
+	/* A new boot. */
+	model_delete(&w.model);
+	w.host.m.has_table = false;
+	w.host.m.table[0] = '\0';
+	w.host.m.boot[0] ^= 1;
+	must_once(&w);
+	w.host.h.sets = 0;
+	must_once(&w);
+	assert_int_equal(w.host.h.sets, 0);
+	/* Another network behind it, and a peer less. */
+	make_gateway(&w, true);
+	nodes = arena_array(&w.tree.arena, w.network.n_nodes, sizeof(*nodes));
+	assert_non_null(nodes);
+	memcpy(nodes, w.network.nodes, w.network.n_nodes * sizeof(*nodes));
+	nodes[0].masquerade = others;
+	w.network.nodes = nodes;
+	w.network.n_nodes--;
+	w.network.n_records--;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.n_peers, 2);
+	assert_null(strstr(w.host.m.table, "192.168.10.0/24"));
+	assert_non_null(strstr(w.host.m.table, "192.168.20.0/24"));
 	world_release(&w);
 }
 
@@ -1723,6 +1777,34 @@ static void a_policy_alone(void **unused)
 	world_release(&w);
 }
 
+/* The state folder is gone, and the network has no policy any more: the table goes all the same. */
+static void a_policy_that_nothing_tells_of(void **unused)
+{
+	struct guarded g = { 7, true, 0x15 };
+	char old[200];
+	struct world w;
+
+	world_init(&w, 1 + GUARDED_PEERS);
+	want_guarded(&w, &g);
+	publish(&w);
+	must_once(&w);
+	assert_true(w.host.m.has_table);
+	snprintf(old, sizeof(old), "%s.old", w.state);
+	assert_int_equal(rename(w.state, old), 0);
+	g.policy = false;
+	want_guarded(&w, &g);
+	publish(&w);
+	must_once(&w);
+	assert_false(w.host.m.has_table);
+	assert_int_equal(w.model.n_peers, 3);
+	/* Where tables cannot be looked at there is none. */
+	snprintf(old, sizeof(old), "%s.older", w.state);
+	assert_int_equal(rename(w.state, old), 0);
+	w.host.no_nftables = true;
+	must_once(&w);
+	world_release(&w);
+}
+
 /* Where the kernel has no nftables, a policy keeps the interface as it is: neither open nor cut. */
 static void a_policy_that_cannot(void **unused)
 {
@@ -1757,6 +1839,14 @@ static void a_policy_that_cannot(void **unused)
 	assert_int_equal(once(&w), -1);
 	assert_int_equal(w.changes, 0);
 	assert_true(w.model.created == created);
+	/* From an interface that is to have another name as well. */
+	snprintf(w.config.interface.s, sizeof(w.config.interface.s), "other");
+	g.peers = 4;
+	want_guarded(&w, &g);
+	publish(&w);
+	assert_int_equal(once(&w), -1);
+	assert_true(w.model.n_peers == 0 && !strcmp(model_name.s, "prod"));
+	w.config.interface.s[0] = '\0';
 	g.peers = 7;
 	/* As soon as it can, or need not. */
 	g.policy = false;
@@ -1779,7 +1869,107 @@ static void a_policy_that_cannot(void **unused)
 	publish(&w);
 	assert_int_equal(once(&w), -1);
 	assert_false(w.model.exists);
+	/* Nor does one that had it before it was started anew. */
+	w.host.no_nftables = false;
+	must_once(&w);
+	model_delete(&w.model);
+	w.host.m.has_table = false;
+	w.host.no_nftables = true;
+	assert_int_equal(once(&w), -1);
+	assert_false(w.model.exists);
 	world_release(&w);
+}
+
+/* A table of ours names no interface of somebody else's, whatever it was before. */
+static void a_policy_and_a_foreign_interface(void **unused)
+{
+	struct guarded g = { 7, true, 0x15 };
+	struct world w;
+
+	world_init(&w, 1 + GUARDED_PEERS);
+	want_guarded(&w, &g);
+	publish(&w);
+	foreign = "prod";
+	assert_int_equal(once(&w), -1);
+	assert_non_null(strstr(w.message, "interface prod: it is there and is no WireGuard"));
+	assert_true(!w.host.m.has_table && !w.host.h.sets && !w.model.exists);
+	foreign = NULL;
+	must_once(&w);
+	assert_true(w.host.m.has_table && w.model.exists);
+	/* Ours went away, and somebody else took the name. */
+	model_delete(&w.model);
+	foreign = "prod";
+	assert_int_equal(once(&w), -1);
+	assert_true(!w.host.m.has_table && !w.model.exists);
+	assert_int_equal(once(&w), -1);
+	foreign = NULL;
+	must_once(&w);
+	assert_non_null(strstr(w.host.m.table, "iifname \"prod\" jump guard"));
+	/* The same where there is no policy, but masquerading. */
+	g.policy = false;
+	want_guarded(&w, &g);
+	make_gateway(&w, true);
+	publish(&w);
+	must_once(&w);
+	assert_non_null(strstr(w.host.m.table, "masquerade"));
+	model_delete(&w.model);
+	foreign = "prod";
+	assert_int_equal(once(&w), -1);
+	assert_false(w.host.m.has_table);
+	foreign = NULL;
+	must_once(&w);
+	assert_true(w.host.m.has_table);
+	world_release(&w);
+	/* What cannot be read is not known to be ours. */
+	world_init(&w, 1 + GUARDED_PEERS);
+	g.policy = true;
+	want_guarded(&w, &g);
+	publish(&w);
+	w.kern.fail_observe_at = 1;
+	assert_int_equal(once(&w), -1);
+	assert_true(!w.host.m.has_table && !w.model.exists);
+	must_once(&w);
+	assert_true(w.host.m.has_table);
+	world_release(&w);
+}
+
+/* An interface that cannot be set up is not left behind, nor named; one that was there stays. */
+static void a_policy_and_an_interface_that_cannot(void **unused)
+{
+	static const enum op_kind kinds[] = { OP_DEVICE, OP_PEER_SET, OP_ADDR_ADD, OP_LINK_UP };
+	struct guarded g = { 3, true, 0x15 };
+	struct world w;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(kinds); i++) {
+		world_init(&w, 1 + GUARDED_PEERS);
+		want_guarded(&w, &g);
+		publish(&w);
+		w.kern.fail_kind = kinds[i];
+		w.kern.fail_this_kind = true;
+		assert_int_equal(once(&w), -1);
+		assert_true(!w.model.exists && !w.host.m.has_table);
+		assert_int_equal(believed(&w).applied.serial, 0);
+		assert_int_equal(once(&w), -1);
+		assert_true(!w.model.exists && !w.host.m.has_table);
+		w.kern.fail_this_kind = false;
+		must_once(&w);
+		assert_true(w.model.exists && w.host.m.has_table);
+		/* Down, as by hand: the same failure takes nothing away. */
+		w.model.up = false;
+		w.model.listen_port = 1;
+		g.peers = 7;
+		want_guarded(&w, &g);
+		publish(&w);
+		w.kern.fail_this_kind = true;
+		if (kinds[i] != OP_ADDR_ADD)
+			assert_int_equal(once(&w), -1);
+		assert_true(w.model.exists && w.host.m.has_table);
+		w.kern.fail_this_kind = false;
+		must_once(&w);
+		world_release(&w);
+		g.peers = 3;
+	}
 }
 
 static void removed_from_the_network(void **unused)
@@ -2663,6 +2853,92 @@ static void an_exit_and_no_state(void **unused)
 	world_release(&w);
 }
 
+/* Rules of another network stand in the place of ours: all but the way to the exit is as it should
+ * be. */
+static void an_exit_in_anothers_place(void **unused)
+{
+	struct exit_rule theirs = { .family = 4,
+				    .priority = exit_priority("prod"),
+				    .from = { 4, 0, { 0 } },
+				    .table = 4711 };
+	struct network full;
+	struct wgkey gone;
+	struct world w;
+
+	world_init(&w, 4);
+	publish(&w);
+	must_once(&w);
+	full = w.network;
+	w.model.rules[w.model.n_rules++] = theirs;
+	set_exit(&w, "n1");
+	assert_int_equal(once(&w), -1);
+	assert_non_null(strstr(w.message, "the way to the exit: another network on this host"));
+	assert_true(w.model.n_rules == 1 && !exit_rule_cmp(&w.model.rules[0], &theirs));
+	assert_int_equal(believed(&w).applied.serial, 2);
+	/* Whoever leaves the network leaves the interface. */
+	gone = w.network.records[3].key;
+	assert_non_null(model_peer(&w.model, &gone));
+	w.network.n_nodes--;
+	w.network.n_records--;
+	publish(&w);
+	assert_int_equal(once(&w), -1);
+	assert_null(model_peer(&w.model, &gone));
+	assert_int_equal(w.model.n_peers, 2);
+	/* And a machine that was started anew has its interface. */
+	model_delete(&w.model);
+	assert_int_equal(once(&w), -1);
+	assert_true(w.model.exists && w.model.up && w.model.n_peers == 2);
+	w.network = full;
+	w.model.n_rules = 0;
+	set_exit(&w, "n1");
+	must_once(&w);
+	assert_int_equal(w.model.n_rules, 7);
+	/* Rules of ours that cannot be read: nobody comes, and whoever left goes. */
+	w.network.n_nodes--;
+	w.network.n_records--;
+	publish(&w);
+	w.model.step = check_way;
+	w.kern.n_looks = 0;
+	w.kern.fail_look_at = 1;
+	assert_int_equal(once(&w), -1);
+	assert_null(model_peer(&w.model, &gone));
+	assert_true(w.model.n_peers == 2 && leads_in(&w.model));
+	must_once(&w);
+	world_release(&w);
+}
+
+/* Without its policy nothing changes about the way to the exit. */
+static void an_exit_and_a_policy_that_cannot(void **unused)
+{
+	struct guarded g = { 7, true, 0x3f };
+	struct world w;
+
+	world_init(&w, 1 + GUARDED_PEERS);
+	want_guarded(&w, &g);
+	set_exit(&w, "n1");
+	must_once(&w);
+	assert_int_equal(w.model.n_rules, 7);
+	w.model.step = check_way;
+	w.host.no_nftables = true;
+	set_exit(&w, "n2");
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(w.model.n_rules, 7);
+	assert_true(leads_in(&w.model) && w.model.n_peers == 3);
+	/* The exit itself leaves: then all goes as without one. */
+	w.host.no_nftables = false;
+	must_once(&w);
+	w.host.no_nftables = true;
+	g.peers = 5;
+	want_guarded(&w, &g);
+	set_exit(&w, NULL);
+	assert_int_equal(once(&w), -1);
+	assert_false(leads_in(&w.model));
+	assert_int_equal(w.model.n_peers, 2);
+	w.host.no_nftables = false;
+	must_once(&w);
+	world_release(&w);
+}
+
 /*
  * From one exit to another, to none, and down, with the n-th operation failing, or all from it on,
  * as if the agent had been killed. The next run makes it good.
@@ -2768,11 +3044,15 @@ int main(void)
 		cmocka_unit_test(a_damaged_root),
 		cmocka_unit_test(mirrors),
 		cmocka_unit_test(a_gateway),
+		cmocka_unit_test(masquerading_before_peers),
 		cmocka_unit_test(names_of_all),
 		cmocka_unit_test(a_gateway_that_cannot),
 		cmocka_unit_test(policy_before_and_after_peers),
 		cmocka_unit_test(a_policy_alone),
+		cmocka_unit_test(a_policy_that_nothing_tells_of),
 		cmocka_unit_test(a_policy_that_cannot),
+		cmocka_unit_test(a_policy_and_a_foreign_interface),
+		cmocka_unit_test(a_policy_and_an_interface_that_cannot),
 		cmocka_unit_test(removed_from_the_network),
 		cmocka_unit_test(not_listed_is_not_removed),
 		cmocka_unit_test(another_interface_name),
@@ -2792,6 +3072,8 @@ int main(void)
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(an_exit),
 		cmocka_unit_test(an_exit_and_no_state),
+		cmocka_unit_test(an_exit_in_anothers_place),
+		cmocka_unit_test(an_exit_and_a_policy_that_cannot),
 		cmocka_unit_test(every_operation_of_an_exit_fails),
 	};
 

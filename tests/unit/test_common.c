@@ -129,6 +129,10 @@ static void test_ifname(void **state)
 		{ "newline", S("wg0\n"), false },
 		{ "NUL inside", S("wg\0"), false },
 		{ "percent: the kernel would number it", S("wg%d"), false },
+		{ "the loopback", S("lo"), false },
+		{ "every interface's settings", S("all"), false },
+		{ "settings of those to come", S("default"), false },
+		{ "begins like the loopback", S("lo0"), true },
 	};
 	size_t i;
 

@@ -3,6 +3,8 @@
  * agent/apply.h on it. */
 #include "tests/unit/unit.h"
 
+#include <errno.h>
+
 #include "agent/apply.h"
 #include "tests/unit/dice.h"
 #include "tests/unit/fake_kern.h"
@@ -31,6 +33,9 @@ static void print_op(const struct op *op, struct buf *out)
 		break;
 	case OP_LINK_UP:
 		buf_adds(out, "up");
+		break;
+	case OP_LINK_DEAF:
+		buf_adds(out, "deaf");
 		break;
 	case OP_LINK_ALIAS:
 		buf_adds(out, "alias");
@@ -104,6 +109,12 @@ static const struct row rows[] = {
 	  "create; mtu=1420; dev key port=5 mark=7; new A =10.0.0.2/32 ep=192.0.2.1:5 ka=25; new B =; +addr=10.0.0.1/24; up; "
 	  "+route=10.5.0.0/16" },
 	{ "MTU", "mtu=1420", "mtu=1380", NULL, "mtu=1380" },
+	{ "a peer could advertise itself as a router", "hears|A 10.0.0.2/32", "|A 10.0.0.2/32,::/0",
+	  NULL, "deaf; A +::/0" },
+	{ "so could one that is a neighbour", "hears|A fe80::2/128", "|A fe80::2/128", NULL,
+	  "deaf" },
+	{ "nobody could", "hears|A 10.0.0.2/32,fd00::2/128", "|A 10.0.0.2/32,fd00::2/128", NULL,
+	  "" },
 	{ "down: the kernel dropped the routes", "down", "route=10.5.0.0/16", NULL,
 	  "up; +route=10.5.0.0/16" },
 	/* whose it is */
@@ -681,6 +692,50 @@ static void test_drift(void **state)
 	}
 }
 
+/* One that could not be brought up is not left behind by the run that made it; one that was there
+ * is. */
+static void test_taken_back(void **state)
+{
+	static const enum op_kind kinds[] = { OP_LINK_MTU, OP_DEVICE, OP_PEER_SET, OP_ADDR_ADD,
+					      OP_LINK_UP };
+	static const char wanted[] = "addr=10.0.0.1/24 port=5 mtu=1400|A 10.0.0.2/32";
+	struct setting s;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(kinds); i++) {
+		set_up(&s, "-", wanted);
+		s.f.fail_kind = kinds[i];
+		s.f.fail_this_kind = true;
+		assert_int_equal(go(&s), -1);
+		assert_non_null(strstr(s.e.msg, "made to fail"));
+		assert_false(s.m.exists || s.result.after.exists || s.result.all_but_routes);
+		s.f.fail_this_kind = false;
+		assert_int_equal(go(&s), 0);
+		tear_down(&s);
+		set_up(&s, "down", wanted);
+		s.f.fail_kind = kinds[i];
+		s.f.fail_this_kind = true;
+		assert_int_equal(go(&s), -1);
+		assert_true(s.m.exists && s.result.after.exists);
+		tear_down(&s);
+	}
+	/* A port that is taken is named. */
+	set_up(&s, "-", wanted);
+	s.f.fail_kind = OP_LINK_UP;
+	s.f.fail_this_kind = true;
+	s.f.fail_errno = EADDRINUSE;
+	assert_int_equal(go(&s), -1);
+	assert_non_null(strstr(s.e.msg, "made to fail: UDP port 5 is taken on this host"));
+	tear_down(&s);
+	/* What is up does its work, though a route is missing. */
+	set_up(&s, "-", "route=10.5.0.0/16|A 10.5.0.0/16");
+	s.f.fail_kind = OP_ROUTE_ADD;
+	s.f.fail_this_kind = true;
+	assert_int_equal(go(&s), -1);
+	assert_true(s.m.exists && s.m.up && s.result.all_but_routes);
+	tear_down(&s);
+}
+
 static void test_conflicts(void **state)
 {
 	struct setting s;
@@ -783,7 +838,7 @@ int main(void)
 		cmocka_unit_test(test_failures),      cmocka_unit_test(test_meddling),
 		cmocka_unit_test(test_drift),	      cmocka_unit_test(test_conflicts),
 		cmocka_unit_test(test_observe_fails), cmocka_unit_test(test_plan),
-		cmocka_unit_test(test_down),
+		cmocka_unit_test(test_down),	      cmocka_unit_test(test_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@ struct world {
 	struct host_record record; /* in memory */
 	struct host_record disk; /* what a new process would read */
 	unsigned int saves;
+	bool full; /* the disk */
 	struct host_wanted wanted;
 	struct host_result result;
 	struct arena arena;
@@ -29,7 +30,7 @@ static int save(void *arg, const struct host_record *r, struct err *e)
 	int fault = fake_host_fault(&w->host);
 
 	w->saves++;
-	if (fault == 1)
+	if (fault == 1 || w->full)
 		return err_set(e, ERR_IO, "the disk is full");
 	w->disk = *r;
 	return fault ? err_set(e, ERR_IO, "the disk is full") : 0;
@@ -48,6 +49,16 @@ static void world_release(struct world *w)
 	arena_release(&w->arena);
 }
 
+/* Where the frames of what was called before were. */
+static void __attribute__((noinline)) use_stack(void)
+{
+	volatile char all[16384];
+	size_t i;
+
+	for (i = 0; i < sizeof(all); i++)
+		all[i] = '#';
+}
+
 static int run(struct world *w, bool look, bool dry)
 {
 	struct host_store store = { save, w };
@@ -60,6 +71,7 @@ static int run(struct world *w, bool look, bool dry)
 	w->host.want_table = *w->wanted.rules;
 	r = host_converge(&w->host.h, &w->wanted, "prod", look, dry, &w->record, &store, &w->arena,
 			  &w->result, &w->error);
+	use_stack();
 	buf_init(&text, sizeof(w->ops) - 1);
 	for (i = 0; i < w->result.n_ops; i++) {
 		host_op_print(&w->result.ops[i], &text);
@@ -300,10 +312,17 @@ static void one_does_not_stop_the_other(void **unused)
 	world_init(&w);
 	fake_host_add(&w.host, "eth0");
 	w.host.refuse_tables = true;
+	/* Without the table nothing is carried; what is to end ends all the same. */
 	want(&w, BOTH, RULES);
 	assert_int_equal(run(&w, false, false), -1);
-	assert_true(w.host.m.forward4 && w.host.m.forward6 && !w.result.verified);
+	assert_true(!w.host.m.forward4 && !w.host.m.forward6 && !w.result.verified);
+	want(&w, GATEWAY_IPV6, "");
+	must_run(&w);
+	want(&w, GATEWAY_IPV4, RULES);
+	assert_int_equal(run(&w, false, false), -1);
+	assert_true(!w.host.m.forward4 && !w.host.m.forward6 && w.host.m.list[0].ra == 1);
 	w.host.refuse_tables = false;
+	want(&w, BOTH, RULES);
 	must_run(&w);
 	want(&w, 0, "");
 	w.host.refuse_sysctls = true;
@@ -321,32 +340,125 @@ static void one_does_not_stop_the_other(void **unused)
 	world_release(&w);
 }
 
-static void too_many_interfaces(void **unused)
+/* What could not be set is not ours when somebody else sets it. */
+static void set_by_others_meanwhile(void **unused)
 {
-	struct host_model before;
-	char name[16];
+	struct host_model theirs;
 	struct world w;
-	unsigned int i;
 
 	world_init(&w);
-	for (i = 0; i < MAX_HOST_CHANGES - 1; i++) {
-		snprintf(name, sizeof(name), "eth%u", i);
-		fake_host_add(&w.host, name);
-	}
-	before = w.host.m;
-	want(&w, GATEWAY_IPV6, "");
+	fake_host_add(&w.host, "eth0");
+	w.host.refuse_sysctls = true;
+	want(&w, BOTH, "");
+	assert_int_equal(run(&w, false, false), -1);
+	assert_true(host_record_empty(&w.record) && host_record_empty(&w.disk));
+	assert_int_equal(w.result.sets, 0);
+	w.host.m.forward4 = w.host.m.forward6 = 1;
 	must_run(&w);
-	assert_int_equal(w.disk.n, MAX_HOST_CHANGES);
+	theirs = w.host.m;
+	want(&w, 0, "");
+	must_run(&w);
+	assert_true(host_model_equal(&w.host.m, &theirs));
+	/* What was set before the refusal stays ours. */
+	w.host.refuse_sysctls = false;
+	w.host.m.forward4 = w.host.m.forward6 = 0;
+	want(&w, GATEWAY_IPV4, "");
+	must_run(&w);
+	w.host.refuse_sysctls = true;
+	want(&w, BOTH, "");
+	assert_int_equal(run(&w, false, false), -1);
+	assert_true(w.disk.n == 1 && w.disk.changes[0].sysctl.key == SYSCTL_FORWARD4);
+	world_release(&w);
+}
+
+/* After a reboot with a full disk a relay carries all the same; it is told each time, until there
+ * is room. */
+static void full_disk(void **unused)
+{
+	struct host_model before;
+	struct world w;
+
+	world_init(&w);
+	fake_host_add(&w.host, "eth0");
+	before = w.host.m;
+	w.full = true;
+	want(&w, BOTH, "rules");
+	assert_int_equal(run(&w, false, false), -1);
+	assert_non_null(strstr(w.error.msg, "the disk is full"));
+	assert_non_null(strstr(w.error.msg, "`down` will not put back"));
+	assert_true(w.host.m.forward4 && w.host.m.forward6 && w.host.m.has_table);
+	assert_int_equal(w.host.m.list[0].ra, 2);
+	assert_int_equal(w.disk.n, 0);
+	/* The policy alone is in force, which is all that was asked for. */
+	w.record = w.disk;
+	want(&w, 0, "other");
+	w.wanted.table_alone = true;
+	must_run(&w);
+	w.wanted.table_alone = false;
+	world_release(&w);
+
+	/* There is room again before the end: nothing is lost. */
+	world_init(&w);
+	fake_host_add(&w.host, "eth0");
+	before = w.host.m;
+	want(&w, BOTH, "rules");
+	w.host.fail_at = 1;
+	for (w.host.fail_at = 1; !w.saves; w.host.fail_at++) {
+		w.host.calls = 0;
+		(void)run(&w, false, false);
+	}
+	w.host.fail_at = 0;
 	want(&w, 0, "");
 	must_run(&w);
 	assert_true(host_model_equal(&before, &w.host.m));
-	fake_host_add(&w.host, "one-more");
-	before = w.host.m;
-	want(&w, GATEWAY_IPV6, "");
-	assert_int_equal(run(&w, false, false), -1);
-	assert_int_equal(w.error.class, ERR_LIMIT);
-	assert_true(host_model_equal(&before, &w.host.m));
 	world_release(&w);
+}
+
+/* One too many for IPv6: that stays as it is and is told, and IPv4 is forwarded all the same. */
+static void too_many_interfaces(void **unused)
+{
+	struct host_model *before = malloc(sizeof(*before));
+	struct world *w = malloc(sizeof(*w));
+	char name[16];
+	unsigned int i;
+
+	assert_true(before && w);
+	world_init(w);
+	for (i = 0; i < MAX_HOST_CHANGES6 - 1; i++) {
+		snprintf(name, sizeof(name), "eth%u", i);
+		fake_host_add(&w->host, name);
+	}
+	*before = w->host.m;
+	want(w, GATEWAY_IPV6, "");
+	must_run(w);
+	assert_int_equal(w->disk.n, MAX_HOST_CHANGES6);
+	want(w, BOTH, "");
+	must_run(w);
+	want(w, 0, "");
+	must_run(w);
+	assert_true(host_model_equal(before, &w->host.m));
+	fake_host_add(&w->host, "one-more");
+	*before = w->host.m;
+	want(w, BOTH, "");
+	assert_int_equal(run(w, false, false), -1);
+	assert_int_equal(w->error.class, ERR_LIMIT);
+	assert_non_null(strstr(w->error.msg, "IPv6 is not forwarded"));
+	assert_int_equal(w->host.m.forward4, 1);
+	assert_int_equal(w->host.m.forward6, 0);
+	want(w, 0, "");
+	must_run(w);
+	assert_true(host_model_equal(before, &w->host.m));
+	/* One that comes later is told, and takes nothing away. */
+	w->host.m.n--;
+	want(w, BOTH, "");
+	must_run(w);
+	fake_host_add(&w->host, "later");
+	assert_int_equal(run(w, false, false), -1);
+	assert_int_equal(w->error.class, ERR_LIMIT);
+	assert_true(w->host.m.forward4 && w->host.m.forward6);
+	world_release(w);
+	free(w);
+	free(before);
 }
 
 static void random_model(struct dice *d, struct world *w)
@@ -515,6 +627,8 @@ int main(void)
 		cmocka_unit_test(a_reboot),
 		cmocka_unit_test(a_table_in_other_hands),
 		cmocka_unit_test(one_does_not_stop_the_other),
+		cmocka_unit_test(set_by_others_meanwhile),
+		cmocka_unit_test(full_disk),
 		cmocka_unit_test(too_many_interfaces),
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(every_call_fails),

@@ -367,6 +367,11 @@ static void test_names(void **state)
 			  "  a: {public_key: $1, endpoint: a.example.net, interface: wl-b}\n"
 			  "  b: {public_key: $2}\n" ROUTED("mesh: [all]"),
 		     NULL, "networks/net.yaml:7:5: error: the interface of node `a` to `b`");
+	/* The link was there first: it keeps its name, which is none for the main interface. */
+	n = must_compile(HEAD NODES ROUTED("link: {between: [a], and: [b]}"), NULL, 1);
+	expect_error(
+		HEAD "interface: wl-b\n" NODES ROUTED("link: {between: [a], and: [b]}"), n,
+		"the interface of node `a` to `b` would be called wl-b, as another one of that node is");
 }
 
 /* ---- what becomes of it ---- */

@@ -433,6 +433,7 @@ static void test_table(void **state)
 		"\t\tiifname \"wg0\" oifname != \"wg0\" ip daddr { 172.16.1.0/24 } masquerade\n"
 		"\t\tiifname \"wg0\" oifname != \"wg0\" ip6 daddr { fd09::/48 } masquerade\n\t}\n"
 		"}\n";
+	static const struct ifname names[] = { { "wg1" }, { "wg0" } };
 	struct node node = node_c, other = node_c;
 	struct config c, o;
 	struct ruleset r;
@@ -469,6 +470,17 @@ static void test_table(void **state)
 	assert_non_null(strstr(out.data, "jump permitted; jump also_permitted; accept; };"));
 	assert_non_null(strstr(out.data, "iifname { \"wg1\", \"wg0\" } oifname != { \"wg1\", "
 					 "\"wg0\" } jump guard; }; }"));
+	buf_release(&out);
+	/* Without one of them, and without any. */
+	r.without = names;
+	r.n_without = 1;
+	print_set(&r, false, &out);
+	assert_non_null(strstr(out.data, "iifname \"wg0\" oifname != \"wg0\" jump guard; }; }"));
+	assert_null(strstr(out.data, "wg1"));
+	buf_release(&out);
+	r.n_without = 2;
+	print_set(&r, false, &out);
+	assert_int_equal(out.len, 0);
 	buf_release(&out);
 	/* Nothing to say: no table. */
 	other.flags &= ~(unsigned int)NODE_GUARDED;

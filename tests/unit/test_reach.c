@@ -136,7 +136,8 @@ static struct ref_end ref_end_of(const struct world *w, const struct reach_end *
 
 	if (r && !node)
 		node = &m_network_client(w->m, r->name)->node;
-	return (struct ref_end){ node, a, e->kind == REACH_BEHIND, e->kind == REACH_OUTSIDE };
+	return (struct ref_end){ node, a, e->kind == REACH_BEHIND && !has(r, a),
+				 e->kind == REACH_OUTSIDE };
 }
 
 static void check_policy(struct dice *d, struct world *w, const struct reach_end *from,
