@@ -71,6 +71,8 @@
 #define MAX_EXPANSION_STEPS (16u << 20)
 #define MAX_EXPANSION_PREFIXES (4u * MAX_ALLOWED_IPS)
 
+/* Of a prefix in a policy, the pools and the addresses of other nodes in it. */
+#define MAX_NOT_MEANT 1024
 /* The sources in the rules of one node; 131,072 nodes with two addresses each. */
 #define MAX_SOURCES 262144
 /* An nftables table as text, written by us or listed by nft: MAX_SOURCES of 50 bytes, twice. */

@@ -144,6 +144,11 @@ struct permit {
 	const char *to, *from;
 	const struct service *services; /* canonical (common/service.h), at least one */
 	size_t n_services;
+	/* Of a side that is a prefix: what in it is not behind nodes, and so not meant, the pools
+	 * and addresses of other nodes and of clients. Canonical, inside the prefix. The same in
+	 * all permits that have the prefix for that side. */
+	const struct prefix *not_to, *not_from;
+	size_t n_not_to, n_not_from;
 };
 
 enum node_flags {

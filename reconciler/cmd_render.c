@@ -198,7 +198,9 @@ fail:
 
 static int run(int argc, char **argv)
 {
-	struct session_options o = { .repo_dir = option_repo, .rev = rev, .network = network };
+	struct session_options o = {
+		.repo_dir = option_repo, .rev = rev, .network = network, .explains = true
+	};
 	struct wanted w = { .name = argv[0],
 			    .of_node = true,
 			    .of_client = true,

@@ -156,7 +156,7 @@ static int cmp_networks(const void *a, const void *b)
 		      ((const struct session_network *)b)->name);
 }
 
-static int compile_one(struct session *s, struct session_network *n)
+static int compile_one(struct session *s, struct session_network *n, bool explains)
 {
 	struct network *compiled = arena_alloc(&s->arena, sizeof(*compiled));
 	uint64_t serial = n->old ? n->old->manifest.serial + 1 : 1;
@@ -168,7 +168,7 @@ static int compile_one(struct session *s, struct session_network *n)
 		    compiled) == 0)
 		n->compiled = compiled;
 	if (n->compiled && (hidden_check(n->model, compiled, &s->diag) < 0 ||
-			    assert_check(n->model, compiled, &s->arena, &s->diag) < 0))
+			    assert_check(n->model, compiled, explains, &s->arena, &s->diag) < 0))
 		return err_nomem(NULL);
 	cli_progress_clear();
 	return 0;
@@ -236,7 +236,7 @@ static int check_machines(struct session *s, bool all)
 }
 
 /* Both sides side by side; the networks of the configuration compiled. */
-static int pair_networks(struct session *s, const char *only)
+static int pair_networks(struct session *s, const char *only, bool explains)
 {
 	size_t i;
 
@@ -254,7 +254,7 @@ static int pair_networks(struct session *s, const char *only)
 					       .model = m,
 					       .old = published_network(&s->published, m->name) };
 		s->n_networks++;
-		if (compile_one(s, n) < 0)
+		if (compile_one(s, n, explains) < 0)
 			return -1;
 	}
 	for (i = 0; i < s->published.n; i++) {
@@ -317,7 +317,7 @@ int session_open(struct session *s, const struct session_options *o)
 		return 0;
 	if (read_published(s, &e) < 0)
 		return cli_fail(&e);
-	if (pair_networks(s, o->network) < 0) {
+	if (pair_networks(s, o->network, o->explains) < 0) {
 		err_nomem(&e);
 		return cli_fail(&e);
 	}

@@ -20,6 +20,8 @@ struct session_options {
 	const char *network; /* only this one is compiled and told of; NULL: all. Clashes on
 				machines are looked for between all networks, as ever */
 	bool strict; /* warnings are errors */
+	bool explains; /* what is compiled is looked at, not put to use: assertions that do not hold
+			  are warnings */
 	bool settings_only; /* loaded and checked, but nothing is compiled, nor is the published
 			       branch looked at */
 };

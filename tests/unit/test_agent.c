@@ -1541,7 +1541,9 @@ static void want_guarded(struct world *w, const struct guarded *g)
 				on[n++] = (struct service){ SERVICE_TCP, guarded_ports[p],
 							    guarded_ports[p] };
 		if (g->policy && n)
-			permits[n_permits++] = (struct permit){ "n0", name, on, n };
+			permits[n_permits++] = (struct permit){
+				.to = "n0", .from = name, .services = on, .n_services = n
+			};
 	}
 	nodes[0].links = links;
 	nodes[0].n_links = n_links;
