@@ -50,6 +50,9 @@ struct agent {
 	struct snapshot *current;
 	/* What stands on the interface; NULL: unknown, or the same as `current`. */
 	struct snapshot *applied;
+	/* The server that answered for each URL last, and how it was reached. No family: none did.
+	 */
+	struct lifeline reached[MAX_MIRRORS];
 	/* Rotates in `run`, so that one server cannot hold us back for long. */
 	unsigned int first_url;
 };

@@ -144,9 +144,15 @@ static int converge_main(struct agent *a, const struct desired *d, const struct 
 		*e = *why;
 		return -1;
 	}
-	if (dry)
-		return apply_plan(a->kern, &ret->interface, d, previous, now, &ret->arena,
-				  &ret->result, e);
+	if (dry) {
+		if (apply_plan(a->kern, &ret->interface, d, previous, now, &ret->arena,
+			       &ret->result, e) < 0)
+			return -1;
+		if (!ret->result.n_refused)
+			return 0;
+		lifeline_error(ret->result.refused, ret->result.n_refused, e);
+		return err_prefix(e, "interface %s", ret->interface.s);
+	}
 	return apply_desired(a->kern, &ret->interface, d, previous, &a->private_key, now,
 			     &ret->arena, &ret->result, e);
 }
@@ -156,6 +162,7 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 {
 	const struct config *config = &a->current->config, *was, *previous;
 	struct sock_endpoint *endpoints = NULL;
+	struct lifeline lines[MAX_MIRRORS];
 	struct links_job job;
 	struct err later = { 0 }, table_error = { 0 }, exit_error = { 0 };
 	struct desired d;
@@ -183,6 +190,8 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 			      .public_key = a->public_key,
 			      .alias = a->alias,
 			      .fwmark = ret->exit.others ? EXIT_MARK : 0 };
+	d.lifelines = lines;
+	d.n_lifelines = agent_lifelines(a, lines);
 	/* Handshakes carry the kernel's time, so this is the real clock whatever --now says. */
 	job = (struct links_job){ .kern = a->kern,
 				  .config = config,
@@ -194,6 +203,8 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 				  .private_key = &a->private_key,
 				  .alias = d.alias,
 				  .fwmark = d.fwmark,
+				  .lifelines = d.lifelines,
+				  .n_lifelines = d.n_lifelines,
 				  .now = os_now(),
 				  .arena = &ret->arena };
 	/* Whose a name is, before anything is done that says it. */

@@ -4,6 +4,8 @@
 #include "common/limits.h"
 #include "common/os_time.h"
 
+#define SERVER "where the publication comes from"
+
 /* One try at one URL. */
 struct attempt {
 	struct agent *agent;
@@ -14,11 +16,59 @@ struct attempt {
 	struct err *err;
 };
 
+/* What goes through the network has one of the interface's addresses as its source. */
+static enum lifeline_known way_taken(const struct agent *a, const struct ipaddr *local)
+{
+	const struct node *n =
+		a->current && a->current->has_config ? a->current->config.node : NULL;
+	size_t i;
+
+	for (i = 0; n && i < n->n_addresses; i++)
+		if (!ipaddr_cmp(&n->addresses[i].addr, local))
+			return LIFELINE_INSIDE;
+	return LIFELINE_DIRECT;
+}
+
 static int get_one(struct attempt *t, struct fetch_request *r)
 {
 	struct fetcher *f = t->agent->fetcher;
+	int ret;
 
-	return f->ops->get(f, t->url, r, 1, t->deadline);
+	f->remote.family = 0;
+	ret = f->ops->get(f, t->url, r, 1, t->deadline);
+	if (f->remote.family)
+		t->agent->reached[t->url_index] =
+			(struct lifeline){ f->remote, way_taken(t->agent, &f->local), SERVER };
+	return ret;
+}
+
+/* The address that a URL has instead of a name. */
+static int literal(const char *url, struct ipaddr *ret)
+{
+	const char *host = strstr(url, "://");
+
+	if (!host || !strncmp(url, "file:", 5))
+		return -1;
+	host += 3;
+	if (*host == '[')
+		return ipaddr_parse(host + 1, strcspn(host + 1, "]"), ret);
+	return ipaddr_parse(host, strcspn(host, ":/?#"), ret);
+}
+
+size_t agent_lifelines(const struct agent *a, struct lifeline ret[static MAX_MIRRORS])
+{
+	struct ipaddr addr;
+	size_t n = 0, i;
+
+	for (i = 0; i < a->config->n_urls; i++) {
+		const struct lifeline *l = &a->reached[i];
+
+		if (l->addr.family)
+			ret[n++] = *l;
+		else if (!literal(a->config->urls[i], &addr))
+			ret[n++] = (struct lifeline){ addr, LIFELINE_UNKNOWN, SERVER };
+	}
+	return n;
 }
 
 /* One more root document. 1: taken; 0: there is none; -1: it is not what may follow ours. */

@@ -376,6 +376,20 @@ static void judge_status(struct transfer *t, const char *url, long code)
 		refuse(r, ERR_IO, "FETCH", "%s/%s: HTTP %ld", url, r->path, code);
 }
 
+static void note_ends(struct curl_fetcher *f, const struct transfer *t)
+{
+	const char *remote = NULL, *local = NULL;
+	struct ipaddr r, l;
+
+	if (curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &remote) || !remote ||
+	    curl_easy_getinfo(t->easy, CURLINFO_LOCAL_IP, &local) || !local ||
+	    ipaddr_parse(remote, strlen(remote), &r) < 0 ||
+	    ipaddr_parse(local, strlen(local), &l) < 0)
+		return;
+	f->base.remote = r;
+	f->base.local = l;
+}
+
 static void judge(struct curl_fetcher *f, struct transfer *t, const char *url, CURLcode result)
 {
 	struct fetch_request *r = t->request;
@@ -383,8 +397,10 @@ static void judge(struct curl_fetcher *f, struct transfer *t, const char *url, C
 
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &code);
 	f->base.bytes += r->body.len;
-	if (code)
+	if (code) {
 		note_reached(t);
+		note_ends(f, t);
+	}
 	if (t->no_memory)
 		refuse(r, ERR_NOMEM, NULL, "out of memory");
 	else if (t->bad_headers)

@@ -20,6 +20,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/limits.h"
+#include "common/prefix.h"
 #include "publication/document.h"
 
 /* Of an HTTP answer before its body. */
@@ -84,6 +85,9 @@ struct fetcher {
 	struct fetch_site sites[MAX_MIRRORS]; /* others are asked by their name alone */
 	size_t n_sites;
 	const char *ca_file; /* NULL: the system's certificates */
+	/* The two ends of the connection of the last answer; no family: none came, or over none.
+	 */
+	struct ipaddr remote, local;
 	/* What it cost. */
 	unsigned int requests;
 	uint64_t bytes;

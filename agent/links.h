@@ -37,6 +37,8 @@ struct links_job {
 	const struct secret *private_key;
 	const char *alias;
 	uint32_t fwmark; /* where the node says none; 0: none */
+	const struct lifeline *lifelines;
+	size_t n_lifelines;
 	int64_t now;
 	struct arena *arena;
 };

@@ -91,8 +91,10 @@
 #define MAX_TOMBSTONES 262144
 
 /* Settings of the host that an agent remembers having changed for forwarding: three, and one for
- * each interface that takes router advertisements. */
-#define MAX_HOST_CHANGES 256
+ * each interface that takes router advertisements, or has a setting that the switch overwrites. */
+#define MAX_HOST_CHANGES 2048
+/* Of those, for IPv6 at most so many. */
+#define MAX_HOST_CHANGES6 1792
 /* Networks whose agents share the forwarding of one host. */
 #define MAX_SHARED_USERS 64
 

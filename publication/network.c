@@ -159,7 +159,8 @@ bool record_equal(const struct record *a, const struct record *b)
 	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) ||
 	    a->n_addresses != b->n_addresses || !endpoint_equal(&a->endpoint, &b->endpoint) ||
 	    text_cmp(a->gateway, b->gateway) || a->clients != b->clients ||
-	    text_cmp(a->leads, b->leads) || a->leads_at != b->leads_at)
+	    text_cmp(a->leads, b->leads) || a->leads_at != b->leads_at ||
+	    !client_settings_equal(a->settings, b->settings))
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))

@@ -171,7 +171,8 @@ static int render_client(struct session *s, const struct session_network *n,
 
 	if (r)
 		return r;
-	if (client_config_make(n->model, n->compiled, client, &s->arena, &c, &e) < 0)
+	if (client_config_make(n->compiled, w->name, client_interface(n->model), &s->arena, &c,
+			       &e) < 0)
 		goto fail;
 	if (private_key) {
 		client_keep_secret();

@@ -156,6 +156,9 @@ static void make_documents(struct compiler *c, const struct holders *h, const st
 
 		compile_record(c, &c->m->clients[i].node, &al[at], &records[at]);
 		records[at].gateway = c->m->clients[i].gateway.s;
+		if (client_settings_make(c->m, &c->m->clients[i], nodes, c->arena,
+					 &records[at].settings) < 0)
+			c->nomem = true;
 	}
 	for (i = 0; i < c->n_gateways && !c->nomem; i++)
 		records[h->node_at[c->gateways[i].node]].clients = true;

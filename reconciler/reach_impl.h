@@ -86,7 +86,8 @@ bool reach_has_address(const struct reach *r, uint32_t id, const struct ipaddr *
 const struct reach_table *reach_table_of(struct reach *r, uint32_t id);
 /*
  * The peer of the node `at`, whose table it is, that the longest allowed IP for the place names, or
- * NO_ID. *ret_len: the length of that allowed IP, or -1.
+ * NO_ID. Under one peer a prefix that another covers is none. *ret_len: the length of that allowed
+ * IP, or -1.
  */
 uint32_t reach_next(const struct reach_table *t, uint32_t at, const struct place *to, int *ret_len);
 

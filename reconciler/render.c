@@ -273,6 +273,9 @@ static void hosts_comment(const struct config *c, struct buf *out)
 		 c->node->domain, c->network);
 }
 
+/* A tunnel is better than none: without systemd-resolved the names are missing and nothing else. */
+#define RESOLVECTL "PostUp = ! command -v resolvectl >/dev/null || resolvectl "
+
 /* `DNS =` would send every question to these servers, not only those for the domain. */
 static void quick_names(const struct config *c, struct buf *out)
 {
@@ -284,12 +287,10 @@ static void quick_names(const struct config *c, struct buf *out)
 		hosts_comment(c, out);
 		return;
 	}
-	buf_adds(out, "PostUp = resolvectl dns %i");
+	buf_adds(out, RESOLVECTL "dns %i");
 	add_servers(n, out);
-	buf_addf(
-		out,
-		"\nPostUp = resolvectl domain %%i '~%s'\nPostUp = resolvectl default-route %%i no\n",
-		n->domain);
+	buf_addf(out, "\n" RESOLVECTL "domain %%i '~%s'\n" RESOLVECTL "default-route %%i no\n",
+		 n->domain);
 }
 
 static void networkd_names(const struct config *c, struct buf *out)

@@ -35,6 +35,8 @@ struct model_peer {
 
 struct model {
 	bool exists, wireguard, up;
+	bool hears; /* router advertisements */
+	bool stays_hearing; /* its settings cannot be written */
 	uint32_t ifindex, mtu;
 	char alias[256];
 	struct ifaddr addresses[32];
@@ -42,6 +44,9 @@ struct model {
 	struct route *routes; /* ours on this interface */
 	size_t n_routes;
 	struct prefix other_route; /* somebody else's to this prefix; family 0: none */
+	const struct way *ways; /* the host's own routes; those of table `ways_table` */
+	size_t n_ways;
+	uint32_t ways_table; /* 0: the main one */
 	struct exit_rule rules[64]; /* policy rules of ours */
 	size_t n_rules;
 	uint8_t straight; /* the first byte of addresses that somebody else's route or rule takes */

@@ -389,18 +389,14 @@ static void wg_get(struct fake_sock *s, const struct nlmsghdr *to)
 
 /* rtnetlink. */
 
-static void link_get(struct fake_sock *s, const struct nlmsghdr *to)
+static void put_link(struct fake_sock *s, const struct nlmsghdr *to, uint16_t flags)
 {
+	struct nlmsghdr *nlh = begin(s, to, RTM_NEWLINK, flags);
 	struct model *m = fake->m;
+	struct nlattr *nest, *inner;
 	struct ifinfomsg *info;
-	struct nlmsghdr *nlh;
-	struct nlattr *nest;
+	int32_t conf[60] = { 0 };
 
-	if (!m->exists) {
-		answer_error(s, to, ENODEV);
-		return;
-	}
-	nlh = begin(s, to, RTM_NEWLINK, 0);
 	info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 	info->ifi_index = (int)m->ifindex;
 	info->ifi_flags = m->up ? IFF_UP : 0;
@@ -408,11 +404,50 @@ static void link_get(struct fake_sock *s, const struct nlmsghdr *to)
 	mnl_attr_put_u32(nlh, IFLA_MTU, m->mtu);
 	if (m->alias[0])
 		mnl_attr_put_strz(nlh, IFLA_IFALIAS, m->alias);
+	conf[0] = 1;
+	conf[3] = m->hears && !m->no_ipv6;
+	nest = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	inner = mnl_attr_nest_start(nlh, AF_INET6);
+	mnl_attr_put(nlh, IFLA_INET6_CONF, sizeof(conf), conf);
+	mnl_attr_nest_end(nlh, inner);
+	mnl_attr_nest_end(nlh, nest);
 	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, m->wireguard ? "wireguard" : "dummy");
 	mnl_attr_nest_end(nlh, nest);
 	end(s, nlh);
+}
+
+static int fake_set(const char *path, const char *value, struct err *e)
+{
+	static const char ours[] = "/proc/sys/net/ipv6/conf/wg0/";
+
+	if (strncmp(path, ours, sizeof(ours) - 1) != 0 || strcmp(value, "0\n") != 0)
+		die(path);
+	if (!fake->m->exists || fake->m->no_ipv6)
+		return err_set(e, ERR_NOENT, "no such setting");
+	if (fake->m->stays_hearing)
+		return err_set(e, ERR_IO, "%s: read-only", path);
+	fake->settings++;
+	if (strstr(path, "accept_ra"))
+		fake->m->hears = false;
+	return 0;
+}
+
+static void link_get(struct fake_sock *s, const struct nlmsghdr *to)
+{
+	if (!fake->m->exists) {
+		answer_error(s, to, ENODEV);
+		return;
+	}
+	put_link(s, to, 0);
 	answer_error(s, to, 0);
+}
+
+static void link_dump(struct fake_sock *s, const struct nlmsghdr *to)
+{
+	if (fake->m->exists)
+		put_link(s, to, NLM_F_MULTI);
+	answer_done(s, to, 0, 0);
 }
 
 static int link_set(const struct nlmsghdr *nlh)
@@ -736,7 +771,10 @@ static void rt_request(struct fake_sock *s, const struct nlmsghdr *nlh)
 
 	switch (nlh->nlmsg_type) {
 	case RTM_GETLINK:
-		link_get(s, nlh);
+		if ((nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
+			link_dump(s, nlh);
+		else
+			link_get(s, nlh);
 		return;
 	case RTM_GETADDR:
 		addr_dump(s, nlh);
@@ -935,7 +973,11 @@ void fake_nl_start(struct fake_nl *f, struct model *m)
 		saved = nl_sys;
 	fake = f;
 	nl_sys = (struct nl_sys){
-		.open = outer_open, .send = outer_send, .recv = fake_recv, .close = fake_close
+		.open = outer_open,
+		.send = outer_send,
+		.recv = fake_recv,
+		.close = fake_close,
+		.set = fake_set,
 	};
 }
 
