@@ -34,7 +34,7 @@ static void try_files(const struct source *files, size_t n)
 		r = compile(&m.networks[i], NULL, 1, &a, &d, &net);
 		if (r)
 			break;
-		assert_int_equal(assert_check(&m.networks[i], &net, &a, &d), 0);
+		assert_int_equal(assert_check(&m.networks[i], &net, false, &a, &d), 0);
 	}
 	if (r && !d.errors)
 		fail_msg("refused without an error:\n%s", files[n - 1].text);
