@@ -186,7 +186,7 @@ static int own_addresses(struct maker *m, struct party *ret)
 	return 0;
 }
 
-/* What is behind the node is not outside. */
+/* What is behind the node is not outside, nor is the node. */
 static int own_networks(struct maker *m, struct policy *ret)
 {
 	const struct record *r = network_record(m->net, m->node->name);
@@ -196,7 +196,8 @@ static int own_networks(struct maker *m, struct policy *ret)
 	if (!r)
 		return missing(m, "the record of", m->node->name);
 	list = arena_array(m->arena,
-			   r->n_routes + r->n_standby + m->node->n_masquerade + m->node->n_except,
+			   r->n_routes + r->n_standby + m->node->n_masquerade + m->node->n_except +
+				   m->node->n_addresses,
 			   sizeof(*list));
 	if (!list)
 		return err_nomem(m->err);
@@ -210,6 +211,8 @@ static int own_networks(struct maker *m, struct policy *ret)
 			list[n++] = m->node->masquerade[i];
 	for (i = 0; i < m->node->n_except; i++)
 		list[n++] = m->node->except[i];
+	for (i = 0; i < m->node->n_addresses; i++)
+		list[n++] = prefix_of_addr(&m->node->addresses[i].addr);
 	ret->behind = list;
 	ret->n_behind = prefix_canonical(list, n);
 	return 0;

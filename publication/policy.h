@@ -40,7 +40,8 @@ struct policy {
 	const struct policy_rule *rules; /* in the order of the permits; none without addresses */
 	size_t n_rules;
 	struct party clients; /* the node's own, which cannot guard themselves */
-	/* Networks behind the node, as far as rules about what is outside need them. */
+	/* Its own addresses and the networks behind it, as far as rules about what is outside need
+	 * them. */
 	const struct prefix *behind;
 	size_t n_behind;
 };

@@ -204,6 +204,11 @@ static const char *ip(unsigned int family)
 	return family == 4 ? "ip" : "ip6";
 }
 
+static const char *original(bool asked)
+{
+	return asked ? "ct original " : "";
+}
+
 /* ---- policy ---- */
 
 /* "from2v6"; of the second policy "also2v6" */
@@ -239,17 +244,29 @@ static void add_sets(struct writer *w, size_t policy)
 	}
 }
 
-/* The end of the services of one kind that begin at `i`. */
-static size_t same_kind(const struct policy_rule *rule, size_t i)
+/* The end of the services that begin at `i` and stand in one rule: those of one kind. */
+static size_t same_kind(const struct policy_rule *rule, size_t i, bool asked)
 {
 	size_t end = i + 1;
 
-	while (end < rule->n_services && rule->services[end].kind == rule->services[i].kind)
+	while (!asked && end < rule->n_services &&
+	       rule->services[end].kind == rule->services[i].kind)
 		end++;
 	return end;
 }
 
-static void add_services(struct writer *w, const struct service *s, size_t n, unsigned int family)
+/* One at a time: nft 1.0 cannot print a set of them. */
+static void add_asked_service(struct writer *w, const struct service *s)
+{
+	buf_addf(w->out, "meta l4proto %d ct original proto-dst %u",
+		 s->kind == SERVICE_TCP ? 6 : 17, s->first);
+	if (s->last > s->first)
+		buf_addf(w->out, "-%u", s->last);
+	buf_addc(w->out, ' ');
+}
+
+static void add_services(struct writer *w, const struct service *s, size_t n, unsigned int family,
+			 bool asked)
 {
 	bool tcp = s->kind == SERVICE_TCP;
 	size_t i;
@@ -264,6 +281,10 @@ static void add_services(struct writer *w, const struct service *s, size_t n, un
 	}
 	if (s->first == 1 && s->last == 65535) {
 		buf_addf(w->out, "meta l4proto %d ", tcp ? 6 : 17);
+		return;
+	}
+	if (asked) {
+		add_asked_service(w, s);
 		return;
 	}
 	buf_addf(w->out, "%s dport %s", tcp ? "tcp" : "udp", n > 1 ? "{ " : "");
@@ -291,20 +312,24 @@ static void add_source(struct writer *w, size_t policy, const struct party *s, u
  * Not for this host, not back into the network, for none of the networks behind the node. The first
  * two are told apart because the same rules are asked at every hook.
  */
-static void add_outside(struct writer *w, const struct policy *p, unsigned int family)
+static void add_outside(struct writer *w, const struct policy *p, unsigned int family, bool asked)
 {
+	/* What was sent to the node is not outside, wherever the host sends it on to. */
+	if (!asked)
+		buf_adds(w->out, "ct status ! dnat ");
 	buf_adds(w->out, "fib daddr type != local oifname != ");
 	add_interfaces(w);
 	buf_addc(w->out, ' ');
 	if (count_family(p->behind, p->n_behind, family)) {
-		buf_addf(w->out, "%s daddr != { ", ip(family));
+		buf_addf(w->out, "%s%s daddr != { ", original(asked), ip(family));
 		add_list(w, p->behind, p->n_behind, family);
 		buf_adds(w->out, " } ");
 	}
 }
 
+/* `asked`: by what the packet was sent to, where the host has translated that. */
 static void add_rule(struct writer *w, size_t policy, const struct policy_rule *rule,
-		     unsigned int family)
+		     unsigned int family, bool asked)
 {
 	char comment[MAX_COMMENT + 1];
 	size_t i, end;
@@ -317,13 +342,13 @@ static void add_rule(struct writer *w, size_t policy, const struct policy_rule *
 	snprintf(comment, sizeof(comment), "%s to %s", rule->from->name, rule->to->name);
 	/* The cheapest test first: every packet passes here. */
 	for (i = 0; i < rule->n_services; i = end) {
-		end = same_kind(rule, i);
+		end = same_kind(rule, i, asked);
 		indent(w);
-		add_services(w, &rule->services[i], end - i, family);
+		add_services(w, &rule->services[i], end - i, family, asked);
 		if (outside) {
-			add_outside(w, w->r->policies[policy], family);
+			add_outside(w, w->r->policies[policy], family, asked);
 		} else {
-			buf_addf(w->out, "%s daddr ", ip(family));
+			buf_addf(w->out, "%s%s daddr ", original(asked), ip(family));
 			add_prefixes(w, rule->to->prefixes, rule->to->n, family);
 			buf_addc(w->out, ' ');
 		}
@@ -334,15 +359,22 @@ static void add_rule(struct writer *w, size_t policy, const struct policy_rule *
 	}
 }
 
-static void add_permitted(struct writer *w, size_t policy)
+static void add_permitted(struct writer *w, size_t policy, bool asked)
 {
 	const struct policy *p = w->r->policies[policy];
+	const char *also = policy ? "also_" : "";
+	char text[64];
 	size_t i;
 
-	open_block(w, policy ? "chain also_permitted" : "chain permitted");
+	snprintf(text, sizeof(text), "chain %s%s", also, asked ? "asked_for" : "permitted");
+	open_block(w, text);
 	for (i = 0; i < p->n_rules; i++) {
-		add_rule(w, policy, &p->rules[i], 4);
-		add_rule(w, policy, &p->rules[i], 6);
+		add_rule(w, policy, &p->rules[i], 4, asked);
+		add_rule(w, policy, &p->rules[i], 6, asked);
+	}
+	if (p->n_rules && !asked) {
+		snprintf(text, sizeof(text), "ct status dnat goto %sasked_for", also);
+		line(w, text);
 	}
 	line(w, "drop");
 	close_block(w);
@@ -506,8 +538,11 @@ void ruleset_print(const struct ruleset *r, bool lines, struct buf *out)
 	open_block(&w, head);
 	for (i = 0; i < r->n_policies; i++)
 		add_sets(&w, i);
-	for (i = 0; i < r->n_policies; i++)
-		add_permitted(&w, i);
+	for (i = 0; i < r->n_policies; i++) {
+		if (r->policies[i]->n_rules)
+			add_permitted(&w, i, true);
+		add_permitted(&w, i, false);
+	}
 	if (r->n_policies) {
 		add_guard(&w);
 		add_hook(&w, "input", false);

@@ -15,6 +15,8 @@
  *			no longer permitted ends at once
  *
  * All else is dropped. Nothing is accepted that another table of the host drops.
+ * What the host sends on to another address or port than it was sent to (dnat: a container that
+ * publishes a port, a redirection) is also let in by a rule that permits what it was sent to.
  *
  * Masquerading, in a chain at the hook postrouting: what comes in by an interface of the network
  * and leaves by one that is none towards the node's masqueraded prefixes, or of an exit towards all

@@ -408,12 +408,21 @@ static void test_table(void **state)
 		"\t\telements = { 10.0.0.1, 10.0.0.2 }\n\t}\n"
 		"\tset from1v6 {\n\t\ttype ipv6_addr\n\t\tflags interval\n"
 		"\t\telements = { fd00::1, fd00::2 }\n\t}\n"
+		"\tchain asked_for {\n"
+		"\t\tct original ip daddr 172.16.1.0/24 ip saddr @from1v4 return comment \"tag:x to 172.16.1.0/24\"\n"
+		"\t\tmeta l4proto 6 ct original proto-dst 22 ct original ip daddr 10.0.0.3 ip saddr 10.0.0.1 return comment \"a to all\"\n"
+		"\t\tmeta l4proto 1 ct original ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
+		"\t\tmeta l4proto 6 ct original proto-dst 22 ct original ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
+		"\t\tmeta l4proto 6 ct original proto-dst 80-90 ct original ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
+		"\t\tmeta l4proto 17 ct original ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
+		"\t\tdrop\n\t}\n"
 		"\tchain permitted {\n"
 		"\t\tip daddr 172.16.1.0/24 ip saddr @from1v4 return comment \"tag:x to 172.16.1.0/24\"\n"
 		"\t\ttcp dport 22 ip daddr 10.0.0.3 ip saddr 10.0.0.1 return comment \"a to all\"\n"
 		"\t\tmeta l4proto 1 ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
 		"\t\ttcp dport { 22, 80-90 } ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
 		"\t\tmeta l4proto 17 ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
+		"\t\tct status dnat goto asked_for\n"
 		"\t\tdrop\n\t}\n"
 		"\tchain guard {\n\t\tct state established ct direction reply accept\n"
 		"\t\tct state related accept\n"
@@ -458,7 +467,7 @@ static void test_table(void **state)
 	assert_int_equal(r.n_policies, 2);
 	print_set(&r, false, &out);
 	assert_null(strchr(out.data, '\n'));
-	assert_non_null(strstr(out.data, "chain permitted { drop; }; chain also_permitted { "));
+	assert_non_null(strstr(out.data, "chain permitted { drop; }; chain also_asked_for { "));
 	assert_non_null(strstr(out.data, "set also1v4 { type ipv4_addr; flags interval; "
 					 "elements = { 10.0.0.1, 10.0.0.2 }; };"));
 	assert_non_null(strstr(out.data, "ip saddr @also1v4 return"));
@@ -518,15 +527,24 @@ static void test_outside(void **state)
 	node.guards = out_guards;
 	node.n_guards = 2;
 	assert_int_equal(expand(&n, &node, &a, &c, &e), 0);
-	assert_int_equal(c.policy.n_behind, 2);
-	assert_int_equal(prefix_cmp(&c.policy.behind[1], &standby[0]), 0);
+	assert_int_equal(c.policy.n_behind, 3);
+	assert_int_equal(prefix_cmp(&c.policy.behind[2], &standby[0]), 0);
 	ruleset_of(&c, "wg0", &r);
 	print_set(&r, false, &out);
 	assert_non_null(strstr(
 		out.data,
-		"chain permitted { fib daddr type != local oifname != \"wg0\" ip daddr != { 172.16.1.0/24, 172.16.2.0/24 } "
+		"chain permitted { ct status ! dnat fib daddr type != local oifname != \"wg0\" "
+		"ip daddr != { 10.0.0.3, 172.16.1.0/24, 172.16.2.0/24 } "
 		"ip saddr 10.0.0.1 return comment \"a to 0.0.0.0/0\"; "
-		"tcp dport 22 fib daddr type != local oifname != \"wg0\" ip6 saddr fd00::1 return comment \"a to ::/0\"; drop; };"));
+		"tcp dport 22 ct status ! dnat fib daddr type != local oifname != \"wg0\" "
+		"ip6 saddr fd00::1 return comment \"a to ::/0\"; ct status dnat goto asked_for; drop; };"));
+	assert_non_null(strstr(
+		out.data,
+		"chain asked_for { fib daddr type != local oifname != \"wg0\" "
+		"ct original ip daddr != { 10.0.0.3, 172.16.1.0/24, 172.16.2.0/24 } "
+		"ip saddr 10.0.0.1 return comment \"a to 0.0.0.0/0\"; "
+		"meta l4proto 6 ct original proto-dst 22 fib daddr type != local oifname != \"wg0\" "
+		"ip6 saddr fd00::1 return comment \"a to ::/0\"; drop; };"));
 	buf_release(&out);
 	/* Without its own record it does not know. */
 	n.n_records = 2;
