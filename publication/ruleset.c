@@ -37,6 +37,16 @@ void ruleset_add_policy(struct ruleset *r, const struct policy *p)
 		r->policies[r->n_policies++] = p;
 }
 
+static bool is_exit(const struct node *n)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_masquerade; i++)
+		if (!n->masquerade[i].len)
+			return true;
+	return false;
+}
+
 void ruleset_of(const struct config *c, const char *interface, struct ruleset *ret)
 {
 	*ret = (struct ruleset){ .network = c->network,
@@ -45,7 +55,10 @@ void ruleset_of(const struct config *c, const char *interface, struct ruleset *r
 				 .masquerade = c->node->masquerade,
 				 .n_masquerade = c->node->n_masquerade,
 				 .except = c->node->except,
-				 .n_except = c->node->n_except };
+				 .n_except = c->node->n_except,
+				 .is_exit = is_exit(c->node),
+				 .behind = c->policy.behind,
+				 .n_behind = c->policy.n_behind };
 	ruleset_add_interface(ret, interface);
 	ruleset_add_policy(ret, &c->policy);
 }
@@ -441,30 +454,6 @@ static void add_output(struct writer *w)
 	close_block(w);
 }
 
-static void add_hook(struct writer *w, const char *name, bool leaves)
-{
-	char head[32], hook[64];
-
-	snprintf(head, sizeof(head), "chain %s", name);
-	snprintf(hook, sizeof(hook), "type filter hook %s priority filter; policy accept", name);
-	open_block(w, head);
-	line(w, hook);
-	indent(w);
-	buf_adds(w->out, "iifname ");
-	add_interfaces(w);
-	if (leaves) {
-		buf_adds(w->out, " oifname != ");
-		add_interfaces(w);
-	}
-	buf_adds(w->out, " jump guard");
-	end_line(w);
-	if (leaves)
-		add_clients(w, true);
-	close_block(w);
-}
-
-/* ---- masquerading ---- */
-
 static void add_leaving(struct writer *w)
 {
 	indent(w);
@@ -474,6 +463,63 @@ static void add_leaving(struct writer *w)
 	add_interfaces(w);
 	buf_addc(w->out, ' ');
 }
+
+static void add_indoors(struct writer *w)
+{
+	const struct ruleset *r = w->r;
+	unsigned int family;
+
+	open_block(w, "chain indoors");
+	line(w, "ct direction reply return");
+	line(w, "ct status dnat return");
+	for (family = 4; family <= 6; family += 2) {
+		if (count_family(r->behind, r->n_behind, family)) {
+			indent(w);
+			buf_addf(w->out, "%s daddr { ", ip(family));
+			add_list(w, r->behind, r->n_behind, family);
+			buf_adds(w->out, " } return");
+			end_line(w);
+		}
+		indent(w);
+		buf_addf(w->out, "%s daddr { ", ip(family));
+		add_list(w, policy_indoors, POLICY_N_INDOORS, family);
+		buf_adds(w->out, " } drop");
+		end_line(w);
+	}
+	close_block(w);
+}
+
+static void add_hook(struct writer *w, const char *name, bool leaves)
+{
+	char head[32], hook[64];
+
+	snprintf(head, sizeof(head), "chain %s", name);
+	snprintf(hook, sizeof(hook), "type filter hook %s priority filter; policy accept", name);
+	open_block(w, head);
+	line(w, hook);
+	if (leaves && w->r->is_exit) {
+		add_leaving(w);
+		buf_adds(w->out, "jump indoors");
+		end_line(w);
+	}
+	if (w->r->n_policies) {
+		if (leaves) {
+			add_leaving(w);
+		} else {
+			indent(w);
+			buf_adds(w->out, "iifname ");
+			add_interfaces(w);
+			buf_addc(w->out, ' ');
+		}
+		buf_adds(w->out, "jump guard");
+		end_line(w);
+	}
+	if (leaves)
+		add_clients(w, true);
+	close_block(w);
+}
+
+/* ---- masquerading ---- */
 
 /* "ip daddr { ... }" */
 static void add_destinations(struct writer *w, const char *is, const struct prefix *list, size_t n,
@@ -546,7 +592,12 @@ void ruleset_print(const struct ruleset *r, bool lines, struct buf *out)
 	if (r->n_policies) {
 		add_guard(&w);
 		add_hook(&w, "input", false);
+	}
+	if (r->is_exit)
+		add_indoors(&w);
+	if (r->n_policies || r->is_exit)
 		add_hook(&w, "forward", true);
+	if (r->n_policies) {
 		if (count_clients(&w, 4) || count_clients(&w, 6))
 			add_output(&w);
 	}

@@ -233,6 +233,19 @@ expect_ok 'by IPv6 too' new_login "$straight6"
 expect_ok 'hosts beside it are reached as before' net_exec cons ping -n -q -c 1 -W 3 "$(net_addr4 us)"
 expect_ok 'nodes of the network too' net_exec cons ping -n -q -c 1 -W 3 10.20.0.2
 expect_ok 'and the networks behind the exit' net_exec cons ping -n -q -c 1 -W 3 192.168.30.1
+# Private neighbours of the exit, which the network does not name, are not outside.
+net_exec outside ip -batch - <<-BATCH
+	addr add 172.16.5.2/32 dev lo
+	addr add 169.254.169.254/32 dev lo
+	addr add fd05::2/128 dev lo nodad
+BATCH
+net_exec router ip route add 172.16.5.2 via 198.51.100.2
+net_exec router ip route add 169.254.169.254 via 198.51.100.2
+net_exec router ip -6 route add fd05::2 via 2001:db8:f::2
+for a in 172.16.5.2 169.254.169.254 fd05::2; do
+	expect_ok "the exit reaches $a" net_exec eu ping -n -q -c 1 -W 3 "$a"
+	expect_fail 'but lets nobody there' net_exec cons ping -n -q -c 1 -W 1 "$a"
+done
 counters() { net_exec cons wg show wg0 transfer | awk '{ print $2 + $3 }' | sort -n | tail -n 1; }
 before=$(counters)
 : >"$seen"

@@ -553,6 +553,47 @@ static void test_outside(void **state)
 	arena_release(&a);
 }
 
+/* An exit, without a policy: what is private and not behind it is not let out. */
+static void test_indoors(void **state)
+{
+	static const struct prefix routes[] = { { 4, 24, { 172, 16, 1 } } },
+				   all[] = { { 4, 0, { 0 } }, { 6, 0, { 0 } } };
+	struct network n = by_hand;
+	struct record list[3];
+	struct node node = node_c;
+	struct config c;
+	struct ruleset r;
+	struct arena a;
+	struct err e;
+	struct buf out;
+
+	arena_init(&a);
+	memcpy(list, records, sizeof(list));
+	list[2].routes = routes;
+	list[2].n_routes = 1;
+	n.records = list;
+	node.flags = NODE_FORWARD;
+	node.n_guards = 0;
+	node.masquerade = all;
+	node.n_masquerade = 2;
+	assert_int_equal(expand(&n, &node, &a, &c, &e), 0);
+	ruleset_of(&c, "wg0", &r);
+	print_set(&r, false, &out);
+	assert_string_equal(
+		out.data,
+		"table inet meshrc-prod { chain indoors { ct direction reply return; ct status dnat return; "
+		"ip daddr { 10.0.0.3, 172.16.1.0/24 } return; "
+		"ip daddr { 10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16 } drop; "
+		"ip6 daddr { fc00::/7, fe80::/10 } drop; }; "
+		"chain forward { type filter hook forward priority filter; policy accept; "
+		"iifname \"wg0\" oifname != \"wg0\" jump indoors; }; "
+		"chain postrouting { type nat hook postrouting priority srcnat; policy accept; "
+		"iifname \"wg0\" oifname != \"wg0\" meta nfproto ipv4 masquerade; "
+		"iifname \"wg0\" oifname != \"wg0\" meta nfproto ipv6 masquerade; }; }");
+	buf_release(&out);
+	arena_release(&a);
+}
+
 /* What is missing is told, and what is too much. */
 static void test_refused(void **state)
 {
@@ -974,6 +1015,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_random, say_seed),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_outside),
+		cmocka_unit_test(test_indoors),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_too_many_sources),
 		cmocka_unit_test(test_out_of_memory),
