@@ -389,7 +389,7 @@ static void add_permitted(struct writer *w, size_t policy, bool asked)
 		snprintf(text, sizeof(text), "ct status dnat goto %sasked_for", also);
 		line(w, text);
 	}
-	line(w, "drop");
+	line(w, "counter drop");
 	close_block(w);
 }
 
@@ -483,7 +483,7 @@ static void add_indoors(struct writer *w)
 		indent(w);
 		buf_addf(w->out, "%s daddr { ", ip(family));
 		add_list(w, policy_indoors, POLICY_N_INDOORS, family);
-		buf_adds(w->out, " } drop");
+		buf_adds(w->out, " } counter drop");
 		end_line(w);
 	}
 	close_block(w);

@@ -14,7 +14,7 @@
  *	the permitted	each packet is looked at, not only the first of its connection: what is
  *			no longer permitted ends at once
  *
- * All else is dropped. Nothing is accepted that another table of the host drops.
+ * All else is dropped, and counted. Nothing is accepted that another table of the host drops.
  * What the host sends on to another address or port than it was sent to (dnat: a container that
  * publishes a port, a redirection) is also let in by a rule that permits what it was sent to.
  *

@@ -219,6 +219,7 @@ for node in "${nodes[@]}"; do
 	net_exec "$node" nft -s list table inet meshrc-prod >"$TRASH/got"
 	net_exec switch unshare -n sh -c "nft -f '$TRASH/$node.nft' && nft -s list table inet meshrc-prod" >"$TRASH/want"
 	expect_same "$node: has what render prints" "$TRASH/got" "$TRASH/want"
+	expect_match "$node: what was dropped is counted" "$(net_exec "$node" nft list chain inet meshrc-prod permitted)" 'counter packets [0-9]+ bytes [0-9]+ drop'
 	expect_ok "$node: which nft checks" net_exec "$node" nft -c -f "$TRASH/$node.nft"
 done
 # A service that the host publishes on its own address for somebody behind it (as container engines do) is

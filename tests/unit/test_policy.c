@@ -415,7 +415,7 @@ static void test_table(void **state)
 		"\t\tmeta l4proto 6 ct original proto-dst 22 ct original ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
 		"\t\tmeta l4proto 6 ct original proto-dst 80-90 ct original ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
 		"\t\tmeta l4proto 17 ct original ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
-		"\t\tdrop\n\t}\n"
+		"\t\tcounter drop\n\t}\n"
 		"\tchain permitted {\n"
 		"\t\tip daddr 172.16.1.0/24 ip saddr @from1v4 return comment \"tag:x to 172.16.1.0/24\"\n"
 		"\t\ttcp dport 22 ip daddr 10.0.0.3 ip saddr 10.0.0.1 return comment \"a to all\"\n"
@@ -423,7 +423,7 @@ static void test_table(void **state)
 		"\t\ttcp dport { 22, 80-90 } ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
 		"\t\tmeta l4proto 17 ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
 		"\t\tct status dnat goto asked_for\n"
-		"\t\tdrop\n\t}\n"
+		"\t\tcounter drop\n\t}\n"
 		"\tchain guard {\n\t\tct state established ct direction reply accept\n"
 		"\t\tct state related accept\n"
 		"\t\ticmp type { destination-unreachable, time-exceeded, parameter-problem } accept\n"
@@ -467,7 +467,8 @@ static void test_table(void **state)
 	assert_int_equal(r.n_policies, 2);
 	print_set(&r, false, &out);
 	assert_null(strchr(out.data, '\n'));
-	assert_non_null(strstr(out.data, "chain permitted { drop; }; chain also_asked_for { "));
+	assert_non_null(
+		strstr(out.data, "chain permitted { counter drop; }; chain also_asked_for { "));
 	assert_non_null(strstr(out.data, "set also1v4 { type ipv4_addr; flags interval; "
 					 "elements = { 10.0.0.1, 10.0.0.2 }; };"));
 	assert_non_null(strstr(out.data, "ip saddr @also1v4 return"));
@@ -537,14 +538,14 @@ static void test_outside(void **state)
 		"ip daddr != { 10.0.0.3, 172.16.1.0/24, 172.16.2.0/24 } "
 		"ip saddr 10.0.0.1 return comment \"a to 0.0.0.0/0\"; "
 		"tcp dport 22 ct status ! dnat fib daddr type != local oifname != \"wg0\" "
-		"ip6 saddr fd00::1 return comment \"a to ::/0\"; ct status dnat goto asked_for; drop; };"));
+		"ip6 saddr fd00::1 return comment \"a to ::/0\"; ct status dnat goto asked_for; counter drop; };"));
 	assert_non_null(strstr(
 		out.data,
 		"chain asked_for { fib daddr type != local oifname != \"wg0\" "
 		"ct original ip daddr != { 10.0.0.3, 172.16.1.0/24, 172.16.2.0/24 } "
 		"ip saddr 10.0.0.1 return comment \"a to 0.0.0.0/0\"; "
 		"meta l4proto 6 ct original proto-dst 22 fib daddr type != local oifname != \"wg0\" "
-		"ip6 saddr fd00::1 return comment \"a to ::/0\"; drop; };"));
+		"ip6 saddr fd00::1 return comment \"a to ::/0\"; counter drop; };"));
 	buf_release(&out);
 	/* Without its own record it does not know. */
 	n.n_records = 2;
@@ -583,8 +584,8 @@ static void test_indoors(void **state)
 		out.data,
 		"table inet meshrc-prod { chain indoors { ct direction reply return; ct status dnat return; "
 		"ip daddr { 10.0.0.3, 172.16.1.0/24 } return; "
-		"ip daddr { 10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16 } drop; "
-		"ip6 daddr { fc00::/7, fe80::/10 } drop; }; "
+		"ip daddr { 10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16 } counter drop; "
+		"ip6 daddr { fc00::/7, fe80::/10 } counter drop; }; "
 		"chain forward { type filter hook forward priority filter; policy accept; "
 		"iifname \"wg0\" oifname != \"wg0\" jump indoors; }; "
 		"chain postrouting { type nat hook postrouting priority srcnat; policy accept; "
