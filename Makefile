@@ -47,7 +47,7 @@ COMMON := \
 	common/name.c common/num.c common/prefix.c common/secret.c common/service.c common/text.c common/timefmt.c \
 	common/os_amend.c common/os_cli.c common/os_file.c common/os_sys.c common/os_time.c
 PUBLICATION := \
-	publication/builder.c publication/document.c publication/exit.c publication/expand.c publication/gateway.c publication/line.c \
+	publication/builder.c publication/client.c publication/document.c publication/exit.c publication/expand.c publication/gateway.c publication/line.c \
 	publication/manifest.c publication/names.c publication/network.c publication/policy.c publication/routed.c publication/row.c publication/row_node.c \
 	publication/row_permit.c publication/row_record.c publication/ruleset.c publication/verify.c
 SCHEMA := \
@@ -61,7 +61,7 @@ SCHEMA := \
 	schema/yaml.c schema/yaml_bytes.c schema/yaml_error.c schema/yaml_keys.c schema/yaml_secret.c
 # What the unit programs take whole: the compiler, who reaches whom, the plan.
 COMPILE := \
-	reconciler/allocate.c reconciler/compile.c reconciler/compile_clients.c reconciler/compile_document.c reconciler/compile_meet.c \
+	reconciler/allocate.c reconciler/client_config.c reconciler/compile.c reconciler/compile_clients.c reconciler/compile_document.c reconciler/compile_meet.c \
 	reconciler/compile_select.c reconciler/compile_sites.c reconciler/compile_topology.c reconciler/conflict.c reconciler/exit.c \
 	reconciler/group_name.c reconciler/link_set.c reconciler/links.c reconciler/links_names.c reconciler/links_pairs.c \
 	reconciler/links_ports.c reconciler/links_transfer.c reconciler/order.c reconciler/policy.c reconciler/relay.c \
@@ -73,7 +73,7 @@ PLAN := $(REACH) \
 	reconciler/plan.c reconciler/plan_admission.c reconciler/plan_attr.c reconciler/plan_client.c reconciler/plan_hub.c reconciler/plan_json.c reconciler/plan_links.c \
 	reconciler/plan_loss.c reconciler/plan_markdown.c reconciler/plan_peers.c reconciler/plan_policy.c reconciler/plan_text.c reconciler/plan_view.c
 RECONCILER := $(COMPILE) $(PLAN) \
-	reconciler/main.c reconciler/assert.c reconciler/client_edit.c reconciler/client_file.c reconciler/machines.c reconciler/machines_links.c \
+	reconciler/main.c reconciler/assert.c reconciler/client_edit.c reconciler/client_file.c reconciler/hidden.c reconciler/machines.c reconciler/machines_links.c \
 	reconciler/names_files.c \
 	reconciler/qr.c reconciler/qr_png.c reconciler/render.c reconciler/render_client.c reconciler/render_json.c \
 	reconciler/repo.c reconciler/repo_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/publish_git.c reconciler/session.c \
@@ -88,7 +88,7 @@ AGENT := \
 	agent/agent_names.c agent/agent_report.c agent/agent_trust.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
 	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/exit_route.c agent/fetch.c \
 	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/kern_kernel.c \
-	agent/kern_rt.c agent/kern_rule.c agent/kern_userspace.c agent/kern_wg.c agent/links.c agent/names.c agent/names_resolved.c agent/names_system.c agent/nl.c \
+	agent/kern_rt.c agent/kern_rule.c agent/kern_userspace.c agent/kern_wg.c agent/lifeline.c agent/links.c agent/names.c agent/names_resolved.c agent/names_system.c agent/nl.c \
 	agent/reduce.c agent/resolve.c agent/shared.c agent/show.c \
 	agent/snapshot.c agent/store.c agent/uapi.c
 
@@ -136,6 +136,10 @@ install: all
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 schema/network.schema.json schema/meshrc.schema.json $(DESTDIR)$(PREFIX)/share/meshrc/
 	install -m 755 hooks/pre-commit hooks/pre-receive hooks/post-receive $(DESTDIR)$(PREFIX)/share/meshrc/hooks/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in meshrc-agent.service meshrc-agent@.service; do \
+		sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/$$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit; \
+	done
 	$(install_docs)
 
 clean:

@@ -50,6 +50,9 @@ struct agent {
 	struct snapshot *current;
 	/* What stands on the interface; NULL: unknown, or the same as `current`. */
 	struct snapshot *applied;
+	/* The server that answered for each URL last, and how it was reached. No family: none did.
+	 */
+	struct lifeline reached[MAX_MIRRORS];
 	/* Rotates in `run`, so that one server cannot hold us back for long. */
 	unsigned int first_url;
 };
@@ -107,6 +110,7 @@ struct convergence {
 	struct link_convergence *links; /* the interfaces of routed links */
 	size_t n_links;
 	struct exit_result exit; /* policy rules of an exit */
+	struct err exit_error; /* no class: the rules are known, and may be as wanted */
 	bool exit_held; /* they stay as they are, since the interface does */
 	struct host_result host; /* policy, forwarding and masquerading; `sets` has all of it */
 	/* Of it, the table, as far as it had to be made before an interface changed, or had to be

@@ -11,10 +11,18 @@ static const struct config *current_config(const struct agent *a)
 	return s->has_config && s->standing == STANDING_MEMBER ? &s->config : NULL;
 }
 
+static void look_exit(struct agent *a, struct convergence *c)
+{
+	if (exit_look(a->kern, current_config(a), a->config->network, &c->interface, &c->arena,
+		      &c->exit, &c->exit_error) == 0)
+		c->exit_error.class = 0;
+}
+
 static int begin_exit(struct agent *a, bool dry, struct convergence *c, struct err *e)
 {
-	if (exit_before(a->kern, current_config(a), a->config->network, &c->interface, dry,
-			&c->arena, &c->exit, e) < 0)
+	if (c->exit_error.class)
+		*e = c->exit_error;
+	if (c->exit_error.class || (!dry && exit_before(a->kern, &c->exit, e) < 0))
 		return err_prefix(e, "the way to the exit");
 	return 0;
 }
@@ -57,6 +65,7 @@ static int converge_gone(struct agent *a, bool dry, struct convergence *c, struc
 {
 	size_t n_all;
 
+	look_exit(a, c);
 	if (begin_exit(a, dry, c, e) < 0 ||
 	    agent_find_others(a, NULL, NULL, &c->arena, &c->others, &c->n_others, &n_all, e) < 0)
 		return -1;
@@ -135,9 +144,15 @@ static int converge_main(struct agent *a, const struct desired *d, const struct 
 		*e = *why;
 		return -1;
 	}
-	if (dry)
-		return apply_plan(a->kern, &ret->interface, d, previous, now, &ret->arena,
-				  &ret->result, e);
+	if (dry) {
+		if (apply_plan(a->kern, &ret->interface, d, previous, now, &ret->arena,
+			       &ret->result, e) < 0)
+			return -1;
+		if (!ret->result.n_refused)
+			return 0;
+		lifeline_error(ret->result.refused, ret->result.n_refused, e);
+		return err_prefix(e, "interface %s", ret->interface.s);
+	}
 	return apply_desired(a->kern, &ret->interface, d, previous, &a->private_key, now,
 			     &ret->arena, &ret->result, e);
 }
@@ -147,6 +162,7 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 {
 	const struct config *config = &a->current->config, *was, *previous;
 	struct sock_endpoint *endpoints = NULL;
+	struct lifeline lines[MAX_MIRRORS];
 	struct links_job job;
 	struct err later = { 0 }, table_error = { 0 }, exit_error = { 0 };
 	struct desired d;
@@ -164,6 +180,7 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 	if (agent_find_others(a, &ret->interface, config, &ret->arena, &ret->others, &ret->n_others,
 			      &n_all, e) < 0)
 		return -1;
+	look_exit(a, ret);
 	was = agent_previous(a);
 	previous = strcmp(a->state.applied.interface.s, ret->interface.s) != 0 ? NULL : was;
 	if (agent_resolve(a, was, resolve_ms, ret, &endpoints, e) < 0)
@@ -171,7 +188,10 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 	d = (struct desired){ .config = config,
 			      .endpoints = endpoints,
 			      .public_key = a->public_key,
-			      .alias = a->alias };
+			      .alias = a->alias,
+			      .fwmark = ret->exit.others ? EXIT_MARK : 0 };
+	d.lifelines = lines;
+	d.n_lifelines = agent_lifelines(a, lines);
 	/* Handshakes carry the kernel's time, so this is the real clock whatever --now says. */
 	job = (struct links_job){ .kern = a->kern,
 				  .config = config,
@@ -182,6 +202,9 @@ static int converge_interfaces(struct agent *a, bool dry, int64_t resolve_ms,
 				  .public_key = a->public_key,
 				  .private_key = &a->private_key,
 				  .alias = d.alias,
+				  .lifelines = d.lifelines,
+				  .n_lifelines = d.n_lifelines,
+				  .fwmark = d.fwmark,
 				  .now = os_now(),
 				  .arena = &ret->arena };
 	/* Whose a name is, before anything is done that says it. */

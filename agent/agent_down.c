@@ -44,10 +44,12 @@ out:
 /* The default route leaves the tunnel before the tunnel goes. */
 static int take_rules_away(struct agent *a, struct arena *arena, struct err *e)
 {
-	struct exit_result unused;
+	struct exit_result rules;
 
-	return agent_need_kern(a, e) < 0 || exit_before(a->kern, NULL, a->config->network, NULL,
-							false, arena, &unused, e) < 0 ?
+	return agent_need_kern(a, e) < 0 ||
+			       exit_look(a->kern, NULL, a->config->network, NULL, arena, &rules,
+					 e) < 0 ||
+			       exit_before(a->kern, &rules, e) < 0 ?
 		       -1 :
 		       0;
 }

@@ -4,6 +4,8 @@
 #include "common/limits.h"
 #include "common/os_time.h"
 
+#define SERVER "where the publication comes from"
+
 /* One try at one URL. */
 struct attempt {
 	struct agent *agent;
@@ -14,11 +16,59 @@ struct attempt {
 	struct err *err;
 };
 
+/* What goes through the network has one of the interface's addresses as its source. */
+static enum lifeline_known way_taken(const struct agent *a, const struct ipaddr *local)
+{
+	const struct node *n =
+		a->current && a->current->has_config ? a->current->config.node : NULL;
+	size_t i;
+
+	for (i = 0; n && i < n->n_addresses; i++)
+		if (!ipaddr_cmp(&n->addresses[i].addr, local))
+			return LIFELINE_INSIDE;
+	return LIFELINE_DIRECT;
+}
+
 static int get_one(struct attempt *t, struct fetch_request *r)
 {
 	struct fetcher *f = t->agent->fetcher;
+	int ret;
 
-	return f->ops->get(f, t->url, r, 1, t->deadline);
+	f->remote.family = 0;
+	ret = f->ops->get(f, t->url, r, 1, t->deadline);
+	if (f->remote.family)
+		t->agent->reached[t->url_index] =
+			(struct lifeline){ f->remote, way_taken(t->agent, &f->local), SERVER };
+	return ret;
+}
+
+/* The address that a URL has instead of a name. */
+static int literal(const char *url, struct ipaddr *ret)
+{
+	const char *host = strstr(url, "://");
+
+	if (!host || !strncmp(url, "file:", 5))
+		return -1;
+	host += 3;
+	if (*host == '[')
+		return ipaddr_parse(host + 1, strcspn(host + 1, "]"), ret);
+	return ipaddr_parse(host, strcspn(host, ":/?#"), ret);
+}
+
+size_t agent_lifelines(const struct agent *a, struct lifeline ret[static MAX_MIRRORS])
+{
+	struct ipaddr addr;
+	size_t n = 0, i;
+
+	for (i = 0; i < a->config->n_urls; i++) {
+		const struct lifeline *l = &a->reached[i];
+
+		if (l->addr.family)
+			ret[n++] = *l;
+		else if (!literal(a->config->urls[i], &addr))
+			ret[n++] = (struct lifeline){ addr, LIFELINE_UNKNOWN, SERVER };
+	}
+	return n;
 }
 
 /* One more root document. 1: taken; 0: there is none; -1: it is not what may follow ours. */
@@ -261,16 +311,32 @@ static void gravest(struct cycle *c, size_t n_urls, struct err *e)
 		*e = *worst;
 }
 
-/* The mark of the tunnel whose exit is, or may be, in force; 0: none. */
-static uint32_t fetch_mark(const struct agent *a)
+/* What is known of the servers; all names are looked up anew. */
+static void set_sites(struct agent *a)
 {
-	const struct snapshot *known[] = { a->applied, a->current };
+	struct fetcher *f = a->fetcher;
+	size_t i, k;
+
+	f->n_sites = a->config->n_urls;
+	for (i = 0; i < f->n_sites; i++) {
+		f->sites[i] = (struct fetch_site){ .url = a->config->urls[i] };
+		for (k = 0; k < a->report.n_urls; k++)
+			if (!strcmp(a->report.urls[k].url, f->sites[i].url))
+				f->sites[i].reached = a->report.urls[k].reached;
+	}
+}
+
+static void say_lost(struct agent *a)
+{
+	const struct fetcher *f = a->fetcher;
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(known); i++)
-		if (known[i] && known[i]->has_config && exit_routed(known[i]->config.node))
-			return known[i]->config.node->fwmark;
-	return a->state.amnesia || (!a->current && a->state.accepted.serial) ? EXIT_MARK : 0;
+	for (i = 0; i < f->n_sites; i++)
+		if (f->sites[i].lost)
+			agent_say(
+				a,
+				"the name in %s cannot be looked up: it was asked where it was reached last",
+				f->sites[i].url);
 }
 
 int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
@@ -293,7 +359,10 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 		if (!a->fetcher)
 			return -1;
 	}
-	a->fetcher->mark = fetch_mark(a);
+	/* Always: what is known of exits may be lost, and another network on this host may have
+	 * one. */
+	a->fetcher->mark = EXIT_MARK;
+	set_sites(a);
 	deadline = os_monotonic_ms() + a->fetcher->limits.cycle_ms;
 	/* One that has nothing new may be frozen, so the next one is asked too. */
 	for (i = 0; i < n && !ret->next; i++) {
@@ -314,6 +383,7 @@ int agent_fetch(struct agent *a, struct cycle *ret, struct err *e)
 			good = true;
 		}
 	}
+	say_lost(a);
 	if (good)
 		return 0;
 	if (!n)

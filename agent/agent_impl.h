@@ -35,6 +35,11 @@ int agent_open_trust(struct agent *a, struct err *e) MUST_CHECK;
 int agent_keep_root(struct agent *a, const struct root *root, const struct buf *bytes,
 		    struct err *e) MUST_CHECK;
 
+/* ---- agent_fetch.c ---- */
+
+/* The servers of the publication, as far as their addresses are known; how many. */
+size_t agent_lifelines(const struct agent *a, struct lifeline ret[static MAX_MIRRORS]);
+
 /* ---- agent_interfaces.c ---- */
 
 /* Makes a->kern, once. */

@@ -47,6 +47,8 @@ void agent_report(struct agent *a, const struct cycle *c, const struct err *e)
 		struct report_url *u = &next.urls[i];
 
 		*u = (struct report_url){ .url = arena_strdup(&arena, a->config->urls[i]) };
+		if (a->fetcher && i < a->fetcher->n_sites)
+			u->reached = a->fetcher->sites[i].reached;
 		if (c->failed[i])
 			u->error = error_text(&arena, &c->errors[i]);
 		if (c->etags[i][0]) {

@@ -42,6 +42,28 @@ static int not_as_wanted(const struct ifname *name, const struct op *ops, size_t
 	return -1;
 }
 
+/* *ret is `d` without what would cut the host off. */
+static int leave_out(struct kern *k, const struct ifname *name, const struct desired *d,
+		     struct arena *a, struct apply_result *result, struct desired *ret,
+		     struct err *e)
+{
+	uint32_t table = lifeline_table(d);
+	struct ways main = { 0 }, other = { 0 };
+	struct left_out *list = NULL;
+
+	*ret = *d;
+	if (!k->ops->ways || (!table && !d->config->node->n_addresses))
+		return 0;
+	if (k->ops->ways(k, name, EXIT_TABLE_MAIN, a, &main, e) < 0 ||
+	    (table && table != EXIT_TABLE_MAIN && k->ops->ways(k, name, table, a, &other, e) < 0) ||
+	    lifeline_check(d, &result->before, &main, table == EXIT_TABLE_MAIN ? &main : &other, a,
+			   &list, &result->n_refused, e) < 0)
+		return err_prefix(e, "interface %s", name->s);
+	ret->refused = result->refused = list;
+	ret->n_refused = result->n_refused;
+	return 0;
+}
+
 /* Nothing is left to do on WireGuard itself. */
 static bool only_around(const struct op *ops, size_t n)
 {
@@ -70,16 +92,18 @@ static void tell_port(const struct kern *k, const struct desired *d, struct err 
 	err_suffix(e, text);
 }
 
-static int converge(struct kern *k, const struct ifname *name, const struct desired *d,
+static int converge(struct kern *k, const struct ifname *name, const struct desired *whole,
 		    const struct config *previous, const struct secret *private_key, int64_t now,
 		    struct arena *a, struct apply_result *ret, struct err *e)
 {
 	const struct config *was = previous;
+	struct desired mine, *d = &mine;
 	struct err why = { 0 };
 	struct op *ops;
 	size_t n;
 
-	if (observe(k, name, a, &ret->before, e) < 0)
+	if (observe(k, name, a, &ret->before, e) < 0 ||
+	    leave_out(k, name, whole, a, ret, &mine, e) < 0)
 		return -1;
 	ret->after = ret->before;
 	if (diff_make(&ret->before, d, previous, now, a, &ops, &n, e) < 0)
@@ -118,6 +142,11 @@ static int converge(struct kern *k, const struct ifname *name, const struct desi
 			was = d->config;
 		if (diff_make(&ret->after, d, was, now, a, &ops, &n, e) < 0)
 			return err_prefix(e, "interface %s", name->s);
+	}
+	if (ret->n_refused) {
+		ret->all_but_routes = true;
+		lifeline_error(ret->refused, ret->n_refused, e);
+		return err_prefix(e, "interface %s", name->s);
 	}
 	ret->verified = true;
 	return 0;
@@ -163,11 +192,15 @@ int apply_plan(struct kern *k, const struct ifname *name, const struct desired *
 	       struct apply_result *ret, struct err *e)
 {
 	struct kern_stats before = k->stats;
+	struct desired mine;
 	int r;
 
 	*ret = (struct apply_result){ 0 };
 	r = observe(k, name, a, &ret->before, e);
-	if (r == 0 && diff_make(&ret->before, d, previous, now, a, &ret->ops, &ret->n_ops, e) < 0)
+	if (r == 0)
+		r = leave_out(k, name, d, a, ret, &mine, e);
+	if (r == 0 &&
+	    diff_make(&ret->before, &mine, previous, now, a, &ret->ops, &ret->n_ops, e) < 0)
 		r = err_prefix(e, "interface %s", name->s);
 	ret->stats = stats_since(&k->stats, &before);
 	return r;

@@ -27,6 +27,10 @@ struct apply_result {
 	struct op *ops; /* those of the first round, in their order: the change as it was meant; see
 			   op_print */
 	size_t n_ops;
+	/* What would cut the host off (agent/lifeline.h): left out, all else was done. An error of
+	 * apply_desired; apply_plan only says so here. */
+	const struct left_out *refused;
+	size_t n_refused;
 	struct observed before,
 		after; /* `after` is the last read-back; all zero when nothing could be read */
 	struct kern_stats stats; /* what this call cost */
@@ -43,7 +47,8 @@ int apply_desired(struct kern *k, const struct ifname *name, const struct desire
 		  const struct config *previous, const struct secret *private_key, int64_t now,
 		  struct arena *a, struct apply_result *ret, struct err *e);
 
-/* What apply_desired would do, without doing it: fills `ops`, `n_ops` and `before` of *ret. */
+/* What apply_desired would do, without doing it: fills `ops`, `n_ops`, `refused` and `before` of
+ * *ret. */
 int apply_plan(struct kern *k, const struct ifname *name, const struct desired *d,
 	       const struct config *previous, int64_t now, struct arena *a,
 	       struct apply_result *ret, struct err *e);

@@ -273,7 +273,7 @@ static int device(struct op_list *l, const struct observed *o, const struct desi
 		  const struct config *previous, struct err *e)
 {
 	const struct node *n = d->config->node;
-	uint32_t fwmark = n->flags & NODE_HAS_FWMARK ? n->fwmark : 0;
+	uint32_t fwmark = n->flags & NODE_HAS_FWMARK ? n->fwmark : d->fwmark;
 	struct op op = { .kind = OP_DEVICE };
 
 	if (!o->exists || !o->has_private_key || wgkey_cmp(&o->public_key, &d->public_key) != 0)
@@ -309,6 +309,37 @@ static bool has_address(const struct ifaddr *list, size_t n, const struct ifaddr
 		if (ifaddr_cmp(&list[i], a) == 0)
 			return true;
 	return false;
+}
+
+static bool address_refused(const struct desired *d, const struct ifaddr *a)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_refused; i++)
+		if (d->refused[i].is_address && !ifaddr_cmp(&d->refused[i].address, a))
+			return true;
+	return false;
+}
+
+/* *ret is the node with the addresses that its interface is to have. */
+static int with_addresses(const struct desired *d, struct arena *a, struct node *ret, struct err *e)
+{
+	const struct node *n = d->config->node;
+	struct ifaddr *list;
+	size_t i;
+
+	*ret = *n;
+	if (!d->n_refused)
+		return 0;
+	list = arena_array(a, n->n_addresses, sizeof(*list));
+	if (!list)
+		return err_nomem(e);
+	ret->addresses = list;
+	ret->n_addresses = 0;
+	for (i = 0; i < n->n_addresses; i++)
+		if (!address_refused(d, &n->addresses[i]))
+			list[ret->n_addresses++] = n->addresses[i];
+	return 0;
 }
 
 /* The addresses that go; those that come, or that the kernel takes away with one that goes, into
@@ -383,14 +414,29 @@ int desired_routes(const struct config *c, struct arena *a, struct route **ret, 
 	return 0;
 }
 
-static int routes(struct op_list *l, struct op_list *later, const struct observed *o,
-		  const struct config *c, bool again_v4, struct err *e)
+static bool is_refused(const struct desired *d, const struct route *r)
 {
-	size_t n_have = o->exists ? o->n_routes : 0, n_want, i = 0, j = 0;
+	size_t i;
+
+	for (i = 0; i < d->n_refused; i++)
+		if (!d->refused[i].is_address && !route_cmp(&d->refused[i].route, r))
+			return true;
+	return false;
+}
+
+static int routes(struct op_list *l, struct op_list *later, const struct observed *o,
+		  const struct desired *d, bool again_v4, struct err *e)
+{
+	size_t n_have = o->exists ? o->n_routes : 0, n_want, n = 0, i = 0, j = 0;
 	struct route *want;
 
-	if (desired_routes(c, l->arena, &want, &n_want, e) < 0)
+	if (desired_routes(d->config, l->arena, &want, &n_want, e) < 0)
 		return -1;
+	for (i = 0; i < n_want; i++)
+		if (!is_refused(d, &want[i]))
+			want[n++] = want[i];
+	n_want = n;
+	i = 0;
 	while (i < n_have || j < n_want) {
 		int order = i == n_have ? 1 : j == n_want ? -1 : route_cmp(&o->routes[i], &want[j]);
 		bool again = order == 0 && again_v4 && o->routes[i].dst.family == 4;
@@ -446,10 +492,24 @@ static int append(struct op_list *l, const struct op_list *more, struct err *e)
 	return 0;
 }
 
+/* Routers speak from link-local addresses, so only who may send from one can say that it is one. */
+static bool may_advertise(const struct config *c)
+{
+	static const struct prefix local = { .family = 6, .len = 10, .b = { 0xfe, 0x80 } };
+	size_t i, j;
+
+	for (i = 0; i < c->n_peers; i++)
+		for (j = 0; j < c->peers[i].n_allowed_ips; j++)
+			if (prefix_overlaps(&c->peers[i].allowed_ips[j], &local))
+				return true;
+	return false;
+}
+
 int diff_make(const struct observed *o, const struct desired *d, const struct config *previous,
 	      int64_t now, struct arena *a, struct op **ret_ops, size_t *ret_n, struct err *e)
 {
 	const struct node *node = d->config->node;
+	struct node addressed;
 	struct op_list l = { .arena = a }, addrs_gone = { .arena = a }, addrs_new = { .arena = a },
 		       routes_new = { .arena = a };
 	struct pair *pairs = NULL;
@@ -470,14 +530,20 @@ int diff_make(const struct observed *o, const struct desired *d, const struct co
 		if (push(&l, &op, e) < 0)
 			return -1;
 	}
+	if (o->exists && o->hears && may_advertise(d->config)) {
+		op.kind = OP_LINK_DEAF;
+		if (push(&l, &op, e) < 0)
+			return -1;
+	}
 	if (!o->exists || o->mtu != node->mtu) {
 		op.kind = OP_LINK_MTU;
 		op.number = node->mtu;
 		if (push(&l, &op, e) < 0)
 			return -1;
 	}
-	if (addresses(&addrs_gone, &addrs_new, o, node, &v4_routes_lost, e) < 0 ||
-	    routes(&l, &routes_new, o, d->config, v4_routes_lost, e) < 0 ||
+	if (with_addresses(d, a, &addressed, e) < 0 ||
+	    addresses(&addrs_gone, &addrs_new, o, &addressed, &v4_routes_lost, e) < 0 ||
+	    routes(&l, &routes_new, o, d, v4_routes_lost, e) < 0 ||
 	    append(&l, &addrs_gone, e) < 0 ||
 	    remove_and_narrow(&l, pairs, n_pairs, previous, e) < 0 ||
 	    device(&l, o, d, previous, e) < 0 || move_and_add(&l, pairs, n_pairs, a, e) < 0 ||
@@ -600,6 +666,9 @@ void op_print(const struct op *op, struct buf *out)
 		break;
 	case OP_LINK_UP:
 		buf_adds(out, "bring the interface up");
+		break;
+	case OP_LINK_DEAF:
+		buf_adds(out, "take no routes, addresses or redirects that a peer advertises");
 		break;
 	case OP_LINK_ALIAS:
 		buf_adds(out, "mark the interface as ours");

@@ -12,6 +12,9 @@
  * addresses stand and before the routes, which need it up. Two operations on one peer that follow
  * each other directly become one.
  *
+ * Who may send from a link-local address of IPv6 could advertise itself as a router: an interface
+ * with such a peer is deaf to that before the peer is there. Every new one is made deaf.
+ *
  * Managed, so reset when the configuration does not set it: addresses, our routes, peers, allowed
  * IPs, persistent keepalive, preshared key (we declare none, so one that is there is cleared),
  * fwmark, and the listen port when `previous` declared the one that is still in use. Not reset: an
@@ -25,6 +28,7 @@
 #define AGENT_DIFF_H
 
 #include "agent/kern.h"
+#include "agent/lifeline.h"
 #include "common/buf.h"
 #include "common/endpoint.h"
 #include "publication/expand.h"
@@ -36,6 +40,13 @@ struct desired {
 		*endpoints; /* one per config->peers[i]; family 0: none declared, or not resolved */
 	struct wgkey public_key; /* of the private key that the interface must have */
 	const char *alias; /* "meshrc NETWORK" */
+	/* Besides those that the configuration and the host tell of. */
+	const struct lifeline *lifelines;
+	size_t n_lifelines;
+	/* What of the configuration is left out (agent/apply.h fills it in). */
+	const struct left_out *refused;
+	size_t n_refused;
+	uint32_t fwmark; /* where the node says none; 0: none */
 };
 
 /* A peer whose last handshake is at most this old has a live session (REJECT_AFTER_TIME of

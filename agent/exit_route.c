@@ -60,15 +60,18 @@ bool exit_tunnel_is_there(const struct observed *o, const struct config *c)
 	    o->fwmark != c->node->fwmark || !same_addresses(o, c->node))
 		return false;
 	exit = find_exit(o, c);
+	/* Its name, when it could not be looked up yet, would be asked for through the tunnel. */
+	if (!exit || !exit->endpoint.family)
+		return false;
 	n = exit_defaults(c->node, defaults);
-	for (i = 0; exit && i < n; i++) {
+	for (i = 0; i < n; i++) {
 		struct route r = { defaults[i], exit_table(c->network) };
 
 		if (!has_prefix(exit->allowed_ips, exit->n_allowed_ips, &defaults[i]) ||
 		    !has_route(o, &r))
 			return false;
 	}
-	return exit != NULL;
+	return true;
 }
 
 static bool has_rule(const struct exit_rule *list, size_t n, const struct exit_rule *r)
@@ -136,29 +139,45 @@ int exit_plan_make(const struct rules_seen *seen, const struct config *c, const 
 }
 
 static int look(struct kern *k, const char *network, struct arena *a, struct rules_seen *ret,
-		struct err *e)
+		bool *ret_others, struct err *e)
 {
-	return k->ops->rules(k, exit_priority(network), EXIT_PRIORITIES, a, ret, e);
+	uint32_t first = exit_priority(network);
+	struct rules_seen all;
+	struct exit_rule *own;
+	size_t n = 0, i;
+
+	if (k->ops->rules(k, EXIT_ALL_FIRST, EXIT_ALL_PRIORITIES, a, &all, e) < 0)
+		return -1;
+	own = arena_array(a, all.n, sizeof(*own));
+	if (!own)
+		return err_nomem(e);
+	*ret_others = foreign(&all, exit_table(network));
+	for (i = 0; i < all.n; i++)
+		if (all.list[i].priority - first < EXIT_PRIORITIES)
+			own[n++] = all.list[i];
+	*ret = (struct rules_seen){ own, n };
+	return 0;
 }
 
-int exit_before(struct kern *k, const struct config *c, const char *network,
-		const struct ifname *interface, bool dry, struct arena *a, struct exit_result *ret,
-		struct err *e)
+int exit_look(struct kern *k, const struct config *c, const char *network,
+	      const struct ifname *interface, struct arena *a, struct exit_result *ret,
+	      struct err *e)
 {
 	bool wanted = c && exit_routed(c->node);
 	struct observed o = { 0 };
 	struct rules_seen seen;
 
-	*ret = (struct exit_result){ .verified = false };
-	if (look(k, network, a, &seen, e) < 0)
+	*ret = (struct exit_result){ .others = true };
+	if (look(k, network, a, &seen, &ret->others, e) < 0)
 		return -1;
 	if (wanted && seen.n && k->ops->observe(k, interface, a, &o, e) < 0)
 		return err_prefix(e, "interface %s", interface->s);
-	if (exit_plan_make(&seen, c, network, wanted && exit_tunnel_is_there(&o, c), a, &ret->plan,
-			   e) < 0)
-		return -1;
-	if (dry)
-		return 0;
+	return exit_plan_make(&seen, c, network, wanted && exit_tunnel_is_there(&o, c), a,
+			      &ret->plan, e);
+}
+
+int exit_before(struct kern *k, struct exit_result *ret, struct err *e)
+{
 	ret->sets += (unsigned int)ret->plan.n_before;
 	if (k->ops->set_rules(k, ret->plan.before, ret->plan.n_before, e) < 0)
 		return -1;
@@ -181,17 +200,50 @@ static int not_as_wanted(const struct exit_plan *p, struct err *e)
 	return -1;
 }
 
+/*
+ * Far from any network that a host has a route of its own for: in either half of IPv4, which are
+ * what takes everything without being a default route.
+ */
+static const struct ipaddr outside[] = {
+	{ 4, { 12, 0, 0, 1 } },
+	{ 4, { 198, 41, 0, 4 } },
+	{ 6, { 0x26, 0x00, [15] = 1 } },
+};
+
+/* A rule before ours, or a route in the main table, may be somebody else's. */
+static void ask_ways(struct kern *k, const struct node *n, const struct observed *o,
+		     struct exit_result *ret)
+{
+	struct prefix defaults[2];
+	size_t n_defaults = exit_defaults(n, defaults), i, f;
+	uint32_t by;
+
+	for (i = 0; i < ARRAY_LEN(outside); i++)
+		for (f = 0; f < n_defaults; f++) {
+			if (defaults[f].family != outside[i].family)
+				continue;
+			if (k->ops->way(k, &outside[i], &by, NULL) < 0)
+				return;
+			if (by != o->ifindex) {
+				ret->elsewhere = outside[i];
+				return;
+			}
+		}
+	ret->all = true;
+}
+
 int exit_after(struct kern *k, const struct config *c, const char *network,
 	       const struct observed *o, struct arena *a, struct exit_result *ret, struct err *e)
 {
 	bool wanted = c && exit_routed(c->node), there = wanted && exit_tunnel_is_there(o, c);
 	struct rules_seen seen;
 	struct exit_plan p;
+	bool others;
 
 	if (ret->verified && there == wanted)
 		return 0;
 	ret->verified = false;
-	if (look(k, network, a, &seen, e) < 0 ||
+	if (look(k, network, a, &seen, &others, e) < 0 ||
 	    exit_plan_make(&seen, c, network, there, a, &p, e) < 0)
 		return -1;
 	ret->sets += (unsigned int)p.n_before;
@@ -203,13 +255,15 @@ int exit_after(struct kern *k, const struct config *c, const char *network,
 	if (p.n_before || p.n_after) {
 		ret->sets += (unsigned int)p.n_after;
 		if (k->ops->set_rules(k, p.after, p.n_after, e) < 0 ||
-		    look(k, network, a, &seen, e) < 0 ||
+		    look(k, network, a, &seen, &others, e) < 0 ||
 		    exit_plan_make(&seen, c, network, there, a, &p, e) < 0)
 			return -1;
 		if (p.n_before || p.n_after)
 			return not_as_wanted(&p, e);
 	}
 	ret->verified = true;
+	if (wanted && ret->sets)
+		ask_ways(k, c->node, o, ret);
 	return 0;
 }
 

@@ -16,12 +16,14 @@
 struct transfer {
 	CURL *easy; /* kept from one request to the next */
 	struct fetch_request *request; /* NULL: idle */
-	struct curl_slist *headers;
+	struct curl_slist *headers, *instead;
+	struct fetch_site *site; /* NULL: none */
 	size_t header_bytes;
 	int64_t deadline;
 	char new_etag[MAX_ETAG + 1];
 	char message[CURL_ERROR_SIZE];
 	bool too_large, no_memory, bad_headers;
+	bool by_address; /* that answered before */
 };
 
 struct curl_fetcher {
@@ -178,6 +180,84 @@ static int mark_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 	return CURL_SOCKOPT_OK;
 }
 
+/* ---- names that cannot be looked up ---- */
+
+static struct fetch_site *find_site(struct fetcher *f, const char *url)
+{
+	size_t i;
+
+	for (i = 0; i < f->n_sites; i++)
+		if (!strcmp(f->sites[i].url, url))
+			return &f->sites[i];
+	return NULL;
+}
+
+/* A scope is lost on the way, so a link-local address is no use. */
+static bool usable(const struct ipaddr *a)
+{
+	return !(a->family == 6 && a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
+}
+
+static void note_reached(const struct transfer *t)
+{
+	struct reached *r = t->site ? &t->site->reached : NULL;
+	const char *text = NULL;
+	struct ipaddr at;
+	size_t i;
+
+	if (!r || curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &text) || !text ||
+	    ipaddr_parse(text, strlen(text), &at) < 0 || !usable(&at))
+		return;
+	for (i = 0; i < r->n && ipaddr_cmp(&r->list[i], &at); i++)
+		;
+	if (i == r->n && r->n < MAX_REACHED)
+		r->n++;
+	if (i == MAX_REACHED)
+		i--;
+	memmove(r->list + 1, r->list, i * sizeof(*r->list));
+	r->list[0] = at;
+}
+
+/* "+HOST:PORT:ADDRESS,ADDRESS", as CURLOPT_RESOLVE takes it; with the plus it is forgotten like any
+ * other answer. NULL: there is none. */
+static struct curl_slist *known_addresses(const struct reached *r, const char *url)
+{
+	char text[IPADDR_STRLEN], *host = NULL, *port = NULL;
+	struct curl_slist *list = NULL;
+	CURLU *u = curl_url();
+	struct buf line;
+	size_t i;
+
+	buf_init(&line, MAX_URL + 1024);
+	if (u && !curl_url_set(u, CURLUPART_URL, url, 0) &&
+	    !curl_url_get(u, CURLUPART_HOST, &host, 0) &&
+	    !curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) {
+		buf_addf(&line, "+%s:%s:", host, port);
+		for (i = 0; i < r->n; i++)
+			buf_addf(&line, r->list[i].family == 6 ? "%s[%s]" : "%s%s", i ? "," : "",
+				 ipaddr_print(&r->list[i], text));
+		if (buf_ok(&line))
+			list = curl_slist_append(NULL, line.data);
+	}
+	buf_release(&line);
+	curl_free(host);
+	curl_free(port);
+	curl_url_cleanup(u);
+	return list;
+}
+
+/* It ended before there was an address to connect to, and others are known. */
+static bool is_lost(const struct transfer *t, CURLcode result)
+{
+	curl_off_t looked_up = 0;
+
+	if (!t->site || !t->site->reached.n || t->by_address)
+		return false;
+	curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
+	return result == CURLE_COULDNT_RESOLVE_HOST ||
+	       (result == CURLE_OPERATION_TIMEDOUT && !looked_up);
+}
+
 /* Sets one option; the first that fails is remembered. */
 #define SET(option, value)                                              \
 	do {                                                            \
@@ -224,6 +304,8 @@ static CURLcode set_up(struct curl_fetcher *f, struct transfer *t, const char *u
 		SET(CURLOPT_CAINFO, f->base.ca_file);
 	if (t->headers)
 		SET(CURLOPT_HTTPHEADER, t->headers);
+	if (t->instead)
+		SET(CURLOPT_RESOLVE, t->instead);
 	return bad;
 }
 
@@ -231,7 +313,8 @@ static void end_transfer(struct curl_fetcher *f, struct transfer *t)
 {
 	curl_multi_remove_handle(f->multi, t->easy);
 	curl_slist_free_all(t->headers);
-	t->headers = NULL;
+	curl_slist_free_all(t->instead);
+	t->headers = t->instead = NULL;
 	t->request = NULL;
 }
 
@@ -254,12 +337,17 @@ static void start(struct curl_fetcher *f, struct transfer *t, const char *base,
 		snprintf(line, sizeof(line), "If-None-Match: %s", r->etag);
 		t->headers = curl_slist_append(NULL, line);
 	}
+	t->site = find_site(&f->base, base);
+	if (t->site && t->site->lost)
+		t->instead = known_addresses(&t->site->reached, base);
+	t->by_address = t->instead != NULL;
 	if (!t->easy)
 		t->easy = curl_easy_init();
 	if (!t->easy || (r->etag[0] && !t->headers)) {
 		refuse(r, ERR_NOMEM, NULL, "out of memory");
 		curl_slist_free_all(t->headers);
-		t->headers = NULL;
+		curl_slist_free_all(t->instead);
+		t->headers = t->instead = NULL;
 		t->request = NULL;
 		return;
 	}
@@ -288,6 +376,20 @@ static void judge_status(struct transfer *t, const char *url, long code)
 		refuse(r, ERR_IO, "FETCH", "%s/%s: HTTP %ld", url, r->path, code);
 }
 
+static void note_ends(struct curl_fetcher *f, const struct transfer *t)
+{
+	const char *remote = NULL, *local = NULL;
+	struct ipaddr r, l;
+
+	if (curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &remote) || !remote ||
+	    curl_easy_getinfo(t->easy, CURLINFO_LOCAL_IP, &local) || !local ||
+	    ipaddr_parse(remote, strlen(remote), &r) < 0 ||
+	    ipaddr_parse(local, strlen(local), &l) < 0)
+		return;
+	f->base.remote = r;
+	f->base.local = l;
+}
+
 static void judge(struct curl_fetcher *f, struct transfer *t, const char *url, CURLcode result)
 {
 	struct fetch_request *r = t->request;
@@ -295,6 +397,10 @@ static void judge(struct curl_fetcher *f, struct transfer *t, const char *url, C
 
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &code);
 	f->base.bytes += r->body.len;
+	if (code) {
+		note_ends(f, t);
+		note_reached(t);
+	}
 	if (t->no_memory)
 		refuse(r, ERR_NOMEM, NULL, "out of memory");
 	else if (t->bad_headers)
@@ -318,6 +424,8 @@ static void judge(struct curl_fetcher *f, struct transfer *t, const char *url, C
 		r->status = FETCH_DONE;
 		memcpy(r->etag, t->new_etag, sizeof(r->etag));
 	}
+	if (!code && t->by_address)
+		err_suffix(&r->err, "(where it was reached last: its name cannot be looked up)");
 	end_transfer(f, t);
 }
 
@@ -350,7 +458,7 @@ static int wait_some(struct curl_fetcher *f, int64_t deadline)
 	return f->base.wake_fd >= 0 && wake.revents;
 }
 
-static void reap(struct curl_fetcher *f, const char *url)
+static void reap(struct curl_fetcher *f, const char *url, int64_t deadline)
 {
 	CURLMsg *m;
 	int left;
@@ -361,7 +469,15 @@ static void reap(struct curl_fetcher *f, const char *url)
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
-		judge(f, t, url, m->data.result);
+		if (is_lost(t, m->data.result)) {
+			struct fetch_request *r = t->request;
+
+			t->site->lost = true;
+			end_transfer(f, t);
+			start(f, t, url, r, deadline);
+		} else {
+			judge(f, t, url, m->data.result);
+		}
 	}
 }
 
@@ -391,7 +507,7 @@ static void get_http(struct curl_fetcher *f, const char *url, struct fetch_reque
 			stop_all(f, url, "FETCH", "the transfer broke down");
 			continue;
 		}
-		reap(f, url);
+		reap(f, url, deadline);
 		if (os_monotonic_ms() >= deadline) {
 			stop_all(f, url, "DEADLINE", "out of time");
 			stopped = true;

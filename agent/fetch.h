@@ -16,8 +16,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/reached.h"
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/limits.h"
+#include "common/prefix.h"
 #include "publication/document.h"
 
 /* Of an HTTP answer before its body. */
@@ -52,6 +55,16 @@ struct fetch_limits {
 
 struct fetcher;
 
+/* A server of ours. */
+struct fetch_site {
+	const char *url;
+	/* In and out: the addresses that answered. When the name cannot be looked up, or not in
+	 * time, these are tried in its place; the name remains what certificates are checked for.
+	 */
+	struct reached reached;
+	bool lost; /* out: it could not be */
+};
+
 struct fetcher_ops {
 	/*
 	 * Does all requests below one URL, several at once. Every request gets its status; returns
@@ -69,7 +82,12 @@ struct fetcher {
 	/* When readable, everything under way ends with INTERRUPTED: a signalfd. -1: none. */
 	int wake_fd;
 	uint32_t mark; /* of all sockets (SO_MARK), where it may be set; 0: none */
+	struct fetch_site sites[MAX_MIRRORS]; /* others are asked by their name alone */
+	size_t n_sites;
 	const char *ca_file; /* NULL: the system's certificates */
+	/* The two ends of the connection of the last answer; no family: none came, or over none.
+	 */
+	struct ipaddr remote, local;
 	/* What it cost. */
 	unsigned int requests;
 	uint64_t bytes;

@@ -14,6 +14,8 @@ struct run {
 	bool look;
 	const char *listing; /* of the table as it is; NULL: not known */
 	struct arena *arena;
+	/* The record could not be saved since it changed last; no class: it is saved. */
+	struct err unsaved;
 	struct err *err;
 };
 
@@ -217,15 +219,36 @@ static int do_ops(struct run *x, const struct host_plan *p)
 	return r;
 }
 
-static int record_it(struct host_record *record, const struct host_record *next,
-		     const struct host_store *store, struct err *e)
+/*
+ * A disk that is full, or read-only, does not keep a relay off for which others wait, perhaps those
+ * who would come to clear it: then what is changed is remembered for as long as this call takes,
+ * and it is tried again with the next change.
+ */
+static int record_it(struct run *x, struct host_record *record, const struct host_record *next,
+		     const struct host_store *store)
 {
-	if (host_record_equal(record, next))
+	struct err why = { 0 };
+
+	if (!x->unsaved.class && host_record_equal(record, next))
 		return 0;
-	if (store->save(store->arg, next, e) < 0)
+	if (store->save(store->arg, next, &why) < 0 && why.class == ERR_NOMEM) {
+		*x->err = why;
 		return -1;
+	}
+	x->unsaved = why;
 	*record = *next;
 	return 0;
+}
+
+static int tell_unsaved(struct run *x)
+{
+	/* Tables are found by their names. */
+	if (!x->unsaved.class || x->wanted->table_alone)
+		return 0;
+	*x->err = x->unsaved;
+	err_suffix(x->err,
+		   "it was done all the same, but `down` will not put back what is not recorded");
+	return -1;
 }
 
 static int not_as_wanted(const struct host_plan *p, struct err *e)
@@ -282,7 +305,7 @@ static void forget_undone(struct run *x, const struct host_record *before,
 				next->changes[next->n++] = record->changes[i];
 		if (host_record_empty(next))
 			next->boot[0] = '\0';
-		(void)record_it(record, next, store, x->err);
+		(void)record_it(x, record, next, store);
 	}
 	x->err = first;
 }
@@ -298,7 +321,7 @@ static int do_plan(struct run *x, struct host_plan *p, struct host_record *recor
 	if (!before)
 		return err_nomem(x->err);
 	*before = *record;
-	if (record_it(record, p->during, store, x->err) < 0)
+	if (record_it(x, record, p->during, store) < 0)
 		return -1;
 	x->listing = NULL;
 	if (do_ops(x, p) < 0) {
@@ -336,8 +359,12 @@ static int converge(struct run *x, bool dry, struct host_record *record,
 			return -1;
 	if (p.n)
 		return not_as_wanted(&p, x->err);
-	if (record_it(record, p.after, store, x->err) < 0)
+	if (record_it(x, record, p.after, store) < 0 || tell_unsaved(x) < 0)
 		return -1;
+	if (p.left.class) {
+		*x->err = p.left;
+		return -1;
+	}
 	ret->verified = true;
 	return 0;
 }

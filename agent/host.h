@@ -6,7 +6,8 @@
  * and compare.
  *
  * What is about to be changed is recorded, durably, before it is: whoever goes on after a crash
- * knows what may have been changed, and finds out by reading what was.
+ * knows what may have been changed, and finds out by reading what was. Where it cannot be recorded,
+ * it is done all the same, and an error.
  */
 #ifndef AGENT_HOST_H
 #define AGENT_HOST_H
@@ -66,8 +67,8 @@ struct host_result {
  * Brings the host to `wanted`; with wanted->table_alone, only the table. `network` names the table.
  * `look`: ask for the table even when nothing is recorded of it. With `dry`, only says what it
  * would do. Nothing wanted and nothing recorded: nothing is read, and `h` is not needed. -1: `e`
- * says why, *record is what may stand now and was saved; calling again goes on from there. What
- * *ret points to lives in `a`.
+ * says why, *record is what may stand now and was saved, or could not be; calling again goes on
+ * from there. What *ret points to lives in `a`.
  */
 int host_converge(struct host *h, const struct host_wanted *wanted, const char *network, bool look,
 		  bool dry, struct host_record *record, const struct host_store *store,

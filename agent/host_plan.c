@@ -238,16 +238,31 @@ static int add_sysctl(struct maker *m, enum host_phase phase, const struct sysct
 	return add_op(m, &op);
 }
 
+/* Of the same version of IP, but for that of a setting itself; for IPv4, all. */
+static size_t count(const struct host_record *r, const struct sysctl *s)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < r->n; i++) {
+		if (!sysctl_cmp(&r->changes[i].sysctl, s))
+			return 0;
+		n += s->key < SYSCTL_FORWARD6 || r->changes[i].sysctl.key >= SYSCTL_FORWARD6;
+	}
+	return n;
+}
+
 static int note(struct maker *m, const struct sysctl *s, uint32_t before, uint32_t set)
 {
+	size_t max = s->key < SYSCTL_FORWARD6 ? MAX_HOST_CHANGES : MAX_HOST_CHANGES6;
 	struct host_change c = { *s, before, set };
 
-	if (record_add(m->plan->during, &c) && record_add(m->plan->after, &c))
+	if (count(m->plan->during, s) < max && record_add(m->plan->during, &c) &&
+	    record_add(m->plan->after, &c))
 		return 0;
 	return err_set(
 		m->err, ERR_LIMIT,
-		"more than %d settings of interfaces would have to be changed for forwarding",
-		MAX_HOST_CHANGES);
+		"IPv%d is not forwarded: more than %zu settings of interfaces would have to be changed for it",
+		s->key < SYSCTL_FORWARD6 ? 4 : 6, max);
 }
 
 static int change(struct maker *m, enum host_phase phase, const struct sysctl_value *v, uint32_t to)
@@ -366,6 +381,38 @@ static int turn_on(struct maker *m, enum sysctl_key forward, enum host_phase pha
 		if (own && !own->value && change(m, phase, own, 1) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+/* One version of IP that cannot be carried is no reason for the other to wait. */
+static int try_turn_on(struct maker *m, enum sysctl_key forward, enum host_phase phase)
+{
+	struct host_record *during = arena_alloc(m->arena, sizeof(*during)),
+			   *after = arena_alloc(m->arena, sizeof(*after));
+	struct host_plan *p = m->plan;
+	struct err *err = m->err, why = { 0 };
+	size_t n = p->n;
+	int r;
+
+	if (!during || !after)
+		return err_nomem(err);
+	*during = *p->during;
+	*after = *p->after;
+	m->err = &why;
+	r = turn_on(m, forward, phase);
+	m->err = err;
+	if (!r)
+		return 0;
+	if (why.class != ERR_LIMIT) {
+		if (err)
+			*err = why;
+		return -1;
+	}
+	*p->during = *during;
+	*p->after = *after;
+	p->n = n;
+	if (!p->left.class)
+		p->left = why;
 	return 0;
 }
 
@@ -495,9 +542,9 @@ int host_plan_make(const struct host_record *record, const struct host_seen *see
 		return -1;
 	if (plan_table(&m, record) < 0)
 		return -1;
-	if (wanted->families & GATEWAY_IPV4 && turn_on(&m, SYSCTL_FORWARD4, HOST_ON4) < 0)
+	if (wanted->families & GATEWAY_IPV4 && try_turn_on(&m, SYSCTL_FORWARD4, HOST_ON4) < 0)
 		return -1;
-	if (wanted->families & GATEWAY_IPV6 && turn_on(&m, SYSCTL_FORWARD6, HOST_ON6) < 0)
+	if (wanted->families & GATEWAY_IPV6 && try_turn_on(&m, SYSCTL_FORWARD6, HOST_ON6) < 0)
 		return -1;
 	set_boot(p.during, seen->boot);
 	set_boot(p.after, seen->boot);

@@ -137,9 +137,12 @@ struct host_plan {
 	/* To be recorded when all is done. Without an operation on the table its listing is filled
 	 * in. */
 	struct host_record *after;
+	/* No class, or ERR_LIMIT: a version of IP for which more settings would have to be changed
+	 * than are remembered (MAX_HOST_CHANGES) stays as it is. All else is in the plan. */
+	struct err left;
 };
 
-/* `table` is the name of ours. ERR_LIMIT: more than MAX_HOST_CHANGES settings. */
+/* `table` is the name of ours. */
 int host_plan_make(const struct host_record *record, const struct host_seen *seen,
 		   const struct host_wanted *wanted, const char *table, struct arena *a,
 		   struct host_plan *ret, struct err *e);

@@ -54,6 +54,8 @@ struct observed {
 	bool is_wireguard; /* kernel: IFLA_INFO_KIND; userspace: the socket answered */
 	uint32_t ifindex;
 	bool up;
+	/* It takes routes, addresses and better ways from whoever advertises them (IPv6). */
+	bool hears;
 	uint32_t mtu;
 	char alias[256];
 	const struct ifaddr *addresses; /* sorted; IPv6 link-local ones of the kernel's own making
@@ -71,11 +73,13 @@ struct observed {
 };
 
 enum op_kind {
-	OP_LINK_CREATE,
+	OP_LINK_CREATE, /* deaf to advertisements, where the host lets us */
 	OP_LINK_DELETE, /* peers first, in one message: see kern_kernel.c */
 	OP_LINK_MTU,
 	OP_LINK_UP,
 	OP_LINK_ALIAS,
+	OP_LINK_DEAF, /* to advertisements. When it cannot be done, what follows is done all the
+			 same */
 	OP_ROUTE_DEL,
 	OP_ADDR_DEL,
 	OP_DEVICE, /* private key, listen port, fwmark: as the OPD_ flags say */
@@ -136,6 +140,22 @@ struct kern_stats {
 	unsigned int dumps;
 };
 
+/* A route of the host beside an interface of ours, and not through it; one for each next hop. */
+struct way {
+	struct prefix dst;
+	struct ipaddr via; /* family 0: none */
+	struct ifname dev; /* "": not known */
+	bool ours; /* through an interface of some network of meshrc */
+	/* The network of an address of `dev`: what the kernel, a DHCP client or a router's
+	 * advertisement made for it. */
+	bool on_link;
+};
+
+struct ways {
+	const struct way *list;
+	size_t n;
+};
+
 struct kern;
 
 struct kern_ops {
@@ -158,6 +178,13 @@ struct kern_ops {
 	/* One after the other, each acknowledged before the next. A rule to be removed that is not
 	 * there is no error. */
 	int (*set_rules)(struct kern *k, const struct rule_op *ops, size_t n, struct err *e);
+	/* The routes of one table that do not go through this interface (which need not be there).
+	 */
+	int (*ways)(struct kern *k, const struct ifname *name, uint32_t table, struct arena *a,
+		    struct ways *ret, struct err *e);
+	/* By which interface (0: by none) a packet of this host would leave for `to` whose sender
+	 * has chosen no source address. Nothing is sent. */
+	int (*way)(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e);
 	/* The WireGuard links, of either back end, whose alias is exactly this one. */
 	int (*marked)(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
 		      size_t *ret_n, struct err *e);

@@ -163,6 +163,7 @@ static int kernel_apply(struct kern *k, const struct ifname *name, const struct 
 {
 	static const struct op mark = { .kind = OP_LINK_ALIAS };
 	struct kernel *kk = (struct kernel *)k;
+	struct err heard = { 0 };
 	size_t i = 0, end;
 	int r;
 
@@ -173,6 +174,11 @@ static int kernel_apply(struct kern *k, const struct ifname *name, const struct 
 			r = rt_link_create(&kk->rt, name, "wireguard", e);
 			if (r == 0)
 				r = rt_apply(&kk->rt, name, &mark, 1, alias, e);
+			/* Told when it matters: see OP_LINK_DEAF. */
+			(void)rt_deafen(name, NULL);
+		} else if (ops[i].kind == OP_LINK_DEAF) {
+			r = 0;
+			(void)rt_deafen(name, &heard);
 		} else if (ops[i].kind == OP_LINK_DELETE) {
 			r = delete_link(kk, name, e);
 		} else if (wg_op(ops[i].kind)) {
@@ -189,13 +195,23 @@ static int kernel_apply(struct kern *k, const struct ifname *name, const struct 
 			return -1;
 		}
 	}
-	return 0;
+	if (!heard.class)
+		return 0;
+	if (e)
+		*e = heard;
+	return -1;
 }
 
 static int kernel_marked(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
 			 size_t *ret_n, struct err *e)
 {
 	return rt_marked(&((struct kernel *)k)->rt, alias, NULL, a, ret, ret_n, e);
+}
+
+static int kernel_ways(struct kern *k, const struct ifname *name, uint32_t table, struct arena *a,
+		       struct ways *ret, struct err *e)
+{
+	return rt_ways(&((struct kernel *)k)->rt, name, table, a, ret, e);
 }
 
 static int kernel_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
@@ -207,6 +223,11 @@ static int kernel_rules(struct kern *k, uint32_t first, uint32_t n, struct arena
 static int kernel_set_rules(struct kern *k, const struct rule_op *ops, size_t n, struct err *e)
 {
 	return rule_set(&((struct kernel *)k)->rt, ops, n, e);
+}
+
+static int kernel_way(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e)
+{
+	return rule_way(&((struct kernel *)k)->rt, to, ret_ifindex, e);
 }
 
 static void kernel_free(struct kern *k)
@@ -227,6 +248,8 @@ static const struct kern_ops kernel_ops = {
 	.apply = kernel_apply,
 	.rules = kernel_rules,
 	.set_rules = kernel_set_rules,
+	.ways = kernel_ways,
+	.way = kernel_way,
 	.marked = kernel_marked,
 	.free = kernel_free,
 };

@@ -97,6 +97,44 @@ static int parse_linkinfo(const struct nlattr *info, struct rt_link *ret)
 	return r;
 }
 
+/* Indices of IFLA_INET6_CONF (linux/ipv6.h). */
+enum {
+	CONF_ACCEPT_RA = 3,
+	CONF_ACCEPT_REDIRECTS = 4,
+	CONF_AUTOCONF = 5,
+	CONF_DISABLED = 26,
+	CONF_NEEDED,
+};
+
+/* The settings of IPv6. */
+static int parse_families(const struct nlattr *families, struct rt_link *ret)
+{
+	int32_t conf[CONF_NEEDED];
+	const struct nlattr *a, *b;
+	const uint8_t *pos, *in;
+	size_t left, inner;
+	int r;
+
+	nl_attr_enter(families, &pos, &left);
+	while ((r = nl_attr_next(&pos, &left, &a)) > 0) {
+		if (mnl_attr_get_type(a) != AF_INET6)
+			continue;
+		nl_attr_enter(a, &in, &inner);
+		while ((r = nl_attr_next(&in, &inner, &b)) > 0) {
+			if (mnl_attr_get_type(b) != IFLA_INET6_CONF ||
+			    mnl_attr_get_payload_len(b) < sizeof(conf))
+				continue;
+			memcpy(conf, mnl_attr_get_payload(b), sizeof(conf));
+			ret->hears = !conf[CONF_DISABLED] &&
+				     (conf[CONF_ACCEPT_RA] || conf[CONF_ACCEPT_REDIRECTS] ||
+				      conf[CONF_AUTOCONF]);
+		}
+		if (r < 0)
+			return -1;
+	}
+	return r;
+}
+
 int rt_parse_link(const struct nlmsghdr *nlh, struct rt_link *ret, struct err *e)
 {
 	const struct nlattr *a;
@@ -127,6 +165,10 @@ int rt_parse_link(const struct nlmsghdr *nlh, struct rt_link *ret, struct err *e
 		case IFLA_IFALIAS:
 			if (get_text(a, ret->alias, sizeof(ret->alias)) < 0)
 				return malformed(e, "alias");
+			break;
+		case IFLA_AF_SPEC:
+			if (parse_families(a, ret) < 0)
+				return malformed(e, "settings of a link");
 			break;
 		case IFLA_LINKINFO:
 			if (parse_linkinfo(a, ret) < 0)
@@ -250,6 +292,103 @@ int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err 
 		memcpy(host.addr.b, mnl_attr_get_payload(dst), size);
 	ret->dst = prefix_of_ifaddr(&host);
 	return 1;
+}
+
+/* RTA_GATEWAY has an address of the route's family, RTA_VIA one that tells its own. */
+static int parse_via(const struct nlattr *a, int family, struct ipaddr *ret)
+{
+	const uint8_t *b = mnl_attr_get_payload(a);
+	size_t len = mnl_attr_get_payload_len(a);
+	uint16_t own;
+
+	if (mnl_attr_get_type(a) == RTA_VIA) {
+		if (len < sizeof(own))
+			return -1;
+		memcpy(&own, b, sizeof(own));
+		family = own;
+		b += sizeof(own);
+		len -= sizeof(own);
+	}
+	if ((family != AF_INET && family != AF_INET6) || len != (family == AF_INET ? 4u : 16u))
+		return -1;
+	*ret = (struct ipaddr){ .family = family == AF_INET ? 4 : 6 };
+	memcpy(ret->b, b, len);
+	return 0;
+}
+
+static int parse_multipath(const struct nlattr *all, int family, struct rt_hop *ret, size_t *ret_n)
+{
+	const uint8_t *at, *pos;
+	const struct nlattr *a;
+	struct rtnexthop nh;
+	size_t left, inner;
+	int r;
+
+	nl_attr_enter(all, &at, &left);
+	while (left >= sizeof(nh) && *ret_n < RT_MAX_HOPS) {
+		struct rt_hop *hop = &ret[*ret_n];
+
+		memcpy(&nh, at, sizeof(nh));
+		if (nh.rtnh_len < sizeof(nh) || nh.rtnh_len > left)
+			return -1;
+		*hop = (struct rt_hop){ .ifindex = (uint32_t)nh.rtnh_ifindex };
+		pos = at + sizeof(nh);
+		inner = nh.rtnh_len - sizeof(nh);
+		while ((r = nl_attr_next(&pos, &inner, &a)) > 0)
+			if ((mnl_attr_get_type(a) == RTA_GATEWAY ||
+			     mnl_attr_get_type(a) == RTA_VIA) &&
+			    parse_via(a, family, &hop->via) < 0)
+				return -1;
+		if (r < 0)
+			return -1;
+		++*ret_n;
+		inner = RTNH_ALIGN(nh.rtnh_len);
+		at += inner < left ? inner : left;
+		left -= inner < left ? inner : left;
+	}
+	return 0;
+}
+
+int rt_parse_hops(const struct nlmsghdr *nlh, struct rt_hop ret[static RT_MAX_HOPS], size_t *ret_n,
+		  struct err *e)
+{
+	const uint8_t *pos = NULL;
+	struct rt_hop only = { 0 };
+	const struct nlattr *a;
+	struct rtmsg info;
+	size_t left = 0;
+	int r;
+
+	*ret_n = 0;
+	if (enter(nlh, NLMSG_ALIGN(sizeof(info)), &pos, &left) < 0)
+		return malformed(e, "route");
+	memcpy(&info, mnl_nlmsg_get_payload(nlh), sizeof(info));
+	while ((r = nl_attr_next(&pos, &left, &a)) > 0) {
+		int bad = 0;
+
+		switch (mnl_attr_get_type(a)) {
+		case RTA_OIF:
+			bad = !has_size(a, sizeof(uint32_t));
+			only.ifindex = bad ? 0 : mnl_attr_get_u32(a);
+			break;
+		case RTA_GATEWAY:
+		case RTA_VIA:
+			bad = parse_via(a, info.rtm_family, &only.via);
+			break;
+		case RTA_MULTIPATH:
+			bad = parse_multipath(a, info.rtm_family, ret, ret_n);
+			break;
+		default:
+			break;
+		}
+		if (bad)
+			return malformed(e, "next hop of a route");
+	}
+	if (r < 0)
+		return malformed(e, "route");
+	if (!*ret_n)
+		ret[(*ret_n)++] = only;
+	return 0;
 }
 
 /* A request with a fixed header of `size` bytes, zeroed. */
@@ -488,6 +627,7 @@ int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct
 	o->exists = ret_link->exists;
 	o->ifindex = ret_link->ifindex;
 	o->up = ret_link->up;
+	o->hears = ret_link->hears;
 	o->mtu = ret_link->mtu;
 	memcpy(o->alias, ret_link->alias, sizeof(o->alias));
 	if (!o->exists)
@@ -521,6 +661,171 @@ int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct
 	o->routes = c.routes;
 	o->n_routes = n;
 	return 0;
+}
+
+/* Every link: whose it is and its name. */
+struct known_link {
+	uint32_t ifindex;
+	struct ifname name;
+	bool ours;
+};
+
+struct find_ways {
+	struct arena *arena;
+	uint32_t ifindex, table; /* of the interface itself; 0: it is not there */
+	struct known_link *links;
+	size_t n_links;
+	struct way *list;
+	size_t n;
+};
+
+static void restart_known(void *arg)
+{
+	struct find_ways *f = arg;
+
+	f->links = NULL;
+	f->n_links = 0;
+}
+
+static int collect_known(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	struct find_ways *f = arg;
+	struct rt_link link;
+
+	if (rt_parse_link(nlh, &link, NULL) < 0)
+		return 0;
+	f->links = arena_grow(f->arena, f->links, f->n_links, sizeof(*f->links));
+	if (!f->links)
+		return err_nomem(e);
+	f->links[f->n_links++] = (struct known_link){
+		.ifindex = link.ifindex,
+		.name = link.name,
+		.ours = !strncmp(link.alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX)),
+	};
+	return 0;
+}
+
+static int cmp_known(const void *a, const void *b)
+{
+	uint32_t x = ((const struct known_link *)a)->ifindex,
+		 y = ((const struct known_link *)b)->ifindex;
+
+	return x < y ? -1 : x > y;
+}
+
+static void restart_ways(void *arg)
+{
+	struct find_ways *f = arg;
+
+	f->list = NULL;
+	f->n = 0;
+}
+
+/* Network managers that make the network of an address themselves say one of these. */
+static bool of_an_address(uint8_t protocol)
+{
+	return protocol == RTPROT_KERNEL || protocol == RTPROT_RA || protocol == RTPROT_DHCP;
+}
+
+static int add_way(struct find_ways *f, const struct rt_route *route, const struct rt_hop *hop,
+		   struct err *e)
+{
+	struct known_link key = { .ifindex = hop->ifindex }, *link = NULL;
+	struct way w = { .dst = route->dst, .via = hop->via };
+
+	if (hop->ifindex && hop->ifindex == f->ifindex)
+		return 0;
+	if (f->n_links)
+		link = bsearch(&key, f->links, f->n_links, sizeof(key), cmp_known);
+	if (link) {
+		w.dev = link->name;
+		w.ours = link->ours;
+	}
+	w.on_link = !hop->via.family && route->dst.len && of_an_address(route->protocol) &&
+		    !(route->dst.family == 6 && route->dst.b[0] == 0xfe &&
+		      (route->dst.b[1] & 0xc0) == 0x80);
+	f->list = arena_grow(f->arena, f->list, f->n, sizeof(*f->list));
+	if (!f->list)
+		return err_nomem(e);
+	f->list[f->n++] = w;
+	return 0;
+}
+
+static int collect_ways(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	struct rt_hop hops[RT_MAX_HOPS];
+	struct find_ways *f = arg;
+	struct rt_route route;
+	int r = rt_parse_route(nlh, &route, e);
+	size_t n, i;
+
+	if (r <= 0 || route.table != f->table)
+		return r < 0 ? -1 : 0;
+	if (rt_parse_hops(nlh, hops, &n, e) < 0)
+		return -1;
+	for (i = 0; i < n; i++)
+		if (add_way(f, &route, &hops[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+int rt_ways(struct rt *rt, const struct ifname *name, uint32_t table, struct arena *a,
+	    struct ways *ret, struct err *e)
+{
+	struct find_ways f = { .arena = a, .table = table };
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct way *v4;
+	size_t n_v4, i;
+
+	put_header(buf, RTM_GETLINK, 0, sizeof(struct ifinfomsg), &nlh);
+	rt->stats->dumps++;
+	if (nl_dump(&rt->nl, nlh, restart_known, collect_known, &f, e) < 0)
+		return nl_err(&rt->nl, e, "cannot read the links");
+	for (i = 0; i < f.n_links; i++)
+		if (!strcmp(f.links[i].name.s, name->s))
+			f.ifindex = f.links[i].ifindex;
+	if (f.n_links > 1)
+		qsort(f.links, f.n_links, sizeof(*f.links), cmp_known);
+	if (dump_routes(rt, AF_INET, 0, table, restart_ways, collect_ways, &f, e) < 0)
+		return -1;
+	v4 = f.list;
+	n_v4 = f.n;
+	restart_ways(&f);
+	if (dump_routes(rt, AF_INET6, 0, table, restart_ways, collect_ways, &f, e) < 0)
+		return -1;
+	for (i = 0; i < n_v4; i++) {
+		f.list = arena_grow(a, f.list, f.n, sizeof(*f.list));
+		if (!f.list)
+			return err_nomem(e);
+		f.list[f.n++] = v4[i];
+	}
+	*ret = (struct ways){ f.list, f.n };
+	return 0;
+}
+
+int rt_deafen(const struct ifname *name, struct err *e)
+{
+	static const char *const settings[] = { "accept_ra", "accept_redirects", "autoconf" };
+	char path[64 + IFNAME_SIZE];
+	struct err why = { 0 };
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < ARRAY_LEN(settings); i++) {
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", name->s, settings[i]);
+		if (!nl_sys.set(path, "0\n", &why) || why.class == ERR_NOENT)
+			continue;
+		if (!r && e)
+			*e = why;
+		r = -1;
+	}
+	if (r < 0 && e)
+		err_suffix(
+			e,
+			"a peer could turn this host's IPv6 routes to itself; in a container it has "
+			"to be set, or made writable, from outside");
+	return r;
 }
 
 int rt_link_create(struct rt *rt, const struct ifname *name, const char *kind, struct err *e)

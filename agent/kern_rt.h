@@ -19,6 +19,7 @@ struct rt {
 
 struct rt_link {
 	bool exists, up;
+	bool hears; /* as in struct observed */
 	uint32_t ifindex, mtu;
 	struct ifname name;
 	char kind[16]; /* "wireguard", "tun"; "" for hardware */
@@ -38,6 +39,14 @@ int rt_marked(struct rt *rt, const char *alias, const char *only_kind, struct ar
 /* Link, addresses and routes of `o`; the WireGuard part stays as it is. */
 int rt_observe(struct rt *rt, const struct ifname *name, struct arena *a, struct rt_link *ret_link,
 	       struct observed *o, struct err *e) MUST_CHECK;
+
+/* The routes of a table that do not go through this interface. */
+int rt_ways(struct rt *rt, const struct ifname *name, uint32_t table, struct arena *a,
+	    struct ways *ret, struct err *e) MUST_CHECK;
+
+/* net.ipv6.conf.NAME: accept_ra, accept_redirects and autoconf become 0. Nothing to do, and no
+ * error, where the kernel does without IPv6. */
+int rt_deafen(const struct ifname *name, struct err *e);
 
 /* Makes a link of this kind; one that exists already is an error. */
 int rt_link_create(struct rt *rt, const struct ifname *name, const char *kind,
@@ -74,5 +83,16 @@ struct rt_route {
 
 /* 1: *ret is a route to other hosts, of any table; 0: not one; -1 */
 int rt_parse_route(const struct nlmsghdr *nlh, struct rt_route *ret, struct err *e);
+
+/* A next hop of a route. */
+struct rt_hop {
+	struct ipaddr via; /* family 0: none */
+	uint32_t ifindex;
+};
+
+#define RT_MAX_HOPS 64
+/* Those of a message that rt_parse_route knows, at most RT_MAX_HOPS; -1: malformed. */
+int rt_parse_hops(const struct nlmsghdr *nlh, struct rt_hop ret[static RT_MAX_HOPS], size_t *ret_n,
+		  struct err *e);
 
 #endif

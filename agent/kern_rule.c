@@ -45,6 +45,7 @@ struct nlmsghdr *rule_build(const struct rule_op *op, void *buf)
 	h->action = action_of(r);
 	h->table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
 	h->src_len = r->from.len;
+	h->dst_len = r->to.len;
 	mnl_attr_put_u32(nlh, FRA_PRIORITY, r->priority);
 	mnl_attr_put_u32(nlh, FRA_TABLE, r->table);
 	if (r->jump)
@@ -52,6 +53,8 @@ struct nlmsghdr *rule_build(const struct rule_op *op, void *buf)
 	mnl_attr_put_u8(nlh, FRA_PROTOCOL, ROUTE_PROTOCOL);
 	if (r->from.len)
 		mnl_attr_put(nlh, FRA_SRC, r->family == 4 ? 4 : 16, r->from.b);
+	if (r->to.len)
+		mnl_attr_put(nlh, FRA_DST, r->family == 4 ? 4 : 16, r->to.b);
 	if (r->mark) {
 		mnl_attr_put_u32(nlh, FRA_FWMARK, r->mark);
 		mnl_attr_put_u32(nlh, FRA_FWMASK, UINT32_MAX);
@@ -149,6 +152,11 @@ static int take(const struct nlattr *a, size_t size, struct exit_rule *r, struct
 			return -1;
 		memcpy(r->from.b, mnl_attr_get_payload(a), size);
 		return 0;
+	case FRA_DST:
+		if (!has_size(a, size))
+			return -1;
+		memcpy(r->to.b, mnl_attr_get_payload(a), size);
+		return 0;
 	case FRA_PRIORITY:
 	case FRA_TABLE:
 	case FRA_GOTO:
@@ -159,7 +167,6 @@ static int take(const struct nlattr *a, size_t size, struct exit_rule *r, struct
 	case FRA_DPORT_RANGE:
 	case FRA_UID_RANGE:
 		return take_range(a, x);
-	case FRA_DST:
 	case FRA_IIFNAME:
 	case FRA_OIFNAME:
 	case FRA_SUPPRESS_IFGROUP:
@@ -194,10 +201,12 @@ int rule_parse(const struct nlmsghdr *nlh, struct exit_rule *ret, struct err *e)
 	left = mnl_nlmsg_get_payload_len(nlh) - sizeof(h);
 	r.family = size == 4 ? 4 : 6;
 	r.table = h.table;
-	if (h.src_len > size * 8)
+	if (h.src_len > size * 8 || h.dst_len > size * 8)
 		return malformed(e);
 	r.from.family = (uint8_t)r.family;
 	r.from.len = h.src_len;
+	r.to.family = (uint8_t)r.family;
+	r.to.len = h.dst_len;
 	while ((more = nl_attr_next(&pos, &left, &a)) > 0)
 		if (take(a, size, &r, &x) < 0)
 			return malformed(e);
@@ -205,7 +214,7 @@ int rule_parse(const struct nlmsghdr *nlh, struct exit_rule *ret, struct err *e)
 		return malformed(e);
 	if (!x.ours)
 		return 0;
-	x.other |= h.action != action_of(&r) || (r.table && r.jump) || h.dst_len || h.tos ||
+	x.other |= h.action != action_of(&r) || (r.table && r.jump) || h.tos ||
 		   h.flags & FIB_RULE_INVERT;
 	/* All of the three, or none. */
 	x.other |= x.port != !!r.dns || x.uid != !!r.dns || (r.dns && r.dns != 6 && r.dns != 17);
@@ -306,4 +315,49 @@ int rule_set(struct rt *rt, const struct rule_op *ops, size_t n, struct err *e)
 			return refused(rt, &ops[i], e);
 	}
 	return 0;
+}
+
+static int take_way(const struct nlmsghdr *nlh, void *arg, struct err *e)
+{
+	uint32_t *ifindex = arg;
+	struct rt_route r;
+	struct rtmsg m;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || nlh->nlmsg_len < NLMSG_HDRLEN + sizeof(m))
+		return malformed(e);
+	memcpy(&m, mnl_nlmsg_get_payload(nlh), sizeof(m));
+	/* IPv6 tells of no way by a route of its own. */
+	*ifindex = 0;
+	if (m.rtm_type != RTN_UNICAST)
+		return 0;
+	if (rt_parse_route(nlh, &r, e) < 0)
+		return -1;
+	*ifindex = r.ifindex;
+	return 0;
+}
+
+int rule_way(struct rt *rt, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e)
+{
+	char buf[RT_REQUEST_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *m;
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
+	m->rtm_family = to->family == 4 ? AF_INET : AF_INET6;
+	m->rtm_dst_len = to->family == 4 ? 32 : 128;
+	mnl_attr_put(nlh, RTA_DST, to->family == 4 ? 4 : 16, to->b);
+	*ret_ifindex = 0;
+	if (!nl_request(&rt->nl, nlh, take_way, ret_ifindex, e))
+		return 0;
+	switch (rt->nl.error) {
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case EACCES:
+	case EINVAL:
+		return 0;
+	default:
+		return nl_err(&rt->nl, e, "cannot ask for a way");
+	}
 }

@@ -12,6 +12,8 @@
 int rule_list(struct rt *rt, uint32_t first, uint32_t n, struct arena *a, struct rules_seen *ret,
 	      struct err *e) MUST_CHECK;
 int rule_set(struct rt *rt, const struct rule_op *ops, size_t n, struct err *e) MUST_CHECK;
+int rule_way(struct rt *rt, const struct ipaddr *to, uint32_t *ret_ifindex,
+	     struct err *e) MUST_CHECK;
 
 /* The bytes, for tests: never more than RT_REQUEST_SIZE. */
 struct nlmsghdr *rule_build(const struct rule_op *op, void *buf);

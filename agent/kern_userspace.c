@@ -462,6 +462,8 @@ static int create_link(struct userspace *u, const struct ifname *name, const cha
 	arena_release(&a);
 	if (r < 0)
 		return -1;
+	/* Told when it matters: see OP_LINK_DEAF. */
+	(void)rt_deafen(name, NULL);
 	return rt_apply(&u->rt, name, &mark, 1, alias, e);
 }
 
@@ -484,6 +486,7 @@ static int userspace_apply(struct kern *k, const struct ifname *name, const stru
 			   struct err *e)
 {
 	struct userspace *u = (struct userspace *)k;
+	struct err heard = { 0 };
 	size_t i = 0, end;
 	int r;
 
@@ -492,6 +495,9 @@ static int userspace_apply(struct kern *k, const struct ifname *name, const stru
 		end = i + 1;
 		if (ops[i].kind == OP_LINK_CREATE) {
 			r = create_link(u, name, alias, e);
+		} else if (ops[i].kind == OP_LINK_DEAF) {
+			r = 0;
+			(void)rt_deafen(name, &heard);
 		} else if (ops[i].kind == OP_LINK_DELETE) {
 			r = delete_link(u, name, e);
 		} else if (ops[i].kind == OP_DEVICE) {
@@ -508,13 +514,23 @@ static int userspace_apply(struct kern *k, const struct ifname *name, const stru
 		if (r < 0)
 			return -1;
 	}
-	return 0;
+	if (!heard.class)
+		return 0;
+	if (e)
+		*e = heard;
+	return -1;
 }
 
 static int userspace_marked(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
 			    size_t *ret_n, struct err *e)
 {
 	return rt_marked(&((struct userspace *)k)->rt, alias, NULL, a, ret, ret_n, e);
+}
+
+static int userspace_ways(struct kern *k, const struct ifname *name, uint32_t table,
+			  struct arena *a, struct ways *ret, struct err *e)
+{
+	return rt_ways(&((struct userspace *)k)->rt, name, table, a, ret, e);
 }
 
 static int userspace_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
@@ -526,6 +542,12 @@ static int userspace_rules(struct kern *k, uint32_t first, uint32_t n, struct ar
 static int userspace_set_rules(struct kern *k, const struct rule_op *ops, size_t n, struct err *e)
 {
 	return rule_set(&((struct userspace *)k)->rt, ops, n, e);
+}
+
+static int userspace_way(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex,
+			 struct err *e)
+{
+	return rule_way(&((struct userspace *)k)->rt, to, ret_ifindex, e);
 }
 
 static void userspace_free(struct kern *k)
@@ -548,6 +570,8 @@ static const struct kern_ops userspace_ops = {
 	.apply = userspace_apply,
 	.rules = userspace_rules,
 	.set_rules = userspace_set_rules,
+	.ways = userspace_ways,
+	.way = userspace_way,
 	.marked = userspace_marked,
 	.free = userspace_free,
 };

@@ -29,7 +29,10 @@ static struct desired link_desired(const struct links_job *job, size_t i)
 	return (struct desired){ .config = &job->config->links[i],
 				 .endpoints = &job->endpoints[i],
 				 .public_key = job->public_key,
-				 .alias = job->alias };
+				 .alias = job->alias,
+				 .lifelines = job->lifelines,
+				 .n_lifelines = job->n_lifelines,
+				 .fwmark = job->fwmark };
 }
 
 static const struct err *refused(const struct links_job *job, const struct ifname *name)
@@ -63,9 +66,15 @@ static int converge_one(const struct links_job *job, size_t i, bool dry,
 		ret->error = *why;
 		return -1;
 	}
-	if (dry)
-		return apply_plan(job->kern, &ret->interface, &d, previous, job->now, job->arena,
-				  &ret->result, &ret->error);
+	if (dry) {
+		if (apply_plan(job->kern, &ret->interface, &d, previous, job->now, job->arena,
+			       &ret->result, &ret->error) < 0)
+			return -1;
+		if (!ret->result.n_refused)
+			return 0;
+		lifeline_error(ret->result.refused, ret->result.n_refused, &ret->error);
+		return err_prefix(&ret->error, "interface %s", ret->interface.s);
+	}
 	return apply_desired(job->kern, &ret->interface, &d, previous, job->private_key, job->now,
 			     job->arena, &ret->result, &ret->error);
 }

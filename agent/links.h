@@ -36,6 +36,9 @@ struct links_job {
 	struct wgkey public_key;
 	const struct secret *private_key;
 	const char *alias;
+	const struct lifeline *lifelines;
+	size_t n_lifelines;
+	uint32_t fwmark; /* where the node says none; 0: none */
 	int64_t now;
 	struct arena *arena;
 };

@@ -353,10 +353,20 @@ static void print_ops(const struct apply_result *r, const char *link, struct buf
 void cmd_tell_exit(const struct agent *a, const struct convergence *c)
 {
 	const struct snapshot *s = a->current;
+	char text[IPADDR_STRLEN];
 
 	if (!c->exit.sets || !c->exit.verified)
 		return;
-	if (s && s->has_config && exit_routed(s->config.node))
+	if (s && s->has_config && exit_routed(s->config.node) && c->exit.elsewhere.family)
+		cli_warn(
+			"%s: the rules for what goes through %s are in place, and yet %s does not go there: a rule or a route of "
+			"somebody else's comes first (ip rule; ip route get %s)",
+			a->config->network, s->config.node->exit,
+			ipaddr_print(&c->exit.elsewhere, text), text);
+	else if (s && s->has_config && exit_routed(s->config.node) && !c->exit.all)
+		cli_info("%s: the rules for what goes through %s are in place", a->config->network,
+			 s->config.node->exit);
+	else if (s && s->has_config && exit_routed(s->config.node))
 		cli_info("%s: everything else goes through %s", a->config->network,
 			 s->config.node->exit);
 	else

@@ -2,9 +2,11 @@
 #include "agent/nl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "common/os_file.h"
 #include "common/secret.h"
 
 /* Room for the refusals of a whole batch, and for the largest request. */
@@ -68,7 +70,14 @@ static void sys_close(void *sock)
 	mnl_socket_close(sock);
 }
 
-struct nl_sys nl_sys = { .open = sys_open, .send = sys_send, .recv = sys_recv, .close = sys_close };
+static int sys_set(const char *path, const char *value, struct err *e)
+{
+	return os_write_existing(AT_FDCWD, path, value, strlen(value), e);
+}
+
+struct nl_sys nl_sys = {
+	.open = sys_open, .send = sys_send, .recv = sys_recv, .close = sys_close, .set = sys_set
+};
 
 static int fail(struct nl *nl, int error, const char *text)
 {

@@ -44,6 +44,9 @@ struct nl_sys {
 	ssize_t (*send)(void *sock, const void *data, size_t len);
 	ssize_t (*recv)(void *sock, void *data, size_t size);
 	void (*close)(void *sock);
+	/* Writes a setting for which there is no message, a file below /proc/sys. ERR_NOENT: there
+	 * is no such setting. */
+	int (*set)(const char *path, const char *value, struct err *e);
 };
 
 extern struct nl_sys nl_sys;

@@ -8,7 +8,7 @@
 #include "publication/gateway.h"
 
 /* Short lines, one for each setting and each user. */
-#define MAX_SHARED (64u << 10)
+#define MAX_SHARED (256u << 10)
 /* Others hold the lock for as long as it takes to write a few settings. */
 #define LOCK_SECONDS 10
 #define LOCK "host_lock"

@@ -376,7 +376,8 @@ static void add_rest(struct buf *out, const char *s)
 
 int report_encode(const struct report *r, struct buf *out)
 {
-	size_t i;
+	char at[IPADDR_STRLEN];
+	size_t i, k;
 
 	buf_adds(out, "meshrc report 1\n");
 	if (r->checked) {
@@ -406,6 +407,9 @@ int report_encode(const struct report *r, struct buf *out)
 			buf_adds(out, "url-error ");
 			add_rest(out, r->urls[i].error);
 		}
+		for (k = 0; k < r->urls[i].reached.n; k++)
+			buf_addf(out, "reached %s\n",
+				 ipaddr_print(&r->urls[i].reached.list[k], at));
 	}
 	return buf_ok(out) ? 0 : -1;
 }
@@ -451,6 +455,11 @@ void report_decode(const char *data, size_t len, struct arena *a, struct report 
 				u->etag = rest(&line, a);
 		} else if (line = t, u && word_is(&line, "url-error")) {
 			u->error = rest(&line, a);
+		} else if (line = t, u && word_is(&line, "reached") && u->reached.n < MAX_REACHED &&
+					     word(&line) &&
+					     !ipaddr_parse(line.word, line.len,
+							   &u->reached.list[u->reached.n])) {
+			u->reached.n++;
 		}
 	}
 }

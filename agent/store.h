@@ -24,6 +24,7 @@
 
 #include "agent/host_plan.h"
 #include "agent/names.h"
+#include "agent/reached.h"
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/err.h"
@@ -106,6 +107,7 @@ struct report_url {
 	const char *etag; /* of the manifest below, as a server gave it; NULL: none */
 	struct digest manifest; /* when etag is set */
 	const char *error; /* NULL: it served what was accepted */
+	struct reached reached;
 };
 
 struct report {

@@ -43,7 +43,7 @@
 #define MAX_RESERVED 1024 /* ranges and addresses of one network */
 #define MAX_ROUTES 1024 /* of one node */
 #define MAX_TAGS 64 /* of one node */
-#define MAX_SITES 4096 /* of one network */
+#define MAX_SITES 256 /* of one network: each node at one has links for all the others */
 #define MAX_LEADERS 16 /* of one site */
 #define MAX_VIEWPOINTS 64 /* of one node: where it has an endpoint of its own */
 #define MAX_DNS 16 /* name servers and search domains of one client */
@@ -71,6 +71,8 @@
 #define MAX_EXPANSION_STEPS (16u << 20)
 #define MAX_EXPANSION_PREFIXES (4u * MAX_ALLOWED_IPS)
 
+/* Of a prefix in a policy, the pools and the addresses of other nodes in it. */
+#define MAX_NOT_MEANT 1024
 /* The sources in the rules of one node; 131,072 nodes with two addresses each. */
 #define MAX_SOURCES 262144
 /* An nftables table as text, written by us or listed by nft: MAX_SOURCES of 50 bytes, twice. */
@@ -91,8 +93,10 @@
 #define MAX_TOMBSTONES 262144
 
 /* Settings of the host that an agent remembers having changed for forwarding: three, and one for
- * each interface that takes router advertisements. */
-#define MAX_HOST_CHANGES 256
+ * each interface that takes router advertisements, or has a setting that the switch overwrites. */
+#define MAX_HOST_CHANGES 2048
+/* Of those, for IPv6 at most so many. */
+#define MAX_HOST_CHANGES6 1792
 /* Networks whose agents share the forwarding of one host. */
 #define MAX_SHARED_USERS 64
 

@@ -419,8 +419,9 @@ int os_lock_shared(int dirfd, const char *name, unsigned int seconds, struct err
 	unsigned long tries = seconds * 10ul;
 	int fd = os_sys.openat(dirfd, name, O_RDWR | O_CREAT | flags, 0666);
 
-	/* Made by another user, whose umask lets us read it: that is enough for flock. */
-	if (fd < 0 && errno == EACCES)
+	/* Made by another user, whose umask lets us read it, or the disk is read-only: that is
+	 * enough for flock. */
+	if (fd < 0 && (errno == EACCES || errno == EROFS))
 		fd = os_sys.openat(dirfd, name, O_RDONLY | flags, 0);
 	if (fd < 0)
 		return err_errno(e, "cannot open the lock %s", name);

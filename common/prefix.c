@@ -232,3 +232,11 @@ size_t prefix_canonical(struct prefix *list, size_t n)
 			list[kept++] = list[i];
 	return kept;
 }
+
+void prefix_halves(const struct prefix *p, struct prefix ret[static 2])
+{
+	ret[0] = *p;
+	ret[0].len++;
+	ret[1] = ret[0];
+	ret[1].b[p->len / 8] |= (uint8_t)(0x80 >> p->len % 8);
+}

@@ -67,5 +67,7 @@ bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
  * covers (or repeats). Returns the new length.
  */
 size_t prefix_canonical(struct prefix *list, size_t n);
+/* The two halves of a prefix that is no single address. */
+void prefix_halves(const struct prefix *p, struct prefix ret[static 2]);
 
 #endif

@@ -5,11 +5,10 @@
 #include "common/limits.h"
 
 #define TABLES_FROM 7700000u
-#define PRIORITIES_FROM 20000u
-#define SLOTS 1000u
+#define SLOTS (EXIT_ALL_PRIORITIES / EXIT_PRIORITIES)
 #define PAST 7u /* behind all that lead into the tunnel */
 
-_Static_assert(MAX_EXIT_RULES >= MAX_ADDRESSES + 14, "room for the rules of both families");
+_Static_assert(MAX_EXIT_RULES >= MAX_ADDRESSES + 18, "room for the rules of both families");
 
 /* 16 bits of the name's hash. */
 static unsigned int slot(const char *network)
@@ -27,7 +26,7 @@ uint32_t exit_table(const char *network)
 
 uint32_t exit_priority(const char *network)
 {
-	return PRIORITIES_FROM + slot(network) % SLOTS * EXIT_PRIORITIES;
+	return EXIT_ALL_FIRST + slot(network) % SLOTS * EXIT_PRIORITIES;
 }
 
 bool exit_routed(const struct node *n)
@@ -74,6 +73,9 @@ int exit_rule_cmp(const struct exit_rule *a, const struct exit_rule *b)
 	c = prefix_cmp(&a->from, &b->from);
 	if (c)
 		return c;
+	c = prefix_cmp(&a->to, &b->to);
+	if (c)
+		return c;
 	if (a->mark != b->mark)
 		return a->mark < b->mark ? -1 : 1;
 	if (a->table != b->table)
@@ -99,6 +101,14 @@ static struct prefix half(bool second)
 	return p;
 }
 
+static struct prefix link_local(unsigned int family)
+{
+	struct prefix v4 = { .family = 4, .len = 16, .b = { 169, 254 } };
+	struct prefix v6 = { .family = 6, .len = 10, .b = { 0xfe, 0x80 } };
+
+	return family == 4 ? v4 : v6;
+}
+
 static struct exit_rule *add(struct exit_rule **next, const struct exit_rule *like,
 			     uint32_t priority)
 {
@@ -114,7 +124,7 @@ static void family_rules(const char *network, const struct node *n, unsigned int
 {
 	uint32_t first = exit_priority(network);
 	struct prefix any = { .family = (uint8_t)family }, none = { .family = 4, .len = 32 };
-	const struct exit_rule nothing = { .family = family, .from = any };
+	const struct exit_rule nothing = { .family = family, .from = any, .to = any };
 	struct exit_rule local = nothing, into = nothing, past = nothing;
 	size_t i;
 
@@ -125,9 +135,12 @@ static void family_rules(const char *network, const struct node *n, unsigned int
 	into.table = exit_table(network);
 	past.jump = first + PAST;
 	add(next, &past, first)->mark = n->fwmark;
+	if (n->fwmark != EXIT_MARK)
+		add(next, &past, first)->mark = EXIT_MARK;
 	add(next, &local, first + 1);
 	add(next, &past, first + 2)->dns = 6;
 	add(next, &past, first + 2)->dns = 17;
+	add(next, &past, first + 2)->to = link_local(family);
 	for (i = 0; i < n->n_addresses; i++)
 		if (n->addresses[i].addr.family == family)
 			add(next, &into, first + 3)->from = prefix_of_addr(&n->addresses[i].addr);
@@ -164,6 +177,8 @@ void exit_rule_print(const struct exit_rule *r, struct buf *out)
 		buf_addf(out, "from %s ", prefix_print(&r->from, text));
 	else
 		buf_adds(out, "from all ");
+	if (r->to.len)
+		buf_addf(out, "to %s ", prefix_print(&r->to, text));
 	if (r->mark)
 		buf_addf(out, "fwmark 0x%x ", r->mark);
 	if (r->dns)

@@ -4,9 +4,10 @@
  * host needs so that its own default route is the tunnel, and nothing else is. The agent puts them
  * in force, `render` writes them out.
  *
- *	priority + 0	with the mark of the tunnel's own packets: on at + 7
+ *	priority + 0	with the mark of the tunnel's own packets, or with EXIT_MARK: on at + 7
  *	         + 1	everything: what the main table knows, but for default routes
- *	         + 2	questions of root to a name server (the agent's own): on at + 7
+ *	         + 2	questions of root to a name server (the agent's own), and to link-local
+ *			addresses (where clouds have what a host needs to live): on at + 7
  *	         + 3	from an address of the interface: the exit's table
  *	         + 4	IPv4, from no address yet: the exit's table
  *			IPv6, from any other address: on at + 7
@@ -26,6 +27,11 @@
  * no default route, now or ever, the kernel goes on to the next rule, and what is forwarded for
  * others, or the tunnel's own packets, would end in the tunnel.
  *
+ * A server over UDP that answers with no source address of its own choice (it is bound to none and
+ * does not look where it was asked) is answered for by the kernel as if it began to talk: through
+ * the exit, from another address than the one that was asked. Marks on connections do not help: the
+ * route, and with it the source, is chosen before there is a packet that belongs to one.
+ *
  * A family that the interface has no address of cannot go through the tunnel: it goes as before.
  */
 #ifndef PUBLICATION_EXIT_H
@@ -34,8 +40,16 @@
 #include "common/buf.h"
 #include "publication/expand.h"
 
-/* The mark of a tunnel's packets where the network says none: of the bits that container networks
- * are known to look at it has none. */
+/*
+ * The mark of a tunnel's packets where the network says none: of the bits that container networks
+ * are known to look at it has none.
+ *
+ * It is common to all networks: every exit's rules lead it past, whatever mark its own tunnel has.
+ * So an exit carries no other network of its host: an agent fetches with this mark always, and
+ * gives it to the interfaces of a network that says none for as long as another network's exit
+ * stands on the host. A network that has a mark of its own is carried by another's exit, unless the
+ * two are the same.
+ */
 #define EXIT_MARK 0x2077u
 
 /* Tables and priorities of the kernel (linux/rtnetlink.h). */
@@ -47,11 +61,14 @@ uint32_t exit_table(const char *network);
 uint32_t exit_priority(const char *network);
 /* From the priority on so many are the network's own. */
 #define EXIT_PRIORITIES 8u
+/* Those of all networks. */
+#define EXIT_ALL_FIRST 20000u
+#define EXIT_ALL_PRIORITIES 8000u
 
 struct exit_rule {
 	unsigned int family; /* 4, 6 */
 	uint32_t priority;
-	struct prefix from; /* len 0: any */
+	struct prefix from, to; /* len 0: any */
 	uint32_t mark; /* 0: any */
 	/* The table to look in; 0: none, on with the rule of priority `jump`, or (0) with the next.
 	 */
@@ -61,7 +78,7 @@ struct exit_rule {
 };
 
 /* One for each address, and some. */
-#define MAX_EXIT_RULES 32
+#define MAX_EXIT_RULES 40
 
 /* True when the agent makes rules and default routes: there is an exit, and no table of the
  * operator's own choice. */

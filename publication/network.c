@@ -94,10 +94,24 @@ int permit_cmp(const struct permit *a, const struct permit *b)
 	return c ? c : strcmp(a->from, b->from);
 }
 
+static bool prefixes_equal(const struct prefix *a, size_t na, const struct prefix *b, size_t nb)
+{
+	size_t i;
+
+	if (na != nb)
+		return false;
+	for (i = 0; i < na; i++)
+		if (prefix_cmp(&a[i], &b[i]))
+			return false;
+	return true;
+}
+
 bool permit_equal(const struct permit *a, const struct permit *b)
 {
 	return !permit_cmp(a, b) &&
-	       services_equal(a->services, a->n_services, b->services, b->n_services);
+	       services_equal(a->services, a->n_services, b->services, b->n_services) &&
+	       prefixes_equal(a->not_to, a->n_not_to, b->not_to, b->n_not_to) &&
+	       prefixes_equal(a->not_from, a->n_not_from, b->not_from, b->n_not_from);
 }
 
 bool target_is_outside(const char *target)
@@ -133,18 +147,6 @@ bool viewpoint_is_valid(const char *s, size_t len)
 	       (len > 5 && !memcmp(s, "site:", 5) && name_is_valid(s + 5, len - 5));
 }
 
-static bool prefixes_equal(const struct prefix *a, size_t na, const struct prefix *b, size_t nb)
-{
-	size_t i;
-
-	if (na != nb)
-		return false;
-	for (i = 0; i < na; i++)
-		if (prefix_cmp(&a[i], &b[i]))
-			return false;
-	return true;
-}
-
 static int text_cmp(const char *a, const char *b)
 {
 	if (!a || !b)
@@ -159,7 +161,8 @@ bool record_equal(const struct record *a, const struct record *b)
 	if (strcmp(a->name, b->name) != 0 || wgkey_cmp(&a->key, &b->key) ||
 	    a->n_addresses != b->n_addresses || !endpoint_equal(&a->endpoint, &b->endpoint) ||
 	    text_cmp(a->gateway, b->gateway) || a->clients != b->clients ||
-	    text_cmp(a->leads, b->leads) || a->leads_at != b->leads_at)
+	    text_cmp(a->leads, b->leads) || a->leads_at != b->leads_at ||
+	    !client_settings_equal(a->settings, b->settings))
 		return false;
 	for (i = 0; i < a->n_addresses; i++)
 		if (ipaddr_cmp(&a->addresses[i], &b->addresses[i]))

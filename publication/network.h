@@ -34,6 +34,26 @@ struct standby {
 	uint16_t metric; /* 1..MAX_METRIC: the lowest of them is next */
 };
 
+/*
+ * What the file of a client (a device without the agent) has that nobody else needs to know and
+ * that its record and its gateway's do not say: published so that a plan can tell when the file in
+ * the client's hands is no longer right. Agents pass over it.
+ */
+struct client_settings {
+	/* What goes into the tunnel, canonical; none: the networks that the addresses of its
+	 * gateway stand in, those of the pools as a rule. */
+	const struct prefix *allowed_ips;
+	size_t n_allowed_ips;
+	/* Addresses of name servers and search domains in the order written, distinct. */
+	const char *const *dns;
+	size_t n_dns;
+	uint16_t mtu; /* 576..65535; 0: none is written */
+	uint16_t keepalive; /* seconds; 0: none */
+};
+
+/* Since most clients are behind NAT. */
+#define DEFAULT_CLIENT_KEEPALIVE 25
+
 /* Peer record: all that another node needs to know of a node. */
 struct record {
 	const char *name;
@@ -55,6 +75,7 @@ struct record {
 	uint8_t leads_at; /* 1..MAX_LEADERS */
 	const char *gateway; /* NULL: a node; else a client of that node, a device without the agent
 				and so without a node document, route or endpoint */
+	const struct client_settings *settings; /* of a client; NULL: as without any */
 	bool clients; /* a node with clients: they are the group GROUP_CLIENTS_OF NAME */
 };
 
@@ -123,6 +144,11 @@ struct permit {
 	const char *to, *from;
 	const struct service *services; /* canonical (common/service.h), at least one */
 	size_t n_services;
+	/* Of a side that is a prefix: what in it is not behind nodes, and so not meant, the pools
+	 * and addresses of other nodes and of clients. Canonical, inside the prefix. The same in
+	 * all permits that have the prefix for that side. */
+	const struct prefix *not_to, *not_from;
+	size_t n_not_to, n_not_from;
 };
 
 enum node_flags {
@@ -261,6 +287,9 @@ const struct endpoint *record_endpoint(const struct record *r, const struct node
 /* A viewpoint: "site:NAME" or "tag:NAME". */
 bool viewpoint_is_valid(const char *s, size_t len);
 
+/* Either may be NULL. */
+bool client_settings_default(const struct client_settings *s);
+bool client_settings_equal(const struct client_settings *a, const struct client_settings *b);
 bool record_equal(const struct record *a, const struct record *b);
 bool node_equal(const struct node *a, const struct node *b);
 bool routed_link_equal(const struct routed_link *a, const struct routed_link *b);

@@ -25,6 +25,7 @@ struct maker {
 	struct arena *arena;
 	struct party *sources;
 	size_t n_sources;
+	const struct permit **first; /* that named each of them */
 	uint32_t *index; /* hash table: 1 + number of a source; 0: free */
 	size_t index_size; /* a power of two, more than twice their number */
 	size_t collected; /* addresses in all sources */
@@ -42,6 +43,23 @@ static int too_many(struct maker *m)
 {
 	return err_set(m->err, ERR_LIMIT, "node %s: its policy names more than %d addresses",
 		       m->node->name, MAX_SOURCES);
+}
+
+static int unclear(struct maker *m, const char *prefix)
+{
+	return err_set(m->err, ERR_INPUT,
+		       "node %s: its policy says of %s in two ways what of it is meant",
+		       m->node->name, prefix);
+}
+
+static bool same_not(const struct prefix *a, size_t na, const struct prefix *b, size_t nb)
+{
+	size_t i;
+
+	for (i = 0; i < na && na == nb; i++)
+		if (prefix_cmp(&a[i], &b[i]))
+			return false;
+	return na == nb;
 }
 
 static void put_record(const struct record *r, struct prefix *list, size_t *n)
@@ -110,20 +128,70 @@ static int collect_members(struct maker *m, const char *const *names, size_t n_n
 	return finish(m, list, n, ret);
 }
 
-/* The addresses of a `from`. */
-static int collect(struct maker *m, const char *from, struct party *ret)
+/* How many prefixes are left at most: each that goes leaves one for each bit that it is longer. */
+static size_t count_remains(const struct prefix *whole, const struct prefix *without, size_t n)
 {
+	size_t i, count = 1;
+
+	for (i = 0; i < n; i++)
+		count += without[i].len > whole->len ? without[i].len - whole->len : 0;
+	return count;
+}
+
+/* `without` is canonical, and so is what is left. The stack has a half of each length at most, and
+ * the other of the last. */
+static void subtract(const struct prefix *whole, const struct prefix *without, size_t n,
+		     struct prefix *list, size_t *ret_n)
+{
+	struct prefix stack[130], halves[2];
+	size_t depth = 1, at = 0;
+
+	*ret_n = 0;
+	stack[0] = *whole;
+	while (depth) {
+		struct prefix p = stack[--depth];
+
+		if (at < n && !prefix_cmp(&without[at], &p)) {
+			at++;
+		} else if (at < n && prefix_contains(&p, &without[at])) {
+			prefix_halves(&p, halves);
+			stack[depth++] = halves[1];
+			stack[depth++] = halves[0];
+		} else {
+			list[(*ret_n)++] = p;
+		}
+	}
+}
+
+/* The addresses that a prefix means: all but those that are not meant. */
+static int collect_prefix(struct maker *m, const char *name, const struct prefix *without, size_t n,
+			  struct party *ret)
+{
+	struct prefix whole, *list;
+	size_t most, kept;
+
+	if (!target_is_prefix(name, &whole))
+		return missing(m, "the prefix", name);
+	most = count_remains(&whole, without, n);
+	if (most > MAX_SOURCES)
+		return too_many(m);
+	list = arena_array(m->arena, most, sizeof(*list));
+	if (!list)
+		return err_nomem(m->err);
+	subtract(&whole, without, n, list, &kept);
+	*ret = (struct party){ .name = name };
+	return finish(m, list, kept, ret);
+}
+
+/* The addresses of a `from`. */
+static int collect(struct maker *m, const struct permit *p, struct party *ret)
+{
+	const char *from = p->from;
 	const struct group *g;
-	struct prefix *one;
 
 	*ret = (struct party){ .name = from };
-	if (strchr(from, '/')) {
-		one = arena_alloc(m->arena, sizeof(*one));
-		if (!one)
-			return err_nomem(m->err);
-		return target_is_prefix(from, one) ? finish(m, one, 1, ret) :
-						     missing(m, "the prefix", from);
-	}
+	if (strchr(from, '/'))
+		return collect_prefix(m, from, p->not_from, p->n_not_from, ret);
 	if (!strcmp(from, GROUP_ALL) || !strcmp(from, GROUP_CLIENTS))
 		return collect_records(m, strcmp(from, GROUP_CLIENTS) == 0, NULL, ret);
 	if (!target_is_group(from))
@@ -143,16 +211,20 @@ static size_t hash(const char *s)
 }
 
 /* Each source is collected once, however many rules name it. */
-static int source(struct maker *m, const char *from, size_t *ret)
+static int source(struct maker *m, const struct permit *p, size_t *ret)
 {
-	size_t at = hash(from) & (m->index_size - 1);
+	size_t at = hash(p->from) & (m->index_size - 1);
 
 	for (; m->index[at]; at = (at + 1) & (m->index_size - 1))
-		if (!strcmp(m->sources[m->index[at] - 1].name, from)) {
+		if (!strcmp(m->sources[m->index[at] - 1].name, p->from)) {
 			*ret = m->index[at] - 1;
-			return 0;
+			return same_not(m->first[*ret]->not_from, m->first[*ret]->n_not_from,
+					p->not_from, p->n_not_from) ?
+				       0 :
+				       unclear(m, p->from);
 		}
-	if (collect(m, from, &m->sources[m->n_sources]) < 0)
+	m->first[m->n_sources] = p;
+	if (collect(m, p, &m->sources[m->n_sources]) < 0)
 		return -1;
 	*ret = m->n_sources++;
 	m->index[at] = (uint32_t)m->n_sources;
@@ -160,11 +232,11 @@ static int source(struct maker *m, const char *from, size_t *ret)
 }
 
 /* What a guard means here: the prefix itself, clients, or the node. */
-static int destination(struct maker *m, const char *to, const struct party *own,
-		       const struct party *clients, struct party *ret)
+static int destination(struct maker *m, const char *to, const struct permit *permits, size_t n,
+		       const struct party *own, const struct party *clients, struct party *ret)
 {
 	const struct record *r;
-	struct prefix *one;
+	size_t i;
 
 	if (!strchr(to, '/')) {
 		*ret = *own;
@@ -180,13 +252,12 @@ static int destination(struct maker *m, const char *to, const struct party *own,
 		ret->name = to;
 		return 0;
 	}
-	one = arena_alloc(m->arena, sizeof(*one));
-	if (!one)
-		return err_nomem(m->err);
-	if (!target_is_prefix(to, one))
-		return missing(m, "the prefix", to);
-	*ret = (struct party){ to, one, 1 };
-	return 0;
+	for (i = 1; i < n; i++)
+		if (!same_not(permits[0].not_to, permits[0].n_not_to, permits[i].not_to,
+			      permits[i].n_not_to))
+			return unclear(m, to);
+	return collect_prefix(m, to, n ? permits[0].not_to : NULL, n ? permits[0].n_not_to : 0,
+			      ret);
 }
 
 static int own_addresses(struct maker *m, struct party *ret)
@@ -239,8 +310,9 @@ static int prepare(struct maker *m, size_t n_permits)
 	for (m->index_size = 16; m->index_size <= 2 * n_permits; m->index_size *= 2)
 		;
 	m->sources = arena_array(m->arena, n_permits, sizeof(*m->sources));
+	m->first = arena_array(m->arena, n_permits, sizeof(*m->first));
 	m->index = arena_array(m->arena, m->index_size, sizeof(*m->index));
-	return m->sources && m->index ? 0 : err_nomem(m->err);
+	return m->sources && m->first && m->index ? 0 : err_nomem(m->err);
 }
 
 static bool lets_out(const struct node *n)
@@ -281,12 +353,13 @@ int policy_expand(const struct network *n, const struct node *node, struct arena
 	ret->clients.name = node->name;
 	for (i = 0; i < node->n_guards; i++) {
 		permits = network_permits(n, node->guards[i], &count);
-		if (destination(&m, node->guards[i], &own, &ret->clients, &targets[i]) < 0)
+		if (destination(&m, node->guards[i], permits, count, &own, &ret->clients,
+				&targets[i]) < 0)
 			return -1;
 		if (target_is_outside(node->guards[i]) && !ret->behind && own_networks(&m, ret) < 0)
 			return -1;
 		for (j = 0; j < count; j++) {
-			if (source(&m, permits[j].from, &at) < 0)
+			if (source(&m, &permits[j], &at) < 0)
 				return -1;
 			rules[n_rules++] =
 				(struct policy_rule){ &m.sources[at], &targets[i],

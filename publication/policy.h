@@ -18,7 +18,8 @@
 /* Addresses under the name that the permits have for them. */
 struct party {
 	const char *name;
-	const struct prefix *prefixes; /* canonical */
+	const struct prefix *prefixes; /* canonical; of a prefix that is not meant as a whole, the
+					* parts that are */
 	size_t n;
 };
 

@@ -45,6 +45,10 @@ int row_number(struct words *w, const char *name, uint64_t min, uint64_t max, ui
 int row_number_if(struct words *w, const char *name, uint64_t max, uint64_t *ret);
 /* A side of a permit: a name of nodes, or a prefix. */
 int row_party(const char *s, size_t len, struct arena *a, const char **ret);
+/* " allowed_ips=... dns=... mtu=N keepalive=N": what is not as without it; and back, *ret NULL
+ * where nothing is. */
+void row_put_settings(struct buf *out, const struct client_settings *s);
+int row_settings(struct words *w, struct arena *a, const struct client_settings **ret);
 /* Whole lines. */
 int record_words(struct words *w, struct arena *a, struct record *ret);
 int node_words(struct words *w, struct arena *a, struct node *ret);

@@ -19,6 +19,14 @@ int permit_encode(const struct permit *p, struct buf *out)
 			buf_addc(out, ',');
 		buf_adds(out, service_print(&p->services[i], text));
 	}
+	if (p->n_not_to) {
+		buf_adds(out, " not_to=");
+		row_put_prefixes(out, p->not_to, p->n_not_to);
+	}
+	if (p->n_not_from) {
+		buf_adds(out, " not_from=");
+		row_put_prefixes(out, p->not_from, p->n_not_from);
+	}
 	return buf_ok(out) ? 0 : -1;
 }
 
@@ -63,6 +71,25 @@ static int take_services(struct words *w, struct arena *a, struct permit *ret)
 	return 0;
 }
 
+/* Of a prefix, what is not meant of it. */
+static int take_not(struct words *w, const char *word, const char *side, struct arena *a,
+		    const struct prefix **ret, size_t *ret_n)
+{
+	struct prefix whole;
+	const char *s;
+	size_t len, i;
+
+	if (!words_field(w, word, &s, &len))
+		return 0;
+	if (!target_is_prefix(side, &whole) || !whole.len ||
+	    row_prefixes(s, len, MAX_NOT_MEANT, a, ret, ret_n) < 0)
+		return -1;
+	for (i = 0; i < *ret_n; i++)
+		if (!prefix_contains(&whole, &(*ret)[i]) || (*ret)[i].len == whole.len)
+			return -1;
+	return 0;
+}
+
 int permit_words(struct words *w, struct arena *a, struct permit *ret)
 {
 	struct permit p = { 0 };
@@ -71,7 +98,9 @@ int permit_words(struct words *w, struct arena *a, struct permit *ret)
 
 	if (!words_is(w, "permit") || !words_next(w, &s, &len) || row_party(s, len, a, &p.to) < 0 ||
 	    !words_next(w, &s, &len) || row_party(s, len, a, &p.from) < 0 ||
-	    take_services(w, a, &p) < 0 || !words_end(w))
+	    take_services(w, a, &p) < 0 ||
+	    take_not(w, "not_to", p.to, a, &p.not_to, &p.n_not_to) < 0 ||
+	    take_not(w, "not_from", p.from, a, &p.not_from, &p.n_not_from) < 0 || !words_end(w))
 		return -1;
 	*ret = p;
 	return 0;

@@ -50,6 +50,7 @@ int record_encode(const struct record *r, struct buf *out)
 	if (r->gateway) {
 		buf_adds(out, " gateway=");
 		buf_adds(out, r->gateway);
+		row_put_settings(out, r->settings);
 	}
 	if (r->clients)
 		buf_adds(out, " clients=yes");
@@ -182,7 +183,7 @@ int record_words(struct words *w, struct arena *a, struct record *ret)
 		    r.n_standby || r.leads || r.endpoint.host || r.n_seen)
 			return -1;
 		r.gateway = arena_strndup(a, s, len);
-		if (!r.gateway)
+		if (!r.gateway || row_settings(w, a, &r.settings) < 0)
 			return -1;
 	}
 	if (words_field(w, "clients", &s, &len)) {

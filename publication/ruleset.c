@@ -347,11 +347,12 @@ static void add_rule(struct writer *w, size_t policy, const struct policy_rule *
 	char comment[MAX_COMMENT + 1];
 	size_t i, end;
 
-	bool outside = !rule->to->prefixes[0].len;
+	bool outside;
 
 	if (!count_family(rule->from->prefixes, rule->from->n, family) ||
 	    !count_family(rule->to->prefixes, rule->to->n, family))
 		return;
+	outside = !rule->to->prefixes[0].len;
 	snprintf(comment, sizeof(comment), "%s to %s", rule->from->name, rule->to->name);
 	/* The cheapest test first: every packet passes here. */
 	for (i = 0; i < rule->n_services; i = end) {

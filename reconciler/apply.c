@@ -410,11 +410,14 @@ static const char *counts_of(const struct apply *a, const char *name, char *out,
 			     (unsigned long long)p->nodes_removed);
 		if (n > 0 && (size_t)n < size &&
 		    (p->clients_added || p->clients_changed || p->clients_removed))
-			snprintf(out + n, size - (size_t)n,
-				 ", clients: %llu added, %llu changed, %llu removed",
-				 (unsigned long long)p->clients_added,
-				 (unsigned long long)p->clients_changed,
-				 (unsigned long long)p->clients_removed);
+			n += snprintf(out + n, size - (size_t)n,
+				      ", clients: %llu added, %llu changed, %llu removed",
+				      (unsigned long long)p->clients_added,
+				      (unsigned long long)p->clients_changed,
+				      (unsigned long long)p->clients_removed);
+		if (n > 0 && (size_t)n < size && p->files_needed)
+			snprintf(out + n, size - (size_t)n, ", new files: %llu",
+				 (unsigned long long)p->files_needed);
 	}
 	return out;
 }

@@ -10,6 +10,7 @@ struct checker {
 	struct reach *r;
 	struct arena *arena;
 	struct diag *d;
+	bool warn; /* what does not hold is no error */
 };
 
 struct end_list {
@@ -137,6 +138,30 @@ int assert_ends(struct reach *r, const struct m_network *m, const struct m_parti
 	return 0;
 }
 
+int assert_address(struct reach *r, const struct ipaddr *address, struct arena *a,
+		   struct reach_end **ret, size_t *ret_n)
+{
+	struct prefix p = prefix_of_addr(address);
+	struct end_list l = { 0 };
+	struct reach_end e;
+	const struct ipaddr *list;
+	uint32_t id;
+	size_t i, n;
+
+	for (id = 0; id < reach_count(r) && !l.n; id++) {
+		if (reach_id(r, reach_name(r, id)) == REACH_NOBODY)
+			continue;
+		e = reach_node(id);
+		list = reach_addresses(r, &e, &n);
+		for (i = 0; i < n && !l.n; i++)
+			if (!ipaddr_cmp(&list[i], address) && add_end(a, &l, &e) < 0)
+				return -1;
+	}
+	*ret = l.list;
+	*ret_n = l.n;
+	return l.n ? 0 : reach_behind(r, &p, a, ret, ret_n);
+}
+
 /* ---- clients ---- */
 
 static bool sends_to(const struct m_network *m, const struct m_client *c, const struct ipaddr *a)
@@ -154,9 +179,9 @@ static bool sends_to(const struct m_network *m, const struct m_client *c, const 
 static enum reach_answer client_sends(const struct reach *r, const struct m_network *m,
 				      const struct reach_end *e, const struct reach_end *other)
 {
-	const struct ipaddr *list;
+	const struct ipaddr *list, *own;
 	const struct m_client *c;
-	size_t n, i, sent = 0;
+	size_t n, n_own, i, j, sent = 0, could = 0;
 
 	if (e->kind != REACH_NODE || !reach_is_client(r, e->id))
 		return REACH_ALL;
@@ -164,9 +189,14 @@ static enum reach_answer client_sends(const struct reach *r, const struct m_netw
 	if (!c)
 		return REACH_ALL;
 	list = reach_addresses(r, other, &n);
-	for (i = 0; i < n; i++)
-		sent += sends_to(m, c, &list[i]);
-	return sent == n ? REACH_ALL : sent ? REACH_SOME : REACH_NONE;
+	own = reach_addresses(r, e, &n_own);
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < n_own && own[j].family != list[i].family; j++)
+			;
+		could += j < n_own;
+		sent += j < n_own && sends_to(m, c, &list[i]);
+	}
+	return sent == could ? REACH_ALL : sent ? REACH_SOME : REACH_NONE;
 }
 
 enum reach_answer assert_client(const struct reach *r, const struct m_network *m,
@@ -210,11 +240,13 @@ static int services_of(struct checker *c, const struct m_assertion *m, struct on
 	return 0;
 }
 
+/* A client's own file is no guarantee that it sends nothing else. */
 static int ask(struct checker *c, const struct reach_end *from, const struct reach_end *to,
-	       const struct on *on, enum reach_answer *ret)
+	       const struct on *on, bool positive, enum reach_answer *ret)
 {
 	const char *unused;
-	enum reach_answer most = assert_client(c->r, c->m, from, to, &unused);
+	enum reach_answer most =
+		positive ? assert_client(c->r, c->m, from, to, &unused) : REACH_ALL;
 
 	*ret = REACH_NONE;
 	if (most == REACH_NONE)
@@ -238,7 +270,7 @@ static int try_pairs(struct checker *c, const struct end_list *from, const struc
 			if (reach_same(c->r, &from->list[i], &to->list[j]))
 				continue;
 			ret->asked++;
-			if (ask(c, &from->list[i], &to->list[j], on, &answer) < 0)
+			if (ask(c, &from->list[i], &to->list[j], on, positive, &answer) < 0)
 				return -1;
 			if (answer == (positive ? REACH_ALL : REACH_NONE))
 				continue;
@@ -347,7 +379,8 @@ static int explain_way(struct checker *c, const struct broken *b, struct buf *ou
 	if (reach_ways(c->r, b->from, b->to, &ways, &path, &back) < 0)
 		return -1;
 	buf_adds(out, "the way: ");
-	if (!back && path.fate == REACH_ARRIVES)
+	if (path.fate == REACH_BY_HAND || path.fate == REACH_BY_DAEMON ||
+	    (!back && path.fate == REACH_ARRIVES))
 		reach_path_print(c->r, &path, out);
 	else
 		buf_adds(out, "some of its packets arrive, though not all are answered");
@@ -373,8 +406,8 @@ static int tell(struct checker *c, const struct m_assertion *m, bool positive,
 		buf_addf(&what, ", and %zu more pair%s like it", b->pairs - 1,
 			 b->pairs == 2 ? "" : "s");
 	r = positive ? explain_missing(c, b, on, &why) : explain_way(c, b, &why);
-	e = diag_error(c->d, m->pos, "this assertion does not hold: %s",
-		       what.data ? what.data : "");
+	e = (c->warn ? diag_warn : diag_error)(c->d, m->pos, "this assertion does not hold: %s",
+					       what.data ? what.data : "");
 	diag_help(c->d, e, "%s", why.data ? why.data : "");
 	rule = positive ? NULL : find_rule(c, b, on);
 	if (rule)
@@ -429,20 +462,71 @@ static int check_one(struct checker *c, const struct m_assertion *m)
 	return b.pairs ? tell(c, m, positive, &b, &on) : 0;
 }
 
-int assert_check(const struct m_network *m, const struct network *n, struct arena *a,
+/* Everybody who is at the other end of something, or has it behind. */
+static int lets_somebody_ask(struct checker *c, const struct reach_end *server, bool *ret)
+{
+	static const struct service names[] = { { SERVICE_UDP, 53, 53 } };
+	enum reach_answer answer;
+	uint32_t id;
+
+	*ret = false;
+	for (id = 0; id < reach_count(c->r) && !*ret; id++) {
+		struct reach_end e = reach_node(id);
+
+		if (reach_id(c->r, reach_name(c->r, id)) == REACH_NOBODY ||
+		    reach_same(c->r, &e, server))
+			continue;
+		if (reach_policy(c->r, &e, server, names, 1, &answer) < 0)
+			return -1;
+		*ret = answer != REACH_NONE;
+	}
+	return 0;
+}
+
+/* The policy may have forgotten the servers of names. */
+static int check_servers(struct checker *c)
+{
+	char text[IPADDR_STRLEN];
+	struct reach_end *ends;
+	size_t i, n;
+	bool asked;
+
+	for (i = 0; i < c->m->names.n_servers; i++) {
+		const struct m_addr *s = &c->m->names.servers[i];
+
+		if (assert_address(c->r, &s->addr, c->arena, &ends, &n) < 0)
+			return -1;
+		if (!n)
+			continue;
+		if (lets_somebody_ask(c, &ends[0], &asked) < 0)
+			return -1;
+		if (!asked)
+			diag_help(c->d,
+				  diag_warn(c->d, s->pos,
+					    "the policy lets nobody ask the server of names %s",
+					    ipaddr_print(&s->addr, text)),
+				  "add a rule that lets them reach it on udp/53 and tcp/53");
+	}
+	return 0;
+}
+
+int assert_check(const struct m_network *m, const struct network *n, bool warn, struct arena *a,
 		 struct diag *d)
 {
-	struct checker c = { .m = m, .arena = a, .d = d };
+	struct checker c = { .m = m, .arena = a, .d = d, .warn = warn };
+	bool servers = m->n_policy && m->names.n_servers;
 	struct err e = { 0 };
 	size_t i;
 	int r = 0;
 
-	if (!m->n_assertions)
+	if (!m->n_assertions && !servers)
 		return 0;
 	if (reach_new(n, m, &c.r, &e) < 0)
 		return -1;
 	for (i = 0; i < m->n_assertions && !r; i++)
 		r = check_one(&c, &m->assertions[i]);
+	if (!r && servers)
+		r = check_servers(&c);
 	reach_free(c.r);
 	return r;
 }

@@ -15,9 +15,10 @@
 /*
  * One error for each assertion that does not hold, with the first pair that breaks it, its way, and
  * the rule that lets it in where one does. A prefix that lies behind nobody, and an assertion about
- * no two ends, are warnings. -1: out of memory.
+ * no two ends, are warnings; with `warn` the errors are too. A warning as well: a server of names
+ * that the policy lets nobody ask. -1: out of memory.
  */
-int assert_check(const struct m_network *m, const struct network *n, struct arena *a,
+int assert_check(const struct m_network *m, const struct network *n, bool warn, struct arena *a,
 		 struct diag *d);
 
 /*
@@ -27,6 +28,11 @@ int assert_check(const struct m_network *m, const struct network *n, struct aren
 int assert_ends(struct reach *r, const struct m_network *m, const struct m_parties *p,
 		struct arena *a, void (*told)(void *arg, const struct m_prefix *p), void *arg,
 		struct reach_end **ret, size_t *ret_n);
+
+/* The node or client whose address it is, else what it is behind; none where it is neither. Lives
+ * in `a`. -1: out of memory. */
+int assert_address(struct reach *r, const struct ipaddr *address, struct arena *a,
+		   struct reach_end **ret, size_t *ret_n);
 
 /* What a client does not send into the tunnel, it neither reaches nor hears: REACH_ALL when that is
  * nothing of the other end, REACH_NONE when it is all; *ret_name is the client then. */

@@ -179,8 +179,8 @@ static int try_entry(struct addition *x, const struct client_entry *entry)
 			x->edit.path, x->name, gateway);
 		return EXIT_REFUSED;
 	}
-	if (client_config_make(x->model_net, &x->compiled, x->client, &s->arena, &x->config,
-			       &x->err) < 0)
+	if (client_config_make(&x->compiled, x->name, client_interface(x->model_net), &s->arena,
+			       &x->config, &x->err) < 0)
 		return cli_fail(&x->err);
 	return 0;
 }

@@ -84,6 +84,28 @@ static int parse_selector(const struct asked *q, const char *word, struct m_sele
 	return 0;
 }
 
+static int tell_nobody(const struct asked *q, const char *word, unsigned int family)
+{
+	cli_error("%s lies behind no node of network %s; what is outside is %s", word, q->n->name,
+		  family == 4 ? "0.0.0.0/0" : "::/0");
+	return -1;
+}
+
+/* That of a node or client is that node or client. */
+static int address_ends(struct asked *q, const char *word, const struct ipaddr *address,
+			struct reach_end **ret, size_t *n)
+{
+	if (assert_address(q->r, address, &q->s->arena, ret, n) < 0) {
+		cli_error("out of memory");
+		return -1;
+	}
+	if (!*n)
+		return tell_nobody(q, word, address->family);
+	if ((*ret)->kind == REACH_NODE)
+		cli_warn("%s is %s, and so are the answers", word, reach_name(q->r, (*ret)->id));
+	return 0;
+}
+
 /* A node, a client, tag:NAME, all, a prefix or an address. */
 static int parse_ends(struct asked *q, const char *word, struct reach_end **ret, size_t *n)
 {
@@ -101,9 +123,7 @@ static int parse_ends(struct asked *q, const char *word, struct reach_end **ret,
 		parties.prefixes = &prefix;
 		parties.n_prefixes = 1;
 	} else if (ipaddr_parse(word, strlen(word), &address) == 0) {
-		prefix.prefix = prefix_of_addr(&address);
-		parties.prefixes = &prefix;
-		parties.n_prefixes = 1;
+		return address_ends(q, word, &address, ret, n);
 	} else {
 		if (parse_selector(q, word, &selector) < 0)
 			return -1;
@@ -114,11 +134,7 @@ static int parse_ends(struct asked *q, const char *word, struct reach_end **ret,
 		cli_error("out of memory");
 		return -1;
 	}
-	if (!*n && parties.n_prefixes) {
-		cli_error("%s lies behind no node of network %s", word, q->n->name);
-		return -1;
-	}
-	return 0;
+	return !*n && parties.n_prefixes ? tell_nobody(q, word, prefix.prefix.family) : 0;
 }
 
 static int add_ends(struct asked *q, const struct reach_end *more, size_t n_more,
@@ -239,7 +255,8 @@ static int find_answer(struct asked *q, const struct reach_end *from, const stru
 
 /* ---- printing ---- */
 
-static void put_text(struct asked *q, const char *from, const char *to, const struct answer *a)
+static void put_text(struct asked *q, const char *from, const char *to, bool outside,
+		     const struct answer *a)
 {
 	char text[SERVICE_STRLEN];
 	size_t i;
@@ -251,7 +268,8 @@ static void put_text(struct asked *q, const char *from, const char *to, const st
 	}
 	for (i = 0; i < a->n_on; i++)
 		buf_addf(&q->out, "%s%s", i ? ", " : " on ", service_print(&a->on[i], text));
-	if (a->path.n > 2) {
+	/* The last on the way to what is outside is the exit. */
+	if (a->path.n > (outside ? 1 : 2)) {
 		buf_adds(&q->out, ": ");
 		reach_path_print(q->r, &a->path, &q->out);
 	}
@@ -289,7 +307,7 @@ static int put_pair(struct asked *q, const struct reach_end *from, const struct 
 	if (!r && cli_json)
 		r = put_json(q, a, b, &answer);
 	else if (!r)
-		put_text(q, a, b, &answer);
+		put_text(q, a, b, to->kind == REACH_OUTSIDE, &answer);
 	buf_release(&answer.why);
 	return r;
 }
@@ -368,7 +386,9 @@ static int answer(struct asked *q, const char *from, const char *to)
 
 static int run(int argc, char **argv)
 {
-	struct session_options o = { .repo_dir = option_repo, .rev = rev, .network = network };
+	struct session_options o = {
+		.repo_dir = option_repo, .rev = rev, .network = network, .explains = true
+	};
 	struct asked q = { 0 };
 	struct err e = { 0 };
 	struct session s;

@@ -171,7 +171,8 @@ static int render_client(struct session *s, const struct session_network *n,
 
 	if (r)
 		return r;
-	if (client_config_make(n->model, n->compiled, client, &s->arena, &c, &e) < 0)
+	if (client_config_make(n->compiled, w->name, client_interface(n->model), &s->arena, &c,
+			       &e) < 0)
 		goto fail;
 	if (private_key) {
 		client_keep_secret();
@@ -197,7 +198,9 @@ fail:
 
 static int run(int argc, char **argv)
 {
-	struct session_options o = { .repo_dir = option_repo, .rev = rev, .network = network };
+	struct session_options o = {
+		.repo_dir = option_repo, .rev = rev, .network = network, .explains = true
+	};
 	struct wanted w = { .name = argv[0],
 			    .of_node = true,
 			    .of_client = true,

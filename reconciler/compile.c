@@ -156,6 +156,9 @@ static void make_documents(struct compiler *c, const struct holders *h, const st
 
 		compile_record(c, &c->m->clients[i].node, &al[at], &records[at]);
 		records[at].gateway = c->m->clients[i].gateway.s;
+		if (client_settings_make(c->m, &c->m->clients[i], nodes, c->arena,
+					 &records[at].settings) < 0)
+			c->nomem = true;
 	}
 	for (i = 0; i < c->n_gateways && !c->nomem; i++)
 		records[h->node_at[c->gateways[i].node]].clients = true;
@@ -186,6 +189,8 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	if (!c.nomem)
 		make_links(&c);
 	make_documents(&c, &holders, al, records, nodes);
+	n.records = records;
+	n.n_records = m->n_nodes + m->n_clients;
 	if (!c.nomem && policy_compile(m, a, d, &n, nodes, &c.groups, &c.n_groups) < 0)
 		c.nomem = true;
 	if (c.n_groups > 1)
@@ -195,8 +200,6 @@ int compile(const struct m_network *m, const struct network *published, uint64_t
 	if (!c.nomem &&
 	    links_make(m, &c.views, c.routed, c.n_routed, published, serial, nodes, a, d, &n) < 0)
 		c.nomem = true;
-	n.records = records;
-	n.n_records = m->n_nodes + m->n_clients;
 	n.nodes = nodes;
 	if (c.nomem || exits_check(m, &n, c.transits, c.n_transits, a, d) < 0) {
 		d->nomem = true;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reconciler/compile_clients.h"
 
+#include "reconciler/client_config.h"
+
 int holders_make(const struct m_network *m, struct arena *a, struct holders *ret)
 {
 	size_t total = m->n_nodes + m->n_clients, i = 0, j = 0, k;
@@ -72,5 +74,71 @@ int gateways_make(const struct m_network *m, struct arena *a, struct gateway **r
 	}
 	*ret = list;
 	*ret_n = n;
+	return 0;
+}
+
+static int make_allowed_ips(const struct m_network *m, const struct m_client *c,
+			    const struct node *gateway, struct arena *a,
+			    struct client_settings *ret)
+{
+	const struct m_prefix *from = c->n_allowed_ips ? c->allowed_ips : m->pools;
+	size_t n = c->n_allowed_ips ? c->n_allowed_ips : m->n_pools, n_default, i;
+	struct prefix *list = arena_array(a, n, sizeof(*list));
+	const struct prefix *as_default;
+
+	if (!list || client_allowed_ips(gateway, a, &as_default, &n_default) < 0)
+		return -1;
+	for (i = 0; i < n; i++)
+		list[i] = from[i].prefix;
+	n = prefix_canonical(list, n);
+	for (i = 0; i < n && n == n_default && !prefix_cmp(&list[i], &as_default[i]); i++)
+		;
+	if (i < n || n != n_default) {
+		ret->allowed_ips = list;
+		ret->n_allowed_ips = n;
+	}
+	return 0;
+}
+
+static int make_dns(const struct m_client *c, struct arena *a, struct client_settings *ret)
+{
+	const char **list = arena_array(a, c->n_dns, sizeof(*list));
+	char text[IPADDR_STRLEN];
+	size_t i;
+
+	if (!list)
+		return -1;
+	for (i = 0; i < c->n_dns; i++) {
+		const struct m_dns *d = &c->dns[i];
+
+		list[i] = d->domain ? d->domain : arena_strdup(a, ipaddr_print(&d->addr, text));
+		if (!list[i])
+			return -1;
+	}
+	ret->dns = list;
+	ret->n_dns = c->n_dns;
+	return 0;
+}
+
+int client_settings_make(const struct m_network *m, const struct m_client *c,
+			 const struct node *nodes, struct arena *a,
+			 const struct client_settings **ret)
+{
+	const struct node *gateway = &nodes[m_network_node(m, c->gateway.s) - m->nodes];
+	struct client_settings x = { .keepalive = DEFAULT_CLIENT_KEEPALIVE }, *own;
+
+	if (make_allowed_ips(m, c, gateway, a, &x) < 0 || make_dns(c, a, &x) < 0)
+		return -1;
+	x.mtu = (uint16_t)(c->node.mtu.set ? c->node.mtu.v : m->mtu.set ? m->mtu.v : 0);
+	if (c->node.persistent_keepalive.set)
+		x.keepalive = (uint16_t)c->node.persistent_keepalive.v;
+	else if (m->persistent_keepalive.set)
+		x.keepalive = (uint16_t)m->persistent_keepalive.v;
+	own = client_settings_default(&x) ? NULL : arena_alloc(a, sizeof(*own));
+	if (!own && !client_settings_default(&x))
+		return -1;
+	if (own)
+		*own = x;
+	*ret = own;
 	return 0;
 }

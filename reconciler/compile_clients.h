@@ -45,4 +45,12 @@ struct gateway {
 /* Every one, sorted by node. -1: out of memory. */
 int gateways_make(const struct m_network *m, struct arena *a, struct gateway **ret, size_t *ret_n);
 
+/*
+ * What the client's own file has that its record and its gateway's node document, among `nodes` (in
+ * the order of m->nodes), do not say; *ret NULL when that is nothing. -1: out of memory.
+ */
+int client_settings_make(const struct m_network *m, const struct m_client *c,
+			 const struct node *nodes, struct arena *a,
+			 const struct client_settings **ret);
+
 #endif

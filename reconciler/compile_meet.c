@@ -1,13 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reconciler/compile_impl.h"
 
+/* A star through whose hub two of its spokes would reach each other, if they had no entries of
+ * their own: these are longer than what the hub carries. NULL: none. */
+static const struct transit *hidden_star(struct compiler *c, size_t a, size_t b)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_transits; i++) {
+		const struct transit *t = &c->transits[i];
+
+		if (t->spokes[a] && t->spokes[b] && viewpoints_meet(&c->views, t->hub, a) &&
+		    viewpoints_meet(&c->views, t->hub, b))
+			return t;
+	}
+	return NULL;
+}
+
 void compile_warn_pair(struct compiler *c, struct pos pos, size_t a, size_t b)
 {
+	const struct transit *star = hidden_star(c, a, b);
 	struct diag_entry *e =
 		diag_warn(c->diag, pos, "`%s` and `%s` cannot meet: neither has an endpoint%s",
 			  c->m->nodes[a].name, c->m->nodes[b].name,
 			  c->m->nodes[a].n_seen || c->m->nodes[b].n_seen ? " for the other" : "");
 
+	if (star) {
+		diag_other(c->diag, e, star->star->a.list[0].pos,
+			   "as spokes of `%s` they would reach each other, if they were not joined",
+			   c->m->nodes[star->hub].name);
+		diag_help(
+			c->diag, e,
+			"leave one of them out here, give one of them an `endpoint`, or join both with a node that has "
+			"`relay: true`");
+		return;
+	}
 	diag_help(
 		c->diag, e,
 		"give one of them an `endpoint`, join both with a node that has `relay: true`, or join both "

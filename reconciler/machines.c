@@ -9,6 +9,7 @@ struct way {
 	struct prefix prefix;
 	size_t network; /* index in the model */
 	const struct record *behind; /* NULL: a pool */
+	const struct m_site *site; /* whose leader that is, of a site's own routes; or NULL */
 };
 
 /* Two ways that no machine may have both of. */
@@ -40,7 +41,7 @@ static size_t network_index(const struct checker *x, const struct tenant *t)
 }
 
 static void add_way(struct checker *x, const struct prefix *p, size_t network,
-		    const struct record *behind)
+		    const struct record *behind, const struct m_site *site)
 {
 	struct way *list = arena_grow(&x->arena, x->ways, x->n_ways, sizeof(*list));
 
@@ -49,7 +50,7 @@ static void add_way(struct checker *x, const struct prefix *p, size_t network,
 		return;
 	}
 	x->ways = list;
-	list[x->n_ways++] = (struct way){ *p, network, behind };
+	list[x->n_ways++] = (struct way){ *p, network, behind, site };
 }
 
 static int cmp_ways(const void *pa, const void *pb)
@@ -64,6 +65,17 @@ static int cmp_ways(const void *pa, const void *pb)
 	return c || !a->behind ? c : strcmp(a->behind->name, b->behind->name);
 }
 
+/* Others reach a site's networks behind its first leader. */
+static void add_site_ways(struct checker *x, const struct m_site *site, size_t network)
+{
+	const struct record *leader =
+		site->n_leaders ? network_record(x->compiled[network], site->leaders[0].s) : NULL;
+	size_t i;
+
+	for (i = 0; leader && i < site->n_routes; i++)
+		add_way(x, &site->routes[i].prefix, network, leader, site);
+}
+
 static void collect_ways(struct checker *x)
 {
 	size_t i, j, k;
@@ -75,10 +87,12 @@ static void collect_ways(struct checker *x)
 		if (!x->shared[i])
 			continue;
 		for (j = 0; j < m->n_pools; j++)
-			add_way(x, &m->pools[j].prefix, i, NULL);
+			add_way(x, &m->pools[j].prefix, i, NULL, NULL);
 		for (j = 0; j < n->n_records; j++)
 			for (k = 0; k < n->records[j].n_routes; k++)
-				add_way(x, &n->records[j].routes[k], i, &n->records[j]);
+				add_way(x, &n->records[j].routes[k], i, &n->records[j], NULL);
+		for (j = 0; j < m->n_sites; j++)
+			add_site_ways(x, &m->sites[j], i);
 	}
 	if (x->n_ways > 1)
 		qsort(x->ways, x->n_ways, sizeof(*x->ways), cmp_ways);
@@ -130,6 +144,16 @@ static bool in_target(const struct network *n, const char *target, const char *n
 	return g && group_has(g, name);
 }
 
+static bool allows(const struct link *l, const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; l->kind == LINK_ALLOW && i < l->n_prefixes; i++)
+		if (prefix_contains(&l->prefixes[i], p))
+			return true;
+	return false;
+}
+
 /* As publication/expand.h would find it, for one prefix: whether the machine routes it. */
 static bool routes(const struct checker *x, const struct tenant *t, const struct way *w)
 {
@@ -152,8 +176,11 @@ static bool routes(const struct checker *x, const struct tenant *t, const struct
 	for (i = 0; i < node->n_links; i++) {
 		const struct link *l = &node->links[i];
 
+		if (w->site && allows(l, &w->prefix))
+			return true;
 		/* A routed link makes no route. */
-		if ((l->kind == LINK_DIRECT || l->kind == LINK_ROUTES || l->kind == LINK_THROUGH) &&
+		if (!w->site &&
+		    (l->kind == LINK_DIRECT || l->kind == LINK_ROUTES || l->kind == LINK_THROUGH) &&
 		    (!l->via || strcmp(l->via, w->behind->name) != 0) &&
 		    in_target(n, l->target, w->behind->name))
 			return true;
@@ -218,6 +245,9 @@ static struct pos place_of(const struct checker *x, const struct way *w)
 	const struct m_node *node = w->behind ? m_network_node(m, w->behind->name) : NULL;
 	size_t i;
 
+	for (i = 0; w->site && i < w->site->n_routes; i++)
+		if (!prefix_cmp(&w->site->routes[i].prefix, &w->prefix))
+			return w->site->routes[i].pos;
 	for (i = 0; node && i < node->n_routes; i++)
 		if (!prefix_cmp(&node->routes[i].prefix, &w->prefix))
 			return node->routes[i].pos;
@@ -232,7 +262,9 @@ static void describe(const struct checker *x, const struct way *w, struct buf *o
 {
 	const char *network = x->model->networks[w->network].name;
 
-	if (w->behind)
+	if (w->site)
+		buf_addf(out, "at the site `%s` of network `%s`", w->site->name, network);
+	else if (w->behind)
 		buf_addf(out, "behind `%s` of network `%s`", w->behind->name, network);
 	else
 		buf_addf(out, "a pool of network `%s`", network);

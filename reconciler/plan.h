@@ -69,13 +69,28 @@ struct plan_class {
 	size_t peers_added, peers_changed, peers_removed, peers_unchanged;
 };
 
-/* A client (publication/network.h, struct record): a change has what changes, else all that is set.
+/* What becomes of the file that a client has in its hands. */
+enum plan_file {
+	PLAN_FILE_SAME, /* it stays right; or there is none yet, or none any more */
+	PLAN_FILE_STALE, /* what it does it goes on doing, but that is no longer all or not right */
+	PLAN_FILE_CUT_OFF, /* with it nothing gets through, or nothing of one IP version: the keys,
+			      the gateway's endpoint or the addresses are no longer those, or none
+			      of its allowed_ips is any more */
+};
+
+/*
+ * A client (publication/network.h, struct record). A change has all that differs between the file
+ * it has (reconciler/client_config.h) and the next one; else what its record says.
  */
 struct plan_client {
 	enum plan_action action;
 	const char *name;
-	struct plan_attr *attrs; /* public_key, addresses, gateway */
+	const struct plan_attr *attrs; /* public_key, addresses, dns, mtu, gateway, gateway_key,
+					  endpoint, allowed_ips, persistent_keepalive */
 	size_t n_attrs;
+	enum plan_file file;
+	size_t like; /* the first client that changes in the very same way, maybe this one */
+	size_t next; /* the next such one; 0: none */
 };
 
 /* Peers that one plan lists; past it they are counted only, so that a plan's size follows the
@@ -88,9 +103,10 @@ struct plan_client {
 #define MAX_PLAN_LOSSES 65536
 
 /*
- * `node` reached `lost` (a node or a client) before (directly, through a hub or relay, or over
- * routed links, as far as there is a row of them) and will not any more; both stay in the network.
- * Two nodes without an endpoint do not reach each other directly, whatever entries they have.
+ * `node` reached `lost` (a node or a client, with the file that it has in its hands) before
+ * (directly, through a hub or relay, or over routed links, as far as there is a row of them) and
+ * will not any more; both stay in the network. Two nodes without an endpoint do not reach each
+ * other directly, whatever entries they have.
  */
 struct plan_loss {
 	const char *node; /* one node, or NULL: all nodes of `class_nodes` but `lost` itself */
@@ -137,6 +153,8 @@ struct plan {
 	uint64_t pairs_refused, pairs_admitted; /* that lose and gain something by policy */
 	uint64_t nodes_added, nodes_changed, nodes_removed, nodes_unchanged;
 	uint64_t clients_added, clients_changed, clients_removed, clients_unchanged;
+	uint64_t files_needed, files_cut_off; /* clients with a file that is not PLAN_FILE_SAME;
+						 those that are cut off are among them */
 	uint64_t peers_added, peers_changed, peers_removed,
 		peers_unchanged; /* peer entries over all nodes */
 	uint64_t links[3], links_unchanged; /* routed links, each once; by enum plan_action */

@@ -179,22 +179,41 @@ static json_t *class_object(const struct plan_class *c, size_t *left)
 	return object;
 }
 
+/* *attributes: of the client at hand. Those that come after it and change alike share them, so that
+ * what they take follows the changes. */
+static int add_client(json_t *array, const struct plan_client *c, json_t *attributes)
+{
+	static const char *const files[] = {
+		[PLAN_FILE_STALE] = "stale", [PLAN_FILE_CUT_OFF] = "cut_off"
+	};
+	json_t *object = json_object();
+
+	return set(object, "action", json_string(action_name(c->action))) |
+	       set(object, "name", json_string(c->name)) |
+	       set(object, "new_file", text(files[c->file])) |
+	       json_object_set(object, "attributes", attributes) |
+	       json_array_append_new(array, object);
+}
+
 static json_t *clients(const struct plan *p)
 {
-	json_t *array = json_array();
+	json_t *array = json_array(), **attributes = calloc(p->n_clients + 1, sizeof(*attributes));
+	int r = array && attributes ? 0 : -1;
 	size_t i;
 
-	for (i = 0; array && i < p->n_clients; i++) {
+	for (i = 0; !r && i < p->n_clients; i++) {
 		const struct plan_client *c = &p->clients[i];
-		json_t *object = json_object();
 
-		if (set(object, "action", json_string(action_name(c->action))) |
-		    set(object, "name", json_string(c->name)) |
-		    set(object, "attributes", attrs(c->attrs, c->n_attrs)) |
-		    json_array_append_new(array, object)) {
-			json_decref(array);
-			return NULL;
-		}
+		if (c->like == i)
+			attributes[i] = attrs(c->attrs, c->n_attrs);
+		r = add_client(array, c, attributes[c->like]);
+	}
+	for (i = 0; attributes && i < p->n_clients; i++)
+		json_decref(attributes[i]);
+	free(attributes);
+	if (r) {
+		json_decref(array);
+		return NULL;
 	}
 	return array;
 }
@@ -255,7 +274,7 @@ static json_t *admissions(const struct plan *p)
 	return array;
 }
 
-#define N_COUNTS 19
+#define N_COUNTS 21
 
 static json_t *summary(uint64_t n[N_COUNTS])
 {
@@ -266,7 +285,8 @@ static json_t *summary(uint64_t n[N_COUNTS])
 	    set(object, "peers", peer_counts(n[4], n[5], n[6], n[7])) |
 	    set(object, "links", peer_counts(n[13], n[14], n[15], n[16])) |
 	    set(object, "pairs_lost", number(n[8])) | set(object, "pairs_refused", number(n[17])) |
-	    set(object, "pairs_admitted", number(n[18]))) {
+	    set(object, "pairs_admitted", number(n[18])) | set(object, "new_files", number(n[19])) |
+	    set(object, "clients_cut_off", number(n[20]))) {
 		json_decref(object);
 		return NULL;
 	}
@@ -294,6 +314,8 @@ static void add_counts(const struct plan *p, uint64_t n[N_COUNTS])
 	n[16] += p->links_unchanged;
 	n[17] += p->pairs_refused;
 	n[18] += p->pairs_admitted;
+	n[19] += p->files_needed;
+	n[20] += p->files_cut_off;
 }
 
 static json_t *network_object(const struct plan *p, size_t *left)

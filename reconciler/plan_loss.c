@@ -8,6 +8,9 @@
  * but for what depends on themselves: no node is its own hub, and none has its own routes under a
  * hub. An exit is the way out of the network; what of the network a node reaches does not depend on
  * it.
+ *
+ * Afterwards a client still has the file that it was handed before: whom that cuts off, nobody
+ * reaches, and the others by those of its addresses that stay.
  */
 #include "reconciler/plan.h"
 #include "reconciler/plan_view.h"
@@ -258,14 +261,25 @@ static bool hub_reaches(const struct plan_work *w, const struct side *s, uint32_
 	return false;
 }
 
+static bool has_address(const struct record *r, const struct ipaddr *address)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_addresses; i++)
+		if (!ipaddr_cmp(&r->addresses[i], address))
+			return true;
+	return false;
+}
+
 static struct reach reach_find(const struct plan_work *w, const struct side *s, struct ids direct,
 			       const struct covers *c, uint32_t who, uint32_t net, uint32_t to)
 {
-	const struct record *r = s->records[to];
+	const struct record *r = s->records[to], *before = w->sides[OLD].records[to];
+	bool old_file = s == &w->sides[NEW] && r && r->gateway;
 	struct reach ret = { 0 };
 	size_t i;
 
-	if (!r)
+	if (!r || (old_file && w->cut_off[to]))
 		return ret;
 	if ((ids_has(direct, to) && side_meet(s, who, to)) || s->routed_net[to] == net) {
 		ret.yes = true;
@@ -275,6 +289,8 @@ static struct reach reach_find(const struct plan_work *w, const struct side *s, 
 		struct prefix p = prefix_of_addr(&r->addresses[i]);
 		uint32_t at = covers_find(c, &p);
 
+		if (old_file && !has_address(before, &r->addresses[i]))
+			continue;
 		for (; at != NO_ID && (!ret.yes || ret.n_but); at = c->list[at].parent) {
 			if (hub_reaches(w, s, c->list[at].hub, to, MAX_STEPS))
 				one_more_way(&ret, &c->list[at]);
@@ -568,7 +584,7 @@ static void suspect_clients(struct losses *l)
 		if (!in_both(w, id) || !a->gateway)
 			continue;
 		gateway = plan_work_id(w, a->gateway);
-		if (strcmp(a->gateway, b->gateway) != 0 ||
+		if (w->cut_off[id] || strcmp(a->gateway, b->gateway) != 0 ||
 		    (gateway != NO_ID && l->suspects[gateway]))
 			l->suspects[id] = l->any_suspect = true;
 	}

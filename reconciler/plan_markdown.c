@@ -65,7 +65,7 @@ static bool add_lines(struct buf *out, const char *text, size_t len, size_t max)
 static void add_counts(struct buf *out, const struct plan *const *plans, size_t n)
 {
 	uint64_t added = 0, changed = 0, removed = 0, peers = 0, links = 0, lost = 0, refused = 0;
-	uint64_t clients[3] = { 0 };
+	uint64_t clients[3] = { 0 }, files = 0, cut_off = 0;
 	bool clients_lost = false;
 	size_t i;
 
@@ -82,6 +82,8 @@ static void add_counts(struct buf *out, const struct plan *const *plans, size_t 
 		clients[PLAN_CHANGE] += plans[i]->clients_changed;
 		clients[PLAN_REMOVE] += plans[i]->clients_removed;
 		clients_lost |= plans[i]->clients_lost;
+		files += plans[i]->files_needed;
+		cut_off += plans[i]->files_cut_off;
 	}
 	if (removed)
 		buf_addf(out, "**%llu node%s will be removed.**\n\n", (unsigned long long)removed,
@@ -94,6 +96,13 @@ static void add_counts(struct buf *out, const struct plan *const *plans, size_t 
 		buf_addf(out, "**%llu pair%s of nodes%s will lose reachability.**\n\n",
 			 (unsigned long long)lost, lost == 1 ? "" : "s",
 			 clients_lost ? " and clients" : "");
+	if (cut_off)
+		buf_addf(out, "**%llu client%s will be cut off without a new file.**\n\n",
+			 (unsigned long long)cut_off, cut_off == 1 ? "" : "s");
+	if (files > cut_off)
+		buf_addf(out, "**%llu client%s not right any more: new ones are needed.**\n\n",
+			 (unsigned long long)(files - cut_off),
+			 files - cut_off == 1 ? "'s file is" : "s' files are");
 	if (refused)
 		buf_addf(out, "**%llu pair%s will reach each other on less by policy.**\n\n",
 			 (unsigned long long)refused, refused == 1 ? "" : "s");

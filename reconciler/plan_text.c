@@ -319,20 +319,111 @@ static const char *fate_of(const struct writer *w, enum plan_action action)
 	return w->diff ? was[action] : will[action];
 }
 
-static void add_client(const struct writer *w, const struct plan_client *c)
+/* All clients that change as the one at `i`, which is the first of them; returns how many. */
+static size_t add_clients(const struct writer *w, const struct plan *p, size_t i)
 {
+	const struct plan_client *c = &p->clients[i];
+	size_t n = 1, at, shown = 0, max = limit(w, SHOWN_NODES);
+
+	for (at = c->next; at; at = p->clients[at].next)
+		n++;
 	buf_adds(w->out, "\n  ");
 	paint(w, BOLD);
-	buf_adds(w->out, "# client ");
-	add_safe(w, c->name);
-	buf_addf(w->out, " %s", fate_of(w, c->action));
+	buf_adds(w->out, "# ");
+	if (n == 1)
+		buf_adds(w->out, "client ");
+	else
+		add_number(w, n);
+	buf_adds(w->out, n == 1 ? "" : " clients (");
+	for (at = i; !shown || (at && (shown < max || n == max + 1)); at = p->clients[at].next) {
+		buf_adds(w->out, shown++ ? ", " : "");
+		add_safe(w, p->clients[at].name);
+	}
+	if (shown < n) {
+		buf_adds(w->out, ", ... and ");
+		add_number(w, n - shown);
+		buf_adds(w->out, " more");
+	}
+	buf_addf(w->out, "%s %s", n == 1 ? "" : ")", fate_of(w, c->action));
+	if (c->file == PLAN_FILE_STALE)
+		buf_adds(w->out, n == 1 ? ", and needs a new file" : ", and need new files");
+	else if (c->file == PLAN_FILE_CUT_OFF)
+		buf_adds(w->out, n == 1 ? ", and cut off until it has a new file" :
+					  ", and cut off until they have new files");
 	paint(w, PLAIN);
 	buf_addc(w->out, '\n');
 	symbol(w, 2, symbol_of(c->action));
-	buf_adds(w->out, "client ");
-	add_safe(w, c->name);
+	if (n == 1) {
+		buf_adds(w->out, "client ");
+		add_safe(w, c->name);
+	} else {
+		add_number(w, n);
+		buf_adds(w->out, " clients, each");
+	}
 	buf_addc(w->out, '\n');
 	add_attrs(w, 6, c->attrs, c->n_attrs);
+	return n;
+}
+
+static void add_all_clients(const struct writer *w, const struct plan *p)
+{
+	size_t i, blocks = 0, told = 0;
+
+	for (i = 0; i < p->n_clients && blocks < limit(w, SHOWN_CLIENTS); i++) {
+		if (p->clients[i].like != i)
+			continue;
+		told += add_clients(w, p, i);
+		blocks++;
+	}
+	if (told < p->n_clients) {
+		buf_addc(w->out, '\n');
+		add_more(w, 2, p->n_clients - told, "clients (--verbose lists all)");
+	}
+}
+
+/* The clients with that file, on one line. */
+static void add_files(const struct writer *w, const struct plan *p, enum plan_file file, uint64_t n)
+{
+	size_t shown = 0, max = limit(w, SHOWN_NODES), i;
+
+	if (!n)
+		return;
+	symbol(w, 2, file == PLAN_FILE_CUT_OFF ? '-' : '~');
+	buf_adds(w->out, file != PLAN_FILE_CUT_OFF ? "not right any more: " :
+			 w->diff		   ? "cut off: " :
+						     "will be cut off: ");
+	for (i = 0; i < p->n_clients && (shown < max || n == max + 1); i++) {
+		if (p->clients[i].file != file)
+			continue;
+		buf_adds(w->out, shown++ ? ", " : "");
+		add_safe(w, p->clients[i].name);
+	}
+	if (shown < n) {
+		buf_adds(w->out, ", ... and ");
+		add_number(w, n - shown);
+		buf_adds(w->out, " more");
+	}
+	buf_addc(w->out, '\n');
+}
+
+/* What no agent does: somebody has to hand over new files. */
+static void add_needed_files(const struct writer *w, const struct plan *p)
+{
+	if (!p->files_needed)
+		return;
+	buf_addc(w->out, '\n');
+	paint(w, p->files_cut_off ? RED : YELLOW);
+	buf_adds(w->out, "New files for clients: ");
+	add_number(w, p->files_needed);
+	if (p->files_cut_off) {
+		buf_adds(w->out, ", without which ");
+		add_number(w, p->files_cut_off);
+		buf_adds(w->out, p->files_cut_off == 1 ? " is cut off" : " are cut off");
+	}
+	paint(w, PLAIN);
+	buf_addc(w->out, '\n');
+	add_files(w, p, PLAN_FILE_CUT_OFF, p->files_cut_off);
+	add_files(w, p, PLAN_FILE_STALE, p->files_needed - p->files_cut_off);
 }
 
 static void add_class(const struct writer *w, const struct plan_class *c)
@@ -573,6 +664,7 @@ void plan_text(const struct plan *p, bool colour, bool verbose, struct buf *out)
 		      p->gone  ? (p->diff ? " (removed)\n" : " (will be removed as a whole)\n") :
 				 "\n");
 	add_losses(&w, p);
+	add_needed_files(&w, p);
 	add_admissions(&w, p, false);
 	add_admissions(&w, p, true);
 	for (i = 0; i < p->n_classes && i < limit(&w, SHOWN_CLASSES); i++)
@@ -581,12 +673,7 @@ void plan_text(const struct plan *p, bool colour, bool verbose, struct buf *out)
 		buf_addc(out, '\n');
 		add_more(&w, 2, p->n_classes - i, "kinds of changes (--verbose lists all)");
 	}
-	for (i = 0; i < p->n_clients && i < limit(&w, SHOWN_CLIENTS); i++)
-		add_client(&w, &p->clients[i]);
-	if (i < p->n_clients) {
-		buf_addc(out, '\n');
-		add_more(&w, 2, p->n_clients - i, "clients (--verbose lists all)");
-	}
+	add_all_clients(&w, p);
 	if (!p->n_classes && !p->n_clients)
 		buf_adds(out,
 			 "\n  No node's configuration changes; only the published documents do.\n");

@@ -75,6 +75,9 @@ struct plan_work {
 	const char **names;
 	uint32_t n;
 	struct side sides[2];
+	/* By number: a client that stays, and whose file as it is now lets nothing through any
+	 * more. Set by plan_clients. */
+	bool *cut_off;
 };
 
 /* The caller calls plan_work_release in every case. */
@@ -150,8 +153,8 @@ struct plan_links;
 int plan_links_node(struct plan_work *w, uint32_t id, struct arena *out, struct plan_links *ret);
 int plan_links_count(struct plan_work *w, uint32_t only, struct plan *ret);
 
-/* reconciler/plan_client.c: fills ret->clients and their counts; `only` as below. -1: out of
- * memory. */
+/* reconciler/plan_client.c: fills ret->clients and their counts, and w->cut_off; `only` as below.
+ * -1: out of memory. */
 int plan_clients(struct plan_work *w, uint32_t only, struct plan *ret);
 
 /* reconciler/plan_admission.c: who gains and loses by policy; `only` as below. */

@@ -10,6 +10,8 @@ struct side {
 	const char *name; /* as it stands in a permit */
 	const uint32_t *nodes; /* ascending */
 	size_t n;
+	const struct prefix *without; /* of a prefix: what is not meant of it, canonical */
+	size_t n_without;
 };
 
 struct side_list {
@@ -23,6 +25,12 @@ struct behind {
 	uint32_t node;
 };
 
+/* An address of a node or a client, as a prefix. */
+struct owned {
+	struct prefix address;
+	const char *name;
+};
+
 struct tagged {
 	const char *tag;
 	uint32_t node;
@@ -30,6 +38,9 @@ struct tagged {
 
 struct policy_maker {
 	const struct m_network *m;
+	const struct network *net; /* its records are there */
+	struct owned *own; /* addresses of all, sorted */
+	size_t n_own;
 	struct arena *arena;
 	struct diag *d;
 	const uint32_t *everybody; /* 0, 1, 2, ... */
@@ -42,6 +53,8 @@ struct policy_maker {
 	size_t n_exits;
 	struct behind *routes; /* of all nodes, sorted by prefix, then by node */
 	size_t n_routes;
+	struct behind *parts; /* of pools that nodes own, sorted in the same way */
+	size_t n_parts;
 	struct permit *permits;
 	size_t n_permits;
 	struct side_list targets; /* of all rules, with repetitions */
@@ -74,6 +87,11 @@ static int cmp_behind(const void *pa, const void *pb)
 	int c = prefix_cmp(&a->prefix, &b->prefix);
 
 	return c ? c : a->node < b->node ? -1 : a->node > b->node;
+}
+
+static int cmp_prefix_behind(const void *a, const void *b)
+{
+	return prefix_cmp(&((const struct behind *)a)->prefix, &((const struct behind *)b)->prefix);
 }
 
 /* Clients too may send everything to their gateway. */
@@ -124,17 +142,19 @@ static void index_nodes(struct policy_maker *p)
 {
 	const struct m_network *m = p->m;
 	uint32_t *everybody = get(p, m->n_nodes, sizeof(*everybody));
-	size_t i, j, tags = 0, routes = 0;
+	size_t i, j, tags = 0, routes = 0, parts = 0;
 
 	for (i = 0; i < m->n_nodes; i++) {
 		tags += m->nodes[i].n_tags;
 		routes += m->nodes[i].n_routes + m->nodes[i].n_addresses;
+		parts += m->nodes[i].n_addresses;
 	}
 	p->tags = get(p, tags, sizeof(*p->tags));
 	p->tag_nodes = get(p, tags, sizeof(*p->tag_nodes));
 	for (i = 0; i < m->n_sites; i++)
 		routes += m->sites[i].n_routes;
 	p->routes = get(p, routes, sizeof(*p->routes));
+	p->parts = get(p, parts, sizeof(*p->parts));
 	if (p->nomem)
 		return;
 	index_sites(p);
@@ -148,7 +168,7 @@ static void index_nodes(struct policy_maker *p)
 				(struct behind){ m->nodes[i].routes[j].prefix, (uint32_t)i };
 		for (j = 0; j < m->nodes[i].n_addresses; j++)
 			if (m->nodes[i].addresses[j].owned)
-				p->routes[p->n_routes++] =
+				p->parts[p->n_parts++] = p->routes[p->n_routes++] =
 					(struct behind){ m_addr_prefix(&m->nodes[i].addresses[j]),
 							 (uint32_t)i };
 	}
@@ -160,6 +180,8 @@ static void index_nodes(struct policy_maker *p)
 	index_gateways(p);
 	if (p->n_routes > 1)
 		qsort(p->routes, p->n_routes, sizeof(*p->routes), cmp_behind);
+	if (p->n_parts > 1)
+		qsort(p->parts, p->n_parts, sizeof(*p->parts), cmp_behind);
 }
 
 static void add_side(struct policy_maker *p, struct side_list *l, struct side s)
@@ -197,7 +219,7 @@ static struct side tag_side(struct policy_maker *p, const char *tag)
 		return (struct side){ 0 };
 	memcpy(name, "tag:", 4);
 	memcpy(name + 4, tag, len + 1);
-	return (struct side){ name, p->tag_nodes + low, end - low };
+	return (struct side){ .name = name, .nodes = p->tag_nodes + low, .n = end - low };
 }
 
 static struct side node_side(struct policy_maker *p, const char *name)
@@ -207,13 +229,108 @@ static struct side node_side(struct policy_maker *p, const char *name)
 
 	if (client) {
 		node = m_network_node(p->m, client->gateway.s);
-		return (struct side){ client->node.name,
-				      node ? p->everybody + (node - p->m->nodes) : NULL,
-				      node != NULL };
+		return (struct side){ .name = client->node.name,
+				      .nodes = node ? p->everybody + (node - p->m->nodes) : NULL,
+				      .n = node != NULL };
 	}
 	if (!node)
 		return (struct side){ 0 };
-	return (struct side){ node->name, p->everybody + (node - p->m->nodes), 1 };
+	return (struct side){ .name = node->name,
+			      .nodes = p->everybody + (node - p->m->nodes),
+			      .n = 1 };
+}
+
+static int cmp_owned(const void *pa, const void *pb)
+{
+	return prefix_cmp(&((const struct owned *)pa)->address,
+			  &((const struct owned *)pb)->address);
+}
+
+static void index_addresses(struct policy_maker *p)
+{
+	const struct network *n = p->net;
+	size_t i, j, k = 0;
+
+	for (i = 0; i < n->n_records; i++)
+		k += n->records[i].n_addresses;
+	p->own = get(p, k, sizeof(*p->own));
+	for (i = 0; i < n->n_records && p->own; i++)
+		for (j = 0; j < n->records[i].n_addresses; j++)
+			p->own[p->n_own++] =
+				(struct owned){ prefix_of_addr(&n->records[i].addresses[j]),
+						n->records[i].name };
+	if (p->n_own > 1)
+		qsort(p->own, p->n_own, sizeof(*p->own), cmp_owned);
+}
+
+/* The first address of anybody that does not sort before the prefix. */
+static size_t find_address(const struct policy_maker *p, const struct prefix *want)
+{
+	size_t low = 0, high = p->n_own;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (prefix_cmp(&p->own[mid].address, want) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* The prefix of that length around another, or itself. */
+static struct prefix widened(const struct prefix *p, unsigned int len)
+{
+	struct ifaddr masked = { .addr.family = p->family, .len = (uint8_t)len };
+
+	memcpy(masked.addr.b, p->b, sizeof(p->b));
+	return prefix_of_ifaddr(&masked);
+}
+
+/* Who owns the narrowest part of a pool with all of the prefix in it, or NULL. */
+static const char *owner_of(const struct policy_maker *p, const struct prefix *want)
+{
+	const struct behind *found = NULL;
+	unsigned int len;
+
+	for (len = want->len; len && p->n_parts && !found; len--) {
+		struct behind key = { .prefix = widened(want, len) };
+
+		found = bsearch(&key, p->parts, p->n_parts, sizeof(key), cmp_prefix_behind);
+	}
+	return found ? p->m->nodes[found->node].name : NULL;
+}
+
+/*
+ * What is in the prefix and yet behind no node: pools, but for the parts that nodes own, and the
+ * addresses of all but the owner of such a part. False when it is all of it.
+ */
+static bool find_without(struct policy_maker *p, const struct prefix *want, struct side *ret)
+{
+	const char *owner = owner_of(p, want);
+	size_t first = find_address(p, want), end = first, i, n = 0;
+	struct prefix *list;
+
+	while (end < p->n_own && prefix_contains(want, &p->own[end].address))
+		end++;
+	list = get(p, end - first + p->m->n_pools, sizeof(*list));
+	if (!list)
+		return false;
+	for (i = 0; i < p->m->n_pools && !owner; i++) {
+		const struct prefix *pool = &p->m->pools[i].prefix;
+
+		if (prefix_contains(pool, want))
+			return false;
+		if (prefix_contains(want, pool))
+			list[n++] = *pool;
+	}
+	for (i = first; i < end; i++)
+		if (!owner || strcmp(p->own[i].name, owner) != 0)
+			list[n++] = p->own[i].address;
+	ret->without = list;
+	ret->n_without = prefix_canonical(list, n);
+	return !n || prefix_cmp(&list[0], want) != 0;
 }
 
 static struct side prefix_side(struct policy_maker *p, const struct behind *list, size_t n)
@@ -227,7 +344,7 @@ static struct side prefix_side(struct policy_maker *p, const struct behind *list
 	for (i = 0; nodes && i < n; i++)
 		if (!kept || nodes[kept - 1] != list[i].node)
 			nodes[kept++] = list[i].node;
-	return (struct side){ name, nodes, kept };
+	return (struct side){ .name = name, .nodes = nodes, .n = kept };
 }
 
 /* The first route that does not sort before the prefix. */
@@ -267,11 +384,8 @@ static size_t find_parts(struct policy_maker *p, const struct prefix *want, stru
 	size_t n = 0, at;
 
 	for (len = 1; len < want->len; len++) {
-		struct ifaddr masked = { .addr.family = want->family, .len = (uint8_t)len };
-		struct prefix around;
+		struct prefix around = widened(want, len);
 
-		memcpy(masked.addr.b, want->b, sizeof(want->b));
-		around = prefix_of_ifaddr(&masked);
 		for (at = find_route(p, &around);
 		     !p->nomem && at < p->n_routes && !prefix_cmp(&p->routes[at].prefix, &around);
 		     at++)
@@ -293,42 +407,64 @@ static size_t add_outside(struct policy_maker *p, struct side_list *l, const str
 	char *name = arena_strdup(p->arena, prefix_print(want, text));
 
 	p->nomem |= !name;
-	add_side(p, l, (struct side){ name, p->exits, p->n_exits });
+	add_side(p, l, (struct side){ .name = name, .nodes = p->exits, .n = p->n_exits });
 	return p->n_exits;
+}
+
+static void tell_nobody(struct policy_maker *p, const struct m_prefix *want, bool to)
+{
+	char text[PREFIX_STRLEN];
+	struct diag_entry *e = diag_warn(p->d, want->pos, "%s lies behind no node",
+					 prefix_print(&want->prefix, text));
+
+	if (want->prefix.len)
+		diag_help(
+			p->d, e,
+			"a prefix means what is in the `routes` of nodes; a node itself is meant by its name");
+	else
+		diag_help(
+			p->d, e, "%s",
+			to ? "it means what is outside, behind an `exit_node` or the gateway of clients" :
+			     "what comes from outside comes from no node");
+}
+
+static void tell_too_mixed(struct policy_maker *p, const struct m_prefix *want,
+			   const struct side *side)
+{
+	diag_help(
+		p->d,
+		diag_error(p->d, want->pos,
+			   "in %s more than %d other nodes and clients have their addresses",
+			   side->name, MAX_NOT_MEANT),
+		"give them addresses outside of a prefix that a node owns, or name a narrower prefix");
 }
 
 /* The parts of a prefix that lie behind nodes, each with all of them that have it. */
 static void add_prefix(struct policy_maker *p, struct side_list *l, bool to,
 		       const struct m_prefix *want)
 {
-	char text[PREFIX_STRLEN];
 	struct behind *parts = NULL;
-	struct diag_entry *e;
-	size_t i, end, n = 0, outside = 0;
+	size_t i, end, n = 0, outside = 0, meant = 0;
+	struct side side;
 
 	if (want->prefix.len)
 		n = find_parts(p, &want->prefix, &parts);
 	else if (to)
 		outside = add_outside(p, l, &want->prefix);
-	if (!n && !outside && !p->nomem) {
-		e = diag_warn(p->d, want->pos, "%s lies behind no node",
-			      prefix_print(&want->prefix, text));
-		if (!want->prefix.len)
-			diag_help(
-				p->d, e, "%s",
-				to ? "it means what is outside, behind an `exit_node` or the gateway of clients" :
-				     "what comes from outside comes from no node");
-		else
-			diag_help(
-				p->d, e,
-				"a prefix means what is in the `routes` of nodes; a node itself is meant by its name");
-	}
 	for (i = 0; i < n && !p->nomem; i = end) {
 		for (end = i + 1; end < n && !prefix_cmp(&parts[i].prefix, &parts[end].prefix);
 		     end++)
 			;
-		add_side(p, l, prefix_side(p, &parts[i], end - i));
+		side = prefix_side(p, &parts[i], end - i);
+		if (!find_without(p, &parts[i].prefix, &side))
+			continue;
+		if (side.n_without > MAX_NOT_MEANT)
+			tell_too_mixed(p, want, &side);
+		add_side(p, l, side);
+		meant++;
 	}
+	if (!meant && !outside && !p->nomem)
+		tell_nobody(p, want, to);
 }
 
 static void add_parties(struct policy_maker *p, struct side_list *l, bool to,
@@ -341,8 +477,14 @@ static void add_parties(struct policy_maker *p, struct side_list *l, bool to,
 
 		switch (s->kind) {
 		case SELECT_ALL:
-			add_side(p, l, (struct side){ GROUP_ALL, p->everybody, p->m->n_nodes });
-			add_side(p, l, (struct side){ GROUP_CLIENTS, p->gateways, p->n_gateways });
+			add_side(p, l,
+				 (struct side){ .name = GROUP_ALL,
+						.nodes = p->everybody,
+						.n = p->m->n_nodes });
+			add_side(p, l,
+				 (struct side){ .name = GROUP_CLIENTS,
+						.nodes = p->gateways,
+						.n = p->n_gateways });
 			break;
 		case SELECT_TAG:
 			add_side(p, l, tag_side(p, s->name));
@@ -360,7 +502,7 @@ static void add_parties(struct policy_maker *p, struct side_list *l, bool to,
 
 /* One pair of one rule. */
 struct pair {
-	const char *to, *from;
+	const struct side *to, *from;
 	const struct m_rule *rule;
 };
 
@@ -372,10 +514,10 @@ struct pair_list {
 static int cmp_pairs(const void *pa, const void *pb)
 {
 	const struct pair *a = pa, *b = pb;
-	int c = strcmp(a->to, b->to);
+	int c = strcmp(a->to->name, b->to->name);
 
 	if (!c)
-		c = strcmp(a->from, b->from);
+		c = strcmp(a->from->name, b->from->name);
 	return c ? c : a->rule < b->rule ? -1 : a->rule > b->rule;
 }
 
@@ -406,8 +548,7 @@ static bool add_pairs(struct policy_maker *p, struct pair_list *pairs, const str
 				return false;
 			}
 			pairs->list = list;
-			list[pairs->n++] =
-				(struct pair){ to->list[i].name, from->list[j].name, rule };
+			list[pairs->n++] = (struct pair){ &to->list[i], &from->list[j], rule };
 		}
 	/* What rules say again is dropped later; much more than is possible is not collected. */
 	if (pairs->n > 4 * (size_t)MAX_PERMITS) {
@@ -440,7 +581,14 @@ static void make_permit(struct policy_maker *p, const struct pair *pairs, size_t
 		if (!pairs[i].rule->on.n)
 			list[total++] = (struct service){ .kind = SERVICE_ANY };
 	}
-	*out = (struct permit){ pairs->to, pairs->from, list, services_canonical(list, total) };
+	*out = (struct permit){ .to = pairs->to->name,
+				.from = pairs->from->name,
+				.services = list,
+				.n_services = services_canonical(list, total),
+				.not_to = pairs->to->without,
+				.n_not_to = pairs->to->n_without,
+				.not_from = pairs->from->without,
+				.n_not_from = pairs->from->n_without };
 	p->n_permits++;
 	if (out->n_services > MAX_SERVICES)
 		diag_help(p->d,
@@ -460,8 +608,9 @@ static void make_permits(struct policy_maker *p, struct pair_list *pairs)
 	for (i = 0; i < pairs->n && !p->nomem; i = end) {
 		const struct pair *first = &pairs->list[i];
 
-		for (end = i + 1; end < pairs->n && !strcmp(pairs->list[end].to, first->to) &&
-				  !strcmp(pairs->list[end].from, first->from);
+		for (end = i + 1;
+		     end < pairs->n && !strcmp(pairs->list[end].to->name, first->to->name) &&
+		     !strcmp(pairs->list[end].from->name, first->from->name);
 		     end++)
 			;
 		if (p->n_permits == MAX_PERMITS) {
@@ -607,12 +756,14 @@ static void refuse_routed(const struct m_network *m, struct diag *d)
 int policy_compile(const struct m_network *m, struct arena *a, struct diag *d, struct network *n,
 		   struct node *nodes, struct group **groups, size_t *n_groups)
 {
-	struct policy_maker p = { .m = m, .arena = a, .d = d };
+	struct policy_maker p = { .m = m, .net = n, .arena = a, .d = d };
 
 	if (!m->n_policy)
 		return 0;
 	refuse_routed(m, d);
 	index_nodes(&p);
+	if (!p.nomem)
+		index_addresses(&p);
 	if (!p.nomem)
 		compile_rules(&p);
 	unique_sides(&p.targets);

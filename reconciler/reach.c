@@ -29,8 +29,8 @@ int reach_new(const struct network *n, const struct m_network *m, struct reach *
 		return -1;
 	}
 	r->side = &r->w.sides[NEW];
-	if (addresses_init(r) < 0 || reach_sites_init(r, m) < 0 || reach_networks_init(r) < 0 ||
-	    reach_tables_init(r) < 0 || reach_ways_init(r) < 0 || reach_policy_init(r) < 0) {
+	if (addresses_init(r) < 0 || reach_networks_init(r, m) < 0 || reach_tables_init(r) < 0 ||
+	    reach_ways_init(r) < 0 || reach_policy_init(r) < 0) {
 		reach_free(r);
 		return err_nomem(e);
 	}

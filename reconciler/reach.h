@@ -48,6 +48,9 @@ enum reach_fate {
 	REACH_NOT_PASSED_ON, /* who is in between does not forward */
 	REACH_ASTRAY, /* it leaves the network somewhere else */
 	REACH_LOOP,
+	REACH_BY_HAND, /* the node has `table: "off"`: it is not said who gets what goes to its exit
+			*/
+	REACH_BY_DAEMON, /* over routed links, as a routing daemon will have it */
 };
 
 #define REACH_MAX_PATH 8

@@ -25,6 +25,26 @@ int reach_own_length(const struct reach *r, uint32_t id, const struct ipaddr *a)
 	return len;
 }
 
+/* The pool with all of the prefix in it, or NULL. */
+static const struct prefix *pool_of(const struct reach *r, const struct prefix *p)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_pools; i++)
+		if (prefix_contains(&r->pools[i], p))
+			return &r->pools[i];
+	return NULL;
+}
+
+bool reach_is_behind(const struct reach *r, uint32_t id, const struct ipaddr *a)
+{
+	struct prefix p = prefix_of_addr(a);
+	const struct prefix *pool = pool_of(r, &p);
+	int len = reach_own_length(r, id, a);
+
+	return len >= 0 && (!pool || len > pool->len);
+}
+
 bool reach_has_address(const struct reach *r, uint32_t id, const struct ipaddr *a)
 {
 	const struct record *rec = r->side->records[id];
@@ -34,6 +54,104 @@ bool reach_has_address(const struct reach *r, uint32_t id, const struct ipaddr *
 		if (!ipaddr_cmp(&rec->addresses[i], a))
 			return true;
 	return false;
+}
+
+static int cmp_prefixes(const void *a, const void *b)
+{
+	return prefix_cmp(a, b);
+}
+
+static int collect_addresses(struct reach *r)
+{
+	const struct network *n = r->net;
+	size_t i, j;
+
+	r->own = arena_array(&r->arena, r->n_addresses, sizeof(*r->own));
+	if (!r->own)
+		return -1;
+	for (i = 0; i < n->n_records; i++)
+		for (j = 0; j < n->records[i].n_addresses; j++)
+			r->own[r->n_own++] = prefix_of_addr(&n->records[i].addresses[j]);
+	if (r->n_own > 1)
+		qsort(r->own, r->n_own, sizeof(*r->own), cmp_prefixes);
+	return 0;
+}
+
+static int collect_pools(struct reach *r)
+{
+	const struct network *n = r->net;
+	size_t i, j, k = 0;
+
+	for (i = 0; i < n->n_nodes; i++)
+		k += n->nodes[i].n_addresses;
+	r->pools = arena_array(&r->arena, k, sizeof(*r->pools));
+	if (!r->pools)
+		return -1;
+	for (i = 0, k = 0; i < n->n_nodes; i++)
+		for (j = 0; j < n->nodes[i].n_addresses; j++)
+			r->pools[k++] = prefix_of_ifaddr(&n->nodes[i].addresses[j]);
+	r->n_pools = prefix_canonical(r->pools, k);
+	return 0;
+}
+
+static size_t count_networks(const struct reach *r)
+{
+	const struct network *n = r->net;
+	size_t i, k = r->n_own + r->n_pools + 2 * n->n_permits;
+
+	for (i = 0; i < n->n_records; i++)
+		k += n->records[i].n_routes + n->records[i].n_standby;
+	for (i = 0; r->led && i < r->w.n; i++)
+		k += r->led[i] ? r->led[i]->n : 0;
+	return k;
+}
+
+static size_t fill_networks(const struct reach *r, struct prefix *list)
+{
+	const struct network *n = r->net;
+	size_t i, j, k = 0;
+	struct prefix p;
+
+	for (i = 0; i < n->n_records; i++) {
+		const struct record *rec = &n->records[i];
+
+		for (j = 0; j < rec->n_routes; j++)
+			list[k++] = rec->routes[j];
+		for (j = 0; j < rec->n_standby; j++)
+			list[k++] = rec->standby[j].prefix;
+	}
+	for (i = 0; i < r->n_own; i++)
+		list[k++] = r->own[i];
+	for (i = 0; i < r->n_pools; i++)
+		list[k++] = r->pools[i];
+	for (i = 0; r->led && i < r->w.n; i++)
+		for (j = 0; r->led[i] && j < r->led[i]->n; j++)
+			list[k++] = r->led[i]->list[j];
+	for (i = 0; i < n->n_permits; i++) {
+		if (target_is_prefix(n->permits[i].to, &p) && p.len)
+			list[k++] = p;
+		if (target_is_prefix(n->permits[i].from, &p) && p.len)
+			list[k++] = p;
+	}
+	return k;
+}
+
+static int collect_networks(struct reach *r)
+{
+	struct prefix *list = arena_array(&r->arena, count_networks(r), sizeof(*list));
+	size_t i, k, kept = 0;
+
+	if (!list)
+		return -1;
+	k = fill_networks(r, list);
+	if (k > 1)
+		qsort(list, k, sizeof(*list), cmp_prefixes);
+	for (i = 0; i < k; i++)
+		if (!kept || prefix_cmp(&list[kept - 1], &list[i]))
+			list[kept++] = list[i];
+	r->networks = list;
+	r->n_networks = kept;
+	return 0;
 }
 
 static int index_site(struct reach *r, const struct m_site *s, struct reach_site *ret)
@@ -52,7 +170,7 @@ static int index_site(struct reach *r, const struct m_site *s, struct reach_site
 	return 0;
 }
 
-int reach_sites_init(struct reach *r, const struct m_network *m)
+static int index_sites(struct reach *r, const struct m_network *m)
 {
 	struct reach_site *sites;
 	size_t i;
@@ -78,71 +196,11 @@ int reach_sites_init(struct reach *r, const struct m_network *m)
 	return 0;
 }
 
-static int cmp_prefixes(const void *a, const void *b)
+int reach_networks_init(struct reach *r, const struct m_network *m)
 {
-	return prefix_cmp(a, b);
-}
-
-static int collect_addresses(struct reach *r)
-{
-	const struct network *n = r->net;
-	size_t i, j;
-
-	r->own = arena_array(&r->arena, r->n_addresses, sizeof(*r->own));
-	if (!r->own)
-		return -1;
-	for (i = 0; i < n->n_records; i++)
-		for (j = 0; j < n->records[i].n_addresses; j++)
-			r->own[r->n_own++] = prefix_of_addr(&n->records[i].addresses[j]);
-	if (r->n_own > 1)
-		qsort(r->own, r->n_own, sizeof(*r->own), cmp_prefixes);
-	return 0;
-}
-
-int reach_networks_init(struct reach *r)
-{
-	const struct network *n = r->net;
-	struct prefix *list, p;
-	size_t i, j, k = 0, kept = 0;
-
-	if (collect_addresses(r) < 0)
-		return -1;
-
-	for (i = 0; i < n->n_records; i++)
-		k += n->records[i].n_routes + n->records[i].n_standby + n->records[i].n_addresses;
-	k += 2 * n->n_permits;
-	for (i = 0; r->led && i < r->w.n; i++)
-		k += r->led[i] ? r->led[i]->n : 0;
-	list = arena_array(&r->arena, k, sizeof(*list));
-	if (!list)
-		return -1;
-	for (i = 0, k = 0; i < n->n_records; i++) {
-		const struct record *rec = &n->records[i];
-
-		for (j = 0; j < rec->n_routes; j++)
-			list[k++] = rec->routes[j];
-		for (j = 0; j < rec->n_standby; j++)
-			list[k++] = rec->standby[j].prefix;
-		for (j = 0; j < rec->n_addresses; j++)
-			list[k++] = prefix_of_addr(&rec->addresses[j]);
-	}
-	for (i = 0; r->led && i < r->w.n; i++)
-		for (j = 0; r->led[i] && j < r->led[i]->n; j++)
-			list[k++] = r->led[i]->list[j];
-	for (i = 0; i < n->n_permits; i++) {
-		if (target_is_prefix(n->permits[i].to, &p) && p.len)
-			list[k++] = p;
-		if (target_is_prefix(n->permits[i].from, &p) && p.len)
-			list[k++] = p;
-	}
-	if (k > 1)
-		qsort(list, k, sizeof(*list), cmp_prefixes);
-	for (i = 0; i < k; i++)
-		if (!kept || prefix_cmp(&list[kept - 1], &list[i]))
-			list[kept++] = list[i];
-	r->networks = list;
-	r->n_networks = kept;
-	return 0;
+	return index_sites(r, m) < 0 || collect_addresses(r) < 0 || collect_pools(r) < 0 ?
+		       -1 :
+		       collect_networks(r);
 }
 
 struct reach_end reach_node(uint32_t id)
@@ -220,13 +278,15 @@ static bool find_address(const struct reach *r, const struct prefix *p, struct i
 	return false;
 }
 
-static void narrowest(const struct prefix *list, size_t n, const struct prefix *p, uint32_t id,
-		      int *len, uint32_t *ret)
+/* `pool`: that it is in, of which only parts are behind anybody; or NULL. */
+static void narrowest(const struct prefix *list, size_t n, const struct prefix *p,
+		      const struct prefix *pool, uint32_t id, int *len, uint32_t *ret)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (list[i].len > *len && prefix_contains(&list[i], p)) {
+		if (list[i].len > *len && prefix_contains(&list[i], p) &&
+		    (!pool || prefix_contains(pool, &list[i]))) {
 			*len = list[i].len;
 			*ret = id;
 		}
@@ -236,6 +296,7 @@ static void narrowest(const struct prefix *list, size_t n, const struct prefix *
  */
 static uint32_t behind_whom(const struct reach *r, const struct prefix *p)
 {
+	const struct prefix *pool = pool_of(r, p);
 	uint32_t id, ret = NO_ID;
 	int len = -1;
 
@@ -244,9 +305,9 @@ static uint32_t behind_whom(const struct reach *r, const struct prefix *p)
 		const struct record *rec = r->side->records[id];
 
 		if (rec)
-			narrowest(rec->routes, rec->n_routes, p, id, &len, &ret);
+			narrowest(rec->routes, rec->n_routes, p, pool, id, &len, &ret);
 		if (rec && site)
-			narrowest(site->list, site->n, p, id, &len, &ret);
+			narrowest(site->list, site->n, p, pool, id, &len, &ret);
 	}
 	return ret;
 }
@@ -347,7 +408,7 @@ bool reach_same(const struct reach *r, const struct reach_end *a, const struct r
 	if (a->kind == REACH_OUTSIDE || b->kind == REACH_OUTSIDE)
 		return a->kind == b->kind;
 	if (net->kind == REACH_BEHIND && other->kind == REACH_NODE)
-		return reach_own_length(r, other->id, &net->address) >= 0 ||
+		return reach_is_behind(r, other->id, &net->address) ||
 		       is_next_to(r, other->id, &net->address);
 	return a->id == b->id;
 }

@@ -83,7 +83,9 @@ static int next_hop(struct reach *r, uint32_t at, uint32_t start, const struct p
 	*ret = NO_ID;
 	own = reach_own_length(r, at, &to->address);
 	if (own >= 0 && own >= len)
-		*fate = to->id == NO_ID && !to->outside ? REACH_ARRIVES : REACH_ASTRAY;
+		*fate = to->id == NO_ID && !to->outside && reach_is_behind(r, at, &to->address) ?
+				REACH_ARRIVES :
+				REACH_ASTRAY;
 	else if (at != start && !(node->flags & NODE_FORWARD))
 		*fate = REACH_NOT_PASSED_ON;
 	else if (next != NO_ID)
@@ -182,6 +184,39 @@ static bool by_routed_links(const struct reach *r, const struct reach_end *from,
 	       r->side->routed_net[from->id] == r->side->routed_net[to->id];
 }
 
+/* Networks behind the ends of routed links: a routing daemon may carry them, or not. */
+static bool by_daemon(const struct reach *r, const struct reach_end *from,
+		      const struct reach_end *to)
+{
+	return from->kind != REACH_OUTSIDE && to->kind != REACH_OUTSIDE && from->id != to->id &&
+	       (from->kind == REACH_BEHIND || to->kind == REACH_BEHIND) &&
+	       r->side->routed_net[from->id] == r->side->routed_net[to->id];
+}
+
+/* What is sure is less where others than the agent make the routes. */
+static void be_unsure(const struct reach *r, const struct reach_end *from,
+		      const struct reach_end *to, enum reach_answer *ret, struct reach_path *path,
+		      bool *ret_back)
+{
+	const struct node *n = r->side->nodes[from->id];
+	struct reach_path why = { .at = { from->id }, .n = 1 };
+
+	if (*ret == REACH_ALL && to->kind == REACH_OUTSIDE && from->kind == REACH_NODE && n &&
+	    n->flags & NODE_NO_ROUTES) {
+		why.fate = REACH_BY_HAND;
+	} else if (*ret != REACH_ALL && by_daemon(r, from, to)) {
+		why.fate = REACH_BY_DAEMON;
+		note(&why, to->id);
+	} else {
+		return;
+	}
+	*ret = REACH_SOME;
+	if (path) {
+		*path = why;
+		*ret_back = false;
+	}
+}
+
 static uint8_t *remembered(struct reach *r, const struct reach_end *from,
 			   const struct reach_end *to)
 {
@@ -193,10 +228,10 @@ static uint8_t *remembered(struct reach *r, const struct reach_end *from,
 static struct place place_of(const struct reach *r, const struct reach_end *e,
 			     const struct ipaddr *a)
 {
-	bool own = e->kind == REACH_NODE ||
+	bool its = e->kind == REACH_NODE ||
 		   (e->kind == REACH_BEHIND && reach_has_address(r, e->id, a));
 
-	return (struct place){ own ? e->id : NO_ID, e->kind == REACH_OUTSIDE, *a };
+	return (struct place){ its ? e->id : NO_ID, e->kind == REACH_OUTSIDE, *a };
 }
 
 static int find_ways(struct reach *r, const struct reach_end *from, const struct reach_end *to,
@@ -257,6 +292,7 @@ int reach_ways(struct reach *r, const struct reach_end *from, const struct reach
 	}
 	if (find_ways(r, from, to, ret, path, ret_back) < 0)
 		return -1;
+	be_unsure(r, from, to, ret, path, ret_back);
 	if (known)
 		*known = (uint8_t)(*ret + 1);
 	return 0;

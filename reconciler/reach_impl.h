@@ -43,8 +43,10 @@ struct reach {
 	/* reach_end.c: every address, route and prefix of the policy, sorted, each once */
 	struct prefix *networks;
 	size_t n_networks;
-	struct prefix *own; /* reach_end.c: the addresses of all, sorted */
+	struct prefix *own; /* the addresses of all, sorted */
 	size_t n_own;
+	struct prefix *pools; /* that nodes have addresses in: canonical */
+	size_t n_pools;
 	struct reach_table *tables; /* reach_table.c: by view */
 	uint8_t *ways; /* reach_follow.c: by pair of numbers, an answer plus one; NULL: not
 			  remembered */
@@ -63,8 +65,7 @@ struct reach {
 
 /* Each sets up its file's part of *r, whose side and addresses are there. -1: out of memory. What
  * they make lives in r->arena but for `on` and `answers`, which reach_free frees. */
-int reach_sites_init(struct reach *r, const struct m_network *m); /* NULL: there are none */
-int reach_networks_init(struct reach *r);
+int reach_networks_init(struct reach *r, const struct m_network *m);
 int reach_tables_init(struct reach *r);
 int reach_ways_init(struct reach *r);
 int reach_policy_init(struct reach *r);
@@ -78,7 +79,10 @@ struct place {
 
 /* The length of the longest network behind the node that holds the address; -1: none. */
 int reach_own_length(const struct reach *r, uint32_t id, const struct ipaddr *a);
-/* Whether the node or client has this address itself. */
+/* Whether hosts with such an address are behind the node: in a pool, only those of its own parts.
+ */
+bool reach_is_behind(const struct reach *r, uint32_t id, const struct ipaddr *a);
+/* Whether it is an address of the node or client itself. */
 bool reach_has_address(const struct reach *r, uint32_t id, const struct ipaddr *a);
 
 /* What the node of that number (no client) does with addresses, made when first asked for. NULL:
@@ -86,7 +90,8 @@ bool reach_has_address(const struct reach *r, uint32_t id, const struct ipaddr *
 const struct reach_table *reach_table_of(struct reach *r, uint32_t id);
 /*
  * The peer of the node `at`, whose table it is, that the longest allowed IP for the place names, or
- * NO_ID. *ret_len: the length of that allowed IP, or -1.
+ * NO_ID. Under one peer a prefix that another covers is none. *ret_len: the length of that allowed
+ * IP, or -1.
  */
 uint32_t reach_next(const struct reach_table *t, uint32_t at, const struct place *to, int *ret_len);
 

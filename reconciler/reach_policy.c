@@ -15,6 +15,8 @@ struct reach_meaning {
 		MEANS_GROUP,
 	} kind;
 	struct prefix prefix;
+	const struct prefix *without; /* what is not meant of it */
+	size_t n_without;
 	const struct group *group;
 };
 
@@ -65,6 +67,14 @@ static int classes_init(struct reach *r, struct reach_classes *c, bool to)
 		return -1;
 	for (i = 0; i < kept; i++)
 		c->meanings[i] = meaning_of(n, names[i]);
+	for (i = 0; i < n->n_permits; i++) {
+		const struct permit *p = &n->permits[i];
+		const char **name =
+			bsearch(to ? &p->to : &p->from, names, kept, sizeof(*names), cmp_names);
+
+		c->meanings[name - names].without = to ? p->not_to : p->not_from;
+		c->meanings[name - names].n_without = to ? p->n_not_to : p->n_not_from;
+	}
 	c->words = BITS_WORDS(kept + 1);
 	return 0;
 }
@@ -105,6 +115,16 @@ int reach_policy_init(struct reach *r)
 		       index_permits(r);
 }
 
+static bool in_some(const struct prefix *list, size_t n, const struct ipaddr *a)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (prefix_contains_addr(&list[i], a))
+			return true;
+	return false;
+}
+
 /* Whether the policy means this address of the end by a name. */
 static bool means(const struct reach *r, const struct reach_meaning *m, const char *name,
 		  const struct reach_end *e, const struct ipaddr *a)
@@ -119,7 +139,8 @@ static bool means(const struct reach *r, const struct reach_meaning *m, const ch
 	case MEANS_OUTSIDE:
 		return e->kind == REACH_OUTSIDE && m->prefix.family == a->family;
 	case MEANS_PREFIX:
-		return e->kind != REACH_OUTSIDE && prefix_contains_addr(&m->prefix, a);
+		return e->kind != REACH_OUTSIDE && prefix_contains_addr(&m->prefix, a) &&
+		       !in_some(m->without, m->n_without, a);
 	case MEANS_NODES:
 		return rec && !rec->gateway;
 	case MEANS_CLIENTS:

@@ -46,6 +46,17 @@ void reach_path_print(const struct reach *r, const struct reach_path *p, struct 
 	case REACH_ASTRAY:
 		buf_addf(out, "it leaves the network at %s", last);
 		break;
+	case REACH_BY_HAND:
+		buf_addf(
+			out,
+			"%s makes no routes (`table: off`), so it is not known what it sends there",
+			last);
+		break;
+	case REACH_BY_DAEMON:
+		buf_addf(out,
+			 "over routed links, which is for the routing daemons of %s and %s to say",
+			 before, last);
+		break;
 	case REACH_LOOP:
 		buf_adds(out, " -> ...: it goes round");
 		break;

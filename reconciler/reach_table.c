@@ -166,8 +166,10 @@ static bool is_under(const struct wide *w, uint32_t at, const struct prefix *add
 	return w->via != at && w->by != at && prefix_contains(&w->prefix, address);
 }
 
-/* Whether something as wide as what is at `i`, or wider, stands under the same peer: then that is
- * all that stands there; but what goes to an exit stands beside the rest. */
+/*
+ * Whether something as wide as what is at `i`, or wider, stands under the same peer: then that is
+ * all that stands there (prefix_canonical); but what goes to an exit stands beside the rest.
+ */
 static bool is_covered(const struct reach_table *t, uint32_t i, uint32_t at, uint32_t via,
 		       const struct prefix *address)
 {

@@ -189,6 +189,8 @@ static void networkd_rule(const struct exit_rule *r, struct buf *out)
 	buf_addf(out, "\n[RoutingPolicyRule]\nFamily=ipv%u\nPriority=%u\n", r->family, r->priority);
 	if (r->from.len)
 		buf_addf(out, "From=%s\n", prefix_print(&r->from, text));
+	if (r->to.len)
+		buf_addf(out, "To=%s\n", prefix_print(&r->to, text));
 	if (r->mark)
 		buf_addf(out, "FirewallMark=%u\n", r->mark);
 	if (r->dns)
@@ -271,6 +273,9 @@ static void hosts_comment(const struct config *c, struct buf *out)
 		 c->node->domain, c->network);
 }
 
+/* A tunnel is better than none: without systemd-resolved the names are missing and nothing else. */
+#define RESOLVECTL "PostUp = ! command -v resolvectl >/dev/null || resolvectl "
+
 /* `DNS =` would send every question to these servers, not only those for the domain. */
 static void quick_names(const struct config *c, struct buf *out)
 {
@@ -282,12 +287,10 @@ static void quick_names(const struct config *c, struct buf *out)
 		hosts_comment(c, out);
 		return;
 	}
-	buf_adds(out, "PostUp = resolvectl dns %i");
+	buf_adds(out, RESOLVECTL "dns %i");
 	add_servers(n, out);
-	buf_addf(
-		out,
-		"\nPostUp = resolvectl domain %%i '~%s'\nPostUp = resolvectl default-route %%i no\n",
-		n->domain);
+	buf_addf(out, "\n" RESOLVECTL "domain %%i '~%s'\n" RESOLVECTL "default-route %%i no\n",
+		 n->domain);
 }
 
 static void networkd_names(const struct config *c, struct buf *out)

@@ -8,8 +8,10 @@
 #include "publication/verify.h"
 #include "reconciler/assert.h"
 #include "reconciler/compile.h"
+#include "reconciler/hidden.h"
 #include "reconciler/machines.h"
 #include "schema/load.h"
+#include "schema/machines.h"
 
 /* Every diagnostic with its excerpts; there are at most MAX_DIAGS. */
 #define MAX_REPORT (16u << 20)
@@ -154,7 +156,7 @@ static int cmp_networks(const void *a, const void *b)
 		      ((const struct session_network *)b)->name);
 }
 
-static int compile_one(struct session *s, struct session_network *n)
+static int compile_one(struct session *s, struct session_network *n, bool explains)
 {
 	struct network *compiled = arena_alloc(&s->arena, sizeof(*compiled));
 	uint64_t serial = n->old ? n->old->manifest.serial + 1 : 1;
@@ -165,14 +167,56 @@ static int compile_one(struct session *s, struct session_network *n)
 	if (compile(n->model, n->old ? &n->old->network : NULL, serial, &s->arena, &s->diag,
 		    compiled) == 0)
 		n->compiled = compiled;
-	if (n->compiled && assert_check(n->model, compiled, &s->arena, &s->diag) < 0)
+	if (n->compiled && (hidden_check(n->model, compiled, &s->diag) < 0 ||
+			    assert_check(n->model, compiled, explains, &s->arena, &s->diag) < 0))
 		return err_nomem(NULL);
 	cli_progress_clear();
 	return 0;
 }
 
-/* What networks do to each other on machines that are in several of them. */
-static int check_machines(struct session *s)
+/* A network that was not asked for: what is wrong inside of it is not told. *ret NULL: it does not
+ * compile. */
+static int compile_unsaid(struct session *s, const struct m_network *m, const struct network **ret)
+{
+	const struct published_network *old = published_network(&s->published, m->name);
+	struct network *compiled = arena_alloc(&s->arena, sizeof(*compiled));
+	uint64_t serial = old ? old->manifest.serial + 1 : 1;
+	struct diag unsaid;
+
+	diag_init(&unsaid, &s->arena);
+	if (compiled &&
+	    compile(m, old ? &old->network : NULL, serial, &s->arena, &unsaid, compiled) == 0)
+		*ret = compiled;
+	return compiled && !unsaid.nomem ? 0 : -1;
+}
+
+/* Those that share a machine with another one. */
+static int compile_neighbours(struct session *s, const struct network **compiled)
+{
+	bool *done = arena_array(&s->arena, s->model.n_networks, sizeof(*done));
+	struct tenant *tenants;
+	size_t n, i;
+	int r = 0;
+
+	if (!done || machines_tenants(&s->model, &tenants, &n) < 0)
+		return -1;
+	for (i = 0; i < s->n_networks; i++)
+		if (s->networks[i].model)
+			done[s->networks[i].model - s->model.networks] = true;
+	for (i = 0; i < n && !r; i++) {
+		size_t k = (size_t)(tenants[i].network - s->model.networks);
+
+		if (!done[k])
+			r = compile_unsaid(s, tenants[i].network, &compiled[k]);
+		done[k] = true;
+	}
+	free(tenants);
+	return r;
+}
+
+/* What networks do to each other on machines that are in several of them. `all`: none was left
+ * out. */
+static int check_machines(struct session *s, bool all)
 {
 	const struct network **compiled =
 		arena_array(&s->arena, s->model.n_networks, sizeof(*compiled));
@@ -184,13 +228,15 @@ static int check_machines(struct session *s)
 		if (s->networks[i].model)
 			compiled[s->networks[i].model - s->model.networks] =
 				s->networks[i].compiled;
+	if (!all && s->n_networks && compile_neighbours(s, compiled) < 0)
+		return -1;
 	machines_check_routes(&s->model, compiled, &s->diag);
 	machines_check_links(&s->model, compiled, &s->diag);
 	return 0;
 }
 
 /* Both sides side by side; the networks of the configuration compiled. */
-static int pair_networks(struct session *s, const char *only)
+static int pair_networks(struct session *s, const char *only, bool explains)
 {
 	size_t i;
 
@@ -208,7 +254,7 @@ static int pair_networks(struct session *s, const char *only)
 					       .model = m,
 					       .old = published_network(&s->published, m->name) };
 		s->n_networks++;
-		if (compile_one(s, n) < 0)
+		if (compile_one(s, n, explains) < 0)
 			return -1;
 	}
 	for (i = 0; i < s->published.n; i++) {
@@ -222,7 +268,7 @@ static int pair_networks(struct session *s, const char *only)
 	}
 	if (s->n_networks > 1)
 		qsort(s->networks, s->n_networks, sizeof(*s->networks), cmp_networks);
-	return check_machines(s);
+	return check_machines(s, !only);
 }
 
 static void tell_unknown_network(const struct session *s, const char *name)
@@ -271,7 +317,7 @@ int session_open(struct session *s, const struct session_options *o)
 		return 0;
 	if (read_published(s, &e) < 0)
 		return cli_fail(&e);
-	if (pair_networks(s, o->network) < 0) {
+	if (pair_networks(s, o->network, o->explains) < 0) {
 		err_nomem(&e);
 		return cli_fail(&e);
 	}

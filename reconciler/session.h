@@ -17,8 +17,11 @@ struct session_options {
 	const char *rev; /* --rev; NULL: the work tree, or HEAD of a bare repository */
 	const char *tree; /* the id of a tree in place of a revision (what is being committed);
 			     NULL: none */
-	const char *network; /* only this one is compiled; NULL: all */
+	const char *network; /* only this one is compiled and told of; NULL: all. Clashes on
+				machines are looked for between all networks, as ever */
 	bool strict; /* warnings are errors */
+	bool explains; /* what is compiled is looked at, not put to use: assertions that do not hold
+			  are warnings */
 	bool settings_only; /* loaded and checked, but nothing is compiled, nor is the published
 			       branch looked at */
 };

@@ -4,9 +4,9 @@
  * (with did-you-mean), a tag nobody has, an empty topology entry, an assertion that asserts nothing
  * or two things, duplicate public keys (both places), weak public keys, two nodes with the same
  * pinned address, an address outside all pools, overlapping pools, a default route among `routes`,
- * an endpoint inside the network's own pools or routes, what concerns sites, clients
- * or routed links alone, a network name that is no interface name and no `interface` given, MTU
- * below 1280 with an IPv6 pool.
+ * an endpoint inside the network's own pools or routes, what concerns sites, clients or routed
+ * links alone, a network name that is no interface name and no `interface` given, MTU below 1280
+ * with an IPv6 pool.
  */
 #ifndef SCHEMA_CHECK_H
 #define SCHEMA_CHECK_H

@@ -34,7 +34,7 @@ static bool at_site(const struct behind *b, const struct reachable *at)
 		return false;
 	if (!strncmp(at->from, "site:", 5) && !strcmp(at->from + 5, b->site->name))
 		return true;
-	return !*at->from && at->node->site.s && !strcmp(at->node->site.s, b->site->name);
+	return at->node->site.s && !strcmp(at->node->site.s, b->site->name);
 }
 
 /* A packet to an endpoint must not go through the tunnel that it carries. */

@@ -46,14 +46,15 @@ static void check_pool(const struct m_network *n, size_t at, struct diag *d)
 }
 
 /* A wider route does no harm: the link's own network is more specific. */
-static void check_node_routes(const struct m_node *node, const struct m_prefix *p, struct diag *d)
+static void check_pool_routes(const struct m_route *routes, size_t n, const struct m_prefix *p,
+			      struct diag *d)
 {
 	char text[PREFIX_STRLEN], pool[PREFIX_STRLEN];
 	struct diag_entry *e;
 	size_t i;
 
-	for (i = 0; i < node->n_routes; i++) {
-		const struct m_route *r = &node->routes[i];
+	for (i = 0; i < n; i++) {
+		const struct m_route *r = &routes[i];
 
 		if (!prefix_contains(&p->prefix, &r->prefix))
 			continue;
@@ -146,9 +147,13 @@ void check_routed_links(struct check *c)
 	for (i = 0; i < r->n_transfer; i++) {
 		check_pool(n, i, d);
 		for (j = 0; j < n->n_nodes; j++) {
-			check_node_routes(&n->nodes[j], &r->transfer[i], d);
+			check_pool_routes(n->nodes[j].routes, n->nodes[j].n_routes, &r->transfer[i],
+					  d);
 			check_endpoint(&n->nodes[j], &r->transfer[i], d);
 		}
+		for (j = 0; j < n->n_sites; j++)
+			check_pool_routes(n->sites[j].routes, n->sites[j].n_routes, &r->transfer[i],
+					  d);
 	}
 	if (!any)
 		return;

@@ -61,27 +61,41 @@ static const char *leader_of(const struct check *c, const struct m_node *node)
 }
 
 /* Packets to the endpoint would go to the leader, into the tunnel that they carry. */
-static void check_endpoint(struct check *c, const struct m_node *node, const struct m_site *s)
+static void check_endpoint(struct check *c, const struct m_node *node, const struct m_site *s,
+			   const char *host, struct pos pos)
 {
 	char text[PREFIX_STRLEN];
 	struct diag_entry *e;
 	struct ipaddr a;
 	size_t i;
 
-	if (!node->endpoint.host ||
-	    ipaddr_parse(node->endpoint.host, strlen(node->endpoint.host), &a) < 0)
+	if (ipaddr_parse(host, strlen(host), &a) < 0)
 		return;
 	for (i = 0; i < s->n_routes; i++) {
 		if (!s->routes[i].prefix.len || !prefix_contains_addr(&s->routes[i].prefix, &a))
 			continue;
-		e = diag_error(c->d, node->endpoint_pos,
-			       "the endpoint of `%s` is inside %s of its own site", node->name,
-			       prefix_print(&s->routes[i].prefix, text));
+		e = diag_error(c->d, pos, "the endpoint of `%s` is inside %s of its own site",
+			       node->name, prefix_print(&s->routes[i].prefix, text));
 		diag_other(c->d, e, s->routes[i].pos, "the route");
 		diag_help(c->d, e,
 			  "it is an endpoint for the site alone: write `endpoints: {site:%s: %s}`",
-			  s->name, node->endpoint.host);
+			  s->name, host);
 		return;
+	}
+}
+
+/* From the site itself its networks are reached without a tunnel. */
+static void check_node_endpoints(struct check *c, const struct m_node *node, const struct m_site *s)
+{
+	size_t i;
+
+	if (node->endpoint.host)
+		check_endpoint(c, node, s, node->endpoint.host, node->endpoint_pos);
+	for (i = 0; i < node->n_seen; i++) {
+		const struct m_seen *seen = &node->seen[i];
+
+		if (strncmp(seen->from, "site:", 5) != 0 || strcmp(seen->from + 5, s->name) != 0)
+			check_endpoint(c, node, s, seen->endpoint.host, seen->pos);
 	}
 }
 
@@ -119,7 +133,7 @@ static void check_node(struct check *c, const struct m_node *node)
 		unknown_site(c, node->site.s, node->site.pos);
 		return;
 	}
-	check_endpoint(c, node, s);
+	check_node_endpoints(c, node, s);
 	leader = leader_of(c, node);
 	if (leader)
 		check_exit(c, node, leader);

@@ -74,9 +74,7 @@ net_snapshot() {
 		ip addr
 		for v in -4 -6; do ip $v rule; ip $v route show table all; done
 		nft list ruleset 2>/dev/null
-		for f in $(find /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf -type f | sort); do
-			echo "$f $(cat "$f" 2>/dev/null)"
-		done
+		grep -rs "" /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf | sed "s/:/ /" | sort
 		cat /etc/hosts' | sed -E 's/ expires [0-9]+sec//; s/_lft [0-9]+sec/_lft .../g'
 }
 
@@ -203,6 +201,53 @@ net_add() {
 			BATCH
 		printf '192.0.2.%d %s\n2001:db8::%x %s\n' "$n" "$node" "$n" "$node" >>"$NET_DIR/hosts"
 	done
+}
+
+# net_behind NODE GATEWAY NUMBER: a node that is on no switch but behind another one, whose interface to-NODE
+# leads to it: it is 192.168.NUMBER.2 and fd30:NUMBER::2, the gateway .1 and ::1. It knows no way further.
+net_behind() {
+	net_hold "$1" || return 1
+	net_exec "$2" ip link add "to-$1" type veth peer name eth0 netns "${net_holder[$1]}" || return 1
+	net_exec "$2" ip -batch - <<-BATCH || return 1
+		link set to-$1 up
+		addr add 192.168.$3.1/24 dev to-$1
+		addr add fd30:$3::1/64 dev to-$1 nodad
+	BATCH
+	net_exec "$1" ip -batch - <<-BATCH
+		link set eth0 up
+		addr add 192.168.$3.2/24 dev eth0
+		addr add fd30:$3::2/64 dev eth0 nodad
+	BATCH
+}
+
+# net_behind_nat NODE BOX: a node behind one that masquerades what comes from it and lets nothing in that it
+# did not ask for. It is 192.168.1.2, behind any box; its default route is through the box.
+net_behind_nat() {
+	net_hold "$1" || return 1
+	net_exec "$2" ip -batch - <<-BATCH || return 1
+		link add lan type veth peer name eth0 netns ${net_holder[$1]}
+		link set lan up
+		addr add 192.168.1.1/24 dev lan
+	BATCH
+	net_exec "$1" ip -batch - <<-BATCH || return 1
+		link set eth0 up
+		addr add 192.168.1.2/24 dev eth0
+		route add default via 192.168.1.1
+	BATCH
+	net_exec "$2" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward' || return 1
+	net_exec "$2" nft -f - <<-'NFT'
+		table ip nat {
+			chain out {
+				type nat hook postrouting priority srcnat
+				oifname "eth0" masquerade random
+			}
+			chain through {
+				type filter hook forward priority filter; policy drop
+				ct state established,related accept
+				iifname "lan" accept
+			}
+		}
+	NFT
 }
 
 # net_del NODE...: ends all it runs and takes it off the switch; its addresses are not used again

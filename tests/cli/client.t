@@ -200,7 +200,7 @@ expect_ok 'nothing more' plan
 expect_match 'to do' "$(<"$OUT")" '^No changes'
 records=$(git -C "$TRASH/pub" grep -h '^record phone ' published)
 expect_match 'the gateway says that it has clients' "$(git -C "$TRASH/pub" grep -h '^record fra1 ' published)" ' clients=yes$'
-expect_eq 'the record of a client' "$records" "record phone key=$public addresses=10.20.0.9 gateway=fra1"
+expect_eq 'the record of a client' "$records" "record phone key=$public addresses=10.20.0.9 gateway=fra1 dns=10.20.0.1,corp.example.net"
 expect_eq 'its group' "$(git -C "$TRASH/pub" grep -h '^member ' published)" 'member #clients.ams1 tablet
 member #clients.fra1 phone'
 expect_match 'the gateway forwards' "$(git -C "$TRASH/pub" grep -h '^node fra1 ' published)" ' forward=yes .* direct=#clients\.fra1 '
@@ -209,12 +209,13 @@ expect_no_match 'a client has no document' "$(git -C "$TRASH/pub" grep -h '^node
 sed -i 's/gateway: fra1/gateway: ams1/; /^  tablet/d' "$TRASH/pub/networks/prod.yaml"
 printf '  watch: {public_key: %s, gateway: fra1}\n' "$(wg genkey | wg pubkey)" >>"$TRASH/pub/networks/prod.yaml"
 expect_status 'a client moves, one goes, one comes' 2 plan --detailed-exitcode
-expect_eq 'is said of clients' "$(grep -E '^  [-+~] client|^  # client|gateway' "$OUT")" '  # client tablet will be removed
+expect_eq 'is said of clients' "$(grep -E '^  [-+~] client|^  # client|gateway |endpoint ' "$OUT")" '  # client tablet will be removed
   - client tablet
-      - gateway    = ams1
-  # client phone will be changed
+      - gateway     = ams1
+  # client phone will be changed, and cut off until it has a new file
   ~ client phone
-      ~ gateway = fra1 -> ams1
+      ~ gateway     = fra1 -> ams1
+      ~ endpoint    = fra1.example.net:51820 -> [2001:db8::5]:4500
   # client watch will be added
   + client watch
       + gateway    = fra1'
@@ -250,6 +251,31 @@ commit three
 expect_ok 'published' apply
 expect_eq 'its agent is told' "$(git -C "$TRASH/pub" grep -h '^gone ' published)" 'gone anna serial=3'
 expect_match 'it keeps its address' "$(git -C "$TRASH/pub" grep -h '^record anna ' published)" 'addresses=10\.20\.0\.3,'
+
+# The file that a client has in its hands.
+sed -i 's/corp\.example\.net/corp2.example.net/' "$TRASH/pub/networks/prod.yaml"
+expect_status 'a change of the file alone' 2 plan --detailed-exitcode
+expect_match 'asks for a new one' "$(<"$OUT")" '^New files for clients: 1$'
+expect_match 'and says why' "$(<"$OUT")" '^      ~ dns = 10\.20\.0\.1, corp\.example\.net -> 10\.20\.0\.1, corp2\.example\.net$'
+expect_no_match 'no node changes' "$(<"$OUT")" '^  ~ node'
+commit four
+expect_ok 'published' apply
+expect_eq 'it is one changed line' "$(git -C "$TRASH/pub" diff published~1 published -- prod/records | grep -c '^[-+]record')" 2
+expect_eq 'and nothing else' "$(git -C "$TRASH/pub" diff --name-only --no-renames published~1 published | sed 's#/[0-9a-f]\{64\}$##' | sort | uniq -c | tr -s ' \n' ' ')" \
+	' 2 prod/index 1 prod/manifest 2 prod/records '
+expect_match 'the commit says so' "$(git -C "$TRASH/pub" log -1 --format=%B published)" 'clients: 0 added, 1 changed, 0 removed, new files: 1$'
+sed -i 's/::5\]:4500/::5]:4501/' "$TRASH/pub/networks/prod.yaml"
+expect_ok 'the gateway at another endpoint' plan --json
+expect_eq 'cuts off its clients' "$(jq -c '[.networks[0].clients[] | select(.new_file == "cut_off") | .name, .attributes.endpoint.to]' "$OUT")" \
+	'["phone","[2001:db8::5]:4501"]'
+expect_eq 'and no others' "$(jq -c '[.summary.new_files, .summary.clients_cut_off, .summary.clients.change]' "$OUT")" '[1,1,1]'
+expect_eq 'which is lost reachability' "$(jq -c '.networks[0].losses' "$OUT")" '[{"lost":["phone"],"nodes":["ams1","fra1"]}]'
+expect_ok 'as markdown' plan --markdown
+expect_match 'in bold' "$(<"$OUT")" '^\*\*1 client will be cut off without a new file\.\*\*$'
+commit five
+expect_ok 'published' apply
+expect_ok 'what was lost' plan
+expect_match 'is told once' "$(<"$OUT")" '^No changes'
 
 # client add: what it refuses, before anything is written.
 snapshot() { git add -A . && git -c user.name=x -c user.email=x@y commit -qm "$1"; }

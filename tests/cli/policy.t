@@ -154,7 +154,114 @@ expect_match 'leave the site out' "$(<"$OUT")" 'ip daddr != \{? ?.*192\.168\.50\
 expect_ok 'a part of a pool' reach b 10.20.9.0/24
 expect_eq 'is reached straight, its owner in it too' "$(<"$OUT")" \
 	$'b reaches 10.20.9.0/24 behind c on any\nb reaches 10.20.9.1/32 behind c on any'
-expect_status 'that of another node is behind nobody' 1 reach b "$("$MESHRC" render a --format json | jq -r '.addresses[0] | split("/")[0]')"
+address=$("$MESHRC" render a --format json | jq -r '.addresses[0] | split("/")[0]')
+expect_ok 'that of another node' reach b "$address"
+expect_eq 'is that node' "$(<"$OUT")" 'b reaches a on any'
+expect_match 'and told' "$(<"$ERR")" "$address is a, and so are the answers"
+expect_status 'an address of nobody' 1 reach b 8.8.8.8
+expect_match 'what is outside is named' "$(<"$ERR")" '8.8.8.8 lies behind no node of network prod; what is outside is 0.0.0.0/0'
+
+# A prefix never means another node: neither the pool in it, nor a guest in the part that somebody owns.
+wide() { # POLICY
+	printf 'version: 1\naddresses: [10.20.0.0/16]\nnodes:\n'
+	node a a.example.net | sed 's/^  a:/&\n    routes: [10.0.0.0\/8]/'
+	node b b.example.net | sed 's/^  b:/&\n    addresses: [10.20.0.2]/'
+	node c c.example.net | sed 's/^  c:/&\n    addresses: [10.20.9.1\/24]/'
+	node guest g.example.net | sed 's/^  guest:/&\n    addresses: [10.20.9.9]/'
+	cat
+}
+wide >$prod <<-EOF
+	policy:
+	  - {from: [10.0.0.0/8], to: [b], on: [tcp/22]}
+	  - {from: [b], to: [10.20.9.0/24], on: [tcp/23]}
+	assert:
+	  - {from: [guest], never_reaches: [b]}
+	  - {from: [b], never_reaches: [guest]}
+	  - {from: [10.0.0.0/8], reaches: [b], on: [tcp/22]}
+EOF
+expect_ok 'prefixes around other nodes' "$MESHRC" validate --strict
+expect_ok 'what the node lets in' "$MESHRC" render b --format nft
+expect_match 'leaves out the pool' "$(tr -d '\n\t' <"$OUT")" \
+	'10\.0\.0\.0/12, 10\.16\.0\.0/14, 10\.21\.0\.0/16, 10\.22\.0\.0/15, 10\.24\.0\.0/13, 10\.32\.0\.0/11, 10\.64\.0\.0/10, 10\.128\.0\.0/9'
+expect_match 'and the guest in what is owned' "$(tr -d '\n\t' <"$OUT")" \
+	'10\.20\.9\.0/29, 10\.20\.9\.8, 10\.20\.9\.10/31, 10\.20\.9\.12/30, 10\.20\.9\.16/28,'
+expect_ok 'reach' reach guest b
+expect_eq 'agrees' "$(<"$OUT")" 'guest does not reach b: the policy lets nothing of it in'
+
+# An assertion that does not hold stops neither reach nor render, which are to look into it.
+wide >$prod <<-EOF
+	policy:
+	  - {from: [a], to: [b], on: [tcp/22]}
+	assert:
+	  - {from: [a], never_reaches: [b]}
+EOF
+expect_status 'an assertion that does not hold' 1 "$MESHRC" validate
+expect_ok 'reach answers' reach a b
+expect_eq 'all the same' "$(<"$OUT")" 'a reaches b on tcp/22'
+expect_match 'and tells it' "$(<"$ERR")" 'warning: this assertion does not hold: a reaches b'
+expect_ok 'render too' "$MESHRC" render a
+expect_match 'tells it' "$(<"$ERR")" 'warning: this assertion does not hold: a reaches b'
+
+# A client's own file is no guarantee.
+of_client() { # ALLOWED WORD NODE
+	printf 'version: 1\naddresses: [10.20.0.0/16, "fd20::/64"]\nnodes:\n'
+	node a a.example.net
+	node b b.example.net
+	printf 'clients:\n  phone:\n    public_key: %s\n    gateway: a\n    addresses: [10.20.0.5]\n    allowed_ips: [%s]\n' \
+		"$(key phone)" "$1"
+	printf 'assert:\n  - {from: [phone], %s: [%s]}\n' "$2" "$3"
+}
+of_client 10.99.0.0/16 never_reaches b >$prod
+expect_status 'a client that has no way there in its file' 1 "$MESHRC" validate
+expect_match 'may be given one' "$(<"$ERR")" 'this assertion does not hold: phone reaches b'
+of_client 10.99.0.0/16 reaches b >$prod
+expect_status 'but is not said to reach it' 1 "$MESHRC" validate
+expect_match 'for its file' "$(<"$ERR")" "phone.* has not all of that in its .allowed_ips"
+of_client 10.20.0.0/16 reaches a >$prod
+expect_ok 'addresses of a family that it has not do not count' "$MESHRC" validate
+
+# What the agent makes no routes for.
+by_hand() { # LINE WORD
+	printf 'version: 1\naddresses: [10.20.0.0/16]\nnodes:\n'
+	node a a.example.net
+	node b b.example.net | sed "s/^  b:/&\n    exit_node: a$1/"
+	printf 'assert:\n  - {from: [b], %s: [0.0.0.0/0]}\n' "$2"
+}
+by_hand '' reaches >$prod
+expect_ok 'an exit' "$MESHRC" validate
+expect_ok 'reach of what is outside' reach b 0.0.0.0/0
+expect_eq 'names it' "$(<"$OUT")" 'b reaches what is outside (IPv4) on any: b -> a'
+by_hand '\n    table: "off"' reaches >$prod
+expect_status 'an exit that no route leads to' 1 "$MESHRC" validate
+expect_match 'is not sure' "$(<"$ERR")" 'b makes no routes'
+by_hand '\n    table: "off"' never_reaches >$prod
+expect_status 'nor is the contrary' 1 "$MESHRC" validate
+
+# A network behind the other end of a routed link: its daemon may carry it.
+routed() { # WORD
+	printf 'version: 1\naddresses: [10.20.0.0/16]\nnodes:\n'
+	node a a.example.net | sed 's/^  a:/&\n    routes: [192.168.40.0\/24]/'
+	node b b.example.net
+	printf 'topology:\n  - {mesh: [a, b], interface_per_link: true}\n'
+	printf 'assert:\n  - {from: [b], %s: [192.168.40.0/24]}\n' "$1"
+}
+routed never_reaches >$prod
+expect_status 'behind a routed link' 1 "$MESHRC" validate
+expect_match 'it is for the daemons to say' "$(<"$ERR")" 'over routed links, which is for the routing daemons of b and a to say'
+routed reaches >$prod
+expect_status 'neither is it sure' 1 "$MESHRC" validate
+
+# The policy has to let somebody ask the servers of names.
+file >$prod <<-EOF
+	dns: {domain: mesh.example, servers: [192.168.40.53]}
+	policy:
+	  - {from: [a], to: [192.168.40.0/24], on: [tcp]}
+EOF
+expect_ok 'a policy without the servers of names' "$MESHRC" validate
+expect_match 'is warned of' "$(<"$ERR")" 'warning: the policy lets nobody ask the server of names 192.168.40.53'
+sed -i 's/on: \[tcp\]/on: [udp]/' $prod
+expect_ok 'with them' "$MESHRC" validate
+expect_fail 'it is not' grep -q 'nobody ask' "$ERR"
 
 # As many pairs as are shown, and one too many.
 {

@@ -16,7 +16,7 @@ is_pure() {
 	common/*.c | schema/*.c | publication/*.c) return 0 ;;
 	reconciler/allocate*.c | reconciler/compile*.c | reconciler/conflict*.c | reconciler/group_name.c | reconciler/link_set.c) return 0 ;;
 	reconciler/links*.c | reconciler/machines*.c | reconciler/pin.c | reconciler/plan*.c | reconciler/render*.c) return 0 ;;
-	reconciler/assert.c | reconciler/exit.c | reconciler/order.c | reconciler/policy.c | reconciler/reach*.c | reconciler/relay*.c) return 0 ;;
+	reconciler/assert.c | reconciler/client_config.c | reconciler/exit.c | reconciler/hidden.c | reconciler/order.c | reconciler/policy.c | reconciler/reach*.c | reconciler/relay*.c) return 0 ;;
 	reconciler/site.c | reconciler/transit.c | reconciler/viewpoint.c) return 0 ;;
 	agent/accept.c | agent/diff.c | agent/host_plan.c | agent/desired.c | agent/reduce.c) return 0 ;;
 	esac

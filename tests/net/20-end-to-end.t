@@ -8,9 +8,7 @@
 . "$ROOT/tests/lib-net.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
-net_usable || skip_all "$NET_WHY"
-have git wg wireguard-go python3 strace || skip_all 'needs git, wg, wireguard-go, python3 and strace'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace python3 strace
 
 net=$TRASH/net
 agent() { net_exec hub "$AGENT" "$@" --config "$TRASH/conf"; }

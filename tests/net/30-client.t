@@ -9,9 +9,7 @@
 . "$ROOT/tests/lib-net.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
-net_usable || skip_all "$NET_WHY"
-have git wg wg-quick wireguard-go zbarimg ping || skip_all 'needs git, wg, wg-quick, wireguard-go, zbarimg and ping'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace wg-quick zbarimg ping
 
 net=$TRASH/net
 pub_init "$net" || skip_all 'init failed'

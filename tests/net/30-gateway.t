@@ -9,30 +9,13 @@
 . "$ROOT/tests/lib-net.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
-net_usable || skip_all "$NET_WHY"
-have git wg wireguard-go python3 nft ping || skip_all 'needs git, wg, wireguard-go, python3, nft and ping'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace python3 nft ping
 
 net=$TRASH/net
-agent() { # NODE COMMAND OPTION...
-	local node=$1
-	shift
-	net_exec "$node" "$AGENT" "$@" --config "$TRASH/$node.conf"
-}
-count() { stat_of "$1" <"$OUT"; }
 setting() { net_exec gate cat "/proc/sys/net/$1"; }
 set_to() { net_exec gate sh -c "echo $2 >/proc/sys/net/$1"; }
-# Everything that an agent may touch. Routes that came by advertisement carry the time they have left.
-host() {
-	net_exec gate sh -c '
-		for f in $(find /proc/sys/net -name "*forwarding" -o -name "accept_r*"); do echo "$f $(cat $f)"; done | sort
-		nft list ruleset
-		ip rule; ip -6 rule
-		ip route show table all; ip -6 route show table all
-		ip addr' | sed 's/ expires [0-9]*sec//'
-}
-# The same without the interface and what hangs on it.
-around() { host | grep -vE 'conf/wg0/|dev wg0|table all' | sed '/^[0-9]*: wg0/,/^[0-9]*: /{/^[0-9]*: wg0/d;/^ /d}' | sed 's/^[0-9]*: //'; }
+# All of gate without the interface and what hangs on it.
+around() { net_snapshot gate | grep -vE 'conf/wg0/|dev wg0|table all' | sed '/^[0-9]*: wg0/,/^[0-9]*: /{/^[0-9]*: wg0/d;/^ /d}' | sed 's/^[0-9]*: //'; }
 reaches() { net_exec far ping -n -q -c 2 -i 0.2 -W 2 "$1"; }
 # A router advertisement from the switch, as radvd would send it, with a default route and no prefix.
 advertise() {
@@ -68,33 +51,12 @@ network() { # the routes of gate, as YAML
 }
 network '[{cidr: 192.168.10.0/24, masquerade: true}, 192.168.20.0/24, {cidr: "fd30:10::/64", masquerade: true}, "fd30:20::/64"]'
 for node in gate far; do
-	cat >"$TRASH/$node.conf" <<-CONF
-		url = file://$net/www
-		network = prod
-		node = $node
-		trust = $net/root
-		private-key = $TRASH/$node.key
-		state-dir = $TRASH/$node.state
-		backend = userspace
-	CONF
+	agent_conf "$node" prod "file://$net/www" "$net/root" "$TRASH" userspace
 done
 expect_ok 'two nodes' net_up gate far
 # Behind gate: "nat" knows nobody but its own link, "lan" knows the way to the network.
-for n in 10:nat 20:lan; do
-	node=${n#*:}
-	net_hold "$node" || not_ok "$node"
-	net_exec gate ip link add "to-$node" type veth peer name eth0 netns "${net_holder[$node]}"
-	net_exec gate ip -batch - <<-BATCH
-		link set to-$node up
-		addr add 192.168.${n%:*}.1/24 dev to-$node
-		addr add fd30:${n%:*}::1/64 dev to-$node nodad
-	BATCH
-	net_exec "$node" ip -batch - <<-BATCH
-		link set eth0 up
-		addr add 192.168.${n%:*}.2/24 dev eth0
-		addr add fd30:${n%:*}::2/64 dev eth0 nodad
-	BATCH
-done
+expect_ok 'a host behind one of them' net_behind nat gate 10
+expect_ok 'and another one' net_behind lan gate 20
 net_exec lan ip route add 10.20.0.0/16 via 192.168.20.1
 net_exec lan ip -6 route add fd20::/64 via fd30:20::1
 # An administrator's own: forwarding of one interface, no redirects, a table.
@@ -106,7 +68,7 @@ net_exec gate nft 'table inet admin { chain input { type filter hook input prior
 expect_eq 'nothing is forwarded at first' "$(setting ipv4/ip_forward) $(setting ipv6/conf/all/forwarding)" '0 0'
 expect_ok 'an advertisement' advertise
 expect_ok 'is heard' wait_for 5 advertised
-host >"$TRASH/fresh"
+net_snapshot gate >"$TRASH/fresh"
 
 # ---------------------------------------------------------------- once
 expect_ok 'the other node' agent far once
@@ -114,7 +76,7 @@ expect_ok 'plan' agent gate plan
 expect_match 'says what it would change' "$(<"$OUT")" 'sysctl net\.ipv4\.conf\.all\.forwarding: 0 -> 1'
 expect_match 'of IPv6 too' "$(<"$OUT")" 'sysctl net\.ipv6\.conf\.eth0\.accept_ra: 1 -> 2'
 expect_match 'and the table' "$(<"$OUT")" 'nftables table inet meshrc-prod added'
-expect_eq 'and changes nothing' "$(host)" "$(<"$TRASH/fresh")"
+expect_still 'and changes nothing' gate "$TRASH/fresh"
 expect_ok 'once' agent gate once --json
 expect_eq 'counts what it set' "$(($(count host_sets) >= 4))" 1
 for a in 192.168.10.2 fd30:10::2 192.168.20.2 fd30:20::2; do
@@ -133,16 +95,16 @@ net_exec lan ip route add 10.20.0.0/16 via 192.168.20.1
 expect_ok 'status' agent gate status
 expect_match 'says what was changed' "$(<"$OUT")" 'host +sysctl net\.ipv4\.conf\.all\.forwarding: 0 -> 1'
 expect_match 'and the table' "$(<"$OUT")" 'host +nftables table inet meshrc-prod'
-host >"$TRASH/up"
+net_snapshot gate >"$TRASH/up"
 expect_ok 'once more' agent gate once --json
 expect_eq 'sets nothing' "$(count host_sets) $(count set_messages) $(count operations)" '0 0 0'
-expect_eq 'and leaves all as it is' "$(host)" "$(<"$TRASH/up")"
+expect_still 'and leaves all as it is' gate "$TRASH/up"
 
 # ---------------------------------------------------------------- other hands
 drift() { # NAME COMMAND...
 	net_exec gate sh -c "$2" || not_ok "$1" 'cannot make the drift'
 	expect_ok "$1" agent gate once --json
-	expect_eq "$1: is put back" "$(host)" "$(<"$TRASH/up")"
+	expect_still "$1: is put back" gate "$TRASH/up"
 	expect_eq "$1: by setting it" "$(($(count host_sets) > 0))" 1
 	agent gate once --json >"$OUT"
 	expect_eq "$1: once" "$(count host_sets)" 0
@@ -177,16 +139,16 @@ expect_ok 'is seen to' agent gate once
 expect_eq 'so that it hears advertisements' "$(setting ipv6/conf/hot/accept_ra)" 2
 net_exec gate ip link del hot
 expect_ok 'down' agent gate down
-expect_eq 'leaves nothing' "$(host)" "$(<"$TRASH/fresh")"
+expect_still 'leaves nothing' gate "$TRASH/fresh"
 expect_ok 'down once more' agent gate down
-expect_eq 'leaves nothing' "$(host)" "$(<"$TRASH/fresh")"
+expect_still 'leaves nothing' gate "$TRASH/fresh"
 
 # What somebody else turned on stays on; what somebody else turned off meanwhile stays off.
 set_to ipv4/ip_forward 1
-host >"$TRASH/theirs"
+net_snapshot gate >"$TRASH/theirs"
 expect_ok 'where IPv4 is forwarded already' agent gate once
 expect_ok 'down' agent gate down
-expect_eq 'leaves it on' "$(host)" "$(<"$TRASH/theirs")"
+expect_still 'leaves it on' gate "$TRASH/theirs"
 set_to ipv4/ip_forward 0
 expect_ok 'up' agent gate once
 set_to ipv4/ip_forward 0

@@ -9,18 +9,10 @@
 . "$ROOT/tests/lib-net.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
-net_usable || skip_all "$NET_WHY"
-have git wg wireguard-go python3 nft ping || skip_all 'needs git, wg, wireguard-go, python3, nft and ping'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace python3 nft ping
 
 net=$TRASH/net
 nodes=(app db gate guest)
-agent() { # NODE COMMAND OPTION...
-	local node=$1
-	shift
-	net_exec "$node" "$AGENT" "$@" --config "$TRASH/$node.conf"
-}
-count() { stat_of "$1" <"$OUT"; }
 all_once() {
 	local node
 	for node in "${nodes[@]}"; do
@@ -33,15 +25,7 @@ declare -A key
 n=0
 for node in "${nodes[@]}"; do
 	key[$node]=$(key_pair "$TRASH/$node.key")
-	cat >"$TRASH/$node.conf" <<-CONF
-		url = file://$net/www
-		network = prod
-		node = $node
-		trust = $net/root
-		private-key = $TRASH/$node.key
-		state-dir = $TRASH/$node.state
-		backend = userspace
-	CONF
+	agent_conf "$node" prod "file://$net/www" "$net/root" "$TRASH" userspace
 done
 network() { # the policy as YAML on standard input
 	{
@@ -69,20 +53,9 @@ network() { # the policy as YAML on standard input
 }
 
 expect_ok 'four nodes' net_up "${nodes[@]}"
-net_hold lan || not_ok 'lan'
-net_exec gate ip link add to-lan type veth peer name eth0 netns "${net_holder[lan]}"
-net_exec gate ip -batch - <<-BATCH
-	link set to-lan up
-	addr add 192.168.10.1/24 dev to-lan
-	addr add fd30:10::1/64 dev to-lan nodad
-BATCH
-net_exec lan ip -batch - <<-BATCH
-	link set eth0 up
-	addr add 192.168.10.2/24 dev eth0
-	addr add fd30:10::2/64 dev eth0 nodad
-	route add default via 192.168.10.1
-	route add default via fd30:10::1
-BATCH
+expect_ok 'and a host behind one of them' net_behind lan gate 10
+net_exec lan ip route add default via 192.168.10.1
+net_exec lan ip -6 route add default via fd30:10::1
 
 # Every host answers on a few ports: a line with its own name on TCP and UDP.
 cat >"$TRASH/server.py" <<'PYTHON'
@@ -158,18 +131,12 @@ try() { # NAME FROM KIND ADDRESSES WANTED
 	expect_eq "$1: $2 $3 ${4%% *}" "$(probe "$2" "$3" $4)" "$5"
 }
 yes='yes yes' no='no no'
-host() {
-	net_exec "$1" sh -c '
-		for f in $(find /proc/sys/net -name "*forwarding" -o -name "accept_r*"); do echo "$f $(cat $f)"; done | sort
-		nft list ruleset; ip rule; ip -6 rule
-		ip route show table all; ip -6 route show table all; ip addr'
-}
 for node in "${nodes[@]}"; do
 	net_exec "$node" nft -f - <<-NFT
 		table inet admin { chain input { type filter hook input priority 10; policy accept; tcp dport 9999 drop; }; }
 	NFT
 done
-host db >"$TRASH/fresh"
+net_snapshot db >"$TRASH/fresh"
 
 # ---------------------------------------------------------------- without rules
 network </dev/null
@@ -348,9 +315,9 @@ network <<-YAML
 YAML
 expect_ok 'again' agent db once
 expect_ok 'down' agent db down
-expect_eq 'leaves nothing' "$(host db)" "$(<"$TRASH/fresh")"
+expect_still 'leaves nothing' db "$TRASH/fresh"
 expect_ok 'down once more' agent db down
-expect_eq 'leaves nothing' "$(host db)" "$(<"$TRASH/fresh")"
+expect_still 'leaves nothing' db "$TRASH/fresh"
 # Coming up, the guard stands before the interface.
 expect_ok 'up' agent db once
 net_exec db ping -n -q -c 1 -W 1 10.20.0.4 >"$OUT" # the others would go on with the old sessions for a while

@@ -8,45 +8,13 @@
 . "$ROOT/tests/lib-net.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
-net_usable || skip_all "$NET_WHY"
-have git wg wireguard-go nft ping jq || skip_all 'needs git, wg, wireguard-go, nft, ping and jq'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace nft ping jq
 
 net=$TRASH/net
 
-# inside NODE BOX: a node in a network of its own behind the box, which masquerades what comes from there
-# and lets nothing in that was not asked for.
-inside() {
-	net_hold "$1" || return 1
-	net_exec "$2" ip -batch - <<-BATCH || return 1
-		link add lan type veth peer name eth0 netns ${net_holder[$1]}
-		link set lan up
-		addr add 192.168.1.1/24 dev lan
-	BATCH
-	net_exec "$1" ip -batch - <<-BATCH || return 1
-		link set eth0 up
-		addr add 192.168.1.2/24 dev eth0
-		route add default via 192.168.1.1
-	BATCH
-	net_exec "$2" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward' || return 1
-	net_exec "$2" nft -f - <<-'NFT'
-		table ip nat {
-			chain out {
-				type nat hook postrouting priority srcnat
-				oifname "eth0" masquerade random
-			}
-			chain through {
-				type filter hook forward priority filter; policy drop
-				ct state established,related accept
-				iifname "lan" accept
-			}
-		}
-	NFT
-}
-
 expect_ok 'two relays and two NAT boxes' net_up r1 r2 nat1 nat2
-expect_ok 'anna behind one' inside anna nat1
-expect_ok 'bert behind the other' inside bert nat2
+expect_ok 'anna behind one' net_behind_nat anna nat1
+expect_ok 'bert behind the other' net_behind_nat bert nat2
 pings() { net_exec "$1" ping -q -n -c 1 -W "${3:-5}" "$2"; }
 expect_ok 'anna reaches what is public' pings anna "$(net_addr4 r1)"
 expect_fail 'nobody reaches anna by her address' pings r1 192.168.1.2 1

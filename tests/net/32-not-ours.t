@@ -8,9 +8,7 @@
 . "$ROOT/tests/lib-net.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
-net_usable || skip_all "$NET_WHY"
-have git wg wireguard-go python3 nft ping || skip_all 'needs git, wg, wireguard-go, python3, nft and ping'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace python3 nft ping
 
 net=$TRASH/net
 agent() { # COMMAND OPTION...

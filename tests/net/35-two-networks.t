@@ -9,9 +9,7 @@
 . "$ROOT/tests/lib-net.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
-net_usable || skip_all "$NET_WHY"
-have git wg wireguard-go nft ping || skip_all 'needs git, wg, wireguard-go, nft and ping'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace nft ping
 
 net=$TRASH/net
 agent() { # NODE NETWORK COMMAND OPTION...
@@ -20,7 +18,6 @@ agent() { # NODE NETWORK COMMAND OPTION...
 	net_exec "$node" "$AGENT" "$1" --url "file://$net/www" --network "$network" --node "$node" --trust "$net/root" \
 		--private-key "$TRASH/$node.key" --state-dir "$TRASH/state-$node" --backend userspace "${@:2}"
 }
-count() { stat_of "$1" <"$OUT"; }
 setting() { net_exec gate cat "/proc/sys/net/$1"; }
 reaches() { net_exec "$1" ping -n -q -c 2 -i 0.2 -W 5 "$2"; }
 # An interface that was made anew has no session: the side that knows it begins one.
@@ -49,18 +46,7 @@ network west 2 "$masqueraded"
 publish
 
 expect_ok 'three machines' net_up gate east west
-expect_ok 'and one behind the first' net_hold lan
-net_exec gate ip link add to-lan type veth peer name eth0 netns "${net_holder[lan]}"
-net_exec gate ip -batch - <<-BATCH
-	link set to-lan up
-	addr add 192.168.10.1/24 dev to-lan
-	addr add fd30:10::1/64 dev to-lan nodad
-BATCH
-net_exec lan ip -batch - <<-BATCH
-	link set eth0 up
-	addr add 192.168.10.2/24 dev eth0
-	addr add fd30:10::2/64 dev eth0 nodad
-BATCH
+expect_ok 'and one behind the first' net_behind lan gate 10
 net_exec gate nft 'table inet admin { chain input { type filter hook input priority 0; policy accept; }; }'
 net_snapshot gate >"$TRASH/fresh"
 

@@ -10,24 +10,14 @@
 . "$ROOT/tests/vm/10-lib.sh"
 
 PATH=$PATH:/usr/sbin
-net_usable || skip_all "$NET_WHY"
-have git wg wireguard-go nft ping jq bird birdc || skip_all 'needs git, wg, wireguard-go, nft, ping, jq and bird'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace nft ping jq bird birdc
 
 net=$TRASH/net
 nodes=(r1 r2 r3 r4)
-agent() { # NODE COMMAND OPTION...
-	local node=$1
-	shift
-	net_exec "$node" "$AGENT" "$@" --config "$TRASH/$node.conf"
-}
 count() { jq "if .stats | has(\"$1\") then .stats.$1 else .$1 end" <"$OUT"; }
-# What an agent may touch. The kernel gives every tun interface a link-local address of its own.
 host() {
-	net_exec "$1" sh -c '
-		for f in $(find /proc/sys/net -name "*forwarding" -o -name "accept_r*"); do echo "$f $(cat $f)"; done | sort
-		nft list ruleset; ip rule; ip -6 rule
-		ip route show table all; ip -6 route show table all; ip addr; ls /run/wireguard'
+	net_snapshot "$1"
+	net_exec "$1" ls /run/wireguard
 }
 # All about the interfaces of a node but what passes over them.
 interfaces() {
@@ -47,15 +37,7 @@ pub_init "$net" || skip_all 'init failed'
 declare -A key=()
 for node in "${nodes[@]}" anna; do
 	key[$node]=$(key_pair "$TRASH/$node.key")
-	cat >"$TRASH/$node.conf" <<-CONF
-		url = file://$net/www
-		network = backbone
-		node = $node
-		trust = $net/root
-		private-key = $TRASH/$node.key
-		state-dir = $TRASH/$node.state
-		backend = userspace
-	CONF
+	agent_conf "$node" backbone "file://$net/www" "$net/root" "$TRASH" userspace
 done
 network() { # with whom r4 has links
 	local i

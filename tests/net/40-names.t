@@ -9,9 +9,7 @@
 . "$ROOT/tests/lib-net.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
-net_usable || skip_all "$NET_WHY"
-have git wg wireguard-go getent dbus-daemon || skip_all 'needs git, wg, wireguard-go, getent and dbus-daemon'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace getent dbus-daemon
 RESOLVED=$BUILD/tests/fake_resolved
 [ -x "$RESOLVED" ] || make -s -C "$ROOT" ${SAN:+SAN="$SAN"} "$RESOLVED" >&2
 

@@ -12,59 +12,23 @@
 . "$ROOT/tests/lib-matrix.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
-net_usable || skip_all "$NET_WHY"
-have git wg wg-quick wireguard-go python3 nft ping || skip_all 'needs git, wg, wg-quick, wireguard-go, python3, nft and ping'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace wg-quick python3 nft ping
 
 net=$TRASH/net
 nodes=(anna bert r1 r2 s1)
 
 # ---------------------------------------------------------------- the world
-# box NAT NODE: the node in a network behind it, which masquerades and lets nothing in unasked
-box() {
-	net_hold "$2" || return 1
-	net_exec "$1" ip -batch - <<-BATCH || return 1
-		link add lan type veth peer name eth0 netns ${net_holder[$2]}
-		link set lan up
-		addr add 192.168.1.1/24 dev lan
-	BATCH
-	net_exec "$2" ip -batch - <<-BATCH || return 1
-		link set eth0 up
-		addr add 192.168.1.2/24 dev eth0
-		route add default via 192.168.1.1
-	BATCH
-	net_exec "$1" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward' || return 1
-	net_exec "$1" nft -f - <<-'NFT'
-		table ip nat {
-			chain out { type nat hook postrouting priority srcnat; oifname "eth0" masquerade random; }
-			chain through {
-				type filter hook forward priority filter; policy drop
-				ct state established,related accept
-				iifname "lan" accept
-			}
-		}
-	NFT
-}
 # site NODE HOST NUMBER: a host in a network behind the node
 site() {
-	net_hold "$2" || return 1
-	net_exec "$1" ip link add site type veth peer name eth0 netns "${net_holder[$2]}" || return 1
-	net_exec "$1" ip -batch - <<-BATCH || return 1
-		link set site up
-		addr add 192.168.$3.1/24 dev site
-		addr add fd30:$3::1/64 dev site nodad
-	BATCH
+	net_behind "$2" "$1" "$3" || return 1
 	net_exec "$2" ip -batch - <<-BATCH
-		link set eth0 up
-		addr add 192.168.$3.2/24 dev eth0
-		addr add fd30:$3::2/64 dev eth0 nodad
 		route add default via 192.168.$3.1
 		route add default via fd30:$3::1
 	BATCH
 }
 expect_ok 'machines on the Internet' net_up r1 r2 s1 nat1 nat2 phone far
-expect_ok 'a node behind a NAT box' box nat1 anna
-expect_ok 'and one behind another' box nat2 bert
+expect_ok 'a node behind a NAT box' net_behind_nat anna nat1
+expect_ok 'and one behind another' net_behind_nat bert nat2
 expect_ok 'a site behind a public node' site s1 desk 30
 expect_ok 'and one behind a node behind NAT' site bert shop 20
 # Elsewhere what is in no network goes to a provider who does not know the way.

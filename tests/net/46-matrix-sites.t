@@ -11,9 +11,7 @@
 . "$ROOT/tests/lib-matrix.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
-net_usable || skip_all "$NET_WHY"
-have git wg wg-quick wireguard-go python3 nft ping || skip_all 'needs git, wg, wg-quick, wireguard-go, python3, nft and ping'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace wg-quick python3 nft ping
 
 net=$TRASH/net
 nodes=(ber1 ber2 ber3 lis1 lis2 lis3 anna r1 r2)

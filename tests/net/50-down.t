@@ -10,17 +10,10 @@
 . "$ROOT/tests/lib-net.sh"
 . "$ROOT/tests/vm/10-lib.sh"
 
-net_usable || skip_all "$NET_WHY"
-have git wg wireguard-go nft || skip_all 'needs git, wg, wireguard-go and nft'
-[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+need_userspace nft
 
 net=$TRASH/net
 machines='gate anna tab rt'
-agent() { # NODE COMMAND OPTION...
-	local node=$1
-	shift
-	net_exec "$node" "$AGENT" "$@" --config "$TRASH/$node.conf"
-}
 # Of all interfaces together.
 count() { stat_of "$1" <"$OUT" | awk '{ n += $1 } END { print n }'; }
 
@@ -30,15 +23,7 @@ for node in $machines phone; do
 	key[$node]=$(key_pair "$TRASH/$node.key")
 done
 for node in $machines; do
-	cat >"$TRASH/$node.conf" <<-CONF
-		url = file://$net/www
-		network = prod
-		node = $node
-		trust = $net/root
-		private-key = $TRASH/$node.key
-		state-dir = $TRASH/$node.state
-		backend = userspace
-	CONF
+	agent_conf "$node" prod "file://$net/www" "$net/root" "$TRASH" userspace
 done
 
 # Everything, by one word each; network WORD... writes the YAML that has these. No policy goes with routed

@@ -9,7 +9,7 @@
 
 #include "agent/host.h"
 
-#define FAKE_MAX_INTERFACES 400
+#define FAKE_MAX_INTERFACES (MAX_HOST_CHANGES + 8)
 
 struct fake_interface {
 	char name[16];

@@ -77,6 +77,7 @@ int model_create(struct model *m)
 		return EEXIST;
 	m->exists = m->wireguard = true;
 	m->up = false;
+	m->hears = true;
 	m->ifindex++;
 	m->mtu = 1420;
 	m->alias[0] = '\0';
@@ -297,6 +298,7 @@ void model_observe(const struct model *m, struct arena *a, struct observed *ret)
 	ret->is_wireguard = m->wireguard;
 	ret->ifindex = m->ifindex;
 	ret->up = m->up;
+	ret->hears = m->hears;
 	ret->mtu = m->mtu;
 	memcpy(ret->alias, m->alias, sizeof(ret->alias));
 	ret->addresses =
@@ -477,6 +479,8 @@ static void device_word(struct model *m, const struct word *w)
 		m->other_route = a_prefix(&v);
 	} else if (value(w, "down", &v)) {
 		m->up = false;
+	} else if (value(w, "hears", &v)) {
+		m->hears = true;
 	} else if (value(w, "eth", &v)) {
 		m->wireguard = false;
 	} else {
@@ -671,6 +675,7 @@ static int do_op(struct model *m, const struct op *op, const struct secret *priv
 	switch (op->kind) {
 	case OP_LINK_CREATE:
 		r = model_create(m);
+		m->hears &= r || m->stays_hearing;
 		if (r == 0)
 			snprintf(m->alias, sizeof(m->alias), "%s", alias);
 		return r;
@@ -678,6 +683,9 @@ static int do_op(struct model *m, const struct op *op, const struct secret *priv
 		return model_delete(m);
 	case OP_LINK_MTU:
 		m->mtu = op->number;
+		break;
+	case OP_LINK_DEAF:
+		m->hears = m->stays_hearing;
 		break;
 	case OP_LINK_UP:
 		m->up = true;
@@ -770,6 +778,26 @@ static int cmp_rule(const void *a, const void *b)
 	return exit_rule_cmp(a, b);
 }
 
+int model_way(const struct model *m, const struct ipaddr *to, uint32_t *ret_ifindex)
+{
+	size_t i;
+
+	*ret_ifindex = 99;
+	if (m->no_way)
+		return EIO;
+	for (i = 0; i < m->n_rules && to->b[0] != m->straight; i++)
+		if (m->rules[i].family == to->family && exit_rule_leads(&m->rules[i]))
+			*ret_ifindex = m->ifindex;
+	return 0;
+}
+
+static int fake_way(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e)
+{
+	int r = model_way(((struct fake_kern *)k)->m, to, ret_ifindex);
+
+	return r ? err_set(e, ERR_IO, "made to fail") : 0;
+}
+
 static int fake_rules(struct kern *k, uint32_t first, uint32_t n, struct arena *a,
 		      struct rules_seen *ret, struct err *e)
 {
@@ -815,6 +843,17 @@ static void fake_free(struct kern *k)
 {
 }
 
+static int fake_ways(struct kern *k, const struct ifname *name, uint32_t table, struct arena *a,
+		     struct ways *ret, struct err *e)
+{
+	const struct model *m = ((struct fake_kern *)k)->m;
+
+	*ret = (struct ways){ 0 };
+	if (table == (m->ways_table ? m->ways_table : EXIT_TABLE_MAIN))
+		*ret = (struct ways){ m->ways, m->n_ways };
+	return 0;
+}
+
 /* The model has no name, so there is never one under another name. */
 static int fake_marked(struct kern *k, const char *alias, struct arena *a, struct ifname **ret,
 		       size_t *ret_n, struct err *e)
@@ -830,6 +869,8 @@ static const struct kern_ops fake_ops = {
 	.apply = fake_apply,
 	.rules = fake_rules,
 	.set_rules = fake_set_rules,
+	.ways = fake_ways,
+	.way = fake_way,
 	.marked = fake_marked,
 	.free = fake_free,
 };

@@ -35,6 +35,8 @@ struct model_peer {
 
 struct model {
 	bool exists, wireguard, up;
+	bool hears; /* router advertisements */
+	bool stays_hearing; /* its settings cannot be written */
 	uint32_t ifindex, mtu;
 	char alias[256];
 	struct ifaddr addresses[32];
@@ -42,8 +44,13 @@ struct model {
 	struct route *routes; /* ours on this interface */
 	size_t n_routes;
 	struct prefix other_route; /* somebody else's to this prefix; family 0: none */
+	const struct way *ways; /* the host's own routes; those of table `ways_table` */
+	size_t n_ways;
+	uint32_t ways_table; /* 0: the main one */
 	struct exit_rule rules[64]; /* policy rules of ours */
 	size_t n_rules;
+	uint8_t straight; /* the first byte of addresses that somebody else's route or rule takes */
+	bool no_way; /* the kernel does not say */
 	bool no_ipv6; /* this kernel has no rules of IPv6 */
 	bool has_private_key;
 	struct wgkey public_key;
@@ -77,6 +84,8 @@ void model_set_key(struct model *m, const struct wgkey *public_key);
 #define MODEL_UPDATE_ONLY (1u << 31)
 void model_set_peer(struct model *m, const struct op *op);
 void model_step(struct model *m);
+/* Interface 99 is the way out of the machine. */
+int model_way(const struct model *m, const struct ipaddr *to, uint32_t *ret_ifindex);
 void model_observe(const struct model *m, struct arena *a, struct observed *ret);
 
 /* Builds states from the short language; aborts the test on a mistake in it. */

@@ -389,18 +389,14 @@ static void wg_get(struct fake_sock *s, const struct nlmsghdr *to)
 
 /* rtnetlink. */
 
-static void link_get(struct fake_sock *s, const struct nlmsghdr *to)
+static void put_link(struct fake_sock *s, const struct nlmsghdr *to, uint16_t flags)
 {
+	struct nlmsghdr *nlh = begin(s, to, RTM_NEWLINK, flags);
 	struct model *m = fake->m;
+	struct nlattr *nest, *inner;
 	struct ifinfomsg *info;
-	struct nlmsghdr *nlh;
-	struct nlattr *nest;
+	int32_t conf[60] = { 0 };
 
-	if (!m->exists) {
-		answer_error(s, to, ENODEV);
-		return;
-	}
-	nlh = begin(s, to, RTM_NEWLINK, 0);
 	info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 	info->ifi_index = (int)m->ifindex;
 	info->ifi_flags = m->up ? IFF_UP : 0;
@@ -408,11 +404,50 @@ static void link_get(struct fake_sock *s, const struct nlmsghdr *to)
 	mnl_attr_put_u32(nlh, IFLA_MTU, m->mtu);
 	if (m->alias[0])
 		mnl_attr_put_strz(nlh, IFLA_IFALIAS, m->alias);
+	conf[0] = 1;
+	conf[3] = m->hears && !m->no_ipv6;
+	nest = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	inner = mnl_attr_nest_start(nlh, AF_INET6);
+	mnl_attr_put(nlh, IFLA_INET6_CONF, sizeof(conf), conf);
+	mnl_attr_nest_end(nlh, inner);
+	mnl_attr_nest_end(nlh, nest);
 	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, m->wireguard ? "wireguard" : "dummy");
 	mnl_attr_nest_end(nlh, nest);
 	end(s, nlh);
+}
+
+static int fake_set(const char *path, const char *value, struct err *e)
+{
+	static const char ours[] = "/proc/sys/net/ipv6/conf/wg0/";
+
+	if (strncmp(path, ours, sizeof(ours) - 1) != 0 || strcmp(value, "0\n") != 0)
+		die(path);
+	if (!fake->m->exists || fake->m->no_ipv6)
+		return err_set(e, ERR_NOENT, "no such setting");
+	if (fake->m->stays_hearing)
+		return err_set(e, ERR_IO, "%s: read-only", path);
+	fake->settings++;
+	if (strstr(path, "accept_ra"))
+		fake->m->hears = false;
+	return 0;
+}
+
+static void link_get(struct fake_sock *s, const struct nlmsghdr *to)
+{
+	if (!fake->m->exists) {
+		answer_error(s, to, ENODEV);
+		return;
+	}
+	put_link(s, to, 0);
 	answer_error(s, to, 0);
+}
+
+static void link_dump(struct fake_sock *s, const struct nlmsghdr *to)
+{
+	if (fake->m->exists)
+		put_link(s, to, NLM_F_MULTI);
+	answer_done(s, to, 0, 0);
 }
 
 static int link_set(const struct nlmsghdr *nlh)
@@ -552,6 +587,26 @@ static void route_dump(struct fake_sock *s, const struct nlmsghdr *to)
 	answer_done(s, to, 0, 0);
 }
 
+static void route_get(struct fake_sock *s, const struct nlmsghdr *to)
+{
+	const struct rtmsg *info = mnl_nlmsg_get_payload(to);
+	const struct nlattr *dst = mnl_nlmsg_get_payload_offset(to, sizeof(*info));
+	struct ipaddr a = { .family = info->rtm_family == AF_INET ? 4 : 6 };
+	struct prefix p;
+	uint32_t ifindex = 0;
+	int error;
+
+	if (mnl_attr_get_type(dst) != RTA_DST ||
+	    info->rtm_dst_len != mnl_attr_get_payload_len(dst) * 8)
+		die("a question for a route");
+	memcpy(a.b, mnl_attr_get_payload(dst), mnl_attr_get_payload_len(dst));
+	p = prefix_of_addr(&a);
+	error = model_way(fake->m, &a, &ifindex);
+	if (!error)
+		put_route(s, to, &p, ifindex, RTPROT_UNSPEC, RT_TABLE_MAIN);
+	answer_error(s, to, error);
+}
+
 /* Policy rules. */
 
 static uint8_t action_of(const struct exit_rule *r)
@@ -581,6 +636,7 @@ static struct rule_op read_rule(const struct nlmsghdr *nlh)
 	r->family = h->family == AF_INET ? 4 : 6;
 	r->table = h->table;
 	r->from = (struct prefix){ .family = (uint8_t)r->family, .len = h->src_len };
+	r->to = (struct prefix){ .family = (uint8_t)r->family, .len = h->dst_len };
 	mnl_attr_for_each(a, nlh, sizeof(*h))
 	{
 		switch (mnl_attr_get_type(a)) {
@@ -595,6 +651,9 @@ static struct rule_op read_rule(const struct nlmsghdr *nlh)
 			break;
 		case FRA_PROTOCOL:
 			ours = mnl_attr_get_u8(a) == ROUTE_PROTOCOL;
+			break;
+		case FRA_DST:
+			memcpy(r->to.b, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
 			break;
 		case FRA_SRC:
 			memcpy(r->from.b, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
@@ -637,6 +696,7 @@ static void put_rule(struct fake_sock *s, const struct nlmsghdr *to, const struc
 
 	h->family = r->family == 4 ? AF_INET : AF_INET6;
 	h->src_len = r->from.len;
+	h->dst_len = r->to.len;
 	h->table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
 	h->action = action_of(r);
 	h->flags = unresolved(r) ? FIB_RULE_UNRESOLVED : 0;
@@ -653,6 +713,8 @@ static void put_rule(struct fake_sock *s, const struct nlmsghdr *to, const struc
 	}
 	if (r->from.len)
 		mnl_attr_put(nlh, FRA_SRC, r->family == 4 ? 4 : 16, r->from.b);
+	if (r->to.len)
+		mnl_attr_put(nlh, FRA_DST, r->family == 4 ? 4 : 16, r->to.b);
 	if (r->dns) {
 		mnl_attr_put_u8(nlh, FRA_IP_PROTO, r->dns);
 		mnl_attr_put(nlh, FRA_DPORT_RANGE, sizeof(port), &port);
@@ -709,13 +771,19 @@ static void rt_request(struct fake_sock *s, const struct nlmsghdr *nlh)
 
 	switch (nlh->nlmsg_type) {
 	case RTM_GETLINK:
-		link_get(s, nlh);
+		if ((nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
+			link_dump(s, nlh);
+		else
+			link_get(s, nlh);
 		return;
 	case RTM_GETADDR:
 		addr_dump(s, nlh);
 		return;
 	case RTM_GETROUTE:
-		route_dump(s, nlh);
+		if (!(nlh->nlmsg_flags & NLM_F_DUMP))
+			route_get(s, nlh);
+		else
+			route_dump(s, nlh);
 		return;
 	case RTM_GETRULE:
 		rule_dump(s, nlh);
@@ -905,7 +973,11 @@ void fake_nl_start(struct fake_nl *f, struct model *m)
 		saved = nl_sys;
 	fake = f;
 	nl_sys = (struct nl_sys){
-		.open = outer_open, .send = outer_send, .recv = fake_recv, .close = fake_close
+		.open = outer_open,
+		.send = outer_send,
+		.recv = fake_recv,
+		.close = fake_close,
+		.set = fake_set,
 	};
 }
 

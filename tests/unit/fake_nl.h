@@ -14,6 +14,7 @@
 
 struct fake_nl {
 	struct model *m;
+	unsigned int settings; /* that were written */
 	bool no_family; /* this kernel has no WireGuard */
 
 	/* The n-th send from 1; `lost`: it is done, but no answer ever comes; else it fails with

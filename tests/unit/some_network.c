@@ -14,6 +14,7 @@ static const char *const site_names[] = { "here", "there" };
 struct manner {
 	bool nat; /* most nodes have no endpoint for all */
 	bool sites, viewpoints, shared, owners;
+	bool wide; /* somebody has a network behind it with the first pool in it */
 };
 
 static struct prefix prefix_of(const char *s)
@@ -73,7 +74,8 @@ int some_parties(struct dice *d, struct arena *a, const struct m_network *m, str
 		"172.20.3.0/24", "172.20.0.0/16",   "fd99::/16",      "172.20.4.128/25",
 		"fd99:5::/64",	 "0.0.0.0/0",	    "172.20.6.64/26", "10.9.0.0/16",
 		"::/0",		 "172.20.200.0/23", "10.20.128.0/17", "172.21.0.0/24",
-		"0.0.0.0/0"
+		"0.0.0.0/0",	 "10.0.0.0/8",	    "fd21::/48",      "10.20.129.0/24",
+		"10.20.0.0/16"
 	};
 	size_t n = 1 + dice_throw(d, 2), i;
 	bool behind = dice_one_in(d, 3);
@@ -145,7 +147,7 @@ static int some_routes(struct dice *d, struct arena *a, uint8_t index, const str
 {
 	char text[32];
 
-	n->routes = arena_array(a, 3, sizeof(*n->routes));
+	n->routes = arena_array(a, 4, sizeof(*n->routes));
 	if (!n->routes)
 		return -1;
 	if (dice_one_in(d, 2)) {
@@ -161,6 +163,8 @@ static int some_routes(struct dice *d, struct arena *a, uint8_t index, const str
 		snprintf(text, sizeof(text), "fd99:%u::/64", index + 1);
 		add_route(n, text, false);
 	}
+	if (manner->wide && index == 1)
+		add_route(n, dice_one_in(d, 5) ? "fd21::/48" : "10.0.0.0/8", false);
 	return 0;
 }
 
@@ -182,6 +186,30 @@ static int some_part(struct arena *a, const struct m_network *m, uint8_t index, 
 		n->addresses[0].addr.b[12] = (uint8_t)(128 + index);
 		n->addresses[0].addr.b[15] = 2;
 		n->addresses[0].owned = 112;
+	}
+	return 0;
+}
+
+/* Some have an address in the part that another owns. */
+static int some_guests(struct dice *d, struct arena *a, struct m_network *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_nodes + m->n_clients; i++) {
+		struct m_node *n = i < m->n_nodes ? &m->nodes[i] : &m->clients[i - m->n_nodes].node;
+		const struct m_node *host = &m->nodes[dice_throw(d, (uint32_t)m->n_nodes)];
+
+		if (n->n_addresses || !host->n_addresses || !host->addresses[0].owned ||
+		    dice_one_in(d, 2))
+			continue;
+		n->addresses = arena_array(a, 1, sizeof(*n->addresses));
+		if (!n->addresses)
+			return -1;
+		n->has_addresses = true;
+		n->n_addresses = 1;
+		n->addresses[0].addr = host->addresses[0].addr;
+		n->addresses[0].addr.b[n->addresses[0].addr.family == 4 ? 3 : 15] =
+			(uint8_t)(40 + i);
 	}
 	return 0;
 }
@@ -390,6 +418,7 @@ struct m_network *some_network(struct dice *d, struct arena *a)
 	manner.viewpoints = everything || dice_one_in(d, 3);
 	manner.shared = everything || dice_one_in(d, 4);
 	manner.owners = everything || dice_one_in(d, 5);
+	manner.wide = dice_one_in(d, 4);
 	m->name = "prod";
 	m->n_pools = 1 + dice_throw(d, 2);
 	m->pools = arena_array(a, 2, sizeof(*m->pools));
@@ -405,7 +434,7 @@ struct m_network *some_network(struct dice *d, struct arena *a)
 	if (!m->n_nodes && some_node(d, a, m, 0, &manner, &m->nodes[m->n_nodes++]) < 0)
 		return NULL;
 	if ((manner.sites && some_sites(d, a, m) < 0) || some_clients(d, a, m) < 0 ||
-	    some_topology(d, a, m) < 0)
+	    (manner.owners && some_guests(d, a, m) < 0) || some_topology(d, a, m) < 0)
 		return NULL;
 	some_exits_at_sites(d, m);
 	some_exits(d, m);

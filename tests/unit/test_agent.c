@@ -35,6 +35,7 @@ struct fake_fetcher {
 	const char *cut; /* ... end early */
 	const char *endless; /* ... are larger than asked for */
 	bool tags; /* knows ETag */
+	uint8_t at; /* "http://a" answers at 192.0.2.X; 0: its name cannot be looked up */
 	unsigned int asked, unchanged;
 };
 
@@ -100,6 +101,15 @@ static int fake_get(struct fetcher *base, const char *url, struct fetch_request 
 	int r = 0;
 	size_t i;
 
+	for (i = 0; first && i < base->n_sites; i++)
+		if (!strcmp(base->sites[i].url, url)) {
+			struct fetch_site *site = &base->sites[i];
+
+			site->lost = !f->at && site->reached.n;
+			if (f->at)
+				site->reached =
+					(struct reached){ { { 4, { 192, 0, 2, f->at } } }, 1 };
+		}
 	for (i = 0; i < n; i++) {
 		answer(f, first, f->trees[first ? 0 : 1], &requests[i]);
 		if (requests[i].status == FETCH_FAILED)
@@ -179,6 +189,11 @@ static int kern_set_rules(struct kern *k, const struct rule_op *ops, size_t n, s
 	return model_ops->set_rules(k, ops, n, e);
 }
 
+static int kern_way(struct kern *k, const struct ipaddr *to, uint32_t *ret_ifindex, struct err *e)
+{
+	return model_ops->way(k, to, ret_ifindex, e);
+}
+
 static void kern_free(struct kern *k)
 {
 }
@@ -188,6 +203,7 @@ static const struct kern_ops kern_ops = { .name = "fake",
 					  .apply = kern_apply,
 					  .rules = kern_rules,
 					  .set_rules = kern_set_rules,
+					  .way = kern_way,
 					  .marked = kern_marked,
 					  .free = kern_free };
 
@@ -1525,7 +1541,9 @@ static void want_guarded(struct world *w, const struct guarded *g)
 				on[n++] = (struct service){ SERVICE_TCP, guarded_ports[p],
 							    guarded_ports[p] };
 		if (g->policy && n)
-			permits[n_permits++] = (struct permit){ "n0", name, on, n };
+			permits[n_permits++] = (struct permit){
+				.to = "n0", .from = name, .services = on, .n_services = n
+			};
 	}
 	nodes[0].links = links;
 	nodes[0].n_links = n_links;
@@ -2734,6 +2752,46 @@ static void memory_runs_out(void **unused)
 	assert_true(at > 60);
 }
 
+/* ---- names of servers ---- */
+
+/* Where a server was reached is known to the next agent, until another place is known. */
+static void where_servers_were(void **unused)
+{
+	struct fetch_site *sites;
+	struct world w;
+	int i;
+
+	world_init(&w, 4);
+	sites = w.fetcher.base.sites;
+	w.config.urls[1] = "http://b";
+	w.config.n_urls = 2;
+	w.fetcher.trees[1] = &w.tree;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(sites[0].reached.n, 0);
+	w.fetcher.at = 7;
+	must_once(&w);
+	w.fetcher.at = 0;
+	for (i = 0; i < 3; i++) {
+		must_once(&w);
+		assert_true(sites[0].lost && !sites[1].lost);
+		assert_int_equal(w.said, 1);
+		assert_int_equal(sites[0].reached.list[0].b[3], 7);
+		assert_int_equal(sites[1].reached.n, 0);
+	}
+	w.fetcher.at = 8;
+	must_once(&w);
+	assert_int_equal(w.said, 0);
+	assert_false(sites[0].lost);
+	/* Nobody is there at all: it is not forgotten. */
+	w.fetcher.trees[0] = w.fetcher.trees[1] = NULL;
+	w.fetcher.at = 0;
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(sites[0].reached.list[0].b[3], 8);
+	world_release(&w);
+}
+
 /* ---- exits ---- */
 
 /* n0 sends everything through this node; NULL: through nobody. */
@@ -2791,22 +2849,18 @@ static void an_exit(void **unused)
 	assert_int_equal(w.model.n_rules, 0);
 	set_exit(&w, "n1");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	assert_true(leads_in(&w.model));
-	/* What is fetched from now on is kept out of the tunnel. */
-	assert_int_equal(w.fetcher.base.mark, 0);
 	must_once(&w);
-	assert_int_equal(w.fetcher.base.mark, EXIT_MARK);
 	assert_int_equal(w.changes, 0);
 	set_exit(&w, "n2");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	set_exit(&w, NULL);
 	must_once(&w);
 	assert_int_equal(w.model.n_rules + w.model.n_routes, 0);
 	assert_int_equal(w.model.fwmark, 0);
 	must_once(&w);
-	assert_int_equal(w.fetcher.base.mark, 0);
 	/* Removed from the network while it uses one. */
 	set_exit(&w, "n1");
 	must_once(&w);
@@ -2832,6 +2886,54 @@ static void an_exit(void **unused)
 	world_release(&w);
 }
 
+/*
+ * Another network's exit on this host carries neither what is fetched nor the tunnel's packets; a
+ * mark of the node's own is the operator's matter.
+ */
+static void an_exit_of_another_network(void **unused)
+{
+	static const struct exit_rule theirs = { .family = 4,
+						 .priority = EXIT_ALL_FIRST,
+						 .from = { .family = 4, .len = 32 },
+						 .table = 7700001 };
+	struct node *nodes;
+	struct world w;
+
+	world_init(&w, 4);
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.fetcher.base.mark, EXIT_MARK);
+	assert_int_equal(w.model.fwmark, 0);
+	w.model.rules[w.model.n_rules++] = theirs;
+	must_once(&w);
+	assert_int_equal(w.model.fwmark, EXIT_MARK);
+	must_once(&w);
+	assert_int_equal(w.changes, 0);
+	/* Not known whether it stands: as if it did. */
+	w.kern.fail_look_at = w.kern.n_looks + 1;
+	assert_int_equal(once(&w), -1);
+	assert_int_equal(w.model.fwmark, EXIT_MARK);
+	w.kern.fail_look_at = 0;
+	nodes = arena_array(&w.tree.arena, w.network.n_nodes, sizeof(*nodes));
+	assert_non_null(nodes);
+	memcpy(nodes, w.network.nodes, w.network.n_nodes * sizeof(*nodes));
+	nodes[0].flags |= NODE_HAS_FWMARK;
+	nodes[0].fwmark = 0x99;
+	w.network.nodes = nodes;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.fwmark, 0x99);
+	nodes[0].flags &= ~(unsigned int)NODE_HAS_FWMARK;
+	publish(&w);
+	must_once(&w);
+	assert_int_equal(w.model.fwmark, EXIT_MARK);
+	assert_int_equal(w.model.n_rules, 1);
+	w.model.n_rules = 0;
+	must_once(&w);
+	assert_int_equal(w.model.fwmark, 0);
+	world_release(&w);
+}
+
 /* Both slots of the state are lost while it is in force: what is fetched is marked all the same. */
 static void an_exit_and_no_state(void **unused)
 {
@@ -2847,7 +2949,7 @@ static void an_exit_and_no_state(void **unused)
 	write_out(path, "", 0);
 	must_once(&w);
 	assert_int_equal(w.fetcher.base.mark, EXIT_MARK);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	world_release(&w);
 }
 
@@ -2890,7 +2992,7 @@ static void an_exit_in_anothers_place(void **unused)
 	w.model.n_rules = 0;
 	set_exit(&w, "n1");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	/* Rules of ours that cannot be read: nobody comes, and whoever left goes. */
 	w.network.n_nodes--;
 	w.network.n_records--;
@@ -2915,12 +3017,12 @@ static void an_exit_and_a_policy_that_cannot(void **unused)
 	want_guarded(&w, &g);
 	set_exit(&w, "n1");
 	must_once(&w);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	w.model.step = check_way;
 	w.host.no_nftables = true;
 	set_exit(&w, "n2");
 	assert_int_equal(once(&w), -1);
-	assert_int_equal(w.model.n_rules, 7);
+	assert_int_equal(w.model.n_rules, 8);
 	assert_true(leads_in(&w.model) && w.model.n_peers == 3);
 	/* The exit itself leaves: then all goes as without one. */
 	w.host.no_nftables = false;
@@ -2987,7 +3089,7 @@ static void every_operation_of_an_exit_fails(void **unused)
 					assert_int_equal(w.model.n_rules, 0);
 				} else {
 					must_once(&w);
-					assert_int_equal(w.model.n_rules, steps[i][1] ? 7 : 0);
+					assert_int_equal(w.model.n_rules, steps[i][1] ? 8 : 0);
 				}
 				world_release(&w);
 			}
@@ -3069,6 +3171,8 @@ int main(void)
 		cmocka_unit_test(every_operation_fails),
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(an_exit),
+		cmocka_unit_test(where_servers_were),
+		cmocka_unit_test(an_exit_of_another_network),
 		cmocka_unit_test(an_exit_and_no_state),
 		cmocka_unit_test(an_exit_in_anothers_place),
 		cmocka_unit_test(an_exit_and_a_policy_that_cannot),

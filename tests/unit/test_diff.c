@@ -34,6 +34,9 @@ static void print_op(const struct op *op, struct buf *out)
 	case OP_LINK_UP:
 		buf_adds(out, "up");
 		break;
+	case OP_LINK_DEAF:
+		buf_adds(out, "deaf");
+		break;
 	case OP_LINK_ALIAS:
 		buf_adds(out, "alias");
 		break;
@@ -106,6 +109,12 @@ static const struct row rows[] = {
 	  "create; mtu=1420; dev key port=5 mark=7; new A =10.0.0.2/32 ep=192.0.2.1:5 ka=25; new B =; +addr=10.0.0.1/24; up; "
 	  "+route=10.5.0.0/16" },
 	{ "MTU", "mtu=1420", "mtu=1380", NULL, "mtu=1380" },
+	{ "a peer could advertise itself as a router", "hears|A 10.0.0.2/32", "|A 10.0.0.2/32,::/0",
+	  NULL, "deaf; A +::/0" },
+	{ "so could one that is a neighbour", "hears|A fe80::2/128", "|A fe80::2/128", NULL,
+	  "deaf" },
+	{ "nobody could", "hears|A 10.0.0.2/32,fd00::2/128", "|A 10.0.0.2/32,fd00::2/128", NULL,
+	  "" },
 	{ "down: the kernel dropped the routes", "down", "route=10.5.0.0/16", NULL,
 	  "up; +route=10.5.0.0/16" },
 	/* whose it is */

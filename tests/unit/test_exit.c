@@ -50,16 +50,20 @@ static void test_values(void **state)
 {
 	static const char *const both[] = {
 		"4 from all fwmark 0x99 goto 24207 priority 24200",
+		"4 from all fwmark 0x2077 goto 24207 priority 24200",
 		"4 from all lookup main suppress_prefixlength 0 priority 24201",
 		"4 from all ipproto tcp dport 53 uidrange 0-0 goto 24207 priority 24202",
 		"4 from all ipproto udp dport 53 uidrange 0-0 goto 24207 priority 24202",
+		"4 from all to 169.254.0.0/16 goto 24207 priority 24202",
 		"4 from 10.20.0.7/32 lookup 7702525 priority 24203",
 		"4 from 0.0.0.0/32 lookup 7702525 priority 24204",
 		"4 from all nop priority 24207",
 		"6 from all fwmark 0x99 goto 24207 priority 24200",
+		"6 from all fwmark 0x2077 goto 24207 priority 24200",
 		"6 from all lookup main suppress_prefixlength 0 priority 24201",
 		"6 from all ipproto tcp dport 53 uidrange 0-0 goto 24207 priority 24202",
 		"6 from all ipproto udp dport 53 uidrange 0-0 goto 24207 priority 24202",
+		"6 from all to fe80::/10 goto 24207 priority 24202",
 		"6 from fd20::7/128 lookup 7702525 priority 24203",
 		"6 from ::/1 goto 24207 priority 24204",
 		"6 from 8000::/1 goto 24207 priority 24204",
@@ -85,7 +89,10 @@ static void test_values(void **state)
 	n.n_addresses = 1;
 	assert_int_equal(exit_defaults(&n, defaults), 1);
 	assert_int_equal(defaults[0].family, 4);
-	assert_int_equal(exit_rules("prod", &n, rules), 7);
+	assert_int_equal(exit_rules("prod", &n, rules), 9);
+	n.fwmark = EXIT_MARK;
+	assert_int_equal(exit_rules("prod", &n, rules), 8);
+	n.fwmark = 0x99;
 	/* A table of the operator's: the default routes are there, and nothing looks. */
 	n.flags |= NODE_HAS_TABLE;
 	expect_rules(&n, none);
@@ -104,7 +111,7 @@ static void test_values(void **state)
 		list[i].addr.b[3] = (uint8_t)i;
 	}
 	n.n_addresses = N_ADDRESSES;
-	assert_int_equal(exit_rules("prod", &n, rules), N_ADDRESSES + 14);
+	assert_int_equal(exit_rules("prod", &n, rules), N_ADDRESSES + 18);
 	/* Two networks keep apart. */
 	assert_int_not_equal(exit_table("prod"), exit_table("office"));
 	assert_int_not_equal(exit_priority("prod"), exit_priority("office"));
@@ -154,7 +161,6 @@ static void test_others(void **state)
 		{ "nothing more", 0, { 0 }, 0, 1 },
 		{ "an interface", FRA_IIFNAME, "eth0", 5, 0 },
 		{ "another interface", FRA_OIFNAME, "eth0", 5, 0 },
-		{ "a destination", FRA_DST, { 10, 0, 0, 0 }, 4, 0 },
 		{ "a jump", FRA_GOTO, { 1, 2, 0, 0 }, 4, 0 },
 		{ "a port alone", FRA_DPORT_RANGE, { 53, 0, 53, 0 }, 4, 0 },
 		{ "another port", FRA_DPORT_RANGE, { 53, 0, 54, 0 }, 4, 0 },
@@ -170,6 +176,7 @@ static void test_others(void **state)
 		{ "a short mark", FRA_FWMARK, { 1 }, 3, -1 },
 		{ "a long protocol number", FRA_PROTOCOL, { 77, 0 }, 2, -1 },
 		{ "a short source", FRA_SRC, { 10 }, 3, -1 },
+		{ "a long destination", FRA_DST, { 10 }, 5, -1 },
 		{ "a short port", FRA_DPORT_RANGE, { 53 }, 2, -1 },
 		{ "a short user", FRA_UID_RANGE, { 0 }, 4, -1 },
 	};
@@ -207,6 +214,9 @@ static void test_others(void **state)
 	h->src_len = 33;
 	assert_int_equal(rule_parse(nlh, &back, &e), -1);
 	h->src_len = 0;
+	h->dst_len = 33;
+	assert_int_equal(rule_parse(nlh, &back, &e), -1);
+	h->dst_len = 0;
 	h->family = AF_BRIDGE;
 	assert_int_equal(rule_parse(nlh, &back, &e), 0);
 	h->family = AF_INET;
@@ -229,7 +239,8 @@ struct machine {
 	struct secret key;
 	struct wgkey public_key;
 	const struct config *now; /* wanted; NULL: none */
-	bool watch;
+	struct exit_result rules; /* of the last time */
+	bool watch, no_endpoints;
 };
 
 static struct config *config_of(struct machine *x, const char *text, const char *exit,
@@ -306,22 +317,28 @@ static void check_instant(struct model *m, void *arg)
 /* As agent_converge does it. */
 static int converge(struct machine *x, const struct config *c, unsigned int *ret_sets)
 {
-	struct sock_endpoint none[8] = { { 0 } };
-	struct desired d = {
-		.config = c, .endpoints = none, .public_key = x->public_key, .alias = FAKE_ALIAS
-	};
+	struct sock_endpoint endpoints[8] = { { 0 } };
+	struct desired d = { .config = c,
+			     .endpoints = endpoints,
+			     .public_key = x->public_key,
+			     .alias = FAKE_ALIAS };
 	struct apply_result result = { 0 };
 	struct exit_result rules;
 	struct err e = { 0 };
+	size_t i;
 	int r;
 
-	if (exit_before(x->k, c, "test", &wg0, false, &x->a, &rules, &e) < 0)
+	for (i = 0; i < c->n_peers && !x->no_endpoints; i++)
+		endpoints[i] = (struct sock_endpoint){ 4, 51820, { 192, 0, 2, (uint8_t)i }, 0 };
+	if (exit_look(x->k, c, "test", &wg0, &x->a, &rules, &e) < 0 ||
+	    exit_before(x->k, &rules, &e) < 0)
 		return -1;
 	r = apply_desired(x->k, &wg0, &d, NULL, &x->key, 1000, &x->a, &result, &e);
 	if (r < 0 && !result.rounds)
 		return -1;
 	if (exit_after(x->k, c, "test", &result.after, &x->a, &rules, &e) < 0)
 		r = -1;
+	x->rules = rules;
 	if (ret_sets)
 		*ret_sets = rules.sets + (unsigned int)result.n_changes;
 	return r;
@@ -471,6 +488,71 @@ static void test_lost_interface(void **state)
 	machine_release(&x);
 }
 
+/* As long as nobody knows where the exit is, nothing is led there, and its name can be asked for.
+ */
+static void test_no_endpoint(void **state)
+{
+	struct machine x;
+	struct config *c;
+	size_t i;
+
+	machine_init(&x);
+	c = config_of(&x, states[1].text, states[1].exit, states[1].mark);
+	x.no_endpoints = true;
+	assert_int_equal(converge(&x, c, NULL), 0);
+	for (i = 0; i < x.m.n_rules; i++)
+		assert_false(exit_rule_leads(&x.m.rules[i]));
+	x.no_endpoints = false;
+	assert_int_equal(converge(&x, c, NULL), 0);
+	check_rules(&x, c);
+	/* One that is known stays so when its name is lost later. */
+	x.no_endpoints = true;
+	assert_int_equal(converge(&x, c, NULL), 0);
+	check_rules(&x, c);
+	machine_release(&x);
+}
+
+/* That everything goes there is only said when the kernel says so. */
+static void test_elsewhere(void **state)
+{
+	static const struct {
+		const char *what;
+		uint8_t straight;
+		bool no_way, all;
+		uint8_t family;
+	} rows[] = {
+		{ "everything", 0, false, true, 0 },
+		{ "the lower half is somebody else's", 12, false, false, 4 },
+		{ "the upper half is", 198, false, false, 4 },
+		{ "IPv6 is", 0x26, false, false, 6 },
+		{ "the kernel does not say", 0, true, false, 0 },
+	};
+	struct machine x;
+	struct config *c, *none;
+	size_t i;
+
+	machine_init(&x);
+	c = config_of(&x, states[1].text, states[1].exit, states[1].mark);
+	none = config_of(&x, states[0].text, NULL, 0);
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		x.m.straight = rows[i].straight;
+		x.m.no_way = rows[i].no_way;
+		assert_int_equal(converge(&x, c, NULL), 0);
+		ROW_CHECK(x.rules.all == rows[i].all, i);
+		ROW_CHECK(x.rules.elsewhere.family == rows[i].family, i);
+		ROW_CHECK(!rows[i].family || x.rules.elsewhere.b[0] == rows[i].straight, i);
+		assert_int_equal(converge(&x, none, NULL), 0);
+		assert_true(!x.rules.all && !x.rules.elsewhere.family);
+	}
+	/* A family that does not go there is not asked for. */
+	c = config_of(&x, "addr=10.0.0.1/24 |A 0.0.0.0/0,10.0.0.2/32,::/0", "A", 0x2077);
+	x.m.straight = 0x26;
+	x.m.no_way = false;
+	assert_int_equal(converge(&x, c, NULL), 0);
+	assert_true(x.rules.all);
+	machine_release(&x);
+}
+
 static void test_foreign_rules(void **state)
 {
 	struct exit_rule theirs = { .family = 4,
@@ -485,13 +567,57 @@ static void test_foreign_rules(void **state)
 	machine_init(&x);
 	x.m.rules[x.m.n_rules++] = theirs;
 	c = config_of(&x, states[1].text, states[1].exit, states[1].mark);
-	assert_int_equal(exit_before(x.k, c, "test", &wg0, false, &x.a, &result, &e), -1);
+	assert_int_equal(exit_look(x.k, c, "test", &wg0, &x.a, &result, &e), -1);
+	assert_true(result.others);
 	assert_int_equal(e.class, ERR_CONFLICT);
 	assert_non_null(strstr(e.msg, "another network"));
 	/* Who wants none lets them be. */
-	assert_int_equal(exit_before(x.k, NULL, "test", &wg0, false, &x.a, &result, &e), 0);
+	assert_int_equal(exit_look(x.k, NULL, "test", &wg0, &x.a, &result, &e), 0);
+	assert_true(result.others);
+	assert_int_equal(exit_before(x.k, &result, &e), 0);
 	assert_true(result.verified);
 	assert_int_equal(x.m.n_rules, 1);
+	machine_release(&x);
+}
+
+/* Another network's exit, wherever its rules are, and what of it tells that it stands. */
+static void test_others_exit(void **state)
+{
+	struct exit_rule theirs = { .family = 6, .from.family = 6, .table = 7799999 };
+	uint32_t at[] = { EXIT_ALL_FIRST, EXIT_ALL_FIRST + EXIT_ALL_PRIORITIES - 1,
+			  EXIT_ALL_FIRST - 1, EXIT_ALL_FIRST + EXIT_ALL_PRIORITIES };
+	struct exit_result result;
+	struct machine x;
+	struct err e;
+	size_t i;
+
+	machine_init(&x);
+	x.m.n_rules = 1;
+	for (i = 0; i < ARRAY_LEN(at); i++) {
+		theirs.priority = at[i];
+		x.m.rules[0] = theirs;
+		assert_int_equal(exit_look(x.k, NULL, "test", &wg0, &x.a, &result, &e), 0);
+		assert_int_equal(result.others, i < 2);
+		assert_int_equal(result.plan.n_before, 0);
+	}
+	/* Led nowhere by it; our own. */
+	theirs.priority = EXIT_ALL_FIRST;
+	theirs.table = EXIT_TABLE_MAIN;
+	x.m.rules[0] = theirs;
+	assert_int_equal(exit_look(x.k, NULL, "test", &wg0, &x.a, &result, &e), 0);
+	assert_false(result.others);
+	theirs.priority = exit_priority("test") + 4;
+	theirs.table = exit_table("test");
+	x.m.rules[0] = theirs;
+	assert_int_equal(exit_look(x.k, NULL, "test", &wg0, &x.a, &result, &e), 0);
+	assert_false(result.others);
+	/* Not known. */
+	x.nl.sends = 0;
+	x.nl.fail_send_at = 1;
+	x.nl.fail_errno = ENOBUFS;
+	x.nl.lost = true;
+	assert_int_equal(exit_look(x.k, NULL, "test", &wg0, &x.a, &result, &e), -1);
+	assert_true(result.others);
 	machine_release(&x);
 }
 
@@ -520,13 +646,14 @@ static void test_plan_says(void **state)
 	machine_init(&x);
 	c = config_of(&x, "addr=10.0.0.1/24 |A 0.0.0.0/0,10.0.0.2/32,::/0", "A", 0x2077);
 	x.nl.changes = 0;
-	assert_int_equal(exit_before(x.k, c, "test", &wg0, true, &x.a, &result, &e), 0);
+	assert_int_equal(exit_look(x.k, c, "test", &wg0, &x.a, &result, &e), 0);
+	assert_false(result.others);
 	assert_int_equal(x.nl.changes, 0);
 	assert_int_equal(result.plan.n_before, 0);
-	assert_int_equal(result.plan.n_after, 7);
+	assert_int_equal(result.plan.n_after, 8);
 	buf_init(&b, 1000);
 	/* What leads into the tunnel is last. */
-	exit_op_print(&result.plan.after[6], &b);
+	exit_op_print(&result.plan.after[7], &b);
 	assert_non_null(strstr(b.data, "add the IPv4 rule from 0.0.0.0/32 lookup 77"));
 	buf_release(&b);
 	machine_release(&x);
@@ -539,7 +666,8 @@ int main(void)
 		cmocka_unit_test(test_others),	      cmocka_unit_test(test_states),
 		cmocka_unit_test(test_faults),	      cmocka_unit_test(test_lost_interface),
 		cmocka_unit_test(test_foreign_rules), cmocka_unit_test(test_no_ipv6),
-		cmocka_unit_test(test_plan_says),
+		cmocka_unit_test(test_elsewhere),     cmocka_unit_test(test_no_endpoint),
+		cmocka_unit_test(test_plan_says),     cmocka_unit_test(test_others_exit),
 	};
 
 	return cmocka_run_group_tests_name("exit", tests, NULL, NULL);

@@ -149,6 +149,119 @@ static void a_good_server(void **unused)
 	f->ops->free(f);
 }
 
+/* No resolver is asked for a label of 64 characters. */
+#define NO_NAME "x123456789012345678901234567890123456789012345678901234567890123.test"
+
+static struct ipaddr address(const char *s)
+{
+	struct ipaddr a;
+
+	assert_int_equal(ipaddr_parse(s, strlen(s), &a), 0);
+	return a;
+}
+
+/* The name cannot be looked up: asked is where it was reached last. */
+static void a_lost_name(void **unused)
+{
+	char url[256], known[256];
+	struct fetch_request r = { 0 }, many[6];
+	struct fetch_site *site;
+	struct fetcher *f;
+	size_t i;
+
+	NEEDS_SERVER();
+	f = small();
+	snprintf(url, sizeof(url), "http://" NO_NAME ":%u/good", plain.port);
+	get_one(f, url, CAP, &r);
+	assert_int_equal(r.status, FETCH_FAILED);
+	assert_string_equal(r.err.reason, "FETCH");
+	buf_release(&r.body);
+	/* Another one is of no use, and a site of which nothing is known. */
+	f->n_sites = 2;
+	site = &f->sites[1];
+	f->sites[0] = (struct fetch_site){ .url = "http://other", .reached.n = 1 };
+	f->sites[0].reached.list[0] = address("127.0.0.1");
+	*site = (struct fetch_site){ .url = url };
+	get_one(f, url, CAP, &r);
+	assert_int_equal(r.status, FETCH_FAILED);
+	assert_false(site->lost);
+	buf_release(&r.body);
+	site->reached.list[0] = address("127.0.0.1");
+	site->reached.n = 1;
+	f->requests = 0;
+	get_one(f, url, CAP, &r);
+	if (r.status != FETCH_DONE)
+		fail_msg("%s", r.err.msg);
+	assert_true(site->lost);
+	assert_int_equal(f->requests, 2);
+	assert_string_equal(r.body.data, BODY);
+	buf_release(&r.body);
+	/* Known from then on, for all that goes there; and forgotten when the caller says so. */
+	for (i = 0; i < ARRAY_LEN(many); i++)
+		fetch_request_init(&many[i], "prod/manifest", CAP);
+	assert_int_equal(f->ops->get(f, url, many, ARRAY_LEN(many), os_monotonic_ms() + 20000), 0);
+	assert_int_equal(f->requests, 2 + ARRAY_LEN(many));
+	for (i = 0; i < ARRAY_LEN(many); i++)
+		buf_release(&many[i].body);
+	f->ops->free(f);
+	/* The second of two; nobody is there: said so, once. */
+	f = small();
+	f->n_sites = 1;
+	site = f->sites;
+	*site = (struct fetch_site){ .url = url, .reached.n = 2 };
+	site->reached.list[0] = address("::1");
+	site->reached.list[1] = address("127.0.0.1");
+	r.etag[0] = '\0';
+	get_one(f, url, CAP, &r);
+	if (r.status != FETCH_DONE)
+		fail_msg("%s", r.err.msg);
+	assert_int_equal(ipaddr_cmp(&site->reached.list[0],
+				    &(struct ipaddr){ 4, { 127, 0, 0, 1 } }),
+			 0);
+	assert_int_equal(site->reached.n, 2);
+	buf_release(&r.body);
+	snprintf(known, sizeof(known), "http://" NO_NAME ":1/good");
+	*site = (struct fetch_site){ .url = known, .reached.n = 1 };
+	site->reached.list[0] = address("127.0.0.1");
+	f->requests = 0;
+	get_one(f, known, CAP, &r);
+	assert_int_equal(r.status, FETCH_FAILED);
+	assert_int_equal(f->requests, 2);
+	assert_non_null(strstr(r.err.msg, "reached last"));
+	buf_release(&r.body);
+	f->ops->free(f);
+}
+
+/* Where a server answers is noted, the last first, and no more than there is room for. */
+static void where_it_was_reached(void **unused)
+{
+	struct fetch_request r = { 0 };
+	struct fetch_site *site;
+	struct fetcher *f;
+	char url[256];
+	size_t i;
+
+	NEEDS_SERVER();
+	f = small();
+	snprintf(url, sizeof(url), "%s", url_of("missing-page"));
+	f->n_sites = 1;
+	site = f->sites;
+	*site = (struct fetch_site){ .url = url, .reached.n = MAX_REACHED };
+	for (i = 0; i < MAX_REACHED; i++)
+		site->reached.list[i] = (struct ipaddr){ 4, { 192, 0, 2, (uint8_t)i } };
+	for (i = 0; i < 2; i++) {
+		get_one(f, url, CAP, &r);
+		assert_int_equal(r.status, FETCH_FAILED);
+		buf_release(&r.body);
+		assert_int_equal(site->reached.n, MAX_REACHED);
+		assert_int_equal(site->reached.list[0].b[0], 127);
+		assert_int_equal(site->reached.list[1].b[3], 0);
+		assert_int_equal(site->reached.list[MAX_REACHED - 1].b[3], MAX_REACHED - 2);
+	}
+	assert_false(site->lost);
+	f->ops->free(f);
+}
+
 static void exactly_the_maximum(void **unused)
 {
 	struct fetcher *f;
@@ -573,6 +686,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_server),
+		cmocka_unit_test(a_lost_name),
+		cmocka_unit_test(where_it_was_reached),
 		cmocka_unit_test(exactly_the_maximum),
 		cmocka_unit_test(what_servers_do),
 		cmocka_unit_test(bytes_past_the_length),

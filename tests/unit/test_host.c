@@ -16,6 +16,7 @@ struct world {
 	struct host_record record; /* in memory */
 	struct host_record disk; /* what a new process would read */
 	unsigned int saves;
+	bool full; /* the disk */
 	struct host_wanted wanted;
 	struct host_result result;
 	struct arena arena;
@@ -29,7 +30,7 @@ static int save(void *arg, const struct host_record *r, struct err *e)
 	int fault = fake_host_fault(&w->host);
 
 	w->saves++;
-	if (fault == 1)
+	if (fault == 1 || w->full)
 		return err_set(e, ERR_IO, "the disk is full");
 	w->disk = *r;
 	return fault ? err_set(e, ERR_IO, "the disk is full") : 0;
@@ -370,32 +371,94 @@ static void set_by_others_meanwhile(void **unused)
 	world_release(&w);
 }
 
-static void too_many_interfaces(void **unused)
+/* After a reboot with a full disk a relay carries all the same; it is told each time, until there
+ * is room. */
+static void full_disk(void **unused)
 {
 	struct host_model before;
-	char name[16];
 	struct world w;
-	unsigned int i;
 
 	world_init(&w);
-	for (i = 0; i < MAX_HOST_CHANGES - 1; i++) {
-		snprintf(name, sizeof(name), "eth%u", i);
-		fake_host_add(&w.host, name);
-	}
+	fake_host_add(&w.host, "eth0");
 	before = w.host.m;
-	want(&w, GATEWAY_IPV6, "");
+	w.full = true;
+	want(&w, BOTH, "rules");
+	assert_int_equal(run(&w, false, false), -1);
+	assert_non_null(strstr(w.error.msg, "the disk is full"));
+	assert_non_null(strstr(w.error.msg, "`down` will not put back"));
+	assert_true(w.host.m.forward4 && w.host.m.forward6 && w.host.m.has_table);
+	assert_int_equal(w.host.m.list[0].ra, 2);
+	assert_int_equal(w.disk.n, 0);
+	/* The policy alone is in force, which is all that was asked for. */
+	w.record = w.disk;
+	want(&w, 0, "other");
+	w.wanted.table_alone = true;
 	must_run(&w);
-	assert_int_equal(w.disk.n, MAX_HOST_CHANGES);
+	w.wanted.table_alone = false;
+	world_release(&w);
+
+	/* There is room again before the end: nothing is lost. */
+	world_init(&w);
+	fake_host_add(&w.host, "eth0");
+	before = w.host.m;
+	want(&w, BOTH, "rules");
+	w.host.fail_at = 1;
+	for (w.host.fail_at = 1; !w.saves; w.host.fail_at++) {
+		w.host.calls = 0;
+		(void)run(&w, false, false);
+	}
+	w.host.fail_at = 0;
 	want(&w, 0, "");
 	must_run(&w);
 	assert_true(host_model_equal(&before, &w.host.m));
-	fake_host_add(&w.host, "one-more");
-	before = w.host.m;
-	want(&w, GATEWAY_IPV6, "");
-	assert_int_equal(run(&w, false, false), -1);
-	assert_int_equal(w.error.class, ERR_LIMIT);
-	assert_true(host_model_equal(&before, &w.host.m));
 	world_release(&w);
+}
+
+/* One too many for IPv6: that stays as it is and is told, and IPv4 is forwarded all the same. */
+static void too_many_interfaces(void **unused)
+{
+	struct host_model *before = malloc(sizeof(*before));
+	struct world *w = malloc(sizeof(*w));
+	char name[16];
+	unsigned int i;
+
+	assert_true(before && w);
+	world_init(w);
+	for (i = 0; i < MAX_HOST_CHANGES6 - 1; i++) {
+		snprintf(name, sizeof(name), "eth%u", i);
+		fake_host_add(&w->host, name);
+	}
+	*before = w->host.m;
+	want(w, GATEWAY_IPV6, "");
+	must_run(w);
+	assert_int_equal(w->disk.n, MAX_HOST_CHANGES6);
+	want(w, BOTH, "");
+	must_run(w);
+	want(w, 0, "");
+	must_run(w);
+	assert_true(host_model_equal(before, &w->host.m));
+	fake_host_add(&w->host, "one-more");
+	*before = w->host.m;
+	want(w, BOTH, "");
+	assert_int_equal(run(w, false, false), -1);
+	assert_int_equal(w->error.class, ERR_LIMIT);
+	assert_non_null(strstr(w->error.msg, "IPv6 is not forwarded"));
+	assert_int_equal(w->host.m.forward4, 1);
+	assert_int_equal(w->host.m.forward6, 0);
+	want(w, 0, "");
+	must_run(w);
+	assert_true(host_model_equal(before, &w->host.m));
+	/* One that comes later is told, and takes nothing away. */
+	w->host.m.n--;
+	want(w, BOTH, "");
+	must_run(w);
+	fake_host_add(&w->host, "later");
+	assert_int_equal(run(w, false, false), -1);
+	assert_int_equal(w->error.class, ERR_LIMIT);
+	assert_true(w->host.m.forward4 && w->host.m.forward6);
+	world_release(w);
+	free(w);
+	free(before);
 }
 
 static void random_model(struct dice *d, struct world *w)
@@ -565,6 +628,7 @@ int main(void)
 		cmocka_unit_test(a_table_in_other_hands),
 		cmocka_unit_test(one_does_not_stop_the_other),
 		cmocka_unit_test(set_by_others_meanwhile),
+		cmocka_unit_test(full_disk),
 		cmocka_unit_test(too_many_interfaces),
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(every_call_fails),

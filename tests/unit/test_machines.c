@@ -322,6 +322,18 @@ static const struct row rows[] = {
 	  NET("10.2.0.0/24", "listen_port: 2\n") NODE("x", KEY_A, "endpoint: x")
 		  NODE("h", KEY_B, "endpoint: h, routes: [10.1.7.0/24]"),
 	  { "10.1.7.0/24 behind `h` of network `b` lies inside 10.1.0.0/16, a pool" } },
+	{ "the network of a site",
+	  A_WITH_G,
+	  NET("10.2.0.0/24",
+	      "listen_port: 2\nsites:\n  s: {leaders: [h], routes: [192.168.1.0/24]}\n")
+		  NODE("x", KEY_A, "endpoint: x") NODE("h", KEY_B, "endpoint: h, site: s"),
+	  { "192.168.1.0/24", "at the site `s` of network `b`", "behind `g` of network `a`" } },
+	{ "the network of the machine's own site",
+	  A_WITH_G,
+	  NET("10.2.0.0/24",
+	      "listen_port: 2\nsites:\n  s: {leaders: [h], routes: [192.168.1.0/24]}\n")
+		  NODE("x", KEY_A, "site: s") NODE("h", KEY_B, "endpoint: h, site: s"),
+	  { NULL } },
 };
 
 static void test_rules(void **state)

@@ -289,6 +289,25 @@ static struct wgkey key_of(unsigned int k)
 	return key;
 }
 
+/* What the file of a client has of its own. */
+static const struct client_settings *build_settings(const struct draft_node *n, struct arena *a)
+{
+	static const char *const dns[] = { "10.0.0.1", "corp.example.net" };
+	struct client_settings *s = arena_alloc(a, sizeof(*s));
+	struct prefix *list = arena_array(a, n->n_routes, sizeof(*list));
+	size_t i;
+
+	for (i = 0; i < n->n_routes; i++)
+		list[i] = prefix_of(routes[n->routes[i]]);
+	s->allowed_ips = list;
+	s->n_allowed_ips = prefix_canonical(list, n->n_routes);
+	s->dns = dns;
+	s->n_dns = n->at[0];
+	s->mtu = (uint16_t)(n->mtu & 1 ? n->mtu : 0);
+	s->keepalive = (uint16_t)(n->keepalive == 1 ? 0 : n->keepalive ? 7 : 25);
+	return n->at[1] ? s : NULL;
+}
+
 /* The groups of the clients of each node, which come before all others. */
 static size_t add_clients(const struct draft *t, struct group *groups, struct arena *a)
 {
@@ -344,8 +363,10 @@ static struct network *build(const struct draft *t, struct arena *a)
 				      .n_addresses = 1,
 				      .gateway = gateway_of(t, i) };
 		k++;
-		if (r->gateway)
+		if (r->gateway) {
+			r->settings = build_settings(from, a);
 			continue;
+		}
 		r->clients = has_clients(t, i);
 		r->routes = list;
 		r->n_routes = prefix_canonical(list, from->n_routes);
@@ -538,6 +559,7 @@ static bool reaches(const struct network *n, const struct config *configs, const
 
 struct naive {
 	uint64_t nodes[3], nodes_same, clients[3], clients_same, peers[3], peers_same, lost;
+	uint64_t files, cut_off;
 	bool clients_lost;
 };
 
@@ -785,6 +807,64 @@ static const struct record *client_named(const struct network *n, const char *na
 	return r && r->gateway ? r : NULL;
 }
 
+/* A client's file, value by value, by rules of its own. */
+struct naive_file {
+	char text[2048];
+	struct prefix allowed[3];
+	size_t n_allowed;
+};
+
+static void naive_file(const struct network *n, const char *name, struct naive_file *ret)
+{
+	const struct record *r = network_record(n, name), *gateway = network_record(n, r->gateway);
+	const struct client_settings *s = r->settings;
+	char key[2][KEY_STRLEN], endpoint[ENDPOINT_STRLEN], address[IPADDR_STRLEN];
+	char prefix[PREFIX_STRLEN];
+	size_t i, len;
+
+	memset(ret, 0, sizeof(*ret));
+	if (s && s->n_allowed_ips) {
+		ret->n_allowed = s->n_allowed_ips;
+		memcpy(ret->allowed, s->allowed_ips, s->n_allowed_ips * sizeof(*s->allowed_ips));
+	} else {
+		/* Every node's interface is a /24. */
+		ret->allowed[ret->n_allowed++] = prefix_of("10.0.0.0/24");
+	}
+	/* First what a packet needs to get through at all. */
+	len = (size_t)snprintf(ret->text, sizeof(ret->text), "%s %s %s %s|",
+			       wgkey_print(&r->key, key[0]), wgkey_print(&gateway->key, key[1]),
+			       ipaddr_print(&r->addresses[0], address),
+			       gateway->endpoint.host ?
+				       endpoint_print(&gateway->endpoint, endpoint) :
+				       "-");
+	len += (size_t)snprintf(ret->text + len, sizeof(ret->text) - len, "%u %u", s ? s->mtu : 0,
+				s ? s->keepalive : 25);
+	for (i = 0; s && i < s->n_dns; i++)
+		len += (size_t)snprintf(ret->text + len, sizeof(ret->text) - len, " %s", s->dns[i]);
+	for (i = 0; i < ret->n_allowed; i++)
+		len += (size_t)snprintf(ret->text + len, sizeof(ret->text) - len, " %s",
+					prefix_print(&ret->allowed[i], prefix));
+}
+
+/* What becomes of the file in the hands of a client that is there before and after. */
+static enum plan_file file_fate(const struct network *old, const struct network *new,
+				const char *name)
+{
+	struct naive_file x, y;
+	size_t i, j;
+	bool meet = false;
+
+	naive_file(old, name, &x);
+	naive_file(new, name, &y);
+	for (i = 0; i < x.n_allowed; i++)
+		for (j = 0; j < y.n_allowed; j++)
+			meet |= prefix_contains(&x.allowed[i], &y.allowed[j]) ||
+				prefix_contains(&y.allowed[j], &x.allowed[i]);
+	if (!meet || strncmp(x.text, y.text, strcspn(x.text, "|") + 1))
+		return PLAN_FILE_CUT_OFF;
+	return strcmp(x.text, y.text) ? PLAN_FILE_STALE : PLAN_FILE_SAME;
+}
+
 static void check_client(const struct network *old, const struct network *new, const char *name,
 			 const struct plan *p, struct arena *arena, struct naive *sum)
 {
@@ -804,12 +884,16 @@ static void check_client(const struct network *old, const struct network *new, c
 		assert_null(said);
 		return;
 	}
-	if (a && b && record_equal(a, b)) {
+	if (a && b && file_fate(old, new, name) == PLAN_FILE_SAME &&
+	    !strcmp(a->gateway, b->gateway)) {
 		assert_null(said);
 		sum->clients_same++;
 		return;
 	}
 	assert_non_null(said);
+	assert_int_equal(said->file, a && b ? file_fate(old, new, name) : PLAN_FILE_SAME);
+	sum->files += said->file != PLAN_FILE_SAME;
+	sum->cut_off += said->file == PLAN_FILE_CUT_OFF;
 	assert_int_equal(said->action, !a ? PLAN_ADD : !b ? PLAN_REMOVE : PLAN_CHANGE);
 	assert_int_equal(said->n_attrs > 0, true);
 	sum->clients[said->action]++;
@@ -841,7 +925,9 @@ static void check_losses(const struct network *old, const struct network *new,
 			if (i == j || !same_kind(old, new, names[j]))
 				continue;
 			lost = reaches(old, a, names[i], names[j]) &&
-			       !reaches(new, b, names[i], names[j]);
+			       !(reaches(new, b, names[i], names[j]) &&
+				 !(client_named(new, names[j]) &&
+				   file_fate(old, new, names[j]) == PLAN_FILE_CUT_OFF));
 			sum->lost += lost;
 			sum->clients_lost |= lost && network_record(old, names[j])->gateway;
 			assert_int_equal(plan_says_lost(p, names[i], names[j]), lost);
@@ -867,6 +953,29 @@ static void check_alone(const struct network *old, const struct network *new, co
 	assert_int_equal(m[PLAN_ADD], p.peers_added);
 	assert_int_equal(m[PLAN_CHANGE], p.peers_changed);
 	assert_int_equal(m[PLAN_REMOVE], p.peers_removed);
+}
+
+/* Clients that change alike are chained, each chain from its first one, and none is left out. */
+static void check_alike(const struct plan *p)
+{
+	size_t i, at, chained = 0;
+
+	for (i = 0; i < p->n_clients; i++) {
+		const struct plan_client *c = &p->clients[i];
+
+		assert_true(c->like <= i && p->clients[c->like].like == c->like);
+		assert_ptr_equal(c->attrs, p->clients[c->like].attrs);
+		assert_int_equal(c->file, p->clients[c->like].file);
+		assert_int_equal(c->action, p->clients[c->like].action);
+		assert_true(!c->next || c->next > i);
+		for (at = i; c->like == i; at = p->clients[at].next) {
+			assert_int_equal(p->clients[at].like, i);
+			chained++;
+			if (!p->clients[at].next)
+				break;
+		}
+	}
+	assert_int_equal(chained, p->n_clients);
 }
 
 static uint64_t seed_now;
@@ -902,6 +1011,9 @@ static void check_pair(const struct network *old, const struct network *new, con
 	assert_int_equal(p.clients_changed, sum.clients[PLAN_CHANGE]);
 	assert_int_equal(p.clients_removed, sum.clients[PLAN_REMOVE]);
 	assert_int_equal(p.clients_unchanged, sum.clients_same);
+	assert_int_equal(p.files_needed, sum.files);
+	assert_int_equal(p.files_cut_off, sum.cut_off);
+	check_alike(&p);
 }
 
 static void test_random(void **state)
@@ -1089,6 +1201,11 @@ static struct plan hostile_plan(void)
 		.peers_changed = 1,
 	} };
 	static struct plan_loss losses[] = { { NULL, nodes, 2, HOSTILE } };
+	static struct plan_client clients[] = { { .action = PLAN_CHANGE,
+						  .name = HOSTILE,
+						  .attrs = attrs,
+						  .n_attrs = 3,
+						  .file = PLAN_FILE_CUT_OFF } };
 
 	return (struct plan){ .network = HOSTILE,
 			      .documents = true,
@@ -1097,6 +1214,11 @@ static struct plan hostile_plan(void)
 			      .losses = losses,
 			      .n_losses = 1,
 			      .pairs_lost = 1,
+			      .clients = clients,
+			      .n_clients = 1,
+			      .clients_changed = 1,
+			      .files_needed = 1,
+			      .files_cut_off = 1,
 			      .nodes_changed = 2,
 			      .peers_changed = 2 };
 }

@@ -367,11 +367,16 @@ static const struct service ports[] = { { SERVICE_ICMP, 0, 0 },
 					{ SERVICE_TCP, 80, 90 },
 					{ SERVICE_UDP, 1, 65535 } };
 static const struct service any[] = { { SERVICE_ANY, 0, 0 } };
+#define PERMIT(to_, from_, list, n)                                         \
+	{                                                                   \
+		.to = to_, .from = from_, .services = list, .n_services = n \
+	}
+
 static const struct permit permits[] = {
-	{ "172.16.1.0/24", "tag:x", any, 1 },
-	{ "all", "a", ports + 1, 1 },
-	{ "c", "fd77::/48", any, 1 },
-	{ "c", "tag:x", ports, 4 },
+	PERMIT("172.16.1.0/24", "tag:x", any, 1),
+	PERMIT("all", "a", ports + 1, 1),
+	PERMIT("c", "fd77::/48", any, 1),
+	PERMIT("c", "tag:x", ports, 4),
 };
 static const char *const guards[] = { "172.16.1.0/24", "all", "c" };
 static const struct ifaddr own[] = { { { 4, { 10, 0, 0, 3 } }, 24 } };
@@ -504,8 +509,8 @@ static void test_outside(void **state)
 	static const struct prefix routes[] = { { 4, 24, { 172, 16, 1 } } },
 				   standby[] = { { 4, 24, { 172, 16, 2 } } };
 	static const struct standby by[] = { { .prefix = { 4, 24, { 172, 16, 2 } }, .metric = 5 } };
-	static const struct permit out_permits[] = { { "0.0.0.0/0", "a", any, 1 },
-						     { "::/0", "a", ports + 1, 1 } };
+	static const struct permit out_permits[] = { PERMIT("0.0.0.0/0", "a", any, 1),
+						     PERMIT("::/0", "a", ports + 1, 1) };
 	static const char *const out_guards[] = { "0.0.0.0/0", "::/0" };
 	struct network n = by_hand;
 	struct record list[3];
@@ -595,6 +600,64 @@ static void test_indoors(void **state)
 	arena_release(&a);
 }
 
+/* Of a prefix, only what is behind nodes. */
+static void test_not_meant(void **state)
+{
+	static const struct prefix pool[] = { { 4, 24, { 10, 0, 0 } } },
+				   halves[] = { { 6, 49, { 0xfd, 0x77 } },
+						{ 6, 49, { 0xfd, 0x77, 0, 0, 0, 0, 0x80 } } },
+				   guest[] = { { 4, 32, { 172, 16, 1, 3 } } };
+	struct permit list[] = { PERMIT("172.16.1.0/30", "fd77::/48", any, 1),
+				 PERMIT("c", "10.0.0.0/23", any, 1),
+				 PERMIT("c", "fd77::/48", any, 1) };
+	static const char *const to[] = { "172.16.1.0/30", "c" };
+	struct network n = by_hand;
+	struct node node = node_c;
+	struct config c;
+	struct ruleset r;
+	struct arena a;
+	struct err e;
+	struct buf out;
+
+	arena_init(&a);
+	list[0].not_to = guest;
+	list[1].not_from = pool;
+	list[0].not_from = list[2].not_from = halves;
+	list[0].n_not_to = list[1].n_not_from = 1;
+	list[0].n_not_from = list[2].n_not_from = 2;
+	n.permits = list;
+	n.n_permits = 3;
+	node.guards = to;
+	node.n_guards = 2;
+	assert_int_equal(expand(&n, &node, &a, &c, &e), 0);
+	ruleset_of(&c, "wg0", &r);
+	print_set(&r, false, &out);
+	assert_non_null(strstr(out.data, "chain permitted { ip daddr 10.0.0.3 ip saddr "
+					 "10.0.1.0/24 return comment \"10.0.0.0/23 to c\"; "
+					 "ct status dnat goto asked_for; counter drop; };"));
+	buf_release(&out);
+	list[0].from = "10.0.0.0/23";
+	list[0].not_from = pool;
+	list[0].n_not_from = 1;
+	assert_int_equal(expand(&n, &node, &a, &c, &e), 0);
+	ruleset_of(&c, "wg0", &r);
+	print_set(&r, false, &out);
+	assert_non_null(strstr(out.data, "chain permitted { ip daddr { 172.16.1.0/31, "
+					 "172.16.1.2 } ip saddr 10.0.1.0/24 return"));
+	buf_release(&out);
+	/* The permits of a prefix agree on what it means. */
+	list[0].n_not_from = 0;
+	assert_int_equal(policy_expand(&n, &node, &a, &c.policy, &e), -1);
+	assert_non_null(strstr(e.msg, "says of 10.0.0.0/23 in two ways what of it is meant"));
+	list[0] = (struct permit)PERMIT("172.16.1.0/30", "a", any, 1);
+	list[1] = (struct permit)PERMIT("172.16.1.0/30", "tag:x", any, 1);
+	list[1].not_to = guest;
+	list[1].n_not_to = 1;
+	assert_int_equal(policy_expand(&n, &node, &a, &c.policy, &e), -1);
+	assert_non_null(strstr(e.msg, "says of 172.16.1.0/30 in two ways what of it is meant"));
+	arena_release(&a);
+}
+
 /* What is missing is told, and what is too much. */
 static void test_refused(void **state)
 {
@@ -618,7 +681,8 @@ static void test_refused(void **state)
 
 static void test_too_many_sources(void **state)
 {
-	static const struct permit to_c[] = { { "c", "all", any, 1 }, { "c", "tag:x", any, 1 } };
+	static const struct permit to_c[] = { PERMIT("c", "all", any, 1),
+					      PERMIT("c", "tag:x", any, 1) };
 	static const char *const only_c[] = { "c" };
 	size_t n_records = MAX_SOURCES / 2, i;
 	struct record *list = calloc(n_records + 1, sizeof(*list));
@@ -723,6 +787,19 @@ static void test_lines(void **state)
 		{ "permit tag:db tag:app on=any", true },
 		{ "permit tag:db tag:app on=icmp,tcp/22,tcp/80-90,udp", true },
 		{ "permit 10.0.0.0/8 fd77::/48 on=tcp", true },
+		{ "permit 10.0.0.0/8 fd77::/48 on=tcp not_to=10.20.0.0/16,10.21.0.1/32", true },
+		{ "permit 10.0.0.0/8 fd77::/48 on=tcp not_to=10.20.0.0/16 not_from=fd77::1/128",
+		  true },
+		{ "permit 10.0.0.0/8 fd77::/48 on=tcp not_from=fd77::/49", true },
+		{ "permit 10.0.0.0/8 fd77::/48 on=tcp not_from=fd77::/48", false },
+		{ "permit 10.0.0.0/8 fd77::/48 on=tcp not_from=fd78::/64", false },
+		{ "permit 10.0.0.0/8 fd77::/48 on=tcp not_from=10.20.0.0/16", false },
+		{ "permit 10.0.0.0/8 fd77::/48 on=tcp not_to=10.20.0.0/16,10.20.1.0/24", false },
+		{ "permit 10.0.0.0/8 fd77::/48 on=tcp not_to=", false },
+		{ "permit 10.0.0.0/8 fd77::/48 on=tcp not_from=fd77::1/128 not_to=10.20.0.0/16",
+		  false },
+		{ "permit 10.0.0.0/8 a on=tcp not_from=10.20.0.0/16", false },
+		{ "permit 0.0.0.0/0 a on=tcp not_to=10.20.0.0/16", false },
 		{ "permit all a on=any", true },
 		{ "permit tag:db tag:app", false },
 		{ "permit tag:db on=any", false },
@@ -1017,6 +1094,7 @@ int main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_indoors),
+		cmocka_unit_test(test_not_meant),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_too_many_sources),
 		cmocka_unit_test(test_out_of_memory),

@@ -630,6 +630,7 @@ static void test_verify_document(void **state)
 
 #define KEY1 "9jalV3EEBnVXahro0pRMQ+cHlmjE33Slo9tddzCVtCw="
 #define REC "record fra1 key=" KEY1
+#define CLIENT REC " addresses=10.20.0.1 gateway=ams1"
 #define NODE "node fra1 key=" KEY1 " interface=prod"
 
 static void test_record_lines(void **state)
@@ -701,6 +702,37 @@ static void test_record_lines(void **state)
 		  REC " addresses=10.20.0.1 endpoint=192.0.2.1:1 gateway=ams1", false },
 		{ "a client that stands by",
 		  REC " addresses=10.20.0.1 standby=192.168.0.0/24@2 gateway=ams1", false },
+		{ "a client's file",
+		  CLIENT " allowed_ips=10.0.0.0/8,::/0 dns=fd20::53,10.20.0.1,corp.example.net"
+			 " mtu=576 keepalive=0",
+		  true },
+		{ "of which a part", CLIENT " dns=lan keepalive=65535", true },
+		{ "an MTU alone", CLIENT " mtu=65535", true },
+		{ "in another order", CLIENT " mtu=1280 dns=10.20.0.1", false },
+		{ "of a node", REC " addresses=10.20.0.1 mtu=1280", false },
+		{ "before the gateway", REC " addresses=10.20.0.1 dns=10.20.0.1 gateway=ams1",
+		  false },
+		{ "nothing for the tunnel", CLIENT " allowed_ips=", false },
+		{ "prefixes out of order", CLIENT " allowed_ips=10.1.0.0/16,10.0.0.0/16", false },
+		{ "a prefix inside another", CLIENT " allowed_ips=0.0.0.0/0,10.0.0.0/16", false },
+		{ "a prefix with host bits", CLIENT " allowed_ips=10.0.0.1/16", false },
+		{ "no name server", CLIENT " dns=", false },
+		{ "an empty name server", CLIENT " dns=10.20.0.1,", false },
+		{ "a name server twice", CLIENT " dns=10.20.0.1,lan,10.20.0.1", false },
+		{ "a name server spelt otherwise", CLIENT " dns=fd20:0::53", false },
+		{ "a name server with a port", CLIENT " dns=10.20.0.1:53", false },
+		{ "a name server in brackets", CLIENT " dns=[fd20::53]", false },
+		{ "a search domain in upper case", CLIENT " dns=Lan", false },
+		{ "a search domain with a final dot", CLIENT " dns=lan.", false },
+		{ "a search domain with a port", CLIENT " dns=lan:53", false },
+		{ "no domain", CLIENT " dns=a_b", false },
+		{ "an MTU one under", CLIENT " mtu=575", false },
+		{ "an MTU one over", CLIENT " mtu=65536", false },
+		{ "an MTU of nothing", CLIENT " mtu=0", false },
+		{ "a keepalive one over", CLIENT " keepalive=65536", false },
+		{ "the keepalive that stands for itself", CLIENT " keepalive=25", false },
+		{ "a keepalive spelt otherwise", CLIENT " keepalive=07", false },
+		{ "a file and clients", CLIENT " mtu=1280 clients=yes", false },
 		{ "the gateway before the addresses", REC " gateway=ams1 addresses=10.20.0.1",
 		  false },
 		{ "two gateways", REC " addresses=10.20.0.1 gateway=ams1 gateway=ams2", false },
@@ -973,6 +1005,14 @@ static void test_line_limits(void **state)
 	assert_int_equal(node_decode(cat(line, " addresses=10.0.0.1/8"), strlen(line) + 21, &arena,
 				     &n, &e),
 			 -1);
+	line = list_line(CLIENT " dns=", MAX_DNS, false);
+	assert_int_equal(record_decode(line, strlen(line), &arena, &r, &e), 0);
+	line = list_line(CLIENT " dns=", MAX_DNS + 1, false);
+	assert_int_equal(record_decode(line, strlen(line), &arena, &r, &e), -1);
+	line = list_line(CLIENT " allowed_ips=", MAX_ROUTES, true);
+	assert_int_equal(record_decode(line, strlen(line), &arena, &r, &e), 0);
+	line = list_line(CLIENT " allowed_ips=", MAX_ROUTES + 1, true);
+	assert_int_equal(record_decode(line, strlen(line), &arena, &r, &e), -1);
 	line = list_line(REC " addresses=10.0.0.1 routes=", MAX_ROUTES, true);
 	assert_int_equal(record_decode(line, strlen(line), &arena, &r, &e), 0);
 	line = list_line(REC " addresses=10.0.0.1 routes=", MAX_ROUTES + 1, true);

@@ -580,7 +580,7 @@ static void test_count_limits(void **state)
 			add_node(&b, i);
 			buf_addf(&b, ", site: s%u}\n", i);
 		}
-		expect_network("sites", &b, over ? "`sites` has 4097 entries; at most 4096" : NULL);
+		expect_network("sites", &b, over ? "`sites` has 257 entries; at most 256" : NULL);
 
 		buf_reset(&b);
 		buf_adds(&b, TOP "nodes:\n");

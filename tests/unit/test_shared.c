@@ -370,7 +370,7 @@ static void fill(struct shared *s, size_t users, size_t changes)
 	for (i = 0; i < changes; i++) {
 		char name[32];
 
-		snprintf(name, sizeof(name), "eth%03zu", i);
+		snprintf(name, sizeof(name), "eth%04zu", i);
 		assert_true(sysctl_of(SYSCTL_RA6, name, &s->record.changes[i].sysctl));
 		s->record.changes[i].before = 1;
 		s->record.changes[i].set = 2;
@@ -390,8 +390,8 @@ static void round_trip(void **unused)
 
 	assert_non_null(s);
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
-		buf_init(&text, 1 << 16);
-		buf_init(&again, 1 << 16);
+		buf_init(&text, 1 << 18);
+		buf_init(&again, 1 << 18);
 		fill(&s[0], cases[i].users, cases[i].changes);
 		assert_int_equal(shared_encode(&s[0], &text), 0);
 		if (shared_decode(text.data, text.len, &s[1], &e) < 0)
@@ -486,7 +486,7 @@ static void one_spelling(void **unused)
 	buf_reset(&b);
 	buf_adds(&b, HEAD);
 	for (i = 0; i <= MAX_HOST_CHANGES; i++)
-		buf_addf(&b, "sysctl net.ipv6.conf.e%03zu.accept_ra 1 2\n", i);
+		buf_addf(&b, "sysctl net.ipv6.conf.e%04zu.accept_ra 1 2\n", i);
 	assert_int_equal(decode_body(b.data), -1);
 	/* A flipped byte, or a missing one. */
 	buf_reset(&b);

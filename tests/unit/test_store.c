@@ -311,9 +311,13 @@ static void report_round_trip(void **unused)
 	}, back;
 	struct arena a;
 	struct buf text;
+	size_t i;
 
 	arena_init(&a);
 	buf_init(&text, 8192);
+	r.urls[0].reached.n = 2;
+	assert_int_equal(ipaddr_parse("192.0.2.7", 9, &r.urls[0].reached.list[0]), 0);
+	assert_int_equal(ipaddr_parse("2001:db8::7", 11, &r.urls[0].reached.list[1]), 0);
 	assert_int_equal(report_encode(&r, &text), 0);
 	report_decode(text.data, text.len, &a, &back);
 	assert_true(back.checked == T0 && back.fresh == T0 - 5 && back.n_urls == 2);
@@ -321,6 +325,19 @@ static void report_round_trip(void **unused)
 	assert_string_equal(back.urls[0].etag, "\"tag\"");
 	assert_null(back.urls[0].error);
 	assert_string_equal(back.urls[1].error, "MISSING: y");
+	assert_true(back.urls[0].reached.n == 2 && back.urls[1].reached.n == 0);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(ipaddr_cmp(&back.urls[0].reached.list[i],
+					    &r.urls[0].reached.list[i]),
+				 0);
+	/* One too many, and what is none. */
+	buf_reset(&text);
+	buf_adds(&text, "meshrc report 1\nreached 192.0.2.1\nurl x\nreached here\nreached \n");
+	for (i = 0; i < MAX_REACHED + 1; i++)
+		buf_addf(&text, "reached 192.0.2.%zu\n", i);
+	report_decode(text.data, text.len, &a, &back);
+	assert_int_equal(back.urls[0].reached.n, MAX_REACHED);
+	assert_int_equal(back.urls[0].reached.list[MAX_REACHED - 1].b[3], MAX_REACHED - 1);
 	report_decode("meshrc report 1\nurl \netag x\nchecked never\nwhat is this\n", 54, &a,
 		      &back);
 	assert_true(back.n_urls == 0 && back.checked == 0);

@@ -96,7 +96,7 @@ static void test_first_time(void **state)
 	assert_int_equal(s.nl.changes, 0);
 	assert_int_equal(s.result.stats.set_messages, 0);
 	assert_int_equal(s.result.stats.bytes_sent, 0);
-	assert_int_equal(s.result.stats.dumps, 4);
+	assert_int_equal(s.result.stats.dumps, 7);
 	/* And away: all peers in one message, then the link. */
 	assert_int_equal(apply_down(s.k, &wg0, FAKE_ALIAS, &s.a, &s.result, &s.e), 0);
 	assert_false(s.m.exists);
@@ -637,6 +637,47 @@ static void test_messages(void **state)
 }
 
 /* More routes than one batch holds. */
+/* No peer may say that it is a router. */
+static void test_deaf(void **state)
+{
+	struct setting s;
+
+	/* A new one is deaf from the start, and nothing more is to be done. */
+	set_up(&s, "-", "addr=10.0.0.1/24|A 0.0.0.0/0,::/0");
+	assert_int_equal(go(&s), 0);
+	assert_int_equal(s.nl.settings, 3);
+	assert_false(s.m.hears);
+	assert_int_equal(s.result.rounds, 1);
+	s.nl.settings = 0;
+	assert_int_equal(go(&s), 0);
+	assert_int_equal(s.nl.settings, 0);
+	/* Somebody makes it hear. */
+	s.m.hears = true;
+	assert_int_equal(go(&s), 0);
+	assert_int_equal(s.result.n_changes, 1);
+	assert_int_equal(s.nl.settings, 3);
+	assert_false(s.m.hears);
+	tear_down(&s);
+
+	/* Where the settings cannot be written, it is an error, and all else is done. */
+	set_up(&s, "-", "addr=10.0.0.1/24 route=10.5.0.0/16|A 0.0.0.0/0,::/0");
+	s.m.stays_hearing = true;
+	assert_int_equal(go(&s), -1);
+	assert_non_null(strstr(s.e.msg, "read-only"));
+	assert_true(s.result.all_but_routes && s.m.up && s.m.n_peers == 1 && s.m.n_routes == 1);
+	tear_down(&s);
+	/* None where no peer could advertise anything, or nobody would hear it. */
+	set_up(&s, "-", "addr=10.0.0.1/24|A 10.0.0.2/32,fd00::2/128");
+	s.m.stays_hearing = true;
+	assert_int_equal(go(&s), 0);
+	tear_down(&s);
+	set_up(&s, "-", "addr=10.0.0.1/24|A 0.0.0.0/0,::/0");
+	s.m.no_ipv6 = true;
+	assert_int_equal(go(&s), 0);
+	assert_int_equal(s.nl.settings, 0);
+	tear_down(&s);
+}
+
 static void test_many_routes(void **state)
 {
 	struct prefix *routes;
@@ -741,7 +782,8 @@ int main(void)
 		cmocka_unit_test(test_bad_dumps),      cmocka_unit_test(test_dump_errors),
 		cmocka_unit_test(test_no_wireguard),   cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_split_set),      cmocka_unit_test(test_messages),
-		cmocka_unit_test(test_many_routes),    cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_deaf),	       cmocka_unit_test(test_many_routes),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Both halves of the tests in which whole publications reach real interfaces: publications are made on
-# the host (pub_*), agents run in the test machine or in namespaces (node_*, wg_*).
+# the host (pub_*), agents run in the test machine or in namespaces of lib-net.sh.
 
 export GIT_AUTHOR_NAME=tester GIT_AUTHOR_EMAIL=tester@localhost
 export GIT_COMMITTER_NAME=tester GIT_COMMITTER_EMAIL=tester@localhost
@@ -28,6 +28,12 @@ pub_apply() {
 	[ -z "${2:-}" ] || cp -a "$1/www" "$2"
 }
 
+# pub_switch DIR: what $TRASH/www leads to from now on
+pub_switch() {
+	ln -sfn "$1" "$TRASH/www.new"
+	mv -T "$TRASH/www.new" "$TRASH/www"
+}
+
 # key_pair FILE: a private key into it, the public one on stdout
 key_pair() {
 	(umask 077 && wg genkey >"$1") && wg pubkey <"$1"
@@ -41,6 +47,44 @@ for n in sys.argv[1:]:
 }
 
 # ---------------------------------------------------------------- nodes
+
+# need_userspace PROGRAM...: the script is skipped without these, or without what WireGuard in userspace and
+# namespaces need.
+need_userspace() {
+	net_usable || skip_all "$NET_WHY"
+	have git wg wireguard-go "$@" || skip_all "needs git wg wireguard-go $*"
+	[ -c /dev/net/tun ] || skip_all 'needs /dev/net/tun'
+}
+
+# agent_conf NODE NETWORK URL ROOT KEYS BACKEND: $TRASH/NODE.conf for the agent of NODE, whose private key is
+# KEYS/NODE.key
+agent_conf() {
+	cat >"$TRASH/$1.conf" <<-CONF
+		url = $3
+		network = $2
+		node = $1
+		trust = $4
+		private-key = $5/$1.key
+		state-dir = $TRASH/$1.state
+		backend = $6
+	CONF
+}
+
+# agent NODE COMMAND OPTION...: in the namespace of NODE, with $TRASH/NODE.conf
+agent() {
+	local node=$1
+	shift
+	net_exec "$node" "$AGENT" "$@" --config "$TRASH/$node.conf"
+}
+
+# expect_still POINT NODE FILE: the node is as in the net_snapshot in FILE
+expect_still() {
+	net_snapshot "$2" >"$TRASH/still"
+	expect_same "$1" "$TRASH/still" "$3"
+}
+
+# count NAME: stat_of the last command
+count() { stat_of "$1" <"$OUT"; }
 
 # canon: several outputs in one stream, each behind a line "@KIND PREFIX", as lines behind their prefix
 # that can be sorted and compared.

@@ -9,16 +9,9 @@
 . tests/lib-net.sh
 . tests/vm/10-lib.sh
 
-www=$TRASH/www
 publish() {
-	ln -sfn "/data/$1" "$www.new"
-	mv -T "$www.new" "$www"
+	pub_switch "/data/$1"
 	now=$1
-}
-agent() { # NODE COMMAND OPTION...
-	local node=$1
-	shift
-	net_exec "$node" meshrc-agent "$@" --config "$TRASH/$node.conf"
 }
 # once NODE: fills sets, wg, peers, operations
 once() {
@@ -63,15 +56,7 @@ expect_ok 'four nodes' net_up a b c d
 declare -A key=()
 for n in a b c d; do
 	key[$n]=$(wg pubkey <"/data/$n.key")
-	cat >"$TRASH/$n.conf" <<-CONF
-		url = file://$www
-		network = office
-		node = $n
-		trust = /data/root
-		private-key = /data/$n.key
-		state-dir = $TRASH/$n.state
-		backend = kernel
-	CONF
+	agent_conf "$n" office "file://$TRASH/www" /data/root /data kernel
 	snapshot "$n" >"$TRASH/$n.fresh"
 done
 publish 1

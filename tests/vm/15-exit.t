@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # An exit on the kernel's WireGuard, and its rules on the kernel of Debian: see 15-exit.sh.
-# timeout: 300
+# timeout: 600
 
 . "$(dirname "$0")/../lib.sh"
 . "$ROOT/tests/vm/10-lib.sh"
@@ -32,4 +32,4 @@ publish 4 ', exit_node: exit'
 cp "$TRASH/net/root" "$data/root"
 [ "$tap_failed" -eq 0 ] || done_testing
 
-vm -t 240 -a "$data:/data" "$ROOT/tests/vm/15-exit.sh"
+vm -t 560 -a "$data:/data" "$ROOT/tests/vm/15-exit.sh"
