@@ -55,6 +55,17 @@ static int literal(const char *url, struct ipaddr *ret)
 	return ipaddr_parse(host, strcspn(host, ":/?#"), ret);
 }
 
+/* Where the server of a URL was reached last, in this run or an earlier one; NULL: never. */
+static const struct reached *reported(const struct agent *a, const char *url)
+{
+	size_t i;
+
+	for (i = 0; i < a->report.n_urls; i++)
+		if (!strcmp(a->report.urls[i].url, url))
+			return &a->report.urls[i].reached;
+	return NULL;
+}
+
 size_t agent_lifelines(const struct agent *a, struct lifeline ret[static MAX_MIRRORS])
 {
 	struct ipaddr addr;
@@ -62,11 +73,14 @@ size_t agent_lifelines(const struct agent *a, struct lifeline ret[static MAX_MIR
 
 	for (i = 0; i < a->config->n_urls; i++) {
 		const struct lifeline *l = &a->reached[i];
+		const struct reached *before = reported(a, a->config->urls[i]);
 
 		if (l->addr.family)
 			ret[n++] = *l;
 		else if (!literal(a->config->urls[i], &addr))
 			ret[n++] = (struct lifeline){ addr, LIFELINE_UNKNOWN, SERVER };
+		else if (before && before->n)
+			ret[n++] = (struct lifeline){ before->list[0], LIFELINE_UNKNOWN, SERVER };
 	}
 	return n;
 }
@@ -315,14 +329,15 @@ static void gravest(struct cycle *c, size_t n_urls, struct err *e)
 static void set_sites(struct agent *a)
 {
 	struct fetcher *f = a->fetcher;
-	size_t i, k;
+	size_t i;
 
 	f->n_sites = a->config->n_urls;
 	for (i = 0; i < f->n_sites; i++) {
+		const struct reached *before = reported(a, a->config->urls[i]);
+
 		f->sites[i] = (struct fetch_site){ .url = a->config->urls[i] };
-		for (k = 0; k < a->report.n_urls; k++)
-			if (!strcmp(a->report.urls[k].url, f->sites[i].url))
-				f->sites[i].reached = a->report.urls[k].reached;
+		if (before)
+			f->sites[i].reached = *before;
 	}
 }
 

@@ -3,6 +3,22 @@
 
 #include "common/limits.h"
 
+const struct prefix policy_indoors[POLICY_N_INDOORS] = {
+	{ 4, 8, { 10 } },	   { 4, 10, { 100, 64 } },  { 4, 16, { 169, 254 } },
+	{ 4, 12, { 172, 16 } },	   { 4, 16, { 192, 168 } }, { 6, 7, { 0xfc } },
+	{ 6, 10, { 0xfe, 0x80 } },
+};
+
+bool policy_is_indoors(const struct ipaddr *a)
+{
+	size_t i;
+
+	for (i = 0; i < POLICY_N_INDOORS; i++)
+		if (prefix_contains_addr(&policy_indoors[i], a))
+			return true;
+	return false;
+}
+
 struct maker {
 	const struct network *net;
 	const struct node *node;
@@ -257,7 +273,7 @@ static int own_addresses(struct maker *m, struct party *ret)
 	return 0;
 }
 
-/* What is behind the node is not outside. */
+/* What is behind the node is not outside, nor is the node. */
 static int own_networks(struct maker *m, struct policy *ret)
 {
 	const struct record *r = network_record(m->net, m->node->name);
@@ -267,7 +283,8 @@ static int own_networks(struct maker *m, struct policy *ret)
 	if (!r)
 		return missing(m, "the record of", m->node->name);
 	list = arena_array(m->arena,
-			   r->n_routes + r->n_standby + m->node->n_masquerade + m->node->n_except,
+			   r->n_routes + r->n_standby + m->node->n_masquerade + m->node->n_except +
+				   m->node->n_addresses,
 			   sizeof(*list));
 	if (!list)
 		return err_nomem(m->err);
@@ -281,6 +298,8 @@ static int own_networks(struct maker *m, struct policy *ret)
 			list[n++] = m->node->masquerade[i];
 	for (i = 0; i < m->node->n_except; i++)
 		list[n++] = m->node->except[i];
+	for (i = 0; i < m->node->n_addresses; i++)
+		list[n++] = prefix_of_addr(&m->node->addresses[i].addr);
 	ret->behind = list;
 	ret->n_behind = prefix_canonical(list, n);
 	return 0;
@@ -296,6 +315,16 @@ static int prepare(struct maker *m, size_t n_permits)
 	return m->sources && m->first && m->index ? 0 : err_nomem(m->err);
 }
 
+static bool lets_out(const struct node *n)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_masquerade; i++)
+		if (!n->masquerade[i].len)
+			return true;
+	return false;
+}
+
 int policy_expand(const struct network *n, const struct node *node, struct arena *a,
 		  struct policy *ret, struct err *e)
 {
@@ -306,6 +335,8 @@ int policy_expand(const struct network *n, const struct node *node, struct arena
 	size_t i, j, at, count, total = 0, n_rules = 0;
 
 	*ret = (struct policy){ .guarded = node->flags & NODE_GUARDED };
+	if (lets_out(node) && own_networks(&m, ret) < 0)
+		return -1;
 	if (!ret->guarded)
 		return 0;
 	for (i = 0; i < node->n_guards; i++) {
@@ -360,7 +391,7 @@ bool policy_equal(const struct policy *a, const struct policy *b)
 
 	if (a->guarded != b->guarded || a->n_rules != b->n_rules || a->n_sources != b->n_sources)
 		return false;
-	if (a->guarded && (!party_equal(&a->clients, &b->clients) || a->n_behind != b->n_behind))
+	if (a->n_behind != b->n_behind || (a->guarded && !party_equal(&a->clients, &b->clients)))
 		return false;
 	for (i = 0; i < a->n_behind; i++)
 		if (prefix_cmp(&a->behind[i], &b->behind[i]))

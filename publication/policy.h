@@ -41,7 +41,8 @@ struct policy {
 	const struct policy_rule *rules; /* in the order of the permits; none without addresses */
 	size_t n_rules;
 	struct party clients; /* the node's own, which cannot guard themselves */
-	/* Networks behind the node, as far as rules about what is outside need them. */
+	/* Its own addresses and the networks behind it, of an exit, or one that has rules about
+	 * what is outside; also when it is not guarded. */
 	const struct prefix *behind;
 	size_t n_behind;
 };
@@ -52,6 +53,16 @@ struct policy {
  */
 int policy_expand(const struct network *n, const struct node *node, struct arena *a,
 		  struct policy *ret, struct err *e);
+
+/*
+ * What an exit does not let out, unless it is behind the exit: private networks (RFC 1918, RFC
+ * 4193), those of providers (RFC 6598) and of a link (RFC 3927, RFC 4291), where the exit's own
+ * neighbours and the metadata services of clouds are. Both families, sorted.
+ */
+#define POLICY_N_INDOORS 7
+extern const struct prefix policy_indoors[POLICY_N_INDOORS];
+
+bool policy_is_indoors(const struct ipaddr *a);
 
 bool policy_equal(const struct policy *a, const struct policy *b);
 

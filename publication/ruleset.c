@@ -37,6 +37,16 @@ void ruleset_add_policy(struct ruleset *r, const struct policy *p)
 		r->policies[r->n_policies++] = p;
 }
 
+static bool is_exit(const struct node *n)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_masquerade; i++)
+		if (!n->masquerade[i].len)
+			return true;
+	return false;
+}
+
 void ruleset_of(const struct config *c, const char *interface, struct ruleset *ret)
 {
 	*ret = (struct ruleset){ .network = c->network,
@@ -45,7 +55,10 @@ void ruleset_of(const struct config *c, const char *interface, struct ruleset *r
 				 .masquerade = c->node->masquerade,
 				 .n_masquerade = c->node->n_masquerade,
 				 .except = c->node->except,
-				 .n_except = c->node->n_except };
+				 .n_except = c->node->n_except,
+				 .is_exit = is_exit(c->node),
+				 .behind = c->policy.behind,
+				 .n_behind = c->policy.n_behind };
 	ruleset_add_interface(ret, interface);
 	ruleset_add_policy(ret, &c->policy);
 }
@@ -204,6 +217,11 @@ static const char *ip(unsigned int family)
 	return family == 4 ? "ip" : "ip6";
 }
 
+static const char *original(bool asked)
+{
+	return asked ? "ct original " : "";
+}
+
 /* ---- policy ---- */
 
 /* "from2v6"; of the second policy "also2v6" */
@@ -239,17 +257,29 @@ static void add_sets(struct writer *w, size_t policy)
 	}
 }
 
-/* The end of the services of one kind that begin at `i`. */
-static size_t same_kind(const struct policy_rule *rule, size_t i)
+/* The end of the services that begin at `i` and stand in one rule: those of one kind. */
+static size_t same_kind(const struct policy_rule *rule, size_t i, bool asked)
 {
 	size_t end = i + 1;
 
-	while (end < rule->n_services && rule->services[end].kind == rule->services[i].kind)
+	while (!asked && end < rule->n_services &&
+	       rule->services[end].kind == rule->services[i].kind)
 		end++;
 	return end;
 }
 
-static void add_services(struct writer *w, const struct service *s, size_t n, unsigned int family)
+/* One at a time: nft 1.0 cannot print a set of them. */
+static void add_asked_service(struct writer *w, const struct service *s)
+{
+	buf_addf(w->out, "meta l4proto %d ct original proto-dst %u",
+		 s->kind == SERVICE_TCP ? 6 : 17, s->first);
+	if (s->last > s->first)
+		buf_addf(w->out, "-%u", s->last);
+	buf_addc(w->out, ' ');
+}
+
+static void add_services(struct writer *w, const struct service *s, size_t n, unsigned int family,
+			 bool asked)
 {
 	bool tcp = s->kind == SERVICE_TCP;
 	size_t i;
@@ -264,6 +294,10 @@ static void add_services(struct writer *w, const struct service *s, size_t n, un
 	}
 	if (s->first == 1 && s->last == 65535) {
 		buf_addf(w->out, "meta l4proto %d ", tcp ? 6 : 17);
+		return;
+	}
+	if (asked) {
+		add_asked_service(w, s);
 		return;
 	}
 	buf_addf(w->out, "%s dport %s", tcp ? "tcp" : "udp", n > 1 ? "{ " : "");
@@ -291,20 +325,24 @@ static void add_source(struct writer *w, size_t policy, const struct party *s, u
  * Not for this host, not back into the network, for none of the networks behind the node. The first
  * two are told apart because the same rules are asked at every hook.
  */
-static void add_outside(struct writer *w, const struct policy *p, unsigned int family)
+static void add_outside(struct writer *w, const struct policy *p, unsigned int family, bool asked)
 {
+	/* What was sent to the node is not outside, wherever the host sends it on to. */
+	if (!asked)
+		buf_adds(w->out, "ct status ! dnat ");
 	buf_adds(w->out, "fib daddr type != local oifname != ");
 	add_interfaces(w);
 	buf_addc(w->out, ' ');
 	if (count_family(p->behind, p->n_behind, family)) {
-		buf_addf(w->out, "%s daddr != { ", ip(family));
+		buf_addf(w->out, "%s%s daddr != { ", original(asked), ip(family));
 		add_list(w, p->behind, p->n_behind, family);
 		buf_adds(w->out, " } ");
 	}
 }
 
+/* `asked`: by what the packet was sent to, where the host has translated that. */
 static void add_rule(struct writer *w, size_t policy, const struct policy_rule *rule,
-		     unsigned int family)
+		     unsigned int family, bool asked)
 {
 	char comment[MAX_COMMENT + 1];
 	size_t i, end;
@@ -318,13 +356,13 @@ static void add_rule(struct writer *w, size_t policy, const struct policy_rule *
 	snprintf(comment, sizeof(comment), "%s to %s", rule->from->name, rule->to->name);
 	/* The cheapest test first: every packet passes here. */
 	for (i = 0; i < rule->n_services; i = end) {
-		end = same_kind(rule, i);
+		end = same_kind(rule, i, asked);
 		indent(w);
-		add_services(w, &rule->services[i], end - i, family);
+		add_services(w, &rule->services[i], end - i, family, asked);
 		if (outside) {
-			add_outside(w, w->r->policies[policy], family);
+			add_outside(w, w->r->policies[policy], family, asked);
 		} else {
-			buf_addf(w->out, "%s daddr ", ip(family));
+			buf_addf(w->out, "%s%s daddr ", original(asked), ip(family));
 			add_prefixes(w, rule->to->prefixes, rule->to->n, family);
 			buf_addc(w->out, ' ');
 		}
@@ -335,17 +373,24 @@ static void add_rule(struct writer *w, size_t policy, const struct policy_rule *
 	}
 }
 
-static void add_permitted(struct writer *w, size_t policy)
+static void add_permitted(struct writer *w, size_t policy, bool asked)
 {
 	const struct policy *p = w->r->policies[policy];
+	const char *also = policy ? "also_" : "";
+	char text[64];
 	size_t i;
 
-	open_block(w, policy ? "chain also_permitted" : "chain permitted");
+	snprintf(text, sizeof(text), "chain %s%s", also, asked ? "asked_for" : "permitted");
+	open_block(w, text);
 	for (i = 0; i < p->n_rules; i++) {
-		add_rule(w, policy, &p->rules[i], 4);
-		add_rule(w, policy, &p->rules[i], 6);
+		add_rule(w, policy, &p->rules[i], 4, asked);
+		add_rule(w, policy, &p->rules[i], 6, asked);
 	}
-	line(w, "drop");
+	if (p->n_rules && !asked) {
+		snprintf(text, sizeof(text), "ct status dnat goto %sasked_for", also);
+		line(w, text);
+	}
+	line(w, "counter drop");
 	close_block(w);
 }
 
@@ -410,30 +455,6 @@ static void add_output(struct writer *w)
 	close_block(w);
 }
 
-static void add_hook(struct writer *w, const char *name, bool leaves)
-{
-	char head[32], hook[64];
-
-	snprintf(head, sizeof(head), "chain %s", name);
-	snprintf(hook, sizeof(hook), "type filter hook %s priority filter; policy accept", name);
-	open_block(w, head);
-	line(w, hook);
-	indent(w);
-	buf_adds(w->out, "iifname ");
-	add_interfaces(w);
-	if (leaves) {
-		buf_adds(w->out, " oifname != ");
-		add_interfaces(w);
-	}
-	buf_adds(w->out, " jump guard");
-	end_line(w);
-	if (leaves)
-		add_clients(w, true);
-	close_block(w);
-}
-
-/* ---- masquerading ---- */
-
 static void add_leaving(struct writer *w)
 {
 	indent(w);
@@ -443,6 +464,63 @@ static void add_leaving(struct writer *w)
 	add_interfaces(w);
 	buf_addc(w->out, ' ');
 }
+
+static void add_indoors(struct writer *w)
+{
+	const struct ruleset *r = w->r;
+	unsigned int family;
+
+	open_block(w, "chain indoors");
+	line(w, "ct direction reply return");
+	line(w, "ct status dnat return");
+	for (family = 4; family <= 6; family += 2) {
+		if (count_family(r->behind, r->n_behind, family)) {
+			indent(w);
+			buf_addf(w->out, "%s daddr { ", ip(family));
+			add_list(w, r->behind, r->n_behind, family);
+			buf_adds(w->out, " } return");
+			end_line(w);
+		}
+		indent(w);
+		buf_addf(w->out, "%s daddr { ", ip(family));
+		add_list(w, policy_indoors, POLICY_N_INDOORS, family);
+		buf_adds(w->out, " } counter drop");
+		end_line(w);
+	}
+	close_block(w);
+}
+
+static void add_hook(struct writer *w, const char *name, bool leaves)
+{
+	char head[32], hook[64];
+
+	snprintf(head, sizeof(head), "chain %s", name);
+	snprintf(hook, sizeof(hook), "type filter hook %s priority filter; policy accept", name);
+	open_block(w, head);
+	line(w, hook);
+	if (leaves && w->r->is_exit) {
+		add_leaving(w);
+		buf_adds(w->out, "jump indoors");
+		end_line(w);
+	}
+	if (w->r->n_policies) {
+		if (leaves) {
+			add_leaving(w);
+		} else {
+			indent(w);
+			buf_adds(w->out, "iifname ");
+			add_interfaces(w);
+			buf_addc(w->out, ' ');
+		}
+		buf_adds(w->out, "jump guard");
+		end_line(w);
+	}
+	if (leaves)
+		add_clients(w, true);
+	close_block(w);
+}
+
+/* ---- masquerading ---- */
 
 /* "ip daddr { ... }" */
 static void add_destinations(struct writer *w, const char *is, const struct prefix *list, size_t n,
@@ -507,12 +585,20 @@ void ruleset_print(const struct ruleset *r, bool lines, struct buf *out)
 	open_block(&w, head);
 	for (i = 0; i < r->n_policies; i++)
 		add_sets(&w, i);
-	for (i = 0; i < r->n_policies; i++)
-		add_permitted(&w, i);
+	for (i = 0; i < r->n_policies; i++) {
+		if (r->policies[i]->n_rules)
+			add_permitted(&w, i, true);
+		add_permitted(&w, i, false);
+	}
 	if (r->n_policies) {
 		add_guard(&w);
 		add_hook(&w, "input", false);
+	}
+	if (r->is_exit)
+		add_indoors(&w);
+	if (r->n_policies || r->is_exit)
 		add_hook(&w, "forward", true);
+	if (r->n_policies) {
 		if (count_clients(&w, 4) || count_clients(&w, 6))
 			add_output(&w);
 	}

@@ -14,7 +14,13 @@
  *	the permitted	each packet is looked at, not only the first of its connection: what is
  *			no longer permitted ends at once
  *
- * All else is dropped. Nothing is accepted that another table of the host drops.
+ * All else is dropped, and counted. Nothing is accepted that another table of the host drops.
+ * What the host sends on to another address or port than it was sent to (dnat: a container that
+ * publishes a port, a redirection) is also let in by a rule that permits what it was sent to.
+ *
+ * Of an exit, whether there is a policy or not: what comes in by an interface of the network,
+ *leaves by one that is none and goes to a private address (policy_indoors) that is not behind the
+ *node is dropped, but for answers, and for what the host itself sends there (dnat).
  *
  * Masquerading, in a chain at the hook postrouting: what comes in by an interface of the network
  * and leaves by one that is none towards the node's masqueraded prefixes, or of an exit towards all
@@ -51,6 +57,9 @@ struct ruleset {
 	size_t n_masquerade;
 	const struct prefix *except; /* of these */
 	size_t n_except;
+	bool is_exit; /* the configuration's node is one, and this is behind it: */
+	const struct prefix *behind;
+	size_t n_behind;
 };
 
 /* What a configuration wants in the long run. */

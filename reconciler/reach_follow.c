@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reconciler/reach_impl.h"
 
+#include "publication/policy.h"
+
 /* Pairs of nodes are remembered up to so many nodes: a byte each. */
 #define MAX_REMEMBERED 4096
 
@@ -31,7 +33,8 @@ static bool lets_out(const struct node *n, const struct ipaddr *a)
 	size_t i;
 
 	for (i = 0; i < n->n_masquerade; i++)
-		found |= prefix_contains_addr(&n->masquerade[i], a);
+		found |= prefix_contains_addr(&n->masquerade[i], a) &&
+			 (n->masquerade[i].len || !policy_is_indoors(a));
 	for (i = 0; i < n->n_except; i++)
 		found &= !prefix_contains_addr(&n->except[i], a);
 	return found;

@@ -186,8 +186,39 @@ for node in "${nodes[@]}"; do
 	net_exec "$node" nft -s list table inet meshrc-prod >"$TRASH/got"
 	net_exec switch unshare -n sh -c "nft -f '$TRASH/$node.nft' && nft -s list table inet meshrc-prod" >"$TRASH/want"
 	expect_same "$node: has what render prints" "$TRASH/got" "$TRASH/want"
+	expect_match "$node: what was dropped is counted" "$(net_exec "$node" nft list chain inet meshrc-prod permitted)" 'counter packets [0-9]+ bytes [0-9]+ drop'
 	expect_ok "$node: which nft checks" net_exec "$node" nft -c -f "$TRASH/$node.nft"
 done
+# A service that the host publishes on its own address for somebody behind it (as container engines do) is
+# let in by a rule for that address and port, and by no other.
+for family in 4 6; do
+	[ "$family" = 4 ] && f=ip a=192.168.10.2 || f=ip6 a='[fd30:10::2]'
+	net_exec gate nft -f - <<-NFT
+		table $f publish {
+			chain in { type nat hook prerouting priority dstnat; iifname wg0 tcp dport { 8080, 8081 } dnat to $a:22; }
+			chain out { type nat hook postrouting priority srcnat; oifname to-lan masquerade; }
+		}
+	NFT
+done
+try 'published, not permitted' app tcp/8080 "$gate" "$no"
+network <<-YAML
+	policy:
+	  - {from: [tag:app], to: [tag:gate], on: [tcp/8070-8080]}
+	  - {from: [tag:guest], to: ["0.0.0.0/0", "::/0"]}
+YAML
+expect_ok 'a rule for what is published' agent gate once
+try 'published and permitted' app tcp/8080 "$gate" "$yes"
+try 'published, another port' app tcp/8081 "$gate" "$no"
+try 'published, another node' guest tcp/8080 "$gate" "$no"
+try 'nor directly' app tcp/22 "$lan" "$no"
+net_exec gate sh -c 'nft delete table ip publish; nft delete table ip6 publish'
+network <<-YAML
+	policy:
+	  - {from: [tag:app], to: [tag:db], on: [tcp/5432, udp/53, icmp]}
+	  - {from: [tag:app], to: [192.168.10.0/24, "fd30:10::/64"], on: [tcp/80, icmp]}
+YAML
+expect_ok 'and without it' agent gate once
+
 # An error of ICMP is heard though nothing of that kind is permitted.
 net_exec lan sh -c 'ip link set eth0 mtu 1300'
 net_exec gate sh -c 'ip link set to-lan mtu 1300'

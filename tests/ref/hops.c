@@ -94,11 +94,18 @@ static bool is_at(const struct m_network *m, const struct record *r, const struc
 /* Whether the node sends on what comes out of the tunnel for this address, under its own. */
 static bool masquerades(const struct node *n, const struct ipaddr *a)
 {
-	bool found = false;
+	static const struct prefix indoors[] = { { 4, 8, { 10 } },	   { 4, 12, { 172, 16 } },
+						 { 4, 16, { 192, 168 } },  { 4, 16, { 169, 254 } },
+						 { 4, 10, { 100, 64 } },   { 6, 7, { 0xfc } },
+						 { 6, 10, { 0xfe, 0x80 } } };
+	bool found = false, kept = false;
 	size_t i;
 
+	for (i = 0; i < ARRAY_LEN(indoors); i++)
+		kept |= prefix_contains_addr(&indoors[i], a);
 	for (i = 0; i < n->n_masquerade; i++)
-		found |= prefix_contains_addr(&n->masquerade[i], a);
+		found |= prefix_contains_addr(&n->masquerade[i], a) &&
+			 !(kept && !n->masquerade[i].len);
 	for (i = 0; i < n->n_except; i++)
 		found &= !prefix_contains_addr(&n->except[i], a);
 	return found;

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "agent/agent.h"
+#include "agent/agent_impl.h"
 #include "agent/hosts_block.h"
 #include "agent/shared.h"
 #include "common/os_file.h"
@@ -2757,7 +2758,9 @@ static void memory_runs_out(void **unused)
 /* Where a server was reached is known to the next agent, until another place is known. */
 static void where_servers_were(void **unused)
 {
+	struct lifeline lines[MAX_MIRRORS];
 	struct fetch_site *sites;
+	struct agent a;
 	struct world w;
 	int i;
 
@@ -2771,6 +2774,11 @@ static void where_servers_were(void **unused)
 	assert_int_equal(sites[0].reached.n, 0);
 	w.fetcher.at = 7;
 	must_once(&w);
+	/* That is where no route may lead, for an agent too that has fetched nothing yet. */
+	open_agent(&w, &a, STORE_READ);
+	assert_int_equal(agent_lifelines(&a, lines), 1);
+	assert_int_equal(lines[0].addr.b[3], 7);
+	agent_close(&a);
 	w.fetcher.at = 0;
 	for (i = 0; i < 3; i++) {
 		must_once(&w);

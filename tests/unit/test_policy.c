@@ -413,13 +413,22 @@ static void test_table(void **state)
 		"\t\telements = { 10.0.0.1, 10.0.0.2 }\n\t}\n"
 		"\tset from1v6 {\n\t\ttype ipv6_addr\n\t\tflags interval\n"
 		"\t\telements = { fd00::1, fd00::2 }\n\t}\n"
+		"\tchain asked_for {\n"
+		"\t\tct original ip daddr 172.16.1.0/24 ip saddr @from1v4 return comment \"tag:x to 172.16.1.0/24\"\n"
+		"\t\tmeta l4proto 6 ct original proto-dst 22 ct original ip daddr 10.0.0.3 ip saddr 10.0.0.1 return comment \"a to all\"\n"
+		"\t\tmeta l4proto 1 ct original ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
+		"\t\tmeta l4proto 6 ct original proto-dst 22 ct original ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
+		"\t\tmeta l4proto 6 ct original proto-dst 80-90 ct original ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
+		"\t\tmeta l4proto 17 ct original ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
+		"\t\tcounter drop\n\t}\n"
 		"\tchain permitted {\n"
 		"\t\tip daddr 172.16.1.0/24 ip saddr @from1v4 return comment \"tag:x to 172.16.1.0/24\"\n"
 		"\t\ttcp dport 22 ip daddr 10.0.0.3 ip saddr 10.0.0.1 return comment \"a to all\"\n"
 		"\t\tmeta l4proto 1 ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
 		"\t\ttcp dport { 22, 80-90 } ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
 		"\t\tmeta l4proto 17 ip daddr 10.0.0.3 ip saddr @from1v4 return comment \"tag:x to c\"\n"
-		"\t\tdrop\n\t}\n"
+		"\t\tct status dnat goto asked_for\n"
+		"\t\tcounter drop\n\t}\n"
 		"\tchain guard {\n\t\tct state established ct direction reply accept\n"
 		"\t\tct state related accept\n"
 		"\t\ticmp type { destination-unreachable, time-exceeded, parameter-problem } accept\n"
@@ -463,7 +472,8 @@ static void test_table(void **state)
 	assert_int_equal(r.n_policies, 2);
 	print_set(&r, false, &out);
 	assert_null(strchr(out.data, '\n'));
-	assert_non_null(strstr(out.data, "chain permitted { drop; }; chain also_permitted { "));
+	assert_non_null(
+		strstr(out.data, "chain permitted { counter drop; }; chain also_asked_for { "));
 	assert_non_null(strstr(out.data, "set also1v4 { type ipv4_addr; flags interval; "
 					 "elements = { 10.0.0.1, 10.0.0.2 }; };"));
 	assert_non_null(strstr(out.data, "ip saddr @also1v4 return"));
@@ -523,20 +533,70 @@ static void test_outside(void **state)
 	node.guards = out_guards;
 	node.n_guards = 2;
 	assert_int_equal(expand(&n, &node, &a, &c, &e), 0);
-	assert_int_equal(c.policy.n_behind, 2);
-	assert_int_equal(prefix_cmp(&c.policy.behind[1], &standby[0]), 0);
+	assert_int_equal(c.policy.n_behind, 3);
+	assert_int_equal(prefix_cmp(&c.policy.behind[2], &standby[0]), 0);
 	ruleset_of(&c, "wg0", &r);
 	print_set(&r, false, &out);
 	assert_non_null(strstr(
 		out.data,
-		"chain permitted { fib daddr type != local oifname != \"wg0\" ip daddr != { 172.16.1.0/24, 172.16.2.0/24 } "
+		"chain permitted { ct status ! dnat fib daddr type != local oifname != \"wg0\" "
+		"ip daddr != { 10.0.0.3, 172.16.1.0/24, 172.16.2.0/24 } "
 		"ip saddr 10.0.0.1 return comment \"a to 0.0.0.0/0\"; "
-		"tcp dport 22 fib daddr type != local oifname != \"wg0\" ip6 saddr fd00::1 return comment \"a to ::/0\"; drop; };"));
+		"tcp dport 22 ct status ! dnat fib daddr type != local oifname != \"wg0\" "
+		"ip6 saddr fd00::1 return comment \"a to ::/0\"; ct status dnat goto asked_for; counter drop; };"));
+	assert_non_null(strstr(
+		out.data,
+		"chain asked_for { fib daddr type != local oifname != \"wg0\" "
+		"ct original ip daddr != { 10.0.0.3, 172.16.1.0/24, 172.16.2.0/24 } "
+		"ip saddr 10.0.0.1 return comment \"a to 0.0.0.0/0\"; "
+		"meta l4proto 6 ct original proto-dst 22 fib daddr type != local oifname != \"wg0\" "
+		"ip6 saddr fd00::1 return comment \"a to ::/0\"; counter drop; };"));
 	buf_release(&out);
 	/* Without its own record it does not know. */
 	n.n_records = 2;
 	assert_int_equal(policy_expand(&n, &node, &a, &c.policy, &e), -1);
 	assert_non_null(strstr(e.msg, "the record of c"));
+	arena_release(&a);
+}
+
+/* An exit, without a policy: what is private and not behind it is not let out. */
+static void test_indoors(void **state)
+{
+	static const struct prefix routes[] = { { 4, 24, { 172, 16, 1 } } },
+				   all[] = { { 4, 0, { 0 } }, { 6, 0, { 0 } } };
+	struct network n = by_hand;
+	struct record list[3];
+	struct node node = node_c;
+	struct config c;
+	struct ruleset r;
+	struct arena a;
+	struct err e;
+	struct buf out;
+
+	arena_init(&a);
+	memcpy(list, records, sizeof(list));
+	list[2].routes = routes;
+	list[2].n_routes = 1;
+	n.records = list;
+	node.flags = NODE_FORWARD;
+	node.n_guards = 0;
+	node.masquerade = all;
+	node.n_masquerade = 2;
+	assert_int_equal(expand(&n, &node, &a, &c, &e), 0);
+	ruleset_of(&c, "wg0", &r);
+	print_set(&r, false, &out);
+	assert_string_equal(
+		out.data,
+		"table inet meshrc-prod { chain indoors { ct direction reply return; ct status dnat return; "
+		"ip daddr { 10.0.0.3, 172.16.1.0/24 } return; "
+		"ip daddr { 10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16 } counter drop; "
+		"ip6 daddr { fc00::/7, fe80::/10 } counter drop; }; "
+		"chain forward { type filter hook forward priority filter; policy accept; "
+		"iifname \"wg0\" oifname != \"wg0\" jump indoors; }; "
+		"chain postrouting { type nat hook postrouting priority srcnat; policy accept; "
+		"iifname \"wg0\" oifname != \"wg0\" meta nfproto ipv4 masquerade; "
+		"iifname \"wg0\" oifname != \"wg0\" meta nfproto ipv6 masquerade; }; }");
+	buf_release(&out);
 	arena_release(&a);
 }
 
@@ -574,7 +634,7 @@ static void test_not_meant(void **state)
 	print_set(&r, false, &out);
 	assert_non_null(strstr(out.data, "chain permitted { ip daddr 10.0.0.3 ip saddr "
 					 "10.0.1.0/24 return comment \"10.0.0.0/23 to c\"; "
-					 "drop; };"));
+					 "ct status dnat goto asked_for; counter drop; };"));
 	buf_release(&out);
 	list[0].from = "10.0.0.0/23";
 	list[0].not_from = pool;
@@ -1033,6 +1093,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_random, say_seed),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_outside),
+		cmocka_unit_test(test_indoors),
 		cmocka_unit_test(test_not_meant),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_too_many_sources),
