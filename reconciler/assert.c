@@ -510,23 +510,93 @@ static int check_servers(struct checker *c)
 	return 0;
 }
 
+static bool has_family(const struct reach *r, const struct reach_end *e, unsigned int family)
+{
+	const struct ipaddr *list;
+	size_t n;
+
+	for (list = reach_addresses(r, e, &n); n > 0; n--)
+		if (list[n - 1].family == family)
+			return true;
+	return false;
+}
+
+/* Whether the policy lets nothing of this node or client out, in no IP version. */
+static int is_kept_in(struct checker *c, const char *name, bool *ret)
+{
+	static const struct service any[] = { { SERVICE_ANY, 0, 0 } };
+	struct reach_end from = reach_node(reach_id(c->r, name)), outside;
+	enum reach_answer answer;
+	unsigned int family;
+
+	*ret = from.id != REACH_NOBODY;
+	for (family = 4; *ret && family <= 6; family += 2) {
+		if (!has_family(c->r, &from, family) || !reach_outside(c->r, family, &outside))
+			continue;
+		if (reach_policy(c->r, &from, &outside, any, ARRAY_LEN(any), &answer) < 0)
+			return -1;
+		*ret = answer == REACH_NONE;
+	}
+	return 0;
+}
+
+static int check_exit(struct checker *c, const char *name, const char *exit, struct pos pos)
+{
+	bool kept;
+
+	if (is_kept_in(c, name, &kept) < 0)
+		return -1;
+	if (kept)
+		diag_help(c->d,
+			  diag_warn(c->d, pos,
+				    "`%s` sends everything through `%s`, and the policy lets "
+				    "nothing of it out",
+				    name, exit),
+			  "add a rule such as {from: [%s], to: [0.0.0.0/0, \"::/0\"]}", name);
+	return 0;
+}
+
+/* With the first rule, who went out through an exit does no more unless a rule says so. */
+static int check_exits(struct checker *c)
+{
+	const struct m_network *m = c->m;
+	size_t i, j;
+
+	for (i = 0; i < m->n_nodes; i++)
+		if (m->nodes[i].exit_node.s &&
+		    check_exit(c, m->nodes[i].name, m->nodes[i].exit_node.s,
+			       m->nodes[i].exit_node.pos) < 0)
+			return -1;
+	for (i = 0; i < m->n_clients; i++) {
+		const struct m_client *client = &m->clients[i];
+
+		for (j = 0; j < client->n_allowed_ips && client->allowed_ips[j].prefix.len; j++)
+			;
+		if (j < client->n_allowed_ips && check_exit(c, client->node.name, client->gateway.s,
+							    client->allowed_ips[j].pos) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int assert_check(const struct m_network *m, const struct network *n, bool warn, struct arena *a,
 		 struct diag *d)
 {
 	struct checker c = { .m = m, .arena = a, .d = d, .warn = warn };
-	bool servers = m->n_policy && m->names.n_servers;
 	struct err e = { 0 };
 	size_t i;
 	int r = 0;
 
-	if (!m->n_assertions && !servers)
+	if (!m->n_assertions && !m->n_policy)
 		return 0;
 	if (reach_new(n, m, &c.r, &e) < 0)
 		return -1;
 	for (i = 0; i < m->n_assertions && !r; i++)
 		r = check_one(&c, &m->assertions[i]);
-	if (!r && servers)
+	if (!r && m->n_policy)
 		r = check_servers(&c);
+	if (!r && m->n_policy)
+		r = check_exits(&c);
 	reach_free(c.r);
 	return r;
 }

@@ -15,8 +15,9 @@
 /*
  * One error for each assertion that does not hold, with the first pair that breaks it, its way, and
  * the rule that lets it in where one does. A prefix that lies behind nobody, and an assertion about
- * no two ends, are warnings; with `warn` the errors are too. A warning as well: a server of names
- * that the policy lets nobody ask. -1: out of memory.
+ * no two ends, are warnings; with `warn` the errors are too. Warnings as well: a server of names
+ * that the policy lets nobody ask, and who sends everything through an exit while the policy lets
+ * nothing of it out. -1: out of memory.
  */
 int assert_check(const struct m_network *m, const struct network *n, bool warn, struct arena *a,
 		 struct diag *d);
