@@ -594,6 +594,8 @@ static int finish(struct snapshot *s, struct network_builder *all, const char *n
 		alone->links = NULL;
 		alone->exit = NULL;
 		alone->n_links = 0;
+		/* It carries and guards nothing any more, and what for is not to be had. */
+		alone->n_masquerade = alone->n_except = alone->n_guards = 0;
 		node = alone;
 	}
 	if (!node)
