@@ -88,7 +88,7 @@ AGENT := \
 	agent/agent_names.c agent/agent_report.c agent/agent_trust.c agent/apply.c agent/cmd_down.c agent/cmd_once.c agent/cmd_plan.c \
 	agent/cmd_run.c agent/cmd_status.c agent/cmd_verify.c agent/config.c agent/diff.c agent/exit_route.c agent/fetch.c \
 	agent/host.c agent/host_nft.c agent/host_plan.c agent/host_system.c agent/hosts_block.c agent/ifindex.c agent/kern_kernel.c \
-	agent/kern_rt.c agent/kern_rule.c agent/kern_userspace.c agent/kern_wg.c agent/lifeline.c agent/links.c agent/names.c agent/names_resolved.c agent/names_system.c agent/nl.c \
+	agent/kern_rt.c agent/kern_rt_parse.c agent/kern_rt_read.c agent/kern_rule.c agent/kern_userspace.c agent/kern_wg.c agent/lifeline.c agent/links.c agent/names.c agent/names_resolved.c agent/names_system.c agent/nl.c \
 	agent/reduce.c agent/resolve.c agent/shared.c agent/show.c \
 	agent/snapshot.c agent/store.c agent/uapi.c
 

@@ -67,7 +67,7 @@ unit_test_spawn := $(COMMON) reconciler/spawn.c
 unit_test_repo := $(COMMON) reconciler/repo.c reconciler/repo_files.c reconciler/publish_git.c reconciler/spawn.c
 unit_test_publish := $(COMMON) $(PUBLICATION) publication/sign.c reconciler/names_files.c reconciler/publish.c reconciler/publish_dir.c reconciler/repo.c reconciler/repo_files.c
 # The back ends without the rest of the agent.
-KERN := agent/apply.c agent/diff.c agent/lifeline.c agent/exit_route.c agent/kern_kernel.c agent/kern_rt.c agent/kern_rule.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
+KERN := agent/apply.c agent/diff.c agent/lifeline.c agent/exit_route.c agent/kern_kernel.c agent/kern_rt.c agent/kern_rt_parse.c agent/kern_rt_read.c agent/kern_rule.c agent/kern_userspace.c agent/kern_wg.c agent/nl.c agent/uapi.c
 UNITS += test_diff
 unit_test_diff := tests/unit/fake_kern.c agent/apply.c agent/diff.c agent/lifeline.c $(COMMON) $(PUBLICATION)
 UNITS += test_lifeline
