@@ -277,4 +277,21 @@ expect_status 'more' 1 reach
 expect_match 'have to be chosen' "$(<"$ERR")" 'these are 257 times 257 pairs, and 65536 are shown: say who and whom'
 expect_ok 'then it works' reach n1 all
 
+# As many others in a prefix that a node owns as a rule may leave out, and one too many.
+owned() {
+	printf 'version: 1\naddresses: [10.0.0.0/8]\npolicy: [{from: [10.0.0.0/16], to: [db]}]\nnodes:\n'
+	printf '  hq: {endpoint: a.example.net, public_key: %s, addresses: [10.0.0.0/16]}\n' "$(key hq)"
+	printf '  db: {endpoint: b.example.net, public_key: %s, addresses: [10.1.0.1]}\n' "$(key db)"
+	for ((i = 0; i < $1; i++)); do
+		printf '  n%s: {endpoint: "n%s.example.net", public_key: %s, addresses: [10.0.%s.%s]}\n' "$i" "$i" \
+			"$(printf '%032d' "$i" | base64 -w0)" $((1 + i / 200)) $((1 + i % 200))
+	done
+}
+owned 1024 >$prod
+expect_ok '1,024 others in an owned prefix' "$MESHRC" validate
+owned 1025 >$prod
+expect_fail 'one more' "$MESHRC" validate
+expect_match 'is told with its place' "$(<"$ERR")" \
+	'^networks/prod.yaml:3:18: error: in 10.0.0.0/16 more than 1024 other nodes and clients have their addresses$'
+
 done_testing
