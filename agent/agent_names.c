@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/agent_impl.h"
 
+#include <strings.h>
+
 #include "agent/hosts_block.h"
 #include "common/limits.h"
 #include "publication/names.h"
@@ -45,6 +47,38 @@ static int converge_names(struct agent *a, const struct names_wanted *wanted, bo
 			      arena, ret, e);
 }
 
+static bool is_server(const struct agent *a, const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < a->config->n_urls; i++) {
+		const char *host = strstr(a->config->urls[i], "://");
+
+		if (host && strcspn(host + 3, ":/?#") == len && !strncasecmp(host + 3, name, len))
+			return true;
+	}
+	return false;
+}
+
+/* Whoever publishes is found as before, and not inside the network that is to be fetched. Each line
+ * is ADDRESS, a tab, NAME, a tab and what marks it as ours. */
+static void leave_out_servers(const struct agent *a, struct buf *lines)
+{
+	size_t at = 0, kept = 0;
+
+	while (at < lines->len) {
+		const char *line = lines->data + at, *name = strchr(line, '\t') + 1;
+		size_t len = strcspn(line, "\n") + 1;
+
+		if (!is_server(a, name, strcspn(name, "\t\n"))) {
+			memmove(lines->data + kept, line, len);
+			kept += len;
+		}
+		at += len;
+	}
+	lines->len = kept;
+}
+
 /* The names that this host is to know for a->current. */
 static int want_names(struct agent *a, const struct ifname *interface, struct arena *arena,
 		      struct names_wanted *ret, struct err *e)
@@ -67,6 +101,8 @@ static int want_names(struct agent *a, const struct ifname *interface, struct ar
 		buf_init(&lines, MAX_HOSTS_FILE);
 		names_put_hosts(&s->network, n->domain, hosts_block_tail(a->config->network, tail),
 				&lines, NULL);
+		if (buf_ok(&lines))
+			leave_out_servers(a, &lines);
 		w.lines = buf_ok(&lines) ?
 				  arena_strndup(arena, lines.data ? lines.data : "", lines.len) :
 				  NULL;

@@ -1436,6 +1436,15 @@ static void names_of_all(void **unused)
 	assert_int_equal(w.model.n_peers, 0);
 	assert_true(lines_of_hosts() >= 4);
 	assert_true(believed(&w).names.hosts);
+	/* But where the publication comes from is not looked for inside of it. */
+	assert_non_null(strstr(hosts_file, "\tn3.mesh.example.net\t"));
+	w.config.urls[0] = "http://N3.mesh.example.net:8000/";
+	assert_int_equal(once(&w), -1); /* nobody is there */
+	assert_null(strstr(hosts_file, "\tn3.mesh.example.net\t"));
+	assert_non_null(strstr(hosts_file, "\tn1.mesh.example.net\t"));
+	w.config.urls[0] = "http://a";
+	must_once(&w);
+	assert_non_null(strstr(hosts_file, "\tn3.mesh.example.net\t"));
 	/* A name that is none: nothing of that publication is taken. */
 	records = arena_array(&w.tree.arena, w.network.n_records, sizeof(*records));
 	assert_non_null(records);
