@@ -16,7 +16,7 @@
 static const char head[] =
 	"# The keys of the format\n"
 	"\n"
-	"Written from the tables in `schema/grammar.c` by `build/tests/test_reference --write`; a test holds it equal. What the keys mean\n"
+	"Written from the tables in `schema/grammar*.c` by `build/tests/test_reference --write`; a test holds it equal. What the keys mean\n"
 	"together, and what YAML is accepted, is told in *meshrc-network*(5) and *meshrc.yaml*(5); whole examples are in\n"
 	"[examples/networks](../examples/networks).\n";
 
@@ -213,7 +213,7 @@ static void test_reference(void **state)
 	if (strcmp(want.data, have.data) != 0)
 		fail_msg(
 			REFERENCE
-			" is not what schema/grammar.c says: run build/tests/test_reference --write");
+			" is not what schema/grammar*.c say: run build/tests/test_reference --write");
 	buf_release(&want);
 	buf_release(&have);
 }
